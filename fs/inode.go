@@ -1,0 +1,294 @@
+package fs
+
+import (
+	"hash/fnv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/writeback"
+)
+
+// inode is a file or directory that the kernel knows, or that has unsaved
+// bytes or attributes.
+type inode struct {
+	id  uint64 // the kernel's nodeid, never used twice
+	ino uint64 // st_ino
+
+	// Guarded by inodes.mu.
+	parent   *inode // nil for the root, and once the name is gone
+	name     string
+	nlookup  uint64
+	pinned   int               // handles and pending attributes that keep the inode alive
+	children map[string]*inode // directories only
+
+	// commitMu orders commits, renames and removals of one file: it is held
+	// across S3 calls, so it stands above all other locks and no read or write
+	// of bytes ever takes it.
+	commitMu sync.Mutex
+
+	mu    sync.Mutex // guards what follows
+	entry namespace.Entry
+	// file holds unsaved bytes; nil while nobody has the file open for writing.
+	file    *writeback.File
+	writers int // open handles that may write
+	opens   int // open handles
+	// epoch counts the versions that this mount made; readers of an older one
+	// take up the new one (the mount always sees its own writes).
+	epoch uint64
+	// pages is the ETag of the version whose pages the kernel may hold.
+	pages string
+	// unlinked: no name any more; lives until the last close (P7).
+	unlinked bool
+	// hidden is the reserved key that holds the bytes of an unlinked open file.
+	hidden string
+	// attrs is set while entry.Attr has changes that S3 does not hold.
+	attrs bool
+	// mtimeSet: the mtime was set by a caller, so a write's own time is not
+	// stored over it at the next commit.
+	mtimeSet bool
+}
+
+func (n *inode) isDir() bool { return n.entry.Kind == namespace.Directory }
+
+// snapshot returns the entry as the mount sees it now: S3's, overlaid by what
+// is unsaved.
+func (n *inode) snapshot() namespace.Entry {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.snapshotLocked()
+}
+
+func (n *inode) snapshotLocked() namespace.Entry {
+	e := n.entry
+	if n.file != nil {
+		e.Size = n.file.Size()
+	}
+	return e
+}
+
+// update takes over what S3 told of the inode, unless this mount knows better.
+func (n *inode) update(e namespace.Entry) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.file != nil || n.unlinked {
+		return
+	}
+	if n.attrs {
+		e.Attr = n.entry.Attr
+	}
+	if !e.Exact && n.entry.Exact && e.ETag == n.entry.ETag && e.Key == n.entry.Key && e.Kind == n.entry.Kind {
+		e.Attr, e.Exact = n.entry.Attr, true
+	}
+	n.entry = e
+}
+
+// inodes is the table of inodes by nodeid, and the tree of their names.
+type inodes struct {
+	mu     sync.RWMutex
+	byID   map[uint64]*inode
+	inUse  map[uint64]*inode // by st_ino
+	nextID uint64
+	root   *inode
+}
+
+// rootID is FUSE_ROOT_ID of the kernel (fs/fuse/fuse_i.h).
+const rootID = 1
+
+func newInodes(root namespace.Entry) *inodes {
+	r := &inode{id: rootID, ino: rootID, entry: root, nlookup: 1, children: map[string]*inode{}}
+	return &inodes{
+		byID:   map[uint64]*inode{rootID: r},
+		inUse:  map[uint64]*inode{rootID: r},
+		nextID: rootID, root: r,
+	}
+}
+
+// get returns the inode that the kernel calls id. The kernel names only
+// inodes that it holds references of.
+func (t *inodes) get(id uint64) *inode {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byID[id]
+}
+
+// child returns the inode known under a name, or nil.
+func (t *inodes) child(dir *inode, name string) *inode {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return dir.children[name]
+}
+
+// enter returns the inode for a name with one more reference of the kernel. A
+// known inode is kept if it is of the same kind: it may be open, or unsaved.
+func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
+	t.mu.Lock()
+	n := dir.children[name]
+	if n != nil && n.kindIs(e.Kind) {
+		n.nlookup++
+		t.mu.Unlock()
+		n.update(e)
+		return n
+	}
+	if n != nil {
+		t.detach(n)
+	}
+	n = t.add(e)
+	n.nlookup = 1
+	t.attach(n, dir, name)
+	t.mu.Unlock()
+	return n
+}
+
+func (n *inode) kindIs(k namespace.Kind) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.entry.Kind == k && !n.unlinked
+}
+
+func (t *inodes) add(e namespace.Entry) *inode {
+	t.nextID++
+	n := &inode{id: t.nextID, entry: e}
+	if e.Kind == namespace.Directory {
+		n.children = map[string]*inode{}
+	}
+	n.ino = inodeNumber(e.Key)
+	for t.inUse[n.ino] != nil {
+		// Another live inode, renamed away from this key, still has the number.
+		n.ino = n.ino*6364136223846793005 + 1442695040888963407
+	}
+	t.byID[n.id], t.inUse[n.ino] = n, n
+	return n
+}
+
+// inodeNumber derives st_ino from the key, so that it is the same again after
+// the inode was forgotten, and on the next mount.
+func inodeNumber(key string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(key))
+	ino := h.Sum64()
+	if ino <= rootID {
+		ino += 2
+	}
+	return ino
+}
+
+func (t *inodes) attach(n, dir *inode, name string) {
+	n.parent, n.name = dir, name
+	dir.children[name] = n
+}
+
+func (t *inodes) detach(n *inode) {
+	if n.parent != nil && n.parent.children[n.name] == n {
+		delete(n.parent.children, n.name)
+	}
+	n.parent, n.name = nil, ""
+}
+
+// forget drops references of the kernel.
+func (t *inodes) forget(id, nlookup uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.byID[id]
+	if n == nil || n == t.root {
+		return
+	}
+	n.nlookup -= min(nlookup, n.nlookup)
+	t.reap(n)
+}
+
+// pin keeps an inode alive beside the kernel's references; unpin ends that.
+func (t *inodes) pin(n *inode) {
+	t.mu.Lock()
+	n.pinned++
+	t.mu.Unlock()
+}
+
+func (t *inodes) unpin(n *inode) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n.pinned--
+	t.reap(n)
+}
+
+// reap removes an inode that nobody refers to, and then parents that were
+// kept only for it.
+func (t *inodes) reap(n *inode) {
+	for n != nil && n != t.root && n.nlookup == 0 && n.pinned == 0 && len(n.children) == 0 {
+		parent := n.parent
+		t.detach(n)
+		delete(t.byID, n.id)
+		delete(t.inUse, n.ino)
+		n = parent
+	}
+}
+
+// remove takes the name of an inode away. The inode lives on while it is open.
+func (t *inodes) remove(n *inode) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	parent := n.parent
+	t.detach(n)
+	t.reap(n)
+	if parent != nil {
+		t.reap(parent)
+	}
+}
+
+// move gives an inode another name. What had that name before loses it.
+func (t *inodes) move(n, dir *inode, name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old := dir.children[name]; old != nil && old != n {
+		t.detach(old)
+		t.reap(old)
+	}
+	parent := n.parent
+	t.detach(n)
+	t.attach(n, dir, name)
+	if parent != nil && parent != dir {
+		t.reap(parent)
+	}
+}
+
+// swap exchanges the names of two inodes.
+func (t *inodes) swap(a, b *inode) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	da, na, db, nb := a.parent, a.name, b.parent, b.name
+	t.detach(a)
+	t.detach(b)
+	t.attach(a, db, nb)
+	t.attach(b, da, na)
+}
+
+// below returns the live inodes whose keys start with prefix.
+func (t *inodes) below(prefix string) []*inode {
+	t.mu.RLock()
+	all := make([]*inode, 0, len(t.byID))
+	for _, n := range t.byID {
+		all = append(all, n)
+	}
+	t.mu.RUnlock()
+	found := all[:0]
+	for _, n := range all {
+		if strings.HasPrefix(n.snapshot().Key, prefix) {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+// parentOf returns the directory and the name of an inode, or nil when it has none.
+func (t *inodes) parentOf(n *inode) (*inode, string) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return n.parent, n.name
+}
+
+// touched marks the time of a change by this mount.
+func (n *inode) touched(now time.Time) {
+	n.entry.Attr.Mtime, n.entry.Attr.Ctime = now, now
+	n.mtimeSet = false
+}

@@ -1,0 +1,105 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Options say what is mounted and within which bounds. Start from
+// DefaultOptions; the zero value is not valid.
+type Options struct {
+	// Bucket is the bucket's name, Prefix the keys below which it is mounted:
+	// "" or a string that ends in "/".
+	Bucket, Prefix string
+	// Source is what /proc/mounts shows as the device, as the user wrote it.
+	Source string
+
+	ReadOnly   bool
+	AllowOther bool
+	// UID and GID own what S3 knows no owner of; FileMode and DirMode are the
+	// permission bits (07777) of what S3 knows no mode of.
+	UID, GID          uint32
+	FileMode, DirMode uint32
+
+	// MetadataTTL is how long names and attributes may be stale, at most.
+	MetadataTTL time.Duration
+	// MemoryLimit in bytes bounds cached, dirty and in-flight data together (I8).
+	MemoryLimit int64
+	// Connections bounds the requests that carry data, readers and writers each.
+	Connections int
+	// PartSize in bytes is the size of the first parts of a multipart upload.
+	PartSize int64
+
+	// StateDir holds what must outlive the process: recovery files, records of
+	// unfinished renames and uploads. SpoolDir holds dirty bytes beyond the
+	// memory limit; "" is a folder of StateDir.
+	StateDir, SpoolDir string
+	// CacheDir holds clean blocks on disk, at most CacheSize bytes; "" is none.
+	CacheDir  string
+	CacheSize int64
+
+	// MountOptions are generic mount options such as "noexec" or "nodev".
+	MountOptions []string
+
+	// Debug logs every FUSE request.
+	Debug  bool
+	Logger *slog.Logger
+}
+
+const (
+	// defaultTTL is what --metadata-ttl promises when nothing is said.
+	defaultTTL = 60 * time.Second
+	// defaultMemory lets a few readers keep a fast link full (eight windows of
+	// 16 MiB and two parts of 8 MiB per writer) on a small machine.
+	defaultMemory = 256 << 20
+	// minMemory is one window, one part and a few blocks: less cannot progress.
+	minMemory = 32 << 20
+	// defaultConnections keeps a 20 ms link of 90 MB/s per connection full
+	// beyond 1 GB/s; S3 advises parallel connections of about this number.
+	defaultConnections = 16
+	// defaultPartSize: four connections to a local server took 0.37 GiB/s with
+	// parts of 8 MiB and no more with larger ones.
+	defaultPartSize = 8 << 20
+)
+
+// DefaultOptions are the options of a mount about which nothing was said.
+func DefaultOptions() Options {
+	return Options{
+		UID: uint32(os.Getuid()), GID: uint32(os.Getgid()),
+		FileMode: 0o644, DirMode: 0o755,
+		MetadataTTL: defaultTTL,
+		MemoryLimit: defaultMemory,
+		Connections: defaultConnections,
+		PartSize:    defaultPartSize,
+		Logger:      slog.Default(),
+	}
+}
+
+// Validate tells the first option that cannot be, by its flag.
+func (o Options) Validate() error {
+	switch {
+	case o.Bucket == "":
+		return errors.New("bucket: must not be empty")
+	case o.Prefix != "" && o.Prefix[len(o.Prefix)-1] != '/':
+		return fmt.Errorf("prefix %q: must end in \"/\"", o.Prefix)
+	case o.FileMode&^0o7777 != 0:
+		return fmt.Errorf("--file-mode %#o: only permission bits (07777) may be set", o.FileMode)
+	case o.DirMode&^0o7777 != 0:
+		return fmt.Errorf("--dir-mode %#o: only permission bits (07777) may be set", o.DirMode)
+	case o.MetadataTTL < 0:
+		return fmt.Errorf("--metadata-ttl %v: must not be negative", o.MetadataTTL)
+	case o.MemoryLimit < minMemory:
+		return fmt.Errorf("--memory-limit %d: must be at least %d MiB", o.MemoryLimit, minMemory>>20)
+	case o.Connections < 1 || o.Connections > 1024:
+		return fmt.Errorf("--connections %d: must be 1 to 1024", o.Connections)
+	case o.StateDir == "" || !filepath.IsAbs(o.StateDir):
+		return fmt.Errorf("--state-dir %q: must be an absolute path", o.StateDir)
+	case o.Logger == nil:
+		return errors.New("logger: must not be nil")
+	}
+	return nil
+}
