@@ -1,0 +1,23 @@
+package writeback
+
+import "errors"
+
+// What a file's operations can fail with, beside the errors of s3 and of contexts.
+var (
+	// ErrConflict: the object is no longer the version that the file's bytes
+	// were built on, or it exists although it had to be new (P3, ESTALE). The
+	// bytes are kept; the log says where.
+	ErrConflict = errors.New("object was changed by someone else")
+	// ErrNoSpace: the spool has no room for the bytes of this write (ENOSPC).
+	// No earlier byte is harmed.
+	ErrNoSpace = errors.New("no space in the spool")
+	// ErrTooLarge: the file would be larger than an object may be (EFBIG).
+	ErrTooLarge = errors.New("file too large for an object")
+	// ErrBound: the file is bound to its key by an object or an upload there.
+	// Commit it, copy the object, then Rebase.
+	ErrBound = errors.New("file is bound to its key")
+	// ErrNoData: there is no data at or after the offset (ENXIO of lseek(2)).
+	ErrNoData = errors.New("no data there")
+	// ErrClosed: the file or its manager is closed.
+	ErrClosed = errors.New("file is closed")
+)
