@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// helpTemplate is the text of --help. Tabs align the columns.
+const helpTemplate = `s3mount mounts an S3 bucket as a filesystem.
+
+Usage:
+  s3mount [options] bucket[:prefix] mountpoint
+  s3mount [options] s3://bucket/prefix mountpoint
+{{range .VisibleFlagCategories}}{{if .Name}}
+{{.Name}}:
+{{range .Flags}}  {{.}}
+{{end}}{{end}}{{end}}
+  --help, -h	show this text
+  --version, -V	show the version
+
+Each option is also a variable (--log-file is S3MOUNT_LOG_FILE) and a name for
+-o (log_file=...). Credentials come from where the AWS tools have them:
+AWS_ACCESS_KEY_ID and its kin, ~/.aws, single sign-on or the machine's role.
+Unmount with: umount MOUNTPOINT (or fusermount3 -u MOUNTPOINT).
+`
+
+// invocation is how the command was called.
+type invocation struct {
+	args   []string // as os.Args
+	lookup func(string) (string, bool)
+	stdout io.Writer
+
+	// The rest comes from mount(8), see helper.go.
+	helper bool
+	fake   bool // check the command line, mount nothing
+	sloppy bool // ignore unknown names in -o
+}
+
+// parse reads the command line and the environment into settings. It returns
+// nil settings when there is nothing more to do, as after --help.
+func parse(in invocation) (*settings, error) {
+	args, err := flagsFirst(options(), in.args[1:])
+	if err != nil {
+		return nil, err
+	}
+	if wantsVersion(args) {
+		_, err := fmt.Fprintln(in.stdout, "s3mount", version())
+		return nil, err
+	}
+	s := defaultSettings()
+	s.fake, s.sloppy = in.fake, in.sloppy
+	ready := false
+	app := newApp(s, in)
+	app.Action = func(c *cli.Context) error {
+		if c.Args().Len() == 1 && c.Args().First() == "help" {
+			return cli.ShowAppHelp(c)
+		}
+		ready = true
+		return s.setArguments(c.Args().Slice())
+	}
+	if err := app.Run(append(in.args[:1:1], args...)); err != nil {
+		return nil, usageError(err)
+	}
+	if !ready {
+		return nil, nil
+	}
+	return s, s.check()
+}
+
+// newApp binds the table of options to s.
+func newApp(s *settings, in invocation) *cli.App {
+	return &cli.App{
+		Name:                  "s3mount",
+		Usage:                 "mount an S3 bucket as a filesystem",
+		Flags:                 newFlags(s, in.lookup),
+		CustomAppHelpTemplate: helpTemplate,
+		HideHelpCommand:       true,
+		HideVersion:           true,
+		Writer:                in.stdout,
+		ErrWriter:             io.Discard, // main prints the error
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			return fail(exitUsage, "%s; see s3mount --help", doubleDash(err.Error()))
+		},
+		ExitErrHandler: func(*cli.Context, error) {},
+	}
+}
+
+// wantsVersion looks for --version before anything is parsed, so that it works
+// beside an incomplete command line.
+func wantsVersion(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "--version", "-version", "-V":
+			return true
+		case "--":
+			return false
+		}
+	}
+	return false
+}
+
+// usageError gives an error of the cli package, which has no code of its own,
+// the code for wrong usage.
+func usageError(err error) error {
+	if exitCode(err) != exitFailure {
+		return err
+	}
+	return fail(exitUsage, "%w", err)
+}
+
+// doubleDash writes option names as people type them; the flag package says
+// -region of --region. A whole -o list is left out, as it may hold by mistake
+// what nobody else should see.
+func doubleDash(message string) string {
+	const list = " for flag -o: "
+	if i := strings.Index(message, list); i >= 0 {
+		return "-o: " + message[i+len(list):]
+	}
+	words := strings.Split(message, " ")
+	for i, w := range words {
+		name := strings.TrimRight(strings.TrimPrefix(w, "-"), ":")
+		if strings.HasPrefix(w, "-") && !strings.HasPrefix(w, "--") && len(name) > 1 {
+			words[i] = "-" + w
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Exit codes of s3mount. They are part of its interface: scripts and service
+// managers decide by them whether to try again. The helper for mount(8) has
+// the codes of mount(8) instead, see helper.go.
+const (
+	exitOK          = 0 // mounted, or ended with everything in S3
+	exitFailure     = 1 // anything that has no code of its own
+	exitUsage       = 2 // an option, an argument or the bucket's name is wrong
+	exitMountpoint  = 3 // the mountpoint is missing, not a directory, not empty or in use
+	exitFUSE        = 4 // this machine or user cannot mount: /dev/fuse, fusermount3, fuse.conf
+	exitCredentials = 5 // none found, expired, not accepted, or the clock is wrong
+	exitBucket      = 6 // the bucket does not exist or denies access
+	exitEndpoint    = 7 // the endpoint does not answer, or not as S3 does
+	exitUnwritten   = 8 // ended while S3 did not hold everything that was written
+)
+
+// failure is an error that knows the exit code it ends the process with.
+type failure struct {
+	code int
+	err  error
+}
+
+// fail makes a failure; the arguments are those of fmt.Errorf.
+func fail(code int, format string, args ...any) error {
+	return &failure{code: code, err: fmt.Errorf(format, args...)}
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+
+func (f *failure) Unwrap() error { return f.err }
+
+// exitCode returns the exit code that err ends the process with.
+func exitCode(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var f *failure
+	if errors.As(err, &f) {
+		return f.code
+	}
+	return exitFailure
+}

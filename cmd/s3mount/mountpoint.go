@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// answerTimeout is how long a mountpoint may take to say what is there. A
+	// directory answers at once; a mount whose process hangs never does.
+	answerTimeout = 10 * time.Second
+	// maxHeal bounds how many dead mounts stacked on one mountpoint are taken
+	// away. More than one happens when something mounted over a dead one.
+	maxHeal = 16
+)
+
+// checkMountpoint makes sure that a filesystem can be mounted at path and
+// takes away the dead mounts that a killed process has left there. healed is
+// their number.
+func (m *machine) checkMountpoint(ctx context.Context, path string, nonempty bool) (healed int, err error) {
+	info, err := stat(ctx, path)
+	for ; isDead(err) && healed < maxHeal; healed++ {
+		if err := m.detach(ctx, path); err != nil {
+			return healed, fail(exitMountpoint, "%s is a dead mount that cannot be taken away (%w): run umount -l %s as root", path, err, path)
+		}
+		info, err = stat(ctx, path)
+	}
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return healed, fail(exitMountpoint, "the mountpoint %s does not exist: create it with mkdir -p %s", path, path)
+	case errors.Is(err, context.DeadlineExceeded):
+		return healed, fail(exitMountpoint, "the mountpoint %s does not answer: another mount there hangs; run umount -l %s as root", path, path)
+	case err != nil:
+		return healed, fail(exitMountpoint, "look at the mountpoint: %w", err)
+	case !info.IsDir():
+		return healed, fail(exitMountpoint, "the mountpoint %s is not a directory", path)
+	}
+	return healed, m.checkDirectory(path, nonempty)
+}
+
+// isDead tells the errors that a FUSE mount gives when its process is gone.
+func isDead(err error) bool {
+	return errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED)
+}
+
+// checkDirectory wants a directory that nothing is using and that this user
+// may mount on.
+func (m *machine) checkDirectory(path string, nonempty bool) error {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return fail(exitMountpoint, "look at the mountpoint: %w", err)
+	}
+	top, mounted, err := m.visibleMount(real)
+	if err != nil {
+		return fail(exitMountpoint, "look at the mountpoint: %w", err)
+	}
+	if mounted && top.isFUSE() {
+		return fail(exitMountpoint, "%s is already mounted, from %q (%s): unmount it first with umount %s", path, top.source, top.fstype, path)
+	}
+	if !m.canMount && unix.Access(real, unix.W_OK) != nil {
+		return fail(exitMountpoint, "the mountpoint %s belongs to somebody else: use a directory that you can write to, or mount as root", path)
+	}
+	if nonempty || mounted && top.fstype == "autofs" {
+		// To read the directory of an automounter is to wait for the very
+		// mount that is being made.
+		return nil
+	}
+	return checkEmpty(path, real)
+}
+
+func checkEmpty(path, real string) error {
+	dir, err := os.Open(real)
+	if errors.Is(err, os.ErrPermission) {
+		return nil // fusermount3 needs less than we do to look inside
+	}
+	if err != nil {
+		return fail(exitMountpoint, "look at the mountpoint: %w", err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(1)
+	if len(names) > 0 {
+		return fail(exitMountpoint, "the mountpoint %s is not empty (it has %q): use an empty directory, or --nonempty to hide what is there", path, names[0])
+	}
+	if !errors.Is(err, io.EOF) {
+		return fail(exitMountpoint, "look at the mountpoint: %w", err)
+	}
+	return nil
+}
+
+// visibleMount returns the mount that is visible at path.
+func (m *machine) visibleMount(path string) (mountedAt, bool, error) {
+	f, err := os.Open(m.mountinfo)
+	if err != nil {
+		return mountedAt{}, false, err
+	}
+	defer f.Close()
+	return topMount(f, path)
+}
+
+// stat is os.Stat that gives up when there is no answer. The system call
+// itself cannot be abandoned: its goroutine stays until it returns.
+func stat(ctx context.Context, path string) (os.FileInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	type answer struct {
+		info os.FileInfo
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		info, err := os.Stat(path)
+		got <- answer{info, err}
+	}()
+	select {
+	case a := <-got:
+		return a.info, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"flag"
+	"strings"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// envPrefix begins the environment variable of each option.
+const envPrefix = "S3MOUNT_"
+
+// The groups of options in the help text. The cli package shows them in
+// alphabetical order.
+const (
+	groupBucket  = "Bucket and endpoint"
+	groupFiles   = "Files and access"
+	groupLimits  = "Limits"
+	groupProcess = "Process and logs"
+)
+
+// option is one row of the table that flags, environment variables, -o names
+// and the help text are derived from.
+type option struct {
+	name  string // long name
+	short string // "" or one letter
+	group string
+	arg   string // what the value is called; "" for a switch
+	usage string // one line
+	// value binds the option to its setting.
+	value func(*settings) flag.Value
+}
+
+// env is the name of the option's environment variable.
+func (o option) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
+}
+
+// options is the table, in the order of the settings.
+func options() []option {
+	table := bucketOptions()
+	table = append(table, fileOptions()...)
+	table = append(table, limitOptions()...)
+	return append(table, processOptions()...)
+}
+
+func bucketOptions() []option {
+	return []option{
+		{name: "endpoint", group: groupBucket, arg: "URL",
+			usage: "server to use in place of AWS",
+			value: func(s *settings) flag.Value { return stringValue{p: &s.s3.Endpoint} }},
+		{name: "region", group: groupBucket, arg: "NAME",
+			usage: "region of the bucket; AWS tells it by itself",
+			value: func(s *settings) flag.Value { return stringValue{p: &s.s3.Region} }},
+		{name: "profile", group: groupBucket, arg: "NAME",
+			usage: "profile of the AWS configuration files",
+			value: func(s *settings) flag.Value { return stringValue{p: &s.profile} }},
+		{name: "path-style", group: groupBucket,
+			usage: "always put the bucket into the path of the URL",
+			value: func(s *settings) flag.Value { return addressingValue{&s.s3.Addressing, s3.AddressingPath} }},
+		{name: "virtual-host", group: groupBucket,
+			usage: "always put the bucket into the host name",
+			value: func(s *settings) flag.Value { return addressingValue{&s.s3.Addressing, s3.AddressingVirtualHost} }},
+		{name: "no-sign-request", group: groupBucket,
+			usage: "use no credentials (public buckets)",
+			value: func(s *settings) flag.Value { return boolValue{&s.anonymous} }},
+		{name: "requester-pays", group: groupBucket,
+			usage: "agree to pay for requests to the bucket",
+			value: func(s *settings) flag.Value { return boolValue{&s.s3.RequesterPays} }},
+	}
+}
+
+func fileOptions() []option {
+	return []option{
+		{name: "read-only", group: groupFiles,
+			usage: "refuse every change",
+			value: func(s *settings) flag.Value { return boolValue{&s.fs.ReadOnly} }},
+		{name: "allow-other", group: groupFiles,
+			usage: "let other users in",
+			value: func(s *settings) flag.Value { return boolValue{&s.fs.AllowOther} }},
+		{name: "uid", group: groupFiles, arg: "USER",
+			usage: "owner of files that have none of their own",
+			value: func(s *settings) flag.Value { return idValue{p: &s.fs.UID} }},
+		{name: "gid", group: groupFiles, arg: "GROUP",
+			usage: "group of files that have none of their own",
+			value: func(s *settings) flag.Value { return idValue{p: &s.fs.GID, group: true} }},
+		{name: "file-mode", group: groupFiles, arg: "MODE",
+			usage: "permissions of files that have none of their own",
+			value: func(s *settings) flag.Value { return modeValue{&s.fs.FileMode} }},
+		{name: "dir-mode", group: groupFiles, arg: "MODE",
+			usage: "permissions of directories that have none of their own",
+			value: func(s *settings) flag.Value { return modeValue{&s.fs.DirMode} }},
+		{name: "umask", group: groupFiles, arg: "MODE",
+			usage: "set --file-mode and --dir-mode by the bits that they lack",
+			value: func(s *settings) flag.Value { return umaskValue{&s.fs.FileMode, &s.fs.DirMode} }},
+		{name: "nonempty", group: groupFiles,
+			usage: "allow a mountpoint that has files in it",
+			value: func(s *settings) flag.Value { return boolValue{&s.nonempty} }},
+	}
+}
+
+func limitOptions() []option {
+	return []option{
+		{name: "metadata-ttl", group: groupLimits, arg: "TIME",
+			usage: "how long names and attributes may be stale",
+			value: func(s *settings) flag.Value { return durationValue{&s.fs.MetadataTTL} }},
+		{name: "memory-limit", group: groupLimits, arg: "SIZE",
+			usage: "memory for data that is cached or being written",
+			value: func(s *settings) flag.Value { return sizeValue{&s.fs.MemoryLimit} }},
+		{name: "connections", group: groupLimits, arg: "N",
+			usage: "data requests at a time, each for reading and writing",
+			value: func(s *settings) flag.Value { return countValue{p: &s.fs.Connections, min: 1} }},
+		{name: "state-dir", group: groupLimits, arg: "DIR",
+			usage: "where bytes are kept that S3 refused",
+			value: func(s *settings) flag.Value { return stringValue{p: &s.fs.StateDir} }},
+		{name: "spool-dir", group: groupLimits, arg: "DIR",
+			usage: "where written bytes wait that memory has no room for",
+			value: func(s *settings) flag.Value { return stringValue{p: &s.fs.SpoolDir} }},
+	}
+}
+
+func processOptions() []option {
+	return []option{
+		{name: "foreground", short: "f", group: groupProcess,
+			usage: "do not go to the background; log to stderr",
+			value: func(s *settings) flag.Value { return boolValue{&s.foreground} }},
+		{name: "log-file", group: groupProcess, arg: "FILE",
+			usage: "log to FILE, not to the system log; SIGHUP opens it anew",
+			value: func(s *settings) flag.Value { return stringValue{p: &s.logFile} }},
+		{name: "log-level", group: groupProcess, arg: "LEVEL",
+			usage: "debug, info, warn or error",
+			value: func(s *settings) flag.Value {
+				return stringValue{&s.logLevel, oneOf("debug", "info", "warn", "error")}
+			}},
+		{name: "log-format", group: groupProcess, arg: "FORMAT",
+			usage: "text or json",
+			value: func(s *settings) flag.Value { return stringValue{&s.logFormat, oneOf("text", "json")} }},
+		{name: "debug", group: groupProcess,
+			usage: "log every FUSE and S3 request",
+			value: func(s *settings) flag.Value { return boolValue{&s.debug} }},
+		{name: "o", group: groupProcess, arg: "LIST",
+			usage: "options as mount(8) writes them: name,name=value,...",
+			value: func(s *settings) flag.Value { return mountListValue{s} }},
+	}
+}
+
+// findOption finds an option by its name, with - or _ between words.
+func findOption(table []option, name string) (option, bool) {
+	name = strings.ReplaceAll(name, "_", "-")
+	for _, o := range table {
+		if o.name == name || o.short != "" && o.short == name {
+			return o, true
+		}
+	}
+	return option{}, false
+}
