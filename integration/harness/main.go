@@ -1,0 +1,167 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Environment variables by which a process of the tests knows its part.
+const (
+	envNamespace = "S3MOUNT_TEST_NAMESPACE" // in the private mount namespace
+	envShared    = "S3MOUNT_TEST_SHARED"    // shared, as JSON
+	envChild     = "S3MOUNT_TEST_CHILD"     // child, as JSON
+	envOp        = "S3MOUNT_TEST_OP"        // name of an Op
+)
+
+// shared is what Main prepares once for all tests.
+type shared struct {
+	Root     string // holds the work dirs
+	Binary   string // s3mount
+	Self     string // the test binary, where every user may run it
+	Endpoint string // of versitygw
+}
+
+// child is what a supervisor tells its child.
+type child struct {
+	Test string // its full name
+	Work string // its work dir
+}
+
+// Op is a small program inside the test binary, run by World.Op as a process of its own.
+type Op func(args []string) error
+
+// Main is the body of TestMain.
+func Main(m *testing.M, ops map[string]Op) int {
+	if name := os.Getenv(envOp); name != "" {
+		return runOp(ops, name, os.Args[1:])
+	}
+	flag.Parse()
+	if os.Getenv(envChild) != "" || flag.Lookup("test.list").Value.String() != "" {
+		return m.Run()
+	}
+	if os.Geteuid() == 0 && os.Getenv(envNamespace) == "" {
+		return inNamespace()
+	}
+	cleanup, err := prepare()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer cleanup()
+	return m.Run()
+}
+
+func runOp(ops map[string]Op, name string, args []string) int {
+	op, ok := ops[name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "no op %q\n", name)
+		return 2
+	}
+	if err := op(args); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// inNamespace runs the tests in a mount namespace of their own: when the last
+// process in it ends, its mounts are gone, whatever happened.
+func inNamespace() int {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), envNamespace+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	p, err := Start(cmd)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "enter a private mount namespace:", err)
+		return 1
+	}
+	sig := make(chan os.Signal, 1)
+	signal.Notify(sig, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
+	for {
+		select {
+		case s := <-sig:
+			p.Signal(s)
+		case <-p.Done():
+			return p.ProcessState.ExitCode()
+		}
+	}
+}
+
+func prepare() (cleanup func(), err error) {
+	root, err := os.MkdirTemp("", "s3mount-test-")
+	if err != nil {
+		return nil, fmt.Errorf("make the work root: %w", err)
+	}
+	if root, err = filepath.EvalSymlinks(root); err != nil { // the mount table has real paths
+		return nil, fmt.Errorf("resolve the work root: %w", err)
+	}
+	if err := os.Chmod(root, 0o755); err != nil { // other users mount in here, too
+		return nil, fmt.Errorf("open the work root: %w", err)
+	}
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		return nil, fmt.Errorf("these tests mount: %w", err)
+	}
+	sh := shared{Root: root, Self: filepath.Join(root, "testbinary")}
+	if sh.Binary, err = BuildS3mount(root); err != nil {
+		return nil, err
+	}
+	if err := copyFile("/proc/self/exe", sh.Self, 0o755); err != nil {
+		return nil, err
+	}
+	server := filepath.Join(root, "server")
+	if err := os.Mkdir(server, 0o755); err != nil {
+		return nil, fmt.Errorf("make the server's directory: %w", err)
+	}
+	s, err := StartServer(context.Background(), server, ServerOptions{})
+	if err != nil {
+		return nil, err
+	}
+	sh.Endpoint = s.Endpoint
+	b, err := json.Marshal(sh)
+	if err != nil {
+		return nil, fmt.Errorf("write down the shared parts: %w", err)
+	}
+	if err := os.Setenv(envShared, string(b)); err != nil {
+		return nil, fmt.Errorf("pass on the shared parts: %w", err)
+	}
+	return func() {
+		s.Stop()
+		removeUnmounted(root)
+	}, nil
+}
+
+// removeUnmounted deletes a work tree, but never through a mount.
+func removeUnmounted(dir string) {
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || strings.Contains(string(b), " "+dir+"/") {
+		fmt.Fprintf(os.Stderr, "left %s alone: something may be mounted there\n", dir)
+		return
+	}
+	_ = os.RemoveAll(dir) // a leftover in the temporary directory harms nobody
+}
+
+func copyFile(from, to string, mode os.FileMode) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", from, err)
+	}
+	if err := os.WriteFile(to, b, mode); err != nil {
+		return fmt.Errorf("write %s: %w", to, err)
+	}
+	return os.Chmod(to, mode) // whatever the umask
+}
+
+func fromEnv[T any](name string) (v T, ok bool) {
+	s := os.Getenv(name)
+	return v, s != "" && json.Unmarshal([]byte(s), &v) == nil
+}

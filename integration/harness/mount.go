@@ -1,0 +1,237 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// How long a mount may take to come up and to end when nothing hinders it: a
+// hundred times what it takes, for a machine that is busy with other tests.
+const (
+	mountPatience = 20 * time.Second
+	endPatience   = 30 * time.Second
+)
+
+// MountOptions describe one run of s3mount.
+type MountOptions struct {
+	Endpoint string   // of the server or a proxy
+	Source   string   // bucket[:prefix]
+	Dir      string   // mountpoint; "" is a new directory
+	Args     []string // more options
+	Env      []string // more environment
+}
+
+// Mount is a running s3mount in the foreground.
+type Mount struct {
+	Dir  string
+	Log  string // file with what it printed
+	o    MountOptions
+	w    *World
+	proc *Process
+	over bool // its end was seen and judged
+}
+
+// Credentials is the environment in which programs find the tests' account,
+// and nothing of the account of who runs them.
+func Credentials() []string {
+	return []string{
+		"AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey, "AWS_SESSION_TOKEN=",
+		"AWS_REGION=", "AWS_DEFAULT_REGION=", "AWS_PROFILE=", "AWS_ENDPOINT_URL=", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "http_proxy=", "HTTP_PROXY=",
+	}
+}
+
+// Mount mounts and returns when the mount is there. It is unmounted at the
+// test's end at the latest; that it ends well is checked then.
+func (w *World) Mount(t testing.TB, o MountOptions) *Mount {
+	t.Helper()
+	m, err := w.start(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.finish(t) })
+	deadline := time.Now().Add(mountPatience)
+	for {
+		ms, err := FuseMounts(m.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ms) > 0 && m.answers() {
+			return m
+		}
+		select {
+		case <-m.proc.Done():
+			m.over = true
+			t.Fatalf("s3mount ended before it had mounted: %v\n%s", m.proc.Err(), Tail(m.Log, 50))
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no mount after %v\n%s", mountPatience, Tail(m.Log, 50))
+		}
+	}
+}
+
+// answers tells whether the mount serves; over a dead mount point the old one
+// says no until it is replaced.
+func (m *Mount) answers() bool {
+	_, err := os.Stat(m.Dir)
+	return err == nil
+}
+
+func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = w.Dir(t, "mnt")
+	}
+	m := &Mount{Dir: o.Dir, Log: filepath.Join(w.Work, w.Name("s3mount-")+".log"), o: o, w: w}
+	log, err := os.Create(m.Log)
+	if err != nil {
+		return nil, fmt.Errorf("make the mount's log: %w", err)
+	}
+	defer log.Close()
+	args := []string{"--foreground", "--log-level", "debug"}
+	if o.Endpoint != "" {
+		args = append(args, "--endpoint", o.Endpoint)
+	}
+	args = append(append(args, o.Args...), o.Source, o.Dir)
+	cmd := exec.Command(w.Binary, args...)
+	cmd.Dir = w.Work
+	cmd.Env = append(append(os.Environ(), Credentials()...), append([]string{"GOTRACEBACK=all"}, o.Env...)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	m.proc, err = Start(cmd)
+	return m, err
+}
+
+// PID is the process id of s3mount.
+func (m *Mount) PID() int { return m.proc.Process.Pid }
+
+// Path joins names to the mountpoint.
+func (m *Mount) Path(names ...string) string {
+	return filepath.Join(append([]string{m.Dir}, names...)...)
+}
+
+// Unmount unmounts with the system's own command, and s3mount must end well.
+func (m *Mount) Unmount(t testing.TB) {
+	t.Helper()
+	if r := m.TryUnmount(t); r.Code != 0 {
+		t.Fatalf("umount ended with %d: %s", r.Code, r.Out)
+	}
+	m.WaitEnd(t)
+}
+
+// TryUnmount runs the unmount command and does not wait for s3mount.
+func (m *Mount) TryUnmount(t testing.TB) Result {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return m.w.Exec(t, nil, "umount", m.Dir)
+	}
+	return m.w.Exec(t, nil, "fusermount3", "-u", m.Dir)
+}
+
+// Terminate sends SIGTERM; s3mount must flush, unmount and end well.
+func (m *Mount) Terminate(t testing.TB) {
+	t.Helper()
+	m.proc.Signal(syscall.SIGTERM)
+	m.WaitEnd(t)
+}
+
+// Signal sends any signal.
+func (m *Mount) Signal(s os.Signal) { m.proc.Signal(s) }
+
+// Kill ends s3mount as a crash does and leaves the dead mount in place.
+func (m *Mount) Kill(t testing.TB) {
+	t.Helper()
+	m.proc.Signal(syscall.SIGKILL)
+	<-m.proc.Done()
+	m.over = true
+}
+
+// WaitEnd waits until s3mount has ended, with success and unmounted.
+func (m *Mount) WaitEnd(t testing.TB) {
+	t.Helper()
+	m.over = true
+	select {
+	case <-m.proc.Done():
+	case <-time.After(endPatience):
+		m.proc.Signal(syscall.SIGQUIT)
+		<-time.After(time.Second)
+		t.Fatalf("s3mount has not ended %v after it was asked to\n%s", endPatience, Tail(m.Log, 300))
+	}
+	if err := m.proc.Err(); err != nil {
+		t.Fatalf("s3mount ended badly: %v\n%s", err, Tail(m.Log, 100))
+	}
+	if ms, err := FuseMounts(m.Dir); err != nil || len(ms) > 0 {
+		t.Fatalf("s3mount ended and left %v mounted (%v)", ms, err)
+	}
+}
+
+// Ended tells whether s3mount has ended, and how.
+func (m *Mount) Ended() (bool, error) {
+	select {
+	case <-m.proc.Done():
+		return true, m.proc.Err()
+	default:
+		return false, nil
+	}
+}
+
+// Remount unmounts and mounts again with the same options: what is seen then
+// comes from S3.
+func (m *Mount) Remount(t testing.TB) *Mount {
+	t.Helper()
+	m.Unmount(t)
+	o := m.o
+	o.Dir = m.Dir
+	return m.w.Mount(t, o)
+}
+
+// finish is the cleanup of Mount.
+func (m *Mount) finish(t testing.TB) {
+	if !m.over {
+		m.proc.Signal(syscall.SIGTERM)
+		select {
+		case <-m.proc.Done():
+			if err := m.proc.Err(); err != nil {
+				t.Errorf("s3mount ended badly: %v", err)
+			}
+		case <-time.After(endPatience):
+			t.Errorf("s3mount has not ended %v after SIGTERM", endPatience)
+			m.proc.Signal(syscall.SIGQUIT)
+			<-time.After(time.Second)
+		}
+	}
+	if t.Failed() {
+		t.Logf("--- %s\n%s", filepath.Base(m.Log), Tail(m.Log, 80))
+	}
+	m.proc.Signal(syscall.SIGKILL)
+	ms, err := FuseMounts(m.Dir)
+	for _, f := range ms {
+		err = errors.Join(err, f.Abort())
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// MemoryPeak is the largest resident set of the process so far, in bytes
+// (VmHWM of proc(5)).
+func MemoryPeak(pid int) (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the process status: %w", err)
+	}
+	for line := range strings.Lines(string(b)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kib); n == 1 {
+			return kib << 10, nil
+		}
+	}
+	return 0, errors.New("the process has no resident set")
+}

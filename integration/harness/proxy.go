@@ -1,0 +1,218 @@
+package harness
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Shape is the link that a proxy imitates.
+type Shape struct {
+	Latency time.Duration // added to every request before it is forwarded
+	Rate    int64         // bytes per second of one connection, each way; 0 is no limit
+}
+
+// Proxy stands in front of an S3 server. All methods may be called while it serves.
+type Proxy struct {
+	URL string // of the proxy
+
+	target string
+	ln     net.Listener
+	wg     sync.WaitGroup
+
+	mu       sync.Mutex
+	shape    Shape
+	faults   []*Fault
+	requests []Request
+	conns    map[net.Conn]struct{}
+	maxConns int
+	sent     int64 // body bytes from the client
+	received int64 // body bytes from the server
+	closed   bool
+}
+
+// Fault changes what happens to some requests. The first fault that matches
+// and is not used up applies.
+type Fault struct {
+	Match func(*Request) bool // nil matches every request
+	Skip  int                 // so many matching requests pass first
+	Times int                 // so many are hit then; 0 is every one
+
+	Delay     time.Duration // before anything else
+	Status    int           // answered by the proxy itself; the server never sees the request
+	Code      string        // S3 error code of that answer
+	Header    string        // one more header line of that answer, e.g. "Retry-After: 1"
+	Drop      bool          // the connection is reset before the request is forwarded
+	DropReply bool          // the server acts, the client never hears of it
+	CutBody   int64         // the connection is reset after so many bytes of the answer's body
+	Stall     bool          // CutBody (or the head, if 0) is sent, then nothing until the client gives up
+
+	seen, hit int
+}
+
+// StartProxy serves on a free loopback port until Close.
+func StartProxy(endpoint string, shape Shape) (*Proxy, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for the proxy: %w", err)
+	}
+	p := &Proxy{
+		URL:    "http://" + ln.Addr().String(),
+		target: strings.TrimPrefix(endpoint, "http://"),
+		ln:     ln, shape: shape, conns: map[net.Conn]struct{}{},
+	}
+	p.wg.Go(p.accept)
+	return p, nil
+}
+
+// Close ends the proxy and every connection through it.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	_ = p.ln.Close() // a listener that is gone already is what is wanted
+	p.CloseConnections()
+	p.wg.Wait()
+}
+
+// CloseConnections breaks every connection through the proxy.
+func (p *Proxy) CloseConnections() {
+	p.mu.Lock()
+	conns := slices.Collect(maps.Keys(p.conns))
+	p.mu.Unlock()
+	for _, c := range conns {
+		_ = c.Close()
+	}
+}
+
+// SetShape changes the link for the requests that follow.
+func (p *Proxy) SetShape(s Shape) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shape = s
+}
+
+// Inject adds a fault.
+func (p *Proxy) Inject(f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = append(p.faults, &f)
+}
+
+// Heal removes all faults.
+func (p *Proxy) Heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = nil
+}
+
+// Reset forgets the requests and bytes counted so far.
+func (p *Proxy) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests, p.sent, p.received = nil, 0, 0
+	p.maxConns = len(p.conns) / 2
+}
+
+// Requests gives the requests since the last Reset in order of arrival.
+func (p *Proxy) Requests() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.requests)
+}
+
+// Counts gives the requests since the last Reset by kind.
+func (p *Proxy) Counts() Counts {
+	c := Counts{}
+	for _, r := range p.Requests() {
+		c[r.Kind]++
+	}
+	return c
+}
+
+// Bytes gives the body bytes since the last Reset: sent by the client,
+// received by it.
+func (p *Proxy) Bytes() (sent, received int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent, p.received
+}
+
+// MaxConns gives the most client connections that were open at one time.
+func (p *Proxy) MaxConns() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.maxConns
+}
+
+// Counts are numbers of requests by kind.
+type Counts map[Kind]int
+
+// Total is the sum over all kinds.
+func (c Counts) Total() int {
+	n := 0
+	for _, v := range c {
+		n += v
+	}
+	return n
+}
+
+// String gives the counts with the most frequent kind first.
+func (c Counts) String() string {
+	kinds := slices.SortedFunc(maps.Keys(c), func(a, b Kind) int {
+		if c[a] != c[b] {
+			return c[b] - c[a]
+		}
+		return strings.Compare(string(a), string(b))
+	})
+	var s []string
+	for _, k := range kinds {
+		s = append(s, fmt.Sprintf("%s %d", k, c[k]))
+	}
+	return strings.Join(s, ", ")
+}
+
+// admit counts a request and tells what shall happen to it.
+func (p *Proxy) admit(r Request) (Shape, Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests = append(p.requests, r)
+	for _, f := range p.faults {
+		if f.Match != nil && !f.Match(&r) {
+			continue
+		}
+		f.seen++
+		if f.seen <= f.Skip || f.Times > 0 && f.hit >= f.Times {
+			continue
+		}
+		f.hit++
+		return p.shape, *f
+	}
+	return p.shape, Fault{}
+}
+
+func (p *Proxy) track(c net.Conn, open bool) (ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !open {
+		delete(p.conns, c)
+		return true
+	}
+	if p.closed {
+		return false
+	}
+	p.conns[c] = struct{}{}
+	p.maxConns = max(p.maxConns, (len(p.conns)+1)/2) // client and server side of each
+	return true
+}
+
+func (p *Proxy) count(sent, received int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent += sent
+	p.received += received
+}

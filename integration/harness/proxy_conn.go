@@ -1,0 +1,312 @@
+package harness
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// pace is the piece in which shaped bodies are copied: 256 KiB at 90 MB/s are
+// 3 ms, well above what a timer can be late.
+const pace = 256 << 10
+
+func (p *Proxy) accept() {
+	for {
+		c, err := p.ln.Accept()
+		if err != nil {
+			return // closed
+		}
+		p.wg.Go(func() { p.serve(c.(*net.TCPConn)) })
+	}
+}
+
+// side is one end of a proxied connection. Heads are parsed out of br; bodies
+// go from socket to socket in the kernel (splice).
+type side struct {
+	*net.TCPConn
+	br *bufio.Reader
+}
+
+func newSide(c *net.TCPConn) *side { return &side{c, bufio.NewReaderSize(c, 16<<10)} }
+
+// serve handles the requests of one client connection, one after the other,
+// over one connection to the server.
+func (p *Proxy) serve(conn *net.TCPConn) {
+	defer conn.Close()
+	up, err := net.Dial("tcp", p.target)
+	if err != nil {
+		return // the client sees the connection end, as with a server that is down
+	}
+	defer up.Close()
+	for _, c := range []net.Conn{conn, up} {
+		if !p.track(c, true) {
+			return
+		}
+		defer p.track(c, false)
+	}
+	client, server := newSide(conn), newSide(up.(*net.TCPConn))
+	for {
+		if err := p.exchange(client, server); err != nil {
+			return
+		}
+	}
+}
+
+// head is a request's or an answer's first line and header, as received.
+type head struct {
+	first  string
+	raw    []byte
+	header http.Header
+}
+
+func readHead(br *bufio.Reader) (head, error) {
+	var h head
+	h.header = http.Header{}
+	for {
+		line, err := br.ReadSlice('\n')
+		if err != nil {
+			return h, err
+		}
+		h.raw = append(h.raw, line...)
+		text := strings.TrimRight(string(line), "\r\n")
+		switch {
+		case text == "" && h.first == "":
+			continue // a blank line before a request is allowed (RFC 9112, 2.2)
+		case text == "":
+			return h, nil
+		case h.first == "":
+			h.first = text
+		default:
+			k, v, _ := strings.Cut(text, ":")
+			h.header.Add(textproto.CanonicalMIMEHeaderKey(k), strings.TrimSpace(v))
+		}
+	}
+}
+
+// length of the body that follows; -1 is chunked.
+func (h head) length() int64 {
+	if strings.EqualFold(h.header.Get("Transfer-Encoding"), "chunked") {
+		return -1
+	}
+	n, err := strconv.ParseInt(h.header.Get("Content-Length"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+var errDropped = errors.New("dropped by a fault")
+
+func (p *Proxy) exchange(client, server *side) error {
+	req, err := readHead(client.br)
+	if err != nil {
+		return err
+	}
+	method, rest, _ := strings.Cut(req.first, " ")
+	target, _, _ := strings.Cut(rest, " ")
+	shape, fault := p.admit(classify(method, target, req.header))
+	time.Sleep(shape.Latency + fault.Delay)
+	switch {
+	case fault.Status != 0:
+		return p.answer(client, req, method, fault)
+	case fault.Drop:
+		_ = client.SetLinger(0) // a reset, not an orderly end
+		return errDropped
+	}
+	if _, err := server.Write(req.raw); err != nil {
+		return err
+	}
+	body := make(chan error, 1)
+	go func() {
+		n, err := copyBody(server, client, req.length(), shape.Rate)
+		p.count(n, 0)
+		body <- err
+	}()
+	if err := p.reply(client, server, method, shape, fault); err != nil {
+		return err
+	}
+	select {
+	case err := <-body:
+		if err != nil {
+			return err
+		}
+	case <-time.After(time.Second): // answered before the body was sent: the connection has lost its framing
+		return errDropped
+	}
+	if strings.EqualFold(req.header.Get("Connection"), "close") {
+		return io.EOF
+	}
+	return nil
+}
+
+// reply forwards the server's answer, interim ones too.
+func (p *Proxy) reply(client, server *side, method string, shape Shape, fault Fault) error {
+	for {
+		res, err := readHead(server.br)
+		if err != nil {
+			return err
+		}
+		status := strings.Fields(res.first + " 0 0")[1]
+		if fault.DropReply && !strings.HasPrefix(status, "1") {
+			_ = client.SetLinger(0)
+			return errDropped
+		}
+		if _, err := client.Write(res.raw); err != nil {
+			return err
+		}
+		if strings.HasPrefix(status, "1") {
+			continue
+		}
+		n := res.length()
+		if method == http.MethodHead || status == "204" || status == "304" {
+			n = 0
+		}
+		if fault.Stall || fault.CutBody > 0 {
+			return p.breakOff(client, server, n, fault)
+		}
+		m, err := copyBody(client, server, n, shape.Rate)
+		p.count(0, m)
+		if err == nil && strings.EqualFold(res.header.Get("Connection"), "close") {
+			err = io.EOF
+		}
+		return err
+	}
+}
+
+// breakOff sends the first bytes of an answer's body and then none.
+func (p *Proxy) breakOff(client, server *side, n int64, fault Fault) error {
+	m, err := copyBody(client, server, min(n, fault.CutBody), 0)
+	p.count(0, m)
+	if err != nil {
+		return err
+	}
+	if fault.Stall {
+		_, _ = io.Copy(io.Discard, client.br) // until the client gives up or the proxy is closed
+		return errDropped
+	}
+	_ = client.SetLinger(0)
+	return errDropped
+}
+
+// answer replies for the server with an S3 error.
+func (p *Proxy) answer(client *side, req head, method string, f Fault) error {
+	var last error
+	if req.header.Get("Expect") != "" {
+		last = io.EOF // the client has not sent its body and will not
+	} else if n, err := copyBody(nil, client, req.length(), 0); err != nil {
+		return err
+	} else {
+		p.count(n, 0)
+	}
+	body := ""
+	if method != http.MethodHead {
+		body = fmt.Sprintf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>injected</Message><RequestId>0</RequestId></Error>", f.Code)
+	}
+	extra := ""
+	if f.Header != "" {
+		extra = f.Header + "\r\n"
+	}
+	_, err := fmt.Fprintf(client, "HTTP/1.1 %d %s\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n%s\r\n%s",
+		f.Status, http.StatusText(f.Status), len(body), extra, body)
+	if err != nil {
+		return err
+	}
+	return last
+}
+
+// copyBody forwards a body of n bytes (-1: chunked) from src to dst, or
+// swallows it if dst is nil, and returns the bytes forwarded.
+func copyBody(dst, src *side, n, rate int64) (int64, error) {
+	if n >= 0 {
+		return copyN(dst, src, n, &pacer{rate: rate})
+	}
+	return copyChunks(dst, src, &pacer{rate: rate})
+}
+
+func copyChunks(dst, src *side, pc *pacer) (int64, error) {
+	var total int64
+	for {
+		line, err := src.br.ReadSlice('\n')
+		if err != nil {
+			return total, err
+		}
+		size, _, _ := strings.Cut(strings.TrimSpace(string(line)), ";")
+		n, err := strconv.ParseInt(size, 16, 64)
+		if err != nil {
+			return total, fmt.Errorf("read chunk size: %w", err)
+		}
+		if dst != nil {
+			if _, err := dst.Write(line); err != nil {
+				return total, err
+			}
+		}
+		if n == 0 {
+			break
+		}
+		m, err := copyN(dst, src, n+2, pc) // with the CRLF behind it
+		total += m
+		if err != nil {
+			return total, err
+		}
+	}
+	for { // trailer
+		line, err := src.br.ReadSlice('\n')
+		if err != nil {
+			return total, err
+		}
+		if dst != nil {
+			if _, err := dst.Write(line); err != nil {
+				return total, err
+			}
+		}
+		if strings.TrimSpace(string(line)) == "" {
+			return total, nil
+		}
+	}
+}
+
+func copyN(dst, src *side, n int64, pc *pacer) (int64, error) {
+	var w io.Writer = io.Discard
+	if dst != nil {
+		w = dst.TCPConn
+	}
+	var total int64
+	for total < n {
+		piece := min(n-total, pace)
+		var from io.Reader = src.TCPConn
+		if b := int64(src.br.Buffered()); b > 0 {
+			from, piece = src.br, min(piece, b)
+		}
+		m, err := io.CopyN(w, from, piece)
+		total += m
+		if err != nil {
+			return total, err
+		}
+		pc.wait(m)
+	}
+	return total, nil
+}
+
+// pacer holds one direction of a connection to a rate.
+type pacer struct {
+	rate int64
+	next time.Time
+}
+
+func (p *pacer) wait(n int64) {
+	if p.rate <= 0 {
+		return
+	}
+	if now := time.Now(); p.next.Before(now) {
+		p.next = now
+	}
+	p.next = p.next.Add(time.Duration(n) * time.Second / time.Duration(p.rate))
+	time.Sleep(time.Until(p.next))
+}

@@ -1,0 +1,224 @@
+package harness
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// nobody is the user and group of AsNobody, as Debian has them.
+const nobody = 65534
+
+// Config says how a test runs. The zero value is usual.
+type Config struct {
+	Timeout  time.Duration // 0 is one minute: ten times what most tests take on a loaded machine
+	AsNobody bool          // run the child and all that it starts without privileges; needs root
+	NeedRoot bool          // skip when not root
+	Alone    bool          // not in parallel with other tests
+}
+
+// Run runs body in a child process under a deadline. It returns in the
+// supervisor when the child has ended, in the child when body has.
+func Run(t *testing.T, cfg Config, body func(t *testing.T, w *World)) {
+	t.Helper()
+	sh, ok := fromEnv[shared](envShared)
+	if !ok {
+		t.Fatal("TestMain does not call harness.Main")
+	}
+	if c, ok := fromEnv[child](envChild); ok {
+		if c.Test == t.Name() {
+			body(t, newWorld(t, sh, c, cfg))
+		}
+		return
+	}
+	if (cfg.AsNobody || cfg.NeedRoot) && os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	if !cfg.Alone {
+		t.Parallel()
+	}
+	s := &supervisor{t: t, cfg: cfg, shared: sh}
+	s.run()
+}
+
+type supervisor struct {
+	t      *testing.T
+	cfg    Config
+	shared shared
+	work   string
+}
+
+func (s *supervisor) run() {
+	t := s.t
+	var err error
+	if s.work, err = os.MkdirTemp(s.shared.Root, "w"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(s.work, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if s.cfg.AsNobody {
+		if err := os.Chown(s.work, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, out, err := s.start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	timeout := s.cfg.Timeout
+	if timeout == 0 {
+		timeout = time.Minute
+	}
+	report := ""
+	select {
+	case <-p.Done():
+	case <-time.After(timeout):
+		report = fmt.Sprintf("not done after %v\n", timeout) + s.dump(p)
+	}
+	report += s.sweep(p)
+	text := readAll(out)
+	switch {
+	case report != "" || p.Err() != nil:
+		t.Errorf("%s%s\n%s", report, childError(p), text)
+	case strings.Contains(text, "--- SKIP: "+t.Name()+" "):
+		t.Skip(text)
+	case testing.Verbose():
+		t.Log(text)
+	}
+	removeUnmounted(s.work)
+}
+
+func (s *supervisor) start() (*Process, string, error) {
+	c, err := json.Marshal(child{Test: s.t.Name(), Work: s.work})
+	if err != nil {
+		return nil, "", fmt.Errorf("write down the child's part: %w", err)
+	}
+	out := filepath.Join(s.work, "output")
+	f, err := os.Create(out) // a file and not a pipe: whoever outlives the child cannot hold us up
+	if err != nil {
+		return nil, "", fmt.Errorf("make the child's output file: %w", err)
+	}
+	defer f.Close()
+	var parts []string
+	for _, p := range strings.Split(s.t.Name(), "/") {
+		parts = append(parts, "^"+regexp.QuoteMeta(p)+"$")
+	}
+	cmd := exec.Command(s.shared.Self, "-test.run="+strings.Join(parts, "/"), "-test.v", "-test.count=1", "-test.timeout=0")
+	if testing.Short() {
+		cmd.Args = append(cmd.Args, "-test.short")
+	}
+	tmp := filepath.Join(s.work, "tmp")
+	if err := os.Mkdir(tmp, 0o777); err != nil {
+		return nil, "", fmt.Errorf("make the child's temporary directory: %w", err)
+	}
+	cmd.Dir = s.work
+	cmd.Env = append(os.Environ(), envChild+"="+string(c), "TMPDIR="+tmp, "HOME="+s.work)
+	cmd.Stdout, cmd.Stderr = f, f
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if s.cfg.AsNobody {
+		if err := os.Chown(tmp, nobody, nobody); err != nil {
+			return nil, "", fmt.Errorf("hand over the temporary directory: %w", err)
+		}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	p, err := Start(cmd)
+	return p, out, err
+}
+
+// dump asks every process of the test for its goroutines, s3mount first, and
+// gathers what they said.
+func (s *supervisor) dump(p *Process) string {
+	var b strings.Builder
+	for _, pid := range s.processes(p.Process.Pid) {
+		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); exe == s.shared.Binary {
+			fmt.Fprintf(&b, "s3mount is process %d\n", pid)
+			_ = syscall.Kill(pid, syscall.SIGQUIT) // gone already: nothing to see
+		}
+	}
+	time.Sleep(time.Second) // for the dumps to be written
+	p.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.Done():
+	case <-time.After(2 * time.Second):
+	}
+	logs, _ := filepath.Glob(filepath.Join(s.work, "s3mount-*.log"))
+	for _, l := range logs {
+		fmt.Fprintf(&b, "--- %s\n%s\n", filepath.Base(l), Tail(l, 400))
+	}
+	return b.String()
+}
+
+// sweep removes every mount and process of the test and tells what there was
+// to remove.
+func (s *supervisor) sweep(p *Process) string {
+	var b strings.Builder
+	mounts, err := FuseMounts(s.work)
+	if err != nil {
+		fmt.Fprintln(&b, err)
+	}
+	for _, m := range mounts {
+		fmt.Fprintf(&b, "still mounted: %s\n", m.Dir)
+		if err := m.Abort(); err != nil {
+			fmt.Fprintln(&b, err)
+		}
+	}
+	p.Signal(syscall.SIGKILL)
+	for _, pid := range s.processes(p.Process.Pid) {
+		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		fmt.Fprintf(&b, "still running: %d %s\n", pid, strings.ReplaceAll(string(cmdline), "\x00", " "))
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	select {
+	case <-p.Done():
+	case <-time.After(10 * time.Second):
+		fmt.Fprintln(&b, "the child cannot be killed")
+	}
+	return b.String()
+}
+
+// processes lists those that carry the work dir in their command line or stand
+// in it, the child itself excepted.
+func (s *supervisor) processes(childPID int) []int {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	var pids []int
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(d))
+		if err != nil || pid == os.Getpid() || pid == childPID {
+			continue
+		}
+		cmdline, _ := os.ReadFile(filepath.Join(d, "cmdline"))
+		cwd, _ := os.Readlink(filepath.Join(d, "cwd"))
+		if strings.Contains(string(cmdline), s.work) || strings.HasPrefix(cwd, s.work) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func childError(p *Process) string {
+	var exit *exec.ExitError
+	if err := p.Err(); err != nil && !errors.As(err, &exit) {
+		return err.Error()
+	} else if exit != nil && exit.ExitCode() != 1 {
+		return exit.Error() // 1 is a failed test, which speaks for itself
+	}
+	return ""
+}
+
+func readAll(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}

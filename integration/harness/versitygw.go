@@ -1,0 +1,128 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// VirtualDomain is the base domain under which versitygw serves buckets as
+// host names; *.localhost resolves to the loopback interface (RFC 6761).
+const VirtualDomain = "s3.localhost"
+
+// Server is a running versitygw.
+type Server struct {
+	Endpoint string // URL
+	Data     string // its buckets are directories in here
+	Log      string // what it printed
+	Access   string // one line per request
+	proc     *Process
+}
+
+// ServerOptions are what a test may want different; the zero value is usual.
+type ServerOptions struct {
+	Addr      string // listen here and not on a free port
+	Data      string // use this data directory and not a new one
+	AccessLog bool   // write Server.Access
+}
+
+// StartServer starts versitygw with its data under dir, which must be on a
+// filesystem with user xattrs, and returns when it answers.
+func StartServer(ctx context.Context, dir string, o ServerOptions) (*Server, error) {
+	bin, err := Tool(".", "versitygw")
+	if err != nil {
+		return nil, err
+	}
+	if o.Addr == "" {
+		if o.Addr, err = FreePort(); err != nil {
+			return nil, err
+		}
+	}
+	s := &Server{
+		Endpoint: "http://" + o.Addr, Data: o.Data,
+		Log: filepath.Join(dir, "versitygw.log"), Access: filepath.Join(dir, "access.log"),
+	}
+	if s.Data == "" {
+		s.Data = filepath.Join(dir, "data")
+	}
+	versions := filepath.Join(dir, "versions")
+	for _, d := range []string{s.Data, versions} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, fmt.Errorf("make the server's directory: %w", err)
+		}
+	}
+	args := []string{
+		"--port", o.Addr, "--region", Region, "--keep-alive", "--quiet",
+		"--virtual-domain", VirtualDomain, "--health", "/health",
+	}
+	if o.AccessLog {
+		args = append(args, "--access-log", s.Access)
+	}
+	args = append(args, "posix", "--versioning-dir", versions, s.Data)
+	if err := s.start(bin, args); err != nil {
+		return nil, err
+	}
+	if err := s.waitReady(ctx); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(bin string, args []string) error {
+	log, err := os.OpenFile(s.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("open the server's log: %w", err)
+	}
+	defer log.Close()
+	cmd := exec.Command(bin, args...)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
+	cmd.Stdout, cmd.Stderr = log, log
+	s.proc, err = Start(cmd)
+	return err
+}
+
+func (s *Server) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second) // a loaded machine needs a second
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+"/health", nil)
+		if err != nil {
+			return fmt.Errorf("make the health request: %w", err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-s.proc.Done():
+			return fmt.Errorf("versitygw ended at once: %w\n%s", s.proc.Err(), Tail(s.Log, 20))
+		case <-ctx.Done():
+			return fmt.Errorf("versitygw is not ready: %w\n%s", context.Cause(ctx), Tail(s.Log, 20))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// PID is the server's process id.
+func (s *Server) PID() int { return s.proc.Process.Pid }
+
+// Pause stops the server from answering (SIGSTOP); Resume lets it go on.
+func (s *Server) Pause() { s.proc.Signal(syscall.SIGSTOP) }
+
+// Resume undoes Pause.
+func (s *Server) Resume() { s.proc.Signal(syscall.SIGCONT) }
+
+// Stop kills the server.
+func (s *Server) Stop() {
+	s.proc.Signal(syscall.SIGKILL)
+	<-s.proc.Done()
+}
