@@ -33,6 +33,7 @@ var errnoTable = [...]struct {
 	{namespace.ErrIsDir, syscall.EISDIR},
 	{namespace.ErrNameTooLong, syscall.ENAMETOOLONG},
 	{namespace.ErrInvalidName, syscall.EINVAL},
+	{namespace.ErrInvalid, syscall.EINVAL},
 	{namespace.ErrReserved, syscall.EPERM},
 	{s3.ErrNotFound, syscall.ENOENT},
 	{s3.ErrNoCredentials, syscall.EACCES},

@@ -2,19 +2,22 @@ package fs
 
 import (
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/readahead"
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
 // inode is a file or directory that the kernel knows, or that has unsaved
 // bytes or attributes.
 type inode struct {
-	id  uint64 // the kernel's nodeid, never used twice
-	ino uint64 // st_ino
+	id   uint64         // the kernel's nodeid, never used twice
+	ino  uint64         // st_ino
+	kind namespace.Kind // another kind under the same name is another inode
 
 	// Guarded by inodes.mu.
 	parent   *inode // nil for the root, and once the name is gone
@@ -23,17 +26,19 @@ type inode struct {
 	pinned   int               // handles and pending attributes that keep the inode alive
 	children map[string]*inode // directories only
 
-	// commitMu orders commits, renames and removals of one file: it is held
-	// across S3 calls, so it stands above all other locks and no read or write
-	// of bytes ever takes it.
-	commitMu sync.Mutex
+	// commit orders commits, renames and removals of one file. It is a state
+	// with a wait that a context can end, not a lock: S3 calls happen in it.
+	commit turn
 
 	mu    sync.Mutex // guards what follows
 	entry namespace.Entry
 	// file holds unsaved bytes; nil while nobody has the file open for writing.
 	file    *writeback.File
-	writers int // open handles that may write
-	opens   int // open handles
+	base    *readahead.Reader // what file was opened on; closed with it
+	saved   bool              // S3 holds an object under entry.Key
+	writers int               // open handles that may write
+	opens   int               // open handles
+	direct  bool              // the open handles go past the kernel's page cache
 	// epoch counts the versions that this mount made; readers of an older one
 	// take up the new one (the mount always sees its own writes).
 	epoch uint64
@@ -41,16 +46,11 @@ type inode struct {
 	pages string
 	// unlinked: no name any more; lives until the last close (P7).
 	unlinked bool
-	// hidden is the reserved key that holds the bytes of an unlinked open file.
-	hidden string
+	// hidden holds the bytes of an open file whose key is gone.
+	hidden *namespace.Entry
 	// attrs is set while entry.Attr has changes that S3 does not hold.
 	attrs bool
-	// mtimeSet: the mtime was set by a caller, so a write's own time is not
-	// stored over it at the next commit.
-	mtimeSet bool
 }
-
-func (n *inode) isDir() bool { return n.entry.Kind == namespace.Directory }
 
 // snapshot returns the entry as the mount sees it now: S3's, overlaid by what
 // is unsaved.
@@ -72,7 +72,7 @@ func (n *inode) snapshotLocked() namespace.Entry {
 func (n *inode) update(e namespace.Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.file != nil || n.unlinked {
+	if n.file != nil || n.unlinked || e.Kind != n.kind {
 		return
 	}
 	if n.attrs {
@@ -82,6 +82,11 @@ func (n *inode) update(e namespace.Entry) {
 		e.Attr, e.Exact = n.entry.Attr, true
 	}
 	n.entry = e
+}
+
+// versionOf is what readahead calls the object behind an entry.
+func versionOf(e namespace.Entry) readahead.Version {
+	return readahead.Version{Key: e.Key, ETag: e.ETag, Size: e.Size}
 }
 
 // inodes is the table of inodes by nodeid, and the tree of their names.
@@ -97,7 +102,7 @@ type inodes struct {
 const rootID = 1
 
 func newInodes(root namespace.Entry) *inodes {
-	r := &inode{id: rootID, ino: rootID, entry: root, nlookup: 1, children: map[string]*inode{}}
+	r := &inode{id: rootID, ino: rootID, kind: namespace.Directory, entry: root, commit: newTurn(), nlookup: 1, children: map[string]*inode{}}
 	return &inodes{
 		byID:   map[uint64]*inode{rootID: r},
 		inUse:  map[uint64]*inode{rootID: r},
@@ -113,11 +118,15 @@ func (t *inodes) get(id uint64) *inode {
 	return t.byID[id]
 }
 
-// child returns the inode known under a name, or nil.
-func (t *inodes) child(dir *inode, name string) *inode {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return dir.children[name]
+// pinChild returns the inode known under a name, pinned, or nil.
+func (t *inodes) pinChild(dir *inode, name string) *inode {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := dir.children[name]
+	if n != nil {
+		n.pinned++
+	}
+	return n
 }
 
 // enter returns the inode for a name with one more reference of the kernel. A
@@ -125,7 +134,7 @@ func (t *inodes) child(dir *inode, name string) *inode {
 func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 	t.mu.Lock()
 	n := dir.children[name]
-	if n != nil && n.kindIs(e.Kind) {
+	if n != nil && n.kind == e.Kind {
 		n.nlookup++
 		t.mu.Unlock()
 		n.update(e)
@@ -135,21 +144,30 @@ func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 		t.detach(n)
 	}
 	n = t.add(e)
-	n.nlookup = 1
+	n.nlookup, n.saved = 1, true
 	t.attach(n, dir, name)
 	t.mu.Unlock()
 	return n
 }
 
-func (n *inode) kindIs(k namespace.Kind) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.entry.Kind == k && !n.unlinked
+// create makes the inode of a file that S3 does not hold yet. What had the
+// name before has lost it.
+func (t *inodes) create(dir *inode, name string, e namespace.Entry) *inode {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old := dir.children[name]; old != nil {
+		t.detach(old)
+		t.reap(old)
+	}
+	n := t.add(e)
+	n.nlookup = 1
+	t.attach(n, dir, name)
+	return n
 }
 
 func (t *inodes) add(e namespace.Entry) *inode {
 	t.nextID++
-	n := &inode{id: t.nextID, entry: e}
+	n := &inode{id: t.nextID, kind: e.Kind, entry: e, commit: newTurn()}
 	if e.Kind == namespace.Directory {
 		n.children = map[string]*inode{}
 	}
@@ -280,15 +298,16 @@ func (t *inodes) below(prefix string) []*inode {
 	return found
 }
 
+// childrenOf returns the live inodes of a directory.
+func (t *inodes) childrenOf(dir *inode) []*inode {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return slices.Collect(maps.Values(dir.children))
+}
+
 // parentOf returns the directory and the name of an inode, or nil when it has none.
 func (t *inodes) parentOf(n *inode) (*inode, string) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return n.parent, n.name
-}
-
-// touched marks the time of a change by this mount.
-func (n *inode) touched(now time.Time) {
-	n.entry.Attr.Mtime, n.entry.Attr.Ctime = now, now
-	n.mtimeSet = false
 }

@@ -3,24 +3,167 @@ package fs
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/s3"
 )
 
 // Mount is one mounted filesystem.
-type Mount struct{}
+type Mount struct {
+	f          *filesystem
+	server     *fuse.Server
+	mountpoint string
+	done       chan struct{} // closed when unmounted and drained
+	err        error         // of the last drain; read after done
+}
+
+const (
+	// maxWrite: READ and WRITE of 1 MiB cost 1.5 times less CPU per GiB than
+	// the default of 128 KiB; more than the kernel's 256 pages needs a sysctl.
+	maxWrite = 1 << 20
+	// maxBackground lets the kernel's readahead fill a window of several readers.
+	maxBackground = 64
+	// maxInflight bounds the requests that wait in go-fuse with their buffers.
+	maxInflight = 64 << 20
+	// readAheadKB of the mount's backing device: with it the kernel asks for 1
+	// MiB at a time (2.6 GiB/s against 1.7 from memory). Only root may set it.
+	readAheadKB = "2048"
+	// drainTime bounds the last drain after an unmount that nobody waits for.
+	drainTime = time.Hour
+)
 
 // Start mounts o.Bucket at mountpoint and returns once the mount answers.
 func Start(ctx context.Context, client *s3.Client, mountpoint string, o Options) (*Mount, error) {
-	return nil, errors.New("mount: skeleton")
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	mountpoint, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return nil, fmt.Errorf("resolve mountpoint: %w", err)
+	}
+	f, err := newFilesystem(client, o)
+	if err != nil {
+		return nil, err
+	}
+	server, err := fuse.NewServer(f, mountpoint, o.mountOptions())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mount %s: %w", mountpoint, err), f.close())
+	}
+	m := &Mount{f: f, server: server, mountpoint: mountpoint, done: make(chan struct{})}
+	go m.serve()
+	if err := server.WaitMount(); err != nil {
+		return nil, errors.Join(fmt.Errorf("wait for the mount at %s: %w", mountpoint, err), m.Unmount(ctx))
+	}
+	m.tuneReadahead()
+	if !o.ReadOnly {
+		go f.recover(context.WithoutCancel(ctx))
+	}
+	return m, nil
 }
 
-// Wait returns when the filesystem is unmounted and all is drained. The error
-// tells what could not be written.
-func (m *Mount) Wait() error { return nil }
+func (o Options) mountOptions() *fuse.MountOptions {
+	m := &fuse.MountOptions{
+		FsName: o.Source, Name: "s3mount",
+		AllowOther:  o.AllowOther,
+		DirectMount: os.Geteuid() == 0,
+		Options:     append([]string{"default_permissions"}, o.MountOptions...),
 
-// Unmount writes everything to S3 and unmounts, lazily if the mount is busy.
-func (m *Mount) Unmount(ctx context.Context) error { return nil }
+		MaxWrite: maxWrite, MaxBackground: maxBackground, MaxInflightRequestBytes: maxInflight,
+		// Splice is slower than writev from our blocks, and logs an error per MiB.
+		DisableSplice: true,
+		// Pages are dropped at open when the ETag is another one, not when the
+		// mtime is, which costs a GETATTR per read.
+		ExplicitDataCacheControl: true,
+		EnableSymlinkCaching:     true,
+		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_DIRECT_IO_ALLOW_MMAP,
+
+		Debug:  o.Debug,
+		Logger: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	if m.FsName == "" {
+		m.FsName = o.Bucket
+	}
+	if o.ReadOnly {
+		m.Options = append(m.Options, "ro")
+	}
+	return m
+}
+
+// serve answers the kernel until the unmount, and then drains.
+func (m *Mount) serve() {
+	m.server.Serve()
+	ctx, stop := context.WithTimeout(context.Background(), drainTime)
+	defer stop()
+	m.err = errors.Join(m.f.drain(ctx), m.f.close())
+	close(m.done)
+}
+
+// tuneReadahead is best effort: without it reads are slower, not wrong.
+func (m *Mount) tuneReadahead() {
+	var st unix.Stat_t
+	if unix.Stat(m.mountpoint, &st) != nil {
+		return
+	}
+	bdi := fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(st.Dev), unix.Minor(st.Dev))
+	if err := os.WriteFile(bdi, []byte(readAheadKB), 0); err != nil {
+		m.f.log.Debug("cannot set the kernel's readahead", slog.Any("error", err))
+	}
+}
+
+// Wait returns when the filesystem is unmounted and drained. The error tells
+// what could not be written.
+func (m *Mount) Wait() error {
+	<-m.done
+	return m.err
+}
 
 // Drain returns when S3 holds everything that was written so far.
-func (m *Mount) Drain(ctx context.Context) error { return nil }
+func (m *Mount) Drain(ctx context.Context) error { return m.f.drain(ctx) }
+
+// Invalidate drops all cached metadata.
+func (m *Mount) Invalidate() { m.f.ns.InvalidateAll() }
+
+// Unmount writes everything to S3, takes the mount away from the tree of names
+// and returns when it has ended. While programs still have files open it is
+// detached, and goes on serving them until they close or ctx is over.
+func (m *Mount) Unmount(ctx context.Context) error {
+	drained := m.Drain(ctx)
+	if err := m.unmount(); err != nil {
+		return errors.Join(drained, fmt.Errorf("unmount %s: %w", m.mountpoint, err))
+	}
+	select {
+	case <-m.done:
+		return m.err
+	case <-ctx.Done():
+		return errors.Join(drained, m.Drain(context.WithoutCancel(ctx)), fmt.Errorf("files are still open: %w", ctx.Err()))
+	}
+}
+
+func (m *Mount) unmount() error {
+	select {
+	case <-m.done:
+		return nil // someone else has unmounted it
+	default:
+	}
+	if os.Geteuid() == 0 {
+		err := unix.Unmount(m.mountpoint, unix.MNT_DETACH)
+		if errors.Is(err, syscall.EINVAL) {
+			return nil // not mounted any more
+		}
+		return err
+	}
+	out, err := exec.Command("fusermount3", "-u", "-z", m.mountpoint).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package fs
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+)
+
+// blockSize is st_blksize: cat, cp and Python size their buffers by it, and a
+// buffer of this size reads and writes with the fewest FUSE requests.
+const blockSize = 1 << 20
+
+// fillAttr writes what stat(2) shows of an inode.
+func fillAttr(n *inode, e namespace.Entry, a *fuse.Attr) {
+	*a = fuse.Attr{
+		Ino:  n.ino,
+		Size: uint64(e.Size),
+		// stat(2): units of 512 bytes.
+		Blocks:  uint64(e.Size+511) / 512,
+		Mode:    typeBits(e.Kind) | e.Attr.Perm&0o7777,
+		Nlink:   1, // of a directory too: it tells find not to count subdirectories by it
+		Owner:   fuse.Owner{Uid: e.Attr.UID, Gid: e.Attr.GID},
+		Rdev:    e.Attr.Rdev,
+		Blksize: blockSize,
+	}
+	mtime := firstTime(e.Attr.Mtime, e.LastModified)
+	ctime := firstTime(e.Attr.Ctime, mtime)
+	atime := firstTime(e.Attr.Atime, mtime)
+	a.SetTimes(&atime, &mtime, &ctime)
+}
+
+func firstTime(a, b time.Time) time.Time {
+	switch {
+	case !a.IsZero():
+		return a
+	case !b.IsZero():
+		return b
+	}
+	return time.Unix(0, 0)
+}
+
+// typeBits are the S_IFMT bits of a kind (inode(7)).
+func typeBits(k namespace.Kind) uint32 {
+	switch k {
+	case namespace.Directory:
+		return syscall.S_IFDIR
+	case namespace.Symlink:
+		return syscall.S_IFLNK
+	case namespace.FIFO:
+		return syscall.S_IFIFO
+	case namespace.Socket:
+		return syscall.S_IFSOCK
+	case namespace.CharDevice:
+		return syscall.S_IFCHR
+	case namespace.BlockDevice:
+		return syscall.S_IFBLK
+	}
+	return syscall.S_IFREG
+}
+
+// kindOf is the inverse of typeBits; ok is false for what a mode cannot be.
+func kindOf(mode uint32) (k namespace.Kind, ok bool) {
+	switch mode & syscall.S_IFMT {
+	case 0, syscall.S_IFREG:
+		return namespace.File, true
+	case syscall.S_IFIFO:
+		return namespace.FIFO, true
+	case syscall.S_IFSOCK:
+		return namespace.Socket, true
+	case syscall.S_IFCHR:
+		return namespace.CharDevice, true
+	case syscall.S_IFBLK:
+		return namespace.BlockDevice, true
+	}
+	return 0, false
+}
+
+// fillEntry answers LOOKUP and everything that makes a name.
+func (f *filesystem) fillEntry(n *inode, out *fuse.EntryOut) {
+	e := n.snapshot()
+	out.NodeId, out.Generation = n.id, 1
+	fillAttr(n, e, &out.Attr)
+	ttl := f.ns.TTL(e)
+	out.SetEntryTimeout(ttl)
+	out.SetAttrTimeout(ttl)
+}
+
+// fillAttrOut answers GETATTR and SETATTR.
+func (f *filesystem) fillAttrOut(n *inode, out *fuse.AttrOut) {
+	e := n.snapshot()
+	fillAttr(n, e, &out.Attr)
+	out.SetTimeout(f.ns.TTL(e))
+}
+
+// newAttr are the attributes of something that caller makes in dir: a
+// directory with setgid hands down its group, and to directories the bit.
+func newAttr(dir namespace.Entry, caller fuse.Caller, perm uint32, isDir bool) namespace.Attr {
+	now := time.Now()
+	a := namespace.Attr{Perm: perm & 0o7777, UID: caller.Uid, GID: caller.Gid, Mtime: now, Ctime: now, Atime: now}
+	if dir.Attr.Perm&syscall.S_ISGID != 0 {
+		a.GID = dir.Attr.GID
+		if isDir {
+			a.Perm |= syscall.S_ISGID
+		}
+	}
+	return a
+}

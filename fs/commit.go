@@ -1,0 +1,176 @@
+package fs
+
+import (
+	"context"
+	"maps"
+	"mime"
+	"path"
+	"sync"
+	"time"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/writeback"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// commit returns when S3 holds the bytes that were written to n so far, with
+// the attributes that ride on them.
+func (f *filesystem) commit(ctx context.Context, n *inode) error {
+	n.mu.Lock()
+	idle := n.file == nil || n.unlinked || (!n.file.Dirty() && n.file.Err() == nil)
+	n.mu.Unlock()
+	if idle {
+		return nil
+	}
+	if err := n.commit.take(ctx); err != nil {
+		return err
+	}
+	defer n.commit.give()
+	return f.commitNow(ctx, n)
+}
+
+// commitNow is commit for callers that have the inode's turn.
+func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
+	n.mu.Lock()
+	file, unlinked, sent := n.file, n.unlinked, n.entry
+	n.mu.Unlock()
+	if file == nil || unlinked {
+		return nil
+	}
+	if err := f.ns.WaitDeleted(ctx, sent.Key); err != nil {
+		return err
+	}
+	file.SetObject(objectOptions(sent))
+	dirty := file.Dirty()
+	v, err := file.Commit(ctx)
+	if err != nil || !dirty {
+		return err
+	}
+	f.committed(n, sent, v)
+	return nil
+}
+
+// committed takes over a version that this mount has just written with the
+// attributes of sent.
+func (f *filesystem) committed(n *inode, sent namespace.Entry, v writeback.Version) {
+	n.mu.Lock()
+	if n.unlinked {
+		n.mu.Unlock()
+		return
+	}
+	if n.pages == n.entry.ETag || !n.saved {
+		n.pages = v.ETag // the kernel's pages have seen every write
+	}
+	n.entry.ETag, n.entry.Size, n.entry.VersionID = v.ETag, v.Size, v.VersionID
+	n.entry.LastModified = firstTime(v.Date, time.Now())
+	n.entry.Exact, n.saved = true, true
+	n.epoch++
+	if n.attrs && n.entry.Attr == sent.Attr {
+		n.attrs = false
+	}
+	e := n.entry
+	n.mu.Unlock()
+	// Never under n.mu: the namespace asks pending files for their state.
+	f.ns.Observe(e)
+	f.ns.DropPending(e.Key)
+}
+
+// objectOptions are what a PUT of e carries beside the bytes.
+func objectOptions(e namespace.Entry) s3.ObjectOptions {
+	return s3.ObjectOptions{
+		ContentType: contentType(e.Key),
+		Metadata:    maps.Clone(e.Attr.Metadata(e.Kind)),
+	}
+}
+
+// contentType guesses by the name's ending, as web servers do; browsers then
+// show what is served straight from the bucket.
+func contentType(key string) string {
+	if t := mime.TypeByExtension(path.Ext(key)); t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+// moved takes over a version that holds the same bytes as the one before: a
+// copy by this mount under another key, or with other attributes. n.mu is held.
+func (f *filesystem) moved(n *inode, to namespace.Entry) {
+	from := versionOf(n.entry)
+	if n.kind == namespace.File {
+		dest := versionOf(to)
+		f.reads.Move(from, dest)
+		if n.file != nil {
+			n.file.Rebase(writeback.Version{Key: to.Key, ETag: to.ETag, Size: to.Size, VersionID: to.VersionID, Date: to.LastModified},
+				f.reads.OpenVersion(dest))
+		}
+		if n.pages == from.ETag {
+			n.pages = to.ETag
+		}
+	}
+	attr, target, unsaved := n.entry.Attr, n.entry.Target, n.attrs
+	n.entry, n.saved = to, true
+	if unsaved {
+		n.entry.Attr = attr
+	}
+	if to.Target == "" {
+		n.entry.Target = target
+	}
+}
+
+// attrDelay gathers the attribute changes of one file (chmod, chown and
+// utimens by cp -p, tar or rsync come within a millisecond of each other) and
+// gives a rename or a write that follows the chance to carry them.
+const attrDelay = 500 * time.Millisecond
+
+// attrQueue saves attributes that no PUT has carried to S3.
+type attrQueue struct {
+	flush func(context.Context, *inode) error
+
+	mu     sync.Mutex
+	timers map[*inode]*time.Timer
+	closed bool
+	wg     sync.WaitGroup
+}
+
+func newAttrQueue(flush func(context.Context, *inode) error) *attrQueue {
+	return &attrQueue{flush: flush, timers: map[*inode]*time.Timer{}}
+}
+
+// add schedules n, and starts its delay anew if it is scheduled.
+func (q *attrQueue) add(n *inode, done func()) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	if t := q.timers[n]; t != nil && t.Stop() {
+		t.Reset(attrDelay)
+		return false
+	}
+	q.wg.Add(1)
+	q.timers[n] = time.AfterFunc(attrDelay, func() {
+		defer q.wg.Done()
+		q.mu.Lock()
+		delete(q.timers, n)
+		q.mu.Unlock()
+		ctx, stop := background()
+		defer stop()
+		_ = q.flush(ctx, n) // flush logs what it cannot report
+		done()
+	})
+	return true
+}
+
+// close ends the queue; what is scheduled was saved by drain.
+func (q *attrQueue) close() {
+	q.mu.Lock()
+	q.closed = true
+	for n, t := range q.timers {
+		if t.Stop() {
+			q.wg.Done()
+		}
+		delete(q.timers, n)
+	}
+	q.mu.Unlock()
+	q.wg.Wait()
+}

@@ -1,0 +1,136 @@
+package fs
+
+import (
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/writeback"
+)
+
+// Create makes a file and opens it. S3 hears of it at close.
+func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
+	dir, st := f.writableDir(in.NodeId)
+	if st != fuse.OK {
+		return st
+	}
+	n, err := f.createFile(dir, name, in.Caller, in.Mode, in.Flags&syscall.O_EXCL != 0)
+	if err != nil {
+		return f.status("create", err)
+	}
+	f.inodes.pin(n)
+	h := &handle{node: n, writable: true, append: in.Flags&syscall.O_APPEND != 0}
+	f.opened(h, in.Flags, &out.OpenOut)
+	f.fillEntry(n, &out.EntryOut)
+	return fuse.OK
+}
+
+// writableDir returns the directory that the kernel wants something made in.
+func (f *filesystem) writableDir(id uint64) (*inode, fuse.Status) {
+	if f.o.ReadOnly {
+		return nil, fuse.EROFS
+	}
+	dir := f.inodes.get(id)
+	if dir == nil || dir.gone() {
+		return nil, fuse.ENOENT
+	}
+	return dir, fuse.OK
+}
+
+// createFile makes the inode of a new file, with unsaved state and without an object.
+func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, perm uint32, exclusive bool) (*inode, error) {
+	parent := dir.snapshot()
+	key, err := f.ns.NewFileKey(parent, name)
+	if err != nil {
+		return nil, err
+	}
+	e := namespace.Entry{Key: key, Kind: namespace.File, Attr: newAttr(parent, caller, perm, false), Exact: true}
+	e.LastModified = e.Attr.Mtime
+	n := f.inodes.create(dir, name, e)
+	file := f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: objectOptions(e)})
+	n.mu.Lock()
+	n.file = file
+	n.mu.Unlock()
+	f.ns.AddPending(key, n.snapshot)
+	return n, nil
+}
+
+// Mknod makes an empty file, a fifo, a socket or a device node.
+func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	dir, st := f.writableDir(in.NodeId)
+	if st != fuse.OK {
+		return st
+	}
+	kind, ok := kindOf(in.Mode)
+	if !ok {
+		return fuse.EINVAL
+	}
+	if kind == namespace.File {
+		n, err := f.createFile(dir, name, in.Caller, in.Mode, true)
+		if err == nil {
+			err = f.commit(ctx, n)
+			f.settle(ctx, n)
+		}
+		if err != nil {
+			return f.status("mknod", err)
+		}
+		f.fillEntry(n, out)
+		return fuse.OK
+	}
+	parent := dir.snapshot()
+	a := newAttr(parent, in.Caller, in.Mode, false)
+	a.Rdev = in.Rdev
+	e, err := f.ns.Mknod(ctx, parent, name, kind, a, "")
+	return f.made(dir, name, e, err, "mknod", out)
+}
+
+// made answers with the inode of a name that the namespace has made.
+func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error, op string, out *fuse.EntryOut) fuse.Status {
+	if err != nil {
+		return f.status(op, err)
+	}
+	f.fillEntry(f.inodes.enter(dir, name, e), out)
+	return fuse.OK
+}
+
+// Mkdir makes a directory, which is durable at once (P6).
+func (f *filesystem) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	dir, st := f.writableDir(in.NodeId)
+	if st != fuse.OK {
+		return st
+	}
+	parent := dir.snapshot()
+	e, err := f.ns.Mkdir(ctx, parent, name, newAttr(parent, in.Caller, in.Mode, true))
+	return f.made(dir, name, e, err, "mkdir", out)
+}
+
+// symlinkPerm is what lstat(2) shows of every symlink.
+const symlinkPerm = 0o777
+
+// Symlink makes a symbolic link.
+func (f *filesystem) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
+	ctx := newRequest(cancel, h)
+	defer ctx.end()
+	dir, st := f.writableDir(h.NodeId)
+	if st != fuse.OK {
+		return st
+	}
+	parent := dir.snapshot()
+	e, err := f.ns.Mknod(ctx, parent, name, namespace.Symlink, newAttr(parent, h.Caller, symlinkPerm, false), target)
+	return f.made(dir, name, e, err, "symlink", out)
+}
+
+// Link is refused as link(2) says of filesystems without hard links.
+func (f *filesystem) Link(<-chan struct{}, *fuse.LinkIn, string, *fuse.EntryOut) fuse.Status {
+	return fuse.EPERM
+}
+
+// Tmpfile is refused; programs then make a named file.
+func (f *filesystem) Tmpfile(<-chan struct{}, *fuse.CreateIn, *fuse.CreateOut) fuse.Status {
+	return fuse.ENOTSUP
+}

@@ -1,0 +1,221 @@
+package fs
+
+import (
+	"errors"
+	"io"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/readahead"
+	"github.com/s3mount/s3mount/fs/writeback"
+)
+
+// Read answers read(2) and the kernel's own readahead. Bytes that S3 holds are
+// handed over as pinned blocks, with no copy; a file with unsaved bytes is
+// read through its extents into the kernel's buffer.
+func (f *filesystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+	h := f.handles.file(in.Fh)
+	if h == nil {
+		return nil, fuse.EBADF
+	}
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	n := h.node
+	n.mu.Lock()
+	file := n.file
+	n.mu.Unlock()
+	if file != nil {
+		k, err := file.ReadAt(ctx, buf, int64(in.Offset))
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, writeback.ErrClosed) {
+			return nil, f.status("read", err)
+		}
+		if !errors.Is(err, writeback.ErrClosed) {
+			return fuse.ReadResultData(buf[:k]), fuse.OK
+		}
+		// It was saved and let go since: S3 has the bytes now.
+	}
+	pins, err := f.pin(ctx, h, int64(in.Offset), len(buf))
+	if errors.Is(err, io.EOF) {
+		return fuse.ReadResultData(nil), fuse.OK
+	}
+	if err != nil {
+		return nil, f.status("read", err)
+	}
+	return pinned{pins}, fuse.OK
+}
+
+// pin reads through the handle's reader, which is renewed when this mount has
+// made a newer version than the one that the handle was opened on.
+func (f *filesystem) pin(ctx *request, h *handle, off int64, size int) (*readahead.Pins, error) {
+	n := h.node
+	n.mu.Lock()
+	epoch, e := n.epoch, n.entry
+	n.mu.Unlock()
+	h.mu.Lock()
+	if h.reader != nil && h.epoch != epoch {
+		h.reader.Close()
+		h.reader = nil
+	}
+	if h.reader == nil {
+		h.reader, h.epoch = f.reads.OpenVersion(versionOf(e)), epoch
+	}
+	r := h.reader
+	h.mu.Unlock()
+	return r.ReadAt(ctx, off, size)
+}
+
+// pinned hands blocks to go-fuse, which writes their slices to the kernel and
+// then calls Done.
+type pinned struct{ pins *readahead.Pins }
+
+func (p pinned) Size() int { return p.pins.Size() }
+func (p pinned) Done()     { p.pins.Done() }
+
+// Slices is found by go-fuse beside the ReadResult interface.
+func (p pinned) Slices() ([][]byte, fuse.Status) { return p.pins.Slices(), fuse.OK }
+
+// Bytes is for a reply that cannot be written from several slices.
+func (p pinned) Bytes(buf []byte) ([]byte, fuse.Status) {
+	buf = buf[:0]
+	for _, s := range p.pins.Slices() {
+		buf = append(buf, s...)
+	}
+	return buf, fuse.OK
+}
+
+// Write takes bytes into the unsaved state. It waits for memory (P11) and for
+// nothing else.
+func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
+	h := f.handles.file(in.Fh)
+	if h == nil || !h.writable {
+		return 0, fuse.EBADF
+	}
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	n := h.node
+	n.mu.Lock()
+	file := f.dirty(n)
+	n.touch()
+	killed := n.killSuid(in)
+	n.mu.Unlock()
+
+	// Pages that a mapping wrote have their place; what an O_APPEND handle
+	// writes goes to the end, wherever the kernel thinks that is.
+	if h.append && in.WriteFlags&fuse.WRITE_CACHE == 0 {
+		off, err := file.Append(ctx, data)
+		if err == nil && off != int64(in.Offset) {
+			f.refresh(n)
+		}
+		if err != nil {
+			return 0, f.status("write", err)
+		}
+	} else if _, err := file.WriteAt(ctx, data, int64(in.Offset)); err != nil {
+		return 0, f.status("write", err)
+	}
+	if killed {
+		f.refresh(n)
+	}
+	return uint32(len(data)), fuse.OK
+}
+
+// Writev is answered by Write.
+func (f *filesystem) Writev(<-chan struct{}, *fuse.WriteIn, [][]byte) (uint32, fuse.Status) {
+	return 0, fuse.ENOSYS
+}
+
+// killSuid takes the setuid and setgid bits away when someone other than root
+// writes, where the kernel leaves that to us: on handles past the page cache.
+// n.mu is held.
+func (n *inode) killSuid(in *fuse.WriteIn) bool {
+	perm := n.entry.Attr.Perm
+	if !n.direct || in.Uid == 0 || perm&(syscall.S_ISUID|syscall.S_ISGID) == 0 {
+		return false
+	}
+	perm &^= syscall.S_ISUID
+	if perm&syscall.S_IXGRP != 0 {
+		perm &^= syscall.S_ISGID
+	}
+	n.entry.Attr.Perm, n.attrs = perm, true
+	return true
+}
+
+// Modes of fallocate(2).
+const (
+	fallocKeepSize  = 0x1
+	fallocPunchHole = 0x2
+	fallocZeroRange = 0x10
+)
+
+// Fallocate grows a file and makes holes. Objects have no unwritten blocks, so
+// to reserve space is to do nothing.
+func (f *filesystem) Fallocate(cancel <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
+	h := f.handles.file(in.Fh)
+	if h == nil || !h.writable {
+		return fuse.EBADF
+	}
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	n := h.node
+	n.mu.Lock()
+	file := f.dirty(n)
+	n.touch()
+	n.mu.Unlock()
+	off, length := int64(in.Offset), int64(in.Length)
+	var err error
+	switch in.Mode {
+	case 0:
+		err = file.Allocate(ctx, off, length)
+	case fallocKeepSize:
+	case fallocPunchHole | fallocKeepSize, fallocZeroRange | fallocKeepSize:
+		err = file.PunchHole(ctx, off, length)
+	case fallocZeroRange:
+		if err = file.PunchHole(ctx, off, length); err == nil {
+			err = file.Allocate(ctx, off, length)
+		}
+	default:
+		return fuse.ENOTSUP
+	}
+	return f.status("fallocate", err)
+}
+
+// Lseek answers SEEK_DATA and SEEK_HOLE; only unsaved files have holes.
+func (f *filesystem) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
+	n := f.inodes.get(in.NodeId)
+	if n == nil {
+		return fuse.EBADF
+	}
+	n.mu.Lock()
+	file, size := n.file, n.entry.Size
+	n.mu.Unlock()
+	off := int64(in.Offset)
+	var err error
+	switch {
+	case in.Whence != seekData && in.Whence != seekHole:
+		return fuse.EINVAL
+	case file != nil && in.Whence == seekData:
+		off, err = file.SeekData(off)
+	case file != nil:
+		off, err = file.SeekHole(off)
+	case off >= size:
+		err = syscall.ENXIO
+	case in.Whence == seekHole:
+		off = size
+	}
+	if err != nil {
+		return f.status("lseek", err)
+	}
+	out.Offset = uint64(off)
+	return fuse.OK
+}
+
+// Whence values of lseek(2) beyond the three of POSIX.
+const (
+	seekData = 3
+	seekHole = 4
+)
+
+// CopyFileRange is left to the kernel's own copy.
+func (f *filesystem) CopyFileRange(<-chan struct{}, *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
+	return 0, fuse.ENOSYS
+}

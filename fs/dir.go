@@ -1,0 +1,169 @@
+package fs
+
+import (
+	"context"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+)
+
+// Cookies of a directory stream: 0 stands before ".", 1 before "..", and
+// 2 + k before the k-th row of the listing.
+const dotRows = 2
+
+// OpenDir opens a directory. Nothing is asked of S3 until it is read.
+func (f *filesystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+	n := f.inodes.get(in.NodeId)
+	if n == nil {
+		return fuse.ENOENT
+	}
+	f.inodes.pin(n)
+	out.Fh = f.handles.addDir(&dirHandle{node: n})
+	return fuse.OK
+}
+
+// ReleaseDir ends an open directory.
+func (f *filesystem) ReleaseDir(in *fuse.ReleaseIn) {
+	h := f.handles.removeDir(in.Fh)
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	if h.lister != nil {
+		h.lister.Close()
+	}
+	h.mu.Unlock()
+	f.inodes.unpin(h.node)
+}
+
+// ReadDirPlus lists names with their attributes, both from the same LIST page.
+func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	addDot := func(row fuse.DirEntry) bool { return out.AddDirLookupEntry(row) != nil }
+	return f.readDir(cancel, in, out, addDot, func(dir *inode, d *namespace.Dirent) bool {
+		row := fuse.DirEntry{Name: d.Name, Off: out.Offset + 1}
+		if d.Partial {
+			// Its type is not known yet: the kernel looks it up when someone asks.
+			return out.AddDirLookupEntry(row) != nil
+		}
+		row.Mode = typeBits(d.Entry.Kind)
+		row.Ino = inodeNumber(d.Entry.Key)
+		entry := out.AddDirLookupEntry(row)
+		if entry == nil {
+			return false
+		}
+		f.fillEntry(f.inodes.enter(dir, d.Name, d.Entry), entry)
+		return true
+	})
+}
+
+// ReadDir lists names only, for kernels that do not ask for more.
+func (f *filesystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
+	return f.readDir(cancel, in, out, out.AddDirEntry, func(_ *inode, d *namespace.Dirent) bool {
+		row := fuse.DirEntry{Name: d.Name, Ino: inodeNumber(d.Entry.Key), Off: out.Offset + 1}
+		if !d.Partial {
+			row.Mode = typeBits(d.Entry.Kind)
+		}
+		return out.AddDirEntry(row)
+	})
+}
+
+func (f *filesystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList,
+	addDot func(fuse.DirEntry) bool, add func(*inode, *namespace.Dirent) bool) fuse.Status {
+	h := f.handles.dir(in.Fh)
+	if h == nil {
+		return fuse.EBADF
+	}
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.node.gone() {
+		return fuse.OK // removed while open: empty
+	}
+	if !f.addDots(h.node, in.Offset, addDot) {
+		return fuse.OK
+	}
+	if err := h.seek(ctx, f.ns, max(out.Offset, dotRows)); err != nil {
+		return f.status("readdir", err)
+	}
+	for first := true; ; first = false {
+		d, err := h.peek(ctx)
+		if err != nil && first {
+			return f.status("readdir", err)
+		}
+		if err != nil || d == nil || !add(h.node, d) {
+			return fuse.OK // the error comes again at the next READDIR
+		}
+		h.next = nil
+		h.pos++
+	}
+}
+
+// addDots adds "." and ".." and tells whether both are behind. In the plus form
+// they carry no attributes, and no reference.
+func (f *filesystem) addDots(n *inode, offset uint64, add func(fuse.DirEntry) bool) bool {
+	for i, name := range []string{".", ".."} {
+		if offset > uint64(i) {
+			continue
+		}
+		row := fuse.DirEntry{Name: name, Mode: typeBits(namespace.Directory), Ino: n.ino, Off: uint64(i + 1)}
+		if parent, _ := f.inodes.parentOf(n); i == 1 && parent != nil {
+			row.Ino = parent.ino
+		}
+		if !add(row) {
+			return false
+		}
+	}
+	return true
+}
+
+// seek moves to the row with a cookie. The kernel mostly goes straight on; it
+// goes back by what did not fit into a program's buffer, and to the start.
+func (h *dirHandle) seek(ctx context.Context, ns *namespace.Namespace, cookie uint64) error {
+	want := cookie - dotRows
+	if h.lister == nil || want == 0 && h.pos != 0 {
+		// rewinddir(3) and a first read see the directory as it is now.
+		if h.lister != nil {
+			h.lister.Close()
+		}
+		h.lister, h.next, h.pos = ns.OpenDir(h.node.snapshot()), nil, 0
+	}
+	if want == h.pos {
+		return nil
+	}
+	h.next = nil
+	if err := h.lister.Seek(ctx, want); err != nil {
+		return err
+	}
+	h.pos = want
+	return nil
+}
+
+// peek returns the next row without taking it; nil at the end.
+func (h *dirHandle) peek(ctx context.Context) (*namespace.Dirent, error) {
+	if h.next == nil {
+		d, ok, err := h.lister.Next(ctx)
+		if err != nil || !ok {
+			return nil, err
+		}
+		h.next = &d
+	}
+	return h.next, nil
+}
+
+// FsyncDir returns when S3 holds what was done in the directory.
+func (f *filesystem) FsyncDir(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
+	h := f.handles.dir(in.Fh)
+	if h == nil {
+		return fuse.EBADF
+	}
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	for _, n := range f.inodes.childrenOf(h.node) {
+		if err := f.flushAttrs(ctx, n); err != nil {
+			return f.status("fsyncdir", err)
+		}
+	}
+	return f.status("fsyncdir", f.ns.FlushDir(ctx, h.node.snapshot()))
+}

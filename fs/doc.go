@@ -1,0 +1,62 @@
+// Package fs mounts a bucket as a filesystem: it answers the kernel's FUSE
+// requests out of three rooms that do not know each other.
+//
+//   - namespace turns names into keys and back, and lists, makes, renames and
+//     removes them;
+//   - readahead turns reads into ranged GETs over blocks of memory;
+//   - writeback turns writes into one PUT or a multipart upload.
+//
+// This package itself holds what FUSE needs beside them: the table of inodes,
+// the open handles, the order of commits and renames, and the table of errnos.
+// It speaks go-fuse's raw API, which shows flags, lock owners and nodeids, and
+// keeps no second tree of inodes.
+//
+// # The way of a request
+//
+// Each operation is a method of filesystem, in the file of its family:
+// lookup.go, open.go, data.go, create.go, remove.go, rename.go, setattr.go,
+// dir.go, xattr.go. Its context (request) ends when the caller is interrupted;
+// that ends the wait, never a fetch or an upload that others may share.
+//
+// An inode is what S3 last told of a key (entry), overlaid by what is unsaved:
+// a writeback.File while someone writes, and attributes that wait for the next
+// PUT. A handle reads through a readahead.Reader of the version that it was
+// opened on (P2); a version that this mount commits raises the inode's epoch,
+// and handles then take up the new version, so that a mount sees its own
+// writes at once.
+//
+//	open  ─ read only ── GET of the first blocks, revalidates, keeps them
+//	      ─ write only ─ HEAD, or nothing with O_TRUNC
+//	write ─ extents of a writeback.File, made at the first write
+//	close ─ commit: returns when S3 has acknowledged the object (P1)
+//	last close ─ the writeback.File is let go; reads come from S3 again
+//
+// Removing or replacing a file that is open first makes it independent of its
+// key (detach): small content is taken in, larger is copied inside S3 to a
+// hidden key until the last close (P7).
+//
+// # Order
+//
+// Long work on a file is a turn (inode.commit): commit, rename, removal and
+// attribute changes of one inode exclude each other, and waiting for a turn
+// ends with the caller's context. Several turns are taken in the order of
+// nodeids. Below it, taken in this order and never held across a request:
+//
+//	dirHandle.mu     one READDIR of a handle at a time (held across LIST: it
+//	                 is a turn of the kernel's making)
+//	inodes.mu        the table and the tree of names
+//	inode.mu         one inode's state
+//	handle.mu        one handle's reader
+//	attrQueue.mu, handles.mu
+//	the locks of readahead and writeback
+//
+// The namespace asks pending files for their state, so it is never called
+// under inode.mu.
+//
+// # Invariants
+//
+//   - Every inode in the table is referred to: by the kernel (nlookup), by a
+//     handle or waiting attributes (pinned), or by a child.
+//   - st_ino is derived from the key; two live inodes never share one.
+//   - An error that no row of the errno table names is EIO, never ENOENT.
+package fs

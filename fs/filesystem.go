@@ -1,0 +1,170 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/readahead"
+	"github.com/s3mount/s3mount/fs/writeback"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// store is what fs and the packages below it ask of S3.
+type store interface {
+	namespace.Store
+	readahead.Store
+	writeback.Store
+}
+
+var _ store = (*s3.Client)(nil)
+
+// filesystem answers the kernel. Each FUSE operation is a method in the file
+// of its family.
+type filesystem struct {
+	o      Options
+	log    *slog.Logger
+	store  store
+	ns     *namespace.Namespace
+	reads  *readahead.Manager
+	writes *writeback.Manager
+
+	inodes  *inodes
+	handles *handles
+	attrs   *attrQueue
+	server  *fuse.Server // set by Init, before the first request
+}
+
+func newFilesystem(s store, o Options) (*filesystem, error) {
+	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles()}
+	pool := cache.NewPool(cache.NewBudget(o.MemoryLimit))
+	f.reads = readahead.New(s, cache.NewBlocks(pool), readahead.Options{
+		Bucket: o.Bucket, Connections: o.Connections, Logger: o.Logger,
+	}.Defaults())
+
+	var err error
+	if f.ns, err = namespace.New(s, o.namespaceOptions()); err != nil {
+		return nil, fmt.Errorf("start namespace: %w", err)
+	}
+	if f.writes, err = writeback.New(s, pool, f.writebackOptions()); err != nil {
+		return nil, fmt.Errorf("start writeback: %w", err)
+	}
+	f.inodes = newInodes(f.ns.Root())
+	f.attrs = newAttrQueue(f.flushAttrs)
+	return f, nil
+}
+
+func (o Options) namespaceOptions() namespace.Options {
+	n := namespace.Options{
+		Bucket: o.Bucket, Prefix: o.Prefix,
+		TTL:      o.MetadataTTL,
+		FilePerm: o.FileMode, DirPerm: o.DirMode, UID: o.UID, GID: o.GID,
+		StateDir: filepath.Join(o.StateDir, "rename"),
+		Logger:   o.Logger,
+	}
+	n.Defaults()
+	return n
+}
+
+func (f *filesystem) writebackOptions() writeback.Options {
+	w := writeback.Defaults()
+	w.Bucket = f.o.Bucket
+	w.PartSize = f.o.PartSize
+	w.Connections = f.o.Connections
+	w.SpoolDir = f.o.SpoolDir
+	if w.SpoolDir == "" {
+		w.SpoolDir = filepath.Join(f.o.StateDir, "spool")
+	}
+	w.RecoveryDir = filepath.Join(f.o.StateDir, "recovery")
+	w.StateDir = filepath.Join(f.o.StateDir, "uploads")
+	w.OpenBase = func(v writeback.Version) writeback.BaseReader {
+		return f.reads.OpenVersion(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size})
+	}
+	w.Logger = f.o.Logger
+	return w
+}
+
+// recover finishes what a mount that died left behind.
+func (f *filesystem) recover(ctx context.Context) {
+	if err := f.ns.Recover(ctx); err != nil {
+		f.log.Warn("cannot finish renames of an earlier mount yet", slog.Any("error", err))
+	}
+	n, err := f.writes.AbortOrphans(ctx)
+	if err != nil {
+		f.log.Warn("cannot abort uploads of an earlier mount yet", slog.Any("error", err))
+	}
+	if n > 0 {
+		f.log.Info("aborted uploads that an earlier mount left behind", slog.Int("uploads", n))
+	}
+}
+
+// drain returns when S3 holds everything that was written so far.
+func (f *filesystem) drain(ctx context.Context) error {
+	var first error
+	keep := func(err error) {
+		if err != nil && first == nil {
+			first = err
+		}
+	}
+	for _, n := range f.inodes.below("") {
+		keep(f.commit(ctx, n))
+		keep(f.flushAttrs(ctx, n))
+	}
+	keep(f.writes.Drain(ctx))
+	keep(f.ns.Drain(ctx))
+	return first
+}
+
+// close ends the packages below, after drain.
+func (f *filesystem) close() error {
+	f.attrs.close()
+	err := f.writes.Close()
+	f.ns.Close()
+	f.reads.Close()
+	return err
+}
+
+// resolve returns the inode of a name, pinned: the caller unpins it.
+func (f *filesystem) resolve(ctx context.Context, dir *inode, name string) (*inode, error) {
+	if n := f.inodes.pinChild(dir, name); n != nil {
+		return n, nil
+	}
+	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
+	if err != nil {
+		return nil, err
+	}
+	n := f.inodes.enter(dir, name, e)
+	f.inodes.pin(n)
+	f.inodes.forget(n.id, 1)
+	return n, nil
+}
+
+// forgetName makes the kernel look a name up again. It must not run in the
+// handler of a request on the same directory, whose lock the kernel holds.
+func (f *filesystem) forgetName(n *inode) {
+	dir, name := f.inodes.parentOf(n)
+	if dir == nil || f.server == nil {
+		return
+	}
+	go f.server.EntryNotify(dir.id, name)
+}
+
+// refresh makes the kernel ask for attributes again. No page is touched, so it
+// may run in a handler.
+func (f *filesystem) refresh(n *inode) {
+	if f.server != nil {
+		f.server.InodeNotify(n.id, -1, 0)
+	}
+}
+
+// background is the context of work that no caller waits for. Its bound is a
+// last resort: s3 ends its own calls sooner (P12).
+func background() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), time.Hour)
+}

@@ -1,0 +1,142 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// Lookup finds a name. That it is absent is an answer too, which the kernel
+// may keep: a negative entry.
+func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	ctx := newRequest(cancel, h)
+	defer ctx.end()
+	dir := f.inodes.get(h.NodeId)
+	if dir == nil || dir.gone() {
+		return fuse.ENOENT
+	}
+	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
+	if errors.Is(err, s3.ErrNotFound) {
+		ttl := f.ns.NegativeTTL(dir.snapshot())
+		if ttl <= 0 {
+			return fuse.ENOENT
+		}
+		out.SetEntryTimeout(ttl)
+		return fuse.OK
+	}
+	if err != nil {
+		return f.status("lookup", err)
+	}
+	f.fillEntry(f.inodes.enter(dir, name, e), out)
+	return fuse.OK
+}
+
+// Forget drops references of the kernel.
+func (f *filesystem) Forget(nodeid, nlookup uint64) { f.inodes.forget(nodeid, nlookup) }
+
+// GetAttr answers stat(2) when the attribute timeout is over.
+func (f *filesystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	n := f.inodes.get(in.NodeId)
+	if n == nil {
+		return fuse.ENOENT
+	}
+	if err := f.revalidate(ctx, n); err != nil {
+		return f.status("getattr", err)
+	}
+	f.fillAttrOut(n, out)
+	return fuse.OK
+}
+
+// revalidate brings an inode up to date with S3, within the metadata TTL. An
+// inode that this mount is writing, or that has no name, is its own truth.
+func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
+	dir, name := f.inodes.parentOf(n)
+	if dir == nil || n.private() {
+		return nil
+	}
+	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
+	switch {
+	case errors.Is(err, s3.ErrNotFound) && n.private():
+		return nil // unlinked or created here in the meantime
+	case errors.Is(err, s3.ErrNotFound) && n.isOpen():
+		return nil // deleted elsewhere: fstat still shows what is open
+	case err != nil:
+		return err
+	case e.Kind != n.kind:
+		return syscall.ESTALE
+	}
+	n.update(e)
+	return nil
+}
+
+// private: only this mount knows the state of the inode.
+func (n *inode) private() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.file != nil || n.unlinked
+}
+
+func (n *inode) isOpen() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.opens > 0
+}
+
+func (n *inode) gone() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.unlinked
+}
+
+// Access is decided by the kernel (default_permissions).
+func (f *filesystem) Access(<-chan struct{}, *fuse.AccessIn) fuse.Status { return fuse.OK }
+
+// Readlink returns the target of a symlink.
+func (f *filesystem) Readlink(cancel <-chan struct{}, h *fuse.InHeader) ([]byte, fuse.Status) {
+	ctx := newRequest(cancel, h)
+	defer ctx.end()
+	n := f.inodes.get(h.NodeId)
+	if n == nil {
+		return nil, fuse.ENOENT
+	}
+	e := n.snapshot()
+	if e.Target != "" {
+		return []byte(e.Target), fuse.OK
+	}
+	target, err := f.ns.Readlink(ctx, e)
+	if err != nil {
+		return nil, f.status("readlink", err)
+	}
+	return []byte(target), fuse.OK
+}
+
+const (
+	// S3 has no size: what df shows is a number that installers and desktops
+	// accept as plenty (1 PiB) and that no 64-bit arithmetic overflows on.
+	statfsBlock  = 4096
+	statfsBlocks = 1 << 50 / statfsBlock
+	statfsFiles  = 1 << 40
+	// maxName is NAME_MAX; longer key segments are split (namespace).
+	maxName = 255
+)
+
+// StatFs answers df(1).
+func (f *filesystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
+	*out = fuse.StatfsOut{
+		Bsize: blockSize, Frsize: statfsBlock, NameLen: maxName,
+		Blocks: statfsBlocks, Bfree: statfsBlocks, Bavail: statfsBlocks,
+		Files: statfsFiles, Ffree: statfsFiles,
+	}
+	return fuse.OK
+}
+
+// Statx is left to GetAttr, which the kernel falls back to.
+func (f *filesystem) Statx(<-chan struct{}, *fuse.StatxIn, *fuse.StatxOut) fuse.Status {
+	return fuse.ENOSYS
+}

@@ -1,0 +1,204 @@
+package fs
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/readahead"
+	"github.com/s3mount/s3mount/fs/writeback"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// Unlink takes a name away. What is open stays readable and writable (P7).
+func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
+	ctx := newRequest(cancel, h)
+	defer ctx.end()
+	dir, st := f.writableDir(h.NodeId)
+	if st != fuse.OK {
+		return st
+	}
+	n, err := f.resolve(ctx, dir, name)
+	if err != nil {
+		return f.status("unlink", err)
+	}
+	defer f.inodes.unpin(n)
+	if n.kind == namespace.Directory {
+		return fuse.EISDIR
+	}
+	if err := n.commit.take(ctx); err != nil {
+		return f.status("unlink", err)
+	}
+	defer n.commit.give()
+	detached := f.detach(ctx, n)
+	if n.isSaved() {
+		err = f.ns.Unlink(ctx, dir.snapshot(), name, n.snapshot())
+	}
+	if err != nil && !errors.Is(err, s3.ErrNotFound) {
+		if detached { // the handles have their bytes, the name gets a new inode
+			f.forgetName(n)
+			f.gone(n)
+		}
+		return f.status("unlink", err)
+	}
+	f.gone(n)
+	return fuse.OK
+}
+
+func (n *inode) isSaved() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.saved
+}
+
+// gone marks an inode whose name is gone.
+func (f *filesystem) gone(n *inode) {
+	n.mu.Lock()
+	n.unlinked = true
+	key, file := n.entry.Key, n.file
+	if n.hidden != nil {
+		n.entry = *n.hidden
+	}
+	n.mu.Unlock()
+	if file != nil {
+		file.Discard()
+		f.ns.DropPending(key)
+	}
+	f.inodes.remove(n)
+}
+
+// Rmdir removes an empty directory.
+func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
+	ctx := newRequest(cancel, h)
+	defer ctx.end()
+	dir, st := f.writableDir(h.NodeId)
+	if st != fuse.OK {
+		return st
+	}
+	n, err := f.resolve(ctx, dir, name)
+	if err != nil {
+		return f.status("rmdir", err)
+	}
+	defer f.inodes.unpin(n)
+	if n.kind != namespace.Directory {
+		return fuse.ENOTDIR
+	}
+	if err := n.commit.take(ctx); err != nil {
+		return f.status("rmdir", err)
+	}
+	defer n.commit.give()
+	if err := f.ns.Rmdir(ctx, dir.snapshot(), name, n.snapshot()); err != nil {
+		return f.status("rmdir", err)
+	}
+	f.gone(n)
+	return fuse.OK
+}
+
+// keepWhole is the size in bytes up to which the content of an unlinked open
+// file is taken into memory or the spool: below it a GET costs less than the
+// copy and the delete of a hidden object.
+const keepWhole = 1 << 20
+
+// hiddenPrefix holds the bytes of open files without a name, below the mount's
+// prefix. Nothing there is of use once the mount is gone.
+const hiddenPrefix = ".s3mount/unlinked/"
+
+// detach makes an open file independent of its key, which is about to be
+// deleted or replaced. The caller has the inode's turn. Where it fails the
+// readers will see ESTALE, which is no reason to refuse the removal. It tells
+// whether there was something to do.
+func (f *filesystem) detach(ctx context.Context, n *inode) bool {
+	n.mu.Lock()
+	e, open, saved, whole := n.snapshotLocked(), n.opens > 0, n.saved, n.file != nil && n.file.Version() == nil
+	n.mu.Unlock()
+	if !open || !saved || whole || n.kind != namespace.File {
+		return false
+	}
+	var err error
+	if e.Size <= keepWhole {
+		err = f.takeIn(ctx, n, e)
+	} else {
+		err = f.hide(ctx, n)
+	}
+	if err != nil {
+		f.log.Warn("an open file lost its bytes with its name", slog.String("key", e.Key), slog.Any("error", err))
+	}
+	return true
+}
+
+// takeIn reads the whole content into unsaved state that is never saved.
+func (f *filesystem) takeIn(ctx context.Context, n *inode, e namespace.Entry) error {
+	n.mu.Lock()
+	var old writeback.BaseReader
+	file, base := n.file, n.base
+	n.mu.Unlock()
+	if file == nil {
+		r := f.reads.OpenVersion(versionOf(e))
+		defer r.Close()
+		old = r
+	} else {
+		old = fileReader{file}
+	}
+	whole := f.writes.Open(writeback.OpenInput{Key: e.Key})
+	whole.Discard()
+	buf := make([]byte, e.Size)
+	if k, err := old.CopyAt(ctx, buf, 0); err != nil && (!errors.Is(err, io.EOF) || int64(k) != e.Size) {
+		return errors.Join(fmt.Errorf("read: %w", err), whole.Close(ctx))
+	}
+	if _, err := whole.WriteAt(ctx, buf, 0); err != nil {
+		return errors.Join(fmt.Errorf("keep: %w", err), whole.Close(ctx))
+	}
+	n.mu.Lock()
+	n.file, n.base = whole, nil
+	n.mu.Unlock()
+	if file != nil {
+		file.Discard()
+		_ = file.Close(ctx) // discarded: it has nothing to save
+	}
+	if base != nil {
+		base.Close()
+	}
+	return nil
+}
+
+// fileReader reads the unsaved state as a readahead.Reader is read.
+type fileReader struct{ f *writeback.File }
+
+func (r fileReader) CopyAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return r.f.ReadAt(ctx, p, off)
+}
+
+// hide copies the object inside S3 to a key of its own until the last close.
+func (f *filesystem) hide(ctx context.Context, n *inode) error {
+	n.mu.Lock()
+	e := n.entry
+	n.mu.Unlock()
+	to := e
+	to.Key = f.o.Prefix + hiddenPrefix + rand.Text()
+	out, err := f.store.Copy(ctx, &s3.CopyInput{
+		SrcBucket: f.o.Bucket, SrcKey: e.Key, SrcIfMatch: e.ETag, SrcSize: e.Size,
+		Bucket: f.o.Bucket, Key: to.Key,
+	})
+	if err != nil {
+		return fmt.Errorf("keep the bytes of an open file: %w", err)
+	}
+	to.ETag, to.VersionID, to.LastModified = out.ETag, out.VersionID, out.LastModified
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f.reads.Move(versionOf(e), versionOf(to))
+	n.hidden = &to
+	return nil
+}
+
+// dropHidden deletes the bytes of a file that had no name.
+func (f *filesystem) dropHidden(ctx context.Context, key string) {
+	if _, err := f.store.Delete(ctx, &s3.DeleteInput{Bucket: f.o.Bucket, Key: key}); err != nil {
+		f.log.Warn("cannot delete the bytes of an unlinked file", slog.String("key", key), slog.Any("error", err))
+	}
+}

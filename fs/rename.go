@@ -1,0 +1,305 @@
+package fs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/writeback"
+)
+
+// Flags of renameat2(2).
+const (
+	renameNoReplace = 0x1
+	renameExchange  = 0x2
+)
+
+// move is one rename under way.
+type move struct {
+	oldDir, newDir   *inode
+	oldName, newName string
+	n                *inode // what moves
+	target           *inode // what has the new name now, or nil
+	flags            uint32
+}
+
+// Rename moves a file or a directory (P5).
+func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, newName string) fuse.Status {
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	oldDir, st := f.writableDir(in.NodeId)
+	if st != fuse.OK {
+		return st
+	}
+	newDir, st := f.writableDir(in.Newdir)
+	if st != fuse.OK {
+		return st
+	}
+	if in.Flags&^(renameNoReplace|renameExchange) != 0 || in.Flags == renameNoReplace|renameExchange {
+		return fuse.EINVAL
+	}
+	return f.status("rename", f.rename(ctx, &move{
+		oldDir: oldDir, newDir: newDir, oldName: oldName, newName: newName, flags: in.Flags,
+	}))
+}
+
+func (f *filesystem) rename(ctx context.Context, m *move) (err error) {
+	if m.n, err = f.resolve(ctx, m.oldDir, m.oldName); err != nil {
+		return err
+	}
+	defer f.inodes.unpin(m.n)
+	if m.target, err = f.resolveTarget(ctx, m); err != nil {
+		return err
+	}
+	if m.target != nil {
+		defer f.inodes.unpin(m.target)
+	}
+	if m.n == m.target {
+		return nil
+	}
+	release, err := f.takeTurns(ctx, m)
+	if err != nil {
+		return err
+	}
+	defer release()
+
+	if m.n.kind != namespace.Directory && m.flags&renameExchange == 0 {
+		done, err := f.renameUnsaved(ctx, m)
+		if done || err != nil {
+			return err
+		}
+	}
+	return f.renameSaved(ctx, m)
+}
+
+// resolveTarget returns what has the new name, or nil, and checks what POSIX
+// asks of it.
+func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error) {
+	t, err := f.resolve(ctx, m.newDir, m.newName)
+	if errnoOf(err) == syscall.ENOENT && err != nil {
+		if m.flags&renameExchange != 0 {
+			return nil, err
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	isDir, targetIsDir := m.n.kind == namespace.Directory, t.kind == namespace.Directory
+	switch {
+	case m.flags&renameExchange != 0 && (isDir || targetIsDir):
+		err = namespace.ErrInvalid // only files can change places in S3 without a moment of neither
+	case m.flags&renameExchange != 0:
+		return t, nil
+	case m.flags&renameNoReplace != 0:
+		err = namespace.ErrExists
+	case isDir && !targetIsDir:
+		err = namespace.ErrNotDir
+	case !isDir && targetIsDir:
+		err = namespace.ErrIsDir
+	}
+	if err != nil {
+		f.inodes.unpin(t)
+		return nil, err
+	}
+	return t, nil
+}
+
+// takeTurns takes the turns of all inodes that the rename touches: of a
+// directory, all that are live below it. They are taken in the order of
+// nodeids, so that two renames cannot wait for each other.
+func (f *filesystem) takeTurns(ctx context.Context, m *move) (release func(), err error) {
+	var all []*inode
+	for _, n := range []*inode{m.n, m.target} {
+		switch {
+		case n == nil:
+		case n.kind == namespace.Directory:
+			all = append(all, f.inodes.below(n.snapshot().Key)...)
+		default:
+			all = append(all, n)
+		}
+	}
+	slices.SortFunc(all, func(a, b *inode) int { return cmp.Compare(a.id, b.id) })
+	taken := 0
+	release = func() {
+		for _, n := range all[:taken] {
+			n.commit.give()
+			f.inodes.unpin(n)
+		}
+	}
+	for _, n := range all {
+		if err := n.commit.take(ctx); err != nil {
+			release()
+			return nil, err
+		}
+		f.inodes.pin(n)
+		taken++
+	}
+	return release, nil
+}
+
+// renameUnsaved renames a file that S3 does not hold: its one PUT will go to
+// the new key. It tells whether that was possible.
+func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err error) {
+	n := m.n
+	if n.isSaved() {
+		return false, nil
+	}
+	key, err := f.ns.NewFileKey(m.newDir.snapshot(), m.newName)
+	if err != nil {
+		return false, err
+	}
+	n.mu.Lock()
+	file, old := n.file, n.entry.Key
+	n.mu.Unlock()
+	if file == nil {
+		return false, syscall.ENOENT // it could not be saved and is gone
+	}
+	if err := file.Rename(key); errors.Is(err, writeback.ErrBound) {
+		return false, f.commitNow(ctx, n)
+	} else if err != nil {
+		return false, err
+	}
+	replaces := false // an object that the commit will replace
+	if m.target != nil {
+		f.detach(ctx, m.target)
+		replaces = m.target.isSaved()
+	}
+	n.mu.Lock()
+	n.entry.Key, n.saved = key, replaces
+	n.mu.Unlock()
+	f.ns.DropPending(old)
+	f.replaceTarget(m)
+	f.ns.AddPending(key, n.snapshot)
+	return true, nil
+}
+
+// replaceTarget gives the moved inode its new name in the table.
+func (f *filesystem) replaceTarget(m *move) {
+	if m.target != nil {
+		f.gone(m.target)
+	}
+	f.inodes.move(m.n, m.newDir, m.newName)
+}
+
+// renameSaved renames what S3 holds, by copy and delete.
+func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
+	moving, err := f.saveBelow(ctx, m.n)
+	if err != nil {
+		return err
+	}
+	in := namespace.RenameInput{
+		OldDir: m.oldDir.snapshot(), OldName: m.oldName, Old: m.n.snapshot(),
+		NewDir: m.newDir.snapshot(), NewName: m.newName,
+		NoReplace: m.flags&renameNoReplace != 0, Exchange: m.flags&renameExchange != 0,
+	}
+	for _, n := range moving {
+		in.Open = append(in.Open, n.snapshot().Key)
+	}
+	if m.target != nil {
+		if in.Exchange {
+			if _, err := f.saveBelow(ctx, m.target); err != nil {
+				return err
+			}
+		} else {
+			f.detach(ctx, m.target)
+		}
+		if m.target.isSaved() {
+			e := m.target.snapshot()
+			in.New = &e
+		}
+	}
+	out, err := f.ns.Rename(ctx, in)
+	if err != nil {
+		return err
+	}
+	if in.Exchange {
+		return f.exchanged(ctx, m, out)
+	}
+	f.rekey(in.Old.Key, out)
+	f.replaceTarget(m)
+	return nil
+}
+
+// saveBelow makes S3 hold what is unsaved of n and below it, and returns the
+// live inodes there. The caller has their turns.
+func (f *filesystem) saveBelow(ctx context.Context, n *inode) ([]*inode, error) {
+	all := []*inode{n}
+	if n.kind == namespace.Directory {
+		all = f.inodes.below(n.snapshot().Key)
+	}
+	for _, n := range all {
+		if err := f.commitNow(ctx, n); err != nil {
+			return nil, err
+		}
+		if err := f.flushAttrsNow(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// rekey gives the inodes that moved with oldKey their new entries.
+func (f *filesystem) rekey(oldKey string, out namespace.RenameOutput) {
+	dir := strings.HasSuffix(oldKey, "/") || out.Entry.Kind == namespace.Directory
+	for _, n := range f.inodes.below(oldKey) {
+		e := n.snapshot()
+		rest := strings.TrimPrefix(e.Key, oldKey)
+		to, told := out.Moved[e.Key]
+		switch {
+		case rest == "":
+			to = out.Entry
+		case !dir:
+			continue // another key that only begins alike
+		case !told:
+			to = e
+			to.Key = out.Entry.Key + rest
+		}
+		if !n.isSaved() {
+			f.rekeyUnsaved(n, e.Key, to.Key)
+			continue
+		}
+		n.mu.Lock()
+		f.moved(n, to)
+		n.mu.Unlock()
+	}
+}
+
+// rekeyUnsaved follows a rename of the directory above a file that was created
+// while the rename ran.
+func (f *filesystem) rekeyUnsaved(n *inode, from, to string) {
+	n.mu.Lock()
+	if n.file == nil || n.file.Rename(to) != nil {
+		n.mu.Unlock()
+		return
+	}
+	n.entry.Key = to
+	n.mu.Unlock()
+	f.ns.DropPending(from)
+	f.ns.AddPending(to, n.snapshot)
+}
+
+// exchanged follows a swap of two names; what each is now, S3 tells.
+func (f *filesystem) exchanged(ctx context.Context, m *move, out namespace.RenameOutput) error {
+	a, b := m.n.snapshot(), m.target.snapshot()
+	bAtA := b
+	bAtA.Key = a.Key
+	bAtA, err := f.ns.Stat(ctx, bAtA)
+	if err != nil {
+		return err
+	}
+	m.n.mu.Lock()
+	f.moved(m.n, out.Entry)
+	m.n.mu.Unlock()
+	m.target.mu.Lock()
+	f.moved(m.target, bAtA)
+	m.target.mu.Unlock()
+	f.inodes.swap(m.n, m.target)
+	return nil
+}

@@ -1,0 +1,159 @@
+package fs
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// request is the context of one FUSE request. It ends when the caller is
+// interrupted for good.
+//
+// The kernel reports any signal, also those that a program handles and goes on
+// from: the Go runtime preempts with SIGURG, profilers tick with SIGPROF. To
+// give up a close because of these would lose the only answer that close has,
+// so on a report the signals that are really pending are looked up.
+type request struct {
+	caller fuse.Caller
+	cancel <-chan struct{}
+
+	once sync.Once
+	done chan struct{} // closed on a true interrupt
+	stop chan struct{} // closed by end
+}
+
+var _ context.Context = (*request)(nil)
+
+// newRequest makes the context of a request. The caller must end it.
+func newRequest(cancel <-chan struct{}, h *fuse.InHeader) *request {
+	return &request{caller: h.Caller, cancel: cancel}
+}
+
+// end releases what the context holds.
+func (r *request) end() {
+	r.once.Do(func() {})
+	if r.stop != nil {
+		close(r.stop)
+	}
+}
+
+// Done starts to watch for interrupts when someone first waits: requests that
+// are answered from memory pay nothing.
+func (r *request) Done() <-chan struct{} {
+	r.once.Do(func() {
+		r.done, r.stop = make(chan struct{}), make(chan struct{})
+		go watch(r.cancel, r.done, r.stop, int(r.caller.Pid))
+	})
+	return r.done
+}
+
+func (r *request) Err() error {
+	select {
+	case <-r.Done():
+		return context.Canceled
+	default:
+		return nil
+	}
+}
+
+// Deadline is none: s3 bounds its own calls.
+func (r *request) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Value has nothing to tell.
+func (r *request) Value(any) any { return nil }
+
+// repoll is how often pending signals are looked up again after a report that
+// was not a true interrupt: the kernel reports only the first signal.
+const repoll = 200 * time.Millisecond
+
+func watch(cancel <-chan struct{}, done, stop chan struct{}, pid int) {
+	select {
+	case <-cancel:
+	case <-stop:
+		return
+	}
+	for !interrupted(pid) {
+		select {
+		case <-time.After(repoll):
+		case <-stop:
+			return
+		}
+	}
+	close(done)
+}
+
+// interrupted tells whether a signal is pending that ends the process or asks
+// it to end. When that cannot be read, the kernel's report counts.
+func interrupted(pid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return true
+	}
+	return interruptPending(status)
+}
+
+// interruptPending reads the signal masks of proc_pid_status(5).
+func interruptPending(status []byte) bool {
+	var pending, blocked, ignored, caught uint64
+	masks := map[string]*uint64{"SigPnd": &pending, "ShdPnd": &pending, "SigBlk": &blocked, "SigIgn": &ignored, "SigCgt": &caught}
+	sc := bufio.NewScanner(bytes.NewReader(status))
+	for sc.Scan() {
+		name, value, _ := strings.Cut(sc.Text(), ":")
+		if mask := masks[name]; mask != nil {
+			v, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+			if err != nil {
+				return true
+			}
+			*mask |= v
+		}
+	}
+	pending &^= blocked | ignored
+	return pending&asksToEnd != 0 || pending&^caught&^harmless != 0
+}
+
+func signals(list ...syscall.Signal) uint64 {
+	var mask uint64
+	for _, s := range list {
+		mask |= 1 << (uint(s) - 1)
+	}
+	return mask
+}
+
+var (
+	// asksToEnd: a person or a supervisor wants the program to stop waiting,
+	// whether or not it handles the signal.
+	asksToEnd = signals(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGKILL)
+	// harmless: signals whose default action does not end the process (signal(7)).
+	harmless = signals(syscall.SIGCHLD, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGCONT,
+		syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
+)
+
+// turn lets one at a time through; a wait for it ends with its context.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turn) give() { <-t }

@@ -1,0 +1,182 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/writeback"
+)
+
+// SetAttr answers chmod, chown, utimens and truncate.
+func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
+	n := f.inodes.get(in.NodeId)
+	if n == nil {
+		return fuse.ENOENT
+	}
+	if f.o.ReadOnly {
+		return fuse.EROFS
+	}
+	if size, ok := in.GetSize(); ok {
+		_, open := in.GetFh()
+		if err := f.resize(ctx, n, int64(size), open); err != nil {
+			return f.status("truncate", err)
+		}
+	}
+	if n.applyAttr(in) {
+		f.keepAttrs(n)
+	}
+	f.fillAttrOut(n, out)
+	return fuse.OK
+}
+
+// applyAttr changes the attributes that in names and tells whether there were any.
+func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	a := n.entry.Attr
+	if mode, ok := in.GetMode(); ok {
+		a.Perm = mode
+	}
+	if uid, ok := in.GetUID(); ok {
+		a.UID = uid
+	}
+	if gid, ok := in.GetGID(); ok {
+		a.GID = gid
+	}
+	if t, ok := in.GetMTime(); ok {
+		a.Mtime = t
+	}
+	if t, ok := in.GetATime(); ok {
+		a.Atime = t
+	}
+	if a == n.entry.Attr {
+		return false
+	}
+	a.Ctime = time.Now()
+	n.entry.Attr = a
+	return true
+}
+
+// keepAttrs makes attributes that changed reach S3: on the next PUT of the
+// file if one is due, otherwise by themselves after a short delay.
+func (f *filesystem) keepAttrs(n *inode) {
+	n.mu.Lock()
+	n.attrs = true
+	e, saved, unlinked := n.entry, n.saved, n.unlinked
+	rides := n.file != nil && n.file.Dirty()
+	n.mu.Unlock()
+	if unlinked || n == f.inodes.root {
+		return
+	}
+	if saved {
+		f.ns.Observe(e)
+	}
+	if rides {
+		return
+	}
+	f.inodes.pin(n)
+	if !f.attrs.add(n, func() { f.inodes.unpin(n) }) {
+		f.inodes.unpin(n)
+	}
+}
+
+// flushAttrs returns when S3 holds the attributes of n.
+func (f *filesystem) flushAttrs(ctx context.Context, n *inode) error {
+	n.mu.Lock()
+	idle := !n.attrs || n.unlinked || n == f.inodes.root
+	n.mu.Unlock()
+	if idle {
+		return nil
+	}
+	if err := n.commit.take(ctx); err != nil {
+		return err
+	}
+	defer n.commit.give()
+	return f.flushAttrsNow(ctx, n)
+}
+
+// flushAttrsNow is flushAttrs for callers that have the inode's turn.
+func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
+	n.mu.Lock()
+	e := n.entry
+	if !n.attrs || n.unlinked || !n.saved || (n.file != nil && n.file.Dirty()) {
+		n.mu.Unlock()
+		return nil // nothing to do, or it rides on the commit
+	}
+	n.mu.Unlock()
+
+	to, err := f.ns.SetAttr(ctx, e, e.Attr)
+	if errors.Is(err, namespace.ErrStale) {
+		// Someone else wrote the object: the attributes go onto what is there now.
+		var now namespace.Entry
+		if now, err = f.ns.Stat(ctx, e); err == nil {
+			to, err = f.ns.SetAttr(ctx, now, e.Attr)
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err != nil {
+		n.attrs = false
+		f.ns.Invalidate(e.Key)
+		f.log.Warn("cannot save attributes", slog.String("key", e.Key), slog.Any("error", err))
+		return err
+	}
+	if n.entry.Attr == e.Attr {
+		n.attrs = false
+	}
+	f.moved(n, to)
+	return nil
+}
+
+// resize sets the size of a file. A file that is not open is saved at once.
+func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool) error {
+	if n.kind != namespace.File {
+		return syscall.EINVAL
+	}
+	if !open && size > 0 && !n.private() {
+		if err := f.revalidateByHead(ctx, n); err != nil {
+			return err
+		}
+	}
+	if err := f.truncate(ctx, n, size); err != nil {
+		return err
+	}
+	if open {
+		return nil
+	}
+	err := f.commit(ctx, n)
+	f.settle(ctx, n)
+	return err
+}
+
+// truncate sets the size in the unsaved state. To zero is a whole replacement:
+// nothing of the old version is kept, so no condition holds the commit (P3).
+func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
+	n.mu.Lock()
+	fresh := size == 0 && n.file == nil && !n.unlinked
+	if fresh {
+		n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Object: objectOptions(n.entry)})
+	}
+	file, key := f.dirty(n), n.entry.Key
+	n.touch()
+	n.mu.Unlock()
+	if fresh {
+		f.ns.AddPending(key, n.snapshot)
+		return nil
+	}
+	return file.Truncate(ctx, size)
+}
+
+// touch marks a change of the bytes by this mount; n.mu is held.
+func (n *inode) touch() {
+	t := time.Now()
+	n.entry.Attr.Mtime, n.entry.Attr.Ctime = t, t
+}
