@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -46,9 +47,13 @@ func parse(in invocation) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if wantsVersion(args) {
+	// Both work beside a command line that is wrong or incomplete.
+	if asksFor(args, "version", "V") {
 		_, err := fmt.Fprintln(in.stdout, "s3mount", version())
 		return nil, err
+	}
+	if asksFor(args, "help", "h") {
+		args = []string{"--help"}
 	}
 	s := defaultSettings()
 	s.fake, s.sloppy = in.fake, in.sloppy
@@ -88,15 +93,14 @@ func newApp(s *settings, in invocation) *cli.App {
 	}
 }
 
-// wantsVersion looks for --version before anything is parsed, so that it works
-// beside an incomplete command line.
-func wantsVersion(args []string) bool {
+// asksFor tells whether one of the flags is there.
+func asksFor(args []string, names ...string) bool {
 	for _, arg := range args {
-		switch arg {
-		case "--version", "-version", "-V":
-			return true
-		case "--":
+		if arg == "--" {
 			return false
+		}
+		if strings.HasPrefix(arg, "-") && slices.Contains(names, strings.TrimLeft(arg, "-")) {
+			return true
 		}
 	}
 	return false

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 )
 
 func main() {
 	in := invocation{args: os.Args, lookup: os.LookupEnv, stdout: os.Stdout}
 	code := exitOK
-	if err := start(in); err != nil {
-		fmt.Fprintf(os.Stderr, "s3mount: %v\n", err)
+	if err := run(in); err != nil {
+		if !errors.Is(err, errReported) {
+			fmt.Fprintf(os.Stderr, "s3mount: %v\n", err)
+		}
 		code = exitCode(err)
 	}
 	if isHelper(os.Args[0]) {
@@ -18,9 +22,12 @@ func main() {
 	os.Exit(code)
 }
 
-// start parses, then mounts: in this process if it is to stay in the
-// foreground or is the one in the background already, otherwise in a new one.
-func start(in invocation) error {
+// errReported stands for an error that the parent prints or that is in the log.
+var errReported = errors.New("reported")
+
+// run parses, then mounts: in this process if it is to stay in the foreground
+// or is the one in the background already, otherwise in a new one.
+func run(in invocation) error {
 	var err error
 	if isHelper(in.args[0]) {
 		if in, err = parseHelper(in); err != nil {
@@ -31,6 +38,22 @@ func start(in invocation) error {
 	if err != nil || s == nil || s.fake {
 		return err
 	}
-	fmt.Printf("%+v\n", s)
-	return nil
+	report, err := openReporter(os.Stderr)
+	if err != nil {
+		return err
+	}
+	if !s.foreground && !report.inBackground() {
+		return background(os.Stderr)
+	}
+	wasBackground := report.inBackground()
+	v, err := start(s, in.lookup, report)
+	if err != nil {
+		return report.failed(err)
+	}
+	err = v.serve()
+	if err != nil && wasBackground {
+		v.log.Error("ended with an error", slog.Any("error", err))
+		return &failure{code: exitCode(err), err: errReported}
+	}
+	return err
 }

@@ -28,6 +28,9 @@ func parseSource(spec string) (source, error) {
 		if strings.HasPrefix(spec, "arn:") {
 			return source{}, fail(exitUsage, "%q is an ARN, which s3mount cannot mount: give the bucket's name or the access point's alias", spec)
 		}
+		if strings.HasPrefix(spec, "https://") || strings.HasPrefix(spec, "http://") {
+			return source{}, fail(exitUsage, "%q is a server's address, not a bucket: write s3mount --endpoint URL bucket mountpoint", spec)
+		}
 		if i := strings.IndexAny(spec, ":/"); i >= 0 && spec[i] == '/' {
 			return source{}, fail(exitUsage, "%q is not a bucket: write bucket, bucket:prefix or s3://bucket/prefix, then the mountpoint", spec)
 		}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// parseArgs parses a command line with the environment given as NAME=value.
+func parseArgs(args []string, env ...string) (*settings, string, error) {
+	lookup := func(name string) (string, bool) {
+		for _, kv := range env {
+			if value, ok := strings.CutPrefix(kv, name+"="); ok {
+				return value, true
+			}
+		}
+		return "", false
+	}
+	var stdout bytes.Buffer
+	s, err := parse(invocation{args: append([]string{"s3mount"}, args...), lookup: lookup, stdout: &stdout})
+	return s, stdout.String(), err
+}
+
+func TestParseOrder(t *testing.T) {
+	for _, args := range []string{
+		"--read-only --uid 5 bucket:p /mnt",
+		"bucket:p /mnt --read-only --uid=5",
+		"bucket:p --read-only -uid 5 /mnt",
+		"bucket:p /mnt -o ro,uid=5",
+		"-oro,uid=5 bucket:p /mnt",
+		"-o ro -o uid=5 -- bucket:p /mnt",
+		"--uid 7 bucket:p /mnt -o ro,uid=5",
+		"-o rw,uid=7 bucket:p /mnt --uid 5 -o ro",
+	} {
+		s, _, err := parseArgs(strings.Fields(args), "S3MOUNT_UID=9")
+		if err != nil {
+			t.Errorf("%s: %v", args, err)
+			continue
+		}
+		if !s.fs.ReadOnly || s.fs.UID != 5 || s.fs.Bucket != "bucket" || s.fs.Prefix != "p/" || s.fs.Source != "bucket:p" || s.mountpoint != "/mnt" {
+			t.Errorf("%s: %+v", args, s)
+		}
+	}
+}
+
+func TestParseEnvironment(t *testing.T) {
+	s, _, err := parseArgs([]string{"bucket", "/mnt"}, "S3MOUNT_LOG_LEVEL=warn", "S3MOUNT_PATH_STYLE=1", "S3MOUNT_O=ro,nodev", "S3MOUNT_REGION=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.logLevel != "warn" || s.s3.Addressing == addressingAuto || !s.fs.ReadOnly || s.s3.Region != "" {
+		t.Errorf("settings %+v", s)
+	}
+	_, _, err = parseArgs([]string{"bucket", "/mnt"}, "S3MOUNT_MEMORY_LIMIT=lots")
+	if err == nil || !strings.Contains(err.Error(), "S3MOUNT_MEMORY_LIMIT") || exitCode(err) != exitUsage {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestParseRelativePaths(t *testing.T) {
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := parseArgs(strings.Fields("bucket mnt --log-file log --state-dir state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.mountpoint != filepath.Join(wd, "mnt") || s.logFile != filepath.Join(wd, "log") || s.fs.StateDir != filepath.Join(wd, "state") {
+		t.Errorf("mountpoint %s, log %s, state %s", s.mountpoint, s.logFile, s.fs.StateDir)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, tc := range []struct{ args, says string }{
+		{"", "what to mount and where"},
+		{"bucket", "mountpoint is missing"},
+		{"bucket /mnt more", `"more" is one argument too many`},
+		{"/mnt bucket", "not a bucket"},
+		{"bucket /mnt --nonsense", "--nonsense"},
+		{"bucket /mnt --region", "--region needs a value"},
+		{"bucket /mnt --uid x!", "--uid"},
+		{"bucket /mnt -o nonsense", `unknown mount option "nonsense"`},
+		{"bucket /mnt -o secret_access_key=verysecret", "credentials come from"},
+		{"bucket /mnt --memory-limit 1", "--memory-limit"},
+		{"bucket /mnt --log-format xml", "text, json"},
+		{"bucket /mnt --endpoint localhost:9000", "http://"},
+		{"bucket /mnt --endpoint http://", "no host"},
+		{"bucket /mnt --endpoint http://key:verysecret@host", "credentials"},
+		{"bucket /mnt --endpoint http://host/?x", "more than"},
+		{"bucket /mnt --endpoint http://host/bucket", "ends in the bucket's name"},
+		{"bucket /mnt --endpoint :", "not a URL"},
+		{"bucket /mnt --no-sign-request --profile p", "contradict"},
+	} {
+		s, _, err := parseArgs(strings.Fields(tc.args))
+		if err == nil || !strings.Contains(err.Error(), tc.says) || exitCode(err) != exitUsage {
+			t.Errorf("%s: settings %+v, error %v (code %d), want one that says %q", tc.args, s, err, exitCode(err), tc.says)
+			continue
+		}
+		if strings.Contains(err.Error(), "verysecret") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %q", tc.args, err)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range []string{"--help", "-h", "help", "--help --read-only", "bucket --help"} {
+		s, out, err := parseArgs(strings.Fields(args))
+		if err != nil || s != nil {
+			t.Errorf("%s: settings %v, error %v", args, s, err)
+		}
+		for _, o := range options() {
+			name := "--" + o.name
+			if o.name == "o" {
+				name = "-o"
+			}
+			if !strings.Contains(out, "  "+name) || !strings.Contains(out, o.usage) {
+				t.Errorf("%s does not show %s", args, name)
+			}
+		}
+	}
+	_, out, _ := parseArgs([]string{"--help"})
+	const width, height = 80, 60 // a terminal, and little more than a screen of it
+	lines := strings.Split(out, "\n")
+	if len(lines) > height {
+		t.Errorf("the help text has %d lines", len(lines))
+	}
+	for _, line := range lines {
+		if len(line) > width && !strings.Contains(line, "state-dir") { // its default is a path of this user
+			t.Errorf("longer than %d: %q", width, line)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for _, args := range []string{"--version", "-V", "bucket --version"} {
+		s, out, err := parseArgs(strings.Fields(args))
+		if err != nil || s != nil || !strings.HasPrefix(out, "s3mount ") || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: settings %v, output %q, error %v", args, s, out, err)
+		}
+	}
+}
+
+func TestOptionTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, o := range options() {
+		if seen[o.name] || o.short != "" && seen[o.short] {
+			t.Errorf("%s is there twice", o.name)
+		}
+		seen[o.name], seen[o.short] = true, true
+		if o.usage == "" || o.group == "" {
+			t.Errorf("%s has no usage or group", o.name)
+		}
+		if v := o.value(defaultSettings()); isSwitch(v) != (o.arg == "") {
+			t.Errorf("%s: a switch has no value, anything else has one with a name", o.name)
+		}
+	}
+}
+
+func TestDefaultStateDir(t *testing.T) {
+	t.Setenv("HOME", "/home/joe")
+	for _, tc := range []struct {
+		euid      int
+		xdg, want string
+	}{
+		{0, "/x", "/var/lib/s3mount"},
+		{1000, "/x", "/x/s3mount"},
+		{1000, "relative", "/home/joe/.local/state/s3mount"},
+		{1000, "", "/home/joe/.local/state/s3mount"},
+	} {
+		if got := defaultStateDir(tc.euid, func(string) string { return tc.xdg }); got != tc.want {
+			t.Errorf("defaultStateDir(%d, %q) = %s, want %s", tc.euid, tc.xdg, got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// checkTimeout bounds the request that checks the bucket, with its retries:
+// long enough for single sign-on and a slow link, short enough for somebody
+// who waits at a prompt.
+const checkTimeout = 20 * time.Second
+
+// lister is the call that the check makes, as *s3.Client has it.
+type lister interface {
+	Ls(ctx context.Context, in *s3.LsInput) (*s3.LsPage, error)
+}
+
+// checkBucket asks the bucket for one key under the prefix. That needs the
+// right endpoint, region, credentials and clock, and the permission without
+// which nothing works.
+func checkBucket(ctx context.Context, client lister, s *settings) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	_, err := client.Ls(ctx, &s3.LsInput{Bucket: s.source.bucket, Prefix: s.source.prefix, MaxKeys: 1})
+	return s.explain(err)
+}
+
+// endpointName is what messages call the server.
+func (s *settings) endpointName() string {
+	if s.s3.Endpoint != "" {
+		return s.s3.Endpoint
+	}
+	return "AWS"
+}
+
+// explain says in one line what an error of the first request means and what
+// helps. The table is ordered: a kind comes before those that contain it.
+func (s *settings) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	bucket, server := s.source.bucket, s.endpointName()
+	switch {
+	case errors.Is(err, s3.ErrExpiredCredentials):
+		return fail(exitCredentials, "the credentials have expired: renew them (aws sso login, or a new session token)")
+	case errors.Is(err, s3.ErrClockSkew):
+		return fail(exitCredentials, "the clock of this machine differs from that of %s: set it (timedatectl set-ntp true)", server)
+	case errors.Is(err, s3.ErrNoCredentials):
+		return fail(exitCredentials, "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --profile, or --no-sign-request for a public bucket (%s)", cause(err))
+	case errors.Is(err, s3.ErrNoSuchBucket):
+		return fail(exitBucket, "the bucket %q does not exist at %s: check its name, --endpoint and --profile", bucket, server)
+	case errors.Is(err, s3.ErrRedirect):
+		return s.explainRedirect(err)
+	case errors.Is(err, s3.ErrForbidden):
+		return s.explainForbidden(err)
+	}
+	if why := explainTLS(err); why != "" {
+		return fail(exitEndpoint, "%s cannot be trusted: %s", server, why)
+	}
+	if why := explainNetwork(err); why != "" {
+		return fail(exitEndpoint, "%s cannot be reached: %s", server, why)
+	}
+	return s.explainAnswer(err)
+}
+
+func (s *settings) explainRedirect(err error) error {
+	var e *s3.Error
+	if errors.As(err, &e) && e.Region != "" {
+		return fail(exitBucket, "the bucket %q is in the region %s: give --region %s", s.source.bucket, e.Region, e.Region)
+	}
+	if errors.As(err, &e) && e.Endpoint != "" {
+		return fail(exitBucket, "the bucket %q is served by %s: give that as --endpoint", s.source.bucket, e.Endpoint)
+	}
+	return fail(exitBucket, "the bucket %q is in another region: give --region", s.source.bucket)
+}
+
+// explainForbidden tells a key that is not accepted from one that may not.
+func (s *settings) explainForbidden(err error) error {
+	var e *s3.Error
+	code := ""
+	if errors.As(err, &e) {
+		code = e.Code
+	}
+	switch {
+	case code == "InvalidAccessKeyId":
+		return fail(exitCredentials, "%s does not know the access key: check AWS_ACCESS_KEY_ID, the profile and --endpoint", s.endpointName())
+	case code == "SignatureDoesNotMatch":
+		return fail(exitCredentials, "%s does not accept the secret key: check AWS_SECRET_ACCESS_KEY or the profile", s.endpointName())
+	case s.anonymous:
+		return fail(exitBucket, "the bucket %q is not public: leave out --no-sign-request", s.source.bucket)
+	case s.source.prefix != "":
+		return fail(exitBucket, "access to %q below %q is denied: these credentials need s3:ListBucket for that prefix", s.source.bucket, s.source.prefix)
+	}
+	return fail(exitBucket, "access to the bucket %q is denied: these credentials need s3:ListBucket on it", s.source.bucket)
+}
+
+// explainTLS says what is wrong with the server's certificate, or nothing.
+func explainTLS(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &unknown):
+		return "its certificate is signed by an unknown authority; install that authority's certificate or name it in SSL_CERT_FILE"
+	case errors.As(err, &host), errors.As(err, &invalid):
+		return cause(err)
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return "it does not speak TLS; give the endpoint with http://"
+	}
+	return ""
+}
+
+// explainNetwork says why no connection came about, or nothing if one did.
+func explainNetwork(err error) string {
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns):
+		return "the name " + dns.Name + " is not known (" + dns.Err + "); check --endpoint, --region and the network"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused; check the port in --endpoint and that the server runs"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, s3.ErrDeadline):
+		return "no answer in time; check --endpoint and the network"
+	case errors.As(err, &op):
+		return cause(err) + "; check --endpoint and the network"
+	}
+	return ""
+}
+
+// explainAnswer deals with answers that are no success and no known kind.
+func (s *settings) explainAnswer(err error) error {
+	var e *s3.Error
+	if !errors.As(err, &e) || e.Status == 0 {
+		return fail(exitEndpoint, "check the bucket %q: %w", s.source.bucket, err)
+	}
+	if e.Code == "" {
+		return fail(exitEndpoint, "%s does not answer as S3 does (status %d): check --endpoint", s.endpointName(), e.Status)
+	}
+	return fail(exitEndpoint, "%s refused to list the bucket %q: %w", s.endpointName(), s.source.bucket, err)
+}
+
+// cause is the text of the innermost error, where the reason stands; the
+// layers above repeat the request.
+func cause(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			break
+		}
+		err = next
+	}
+	return strings.ReplaceAll(err.Error(), "\n", " ")
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// endpointVariables are the environment variables by which the AWS tools find
+// another server; the one for S3 wins. The configuration files name one as
+// endpoint_url.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+func endpointVariables() []string {
+	return []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}
+}
+
+// newClient makes the client of the mount. What the settings leave open comes
+// from the configuration of the AWS tools: credentials, region, endpoint.
+func newClient(ctx context.Context, s *settings, lookup func(string) (string, bool), log *slog.Logger) (*s3.Client, error) {
+	o := s.s3
+	o.Logger = log
+	o.UserAgent = "s3mount"
+	if err := fromAWS(ctx, s, &o, lookup); err != nil {
+		return nil, err
+	}
+	s.s3.Endpoint, s.s3.Region = o.Endpoint, o.Region // for messages
+	client, err := s3.New(o.Defaults())
+	if err != nil {
+		return nil, fail(exitUsage, "%w", err)
+	}
+	return client, nil
+}
+
+// fromAWS fills in what only the AWS configuration can tell.
+func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string) (string, bool)) error {
+	var load []func(*config.LoadOptions) error
+	if s.profile != "" {
+		load = append(load, config.WithSharedConfigProfile(s.profile))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return fail(exitCredentials, "read the AWS configuration: %w", err)
+	}
+	if o.Region == "" {
+		o.Region = cfg.Region
+	}
+	if o.Endpoint == "" && cfg.BaseEndpoint != nil {
+		o.Endpoint = *cfg.BaseEndpoint
+	}
+	for _, name := range endpointVariables() {
+		if url, ok := lookup(name); ok && url != "" && s.s3.Endpoint == "" {
+			o.Endpoint = url
+			break
+		}
+	}
+	if !s.anonymous {
+		o.Credentials = cfg.Credentials
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// statusVariable carries the number of the pipe's descriptor to the child. It
+// does not have the prefix of the options: it is no setting.
+const statusVariable = "_S3MOUNT_STATUS_FD"
+
+// statusDescriptor is the number that os/exec gives to the first extra file.
+const statusDescriptor = 3
+
+// report is one line that the child sends to its parent, as JSON. The last one
+// has either Mounted or Error.
+type report struct {
+	Note    string `json:"note,omitempty"` // something the user should see
+	Mounted bool   `json:"mounted,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Code    int    `json:"code,omitempty"` // exit code that goes with Error
+}
+
+// background starts the command again in the background and waits until it has
+// mounted or failed. Nothing but the report ends the wait: a signal goes on to
+// the child, which then reports.
+func background(stderr io.Writer) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program's file: %w", err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("make a pipe: %w", err)
+	}
+	defer r.Close()
+	child := exec.Command(exe, os.Args[1:]...)
+	child.Args[0] = os.Args[0] // the helper is known by its name
+	child.Env = append(os.Environ(), statusVariable+"="+strconv.Itoa(statusDescriptor))
+	child.ExtraFiles = []*os.File{w}
+	child.Stderr = os.Stderr // until it is mounted: a crash is not lost
+
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	defer signal.Stop(signals)
+	if err := child.Start(); err != nil {
+		w.Close()
+		return fmt.Errorf("start in the background: %w", err)
+	}
+	w.Close()
+	go func() {
+		for sig := range signals {
+			// The child may be gone; then its report is on the way.
+			_ = child.Process.Signal(sig)
+		}
+	}()
+	return waitReport(r, stderr)
+}
+
+// waitReport reads what the child reports until it is mounted or has failed.
+func waitReport(r io.Reader, stderr io.Writer) error {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		var got report
+		if err := json.Unmarshal(lines.Bytes(), &got); err != nil {
+			return fmt.Errorf("read the report from the background: %w", err)
+		}
+		switch {
+		case got.Mounted:
+			return nil
+		case got.Error != "":
+			return &failure{code: got.Code, err: errors.New(got.Error)}
+		case got.Note != "":
+			fmt.Fprintf(stderr, "s3mount: %s\n", got.Note)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read the report from the background: %w", err)
+	}
+	return errors.New("the process in the background died before it had mounted; with --foreground it says why")
+}
+
+// reporter is the child's end of the pipe. Without a pipe, in the foreground,
+// notes go to stderr and the rest is returned as usual.
+type reporter struct {
+	pipe   *os.File // nil in the foreground
+	stderr io.Writer
+}
+
+// openReporter takes over the pipe if this is the child of background.
+func openReporter(stderr io.Writer) (*reporter, error) {
+	value, ok := os.LookupEnv(statusVariable)
+	if !ok {
+		return &reporter{stderr: stderr}, nil
+	}
+	fd, err := strconv.Atoi(value)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", statusVariable, err)
+	}
+	// Programs that this one starts must neither see the variable nor hold the
+	// pipe: the parent would wait for them.
+	if err := os.Unsetenv(statusVariable); err != nil {
+		return nil, fmt.Errorf("unset %s: %w", statusVariable, err)
+	}
+	unix.CloseOnExec(fd)
+	return &reporter{pipe: os.NewFile(uintptr(fd), "status"), stderr: stderr}, nil
+}
+
+// inBackground tells whether a parent waits for reports.
+func (p *reporter) inBackground() bool { return p.pipe != nil }
+
+// note tells the user something that does not end the start.
+func (p *reporter) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if p.pipe == nil {
+		fmt.Fprintf(p.stderr, "s3mount: %s\n", text)
+		return
+	}
+	p.send(report{Note: text})
+}
+
+// failed hands the error to the parent, which prints it and ends with its
+// code. Without a parent the error itself is returned.
+func (p *reporter) failed(err error) error {
+	if p.pipe == nil {
+		return err
+	}
+	p.send(report{Error: err.Error(), Code: exitCode(err)})
+	return &failure{code: exitCode(err), err: errReported}
+}
+
+// send writes one report. If the parent was killed nobody wants it.
+func (p *reporter) send(r report) {
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, _ = p.pipe.Write(append(line, '\n'))
+	}
+}
+
+// mounted leaves the parent's session, directory and files, and tells it so.
+// Only now: before the mount, an automounter lets only its own process group
+// pass the mountpoint.
+func (p *reporter) mounted() error {
+	if p.pipe == nil {
+		return nil
+	}
+	if _, err := unix.Setsid(); err != nil {
+		return fmt.Errorf("leave the session: %w", err)
+	}
+	if err := os.Chdir("/"); err != nil {
+		return fmt.Errorf("leave the directory: %w", err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	for fd := range statusDescriptor {
+		if err := unix.Dup3(int(null.Fd()), fd, 0); err != nil {
+			return fmt.Errorf("close the standard files: %w", err)
+		}
+	}
+	p.send(report{Mounted: true})
+	err = p.pipe.Close()
+	p.pipe = nil
+	return err
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// mounted is what the process does with a mounted filesystem, as *fs.Mount has it.
+type mounted interface {
+	Wait() error
+	Unmount(ctx context.Context) error
+}
+
+// server is the process from the mount on: it waits for the end.
+type server struct {
+	mount     mounted
+	unwritten func() unwritten
+	detach    func() error // takes the mountpoint out of the tree
+	signals   <-chan os.Signal
+	reopen    func() error // opens the log anew
+	log       *slog.Logger
+	terminal  io.Writer // where progress is drawn; nil if nobody watches
+}
+
+// serve returns when the filesystem is unmounted, by somebody else or by a
+// signal, and everything is in S3; the error tells what is not.
+func (v *server) serve() error {
+	done := make(chan error, 1)
+	go func() { done <- v.mount.Wait() }()
+	for {
+		select {
+		case err := <-done:
+			v.log.Info("unmounted")
+			return notWritten(err)
+		case sig := <-v.signals:
+			if sig != unix.SIGHUP {
+				return v.end(sig, done)
+			}
+			v.rotate()
+		}
+	}
+}
+
+// rotate opens the log anew, as logrotate(8) asks by SIGHUP.
+func (v *server) rotate() {
+	if err := v.reopen(); err != nil {
+		v.log.Error("cannot open the log anew", slog.Any("error", err))
+	}
+}
+
+// end writes everything to S3 and unmounts; a second signal cuts it short.
+func (v *server) end(sig os.Signal, done <-chan error) error {
+	v.log.Info("writing everything to S3, then unmounting",
+		slog.String("signal", sig.String()), slog.Any("unwritten", v.unwritten()))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	unmounted := make(chan error, 1)
+	go func() { unmounted <- v.mount.Unmount(ctx) }()
+	progress := newProgress(v)
+	defer progress.stop()
+	for {
+		select {
+		case err := <-unmounted:
+			progress.stop()
+			if err == nil {
+				err = <-done
+			}
+			v.log.Info("unmounted")
+			return notWritten(err)
+		case <-progress.tick():
+			progress.show(v.unwritten())
+		case sig := <-v.signals:
+			if sig != unix.SIGHUP {
+				progress.stop()
+				return v.abandon()
+			}
+			v.rotate()
+		}
+	}
+}
+
+// abandon ends without waiting any longer and says what is lost by that. The
+// mountpoint must not stay behind as a dead one.
+func (v *server) abandon() error {
+	lost := v.unwritten()
+	if err := v.detach(); err != nil {
+		v.log.Warn("cannot detach the mountpoint", slog.Any("error", err))
+	}
+	return fail(exitUnwritten, "ended by a second signal; not in S3: %s", lost)
+}
+
+// notWritten gives the error of a drain its exit code.
+func notWritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fail(exitUnwritten, "not everything could be written to S3: %w", err)
+}

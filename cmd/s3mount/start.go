@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/fs"
+)
+
+// start checks everything, mounts and returns the server that waits for the
+// end. Whatever goes wrong before the mount answers is its error.
+func start(s *settings, lookup func(string) (string, bool), report *reporter) (*server, error) {
+	// Registered before anything is mounted, so that a signal always finds
+	// somebody who unmounts.
+	signals := make(chan os.Signal, 4) // none is lost while a signal is handled
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+
+	logs, err := openLogs(s, report.stderr)
+	if errors.Is(err, errNoSystemLog) {
+		report.note("there is no system log here: give --log-file to keep one")
+	} else if err != nil {
+		return nil, err
+	}
+	for _, note := range s.warnings() {
+		report.note("%s", note)
+	}
+	m := thisMachine()
+	v := &server{
+		signals:  signals,
+		reopen:   logs.reopen,
+		log:      logs.Logger,
+		terminal: terminalOf(s),
+		detach:   func() error { return m.detach(context.Background(), s.mountpoint) },
+	}
+	mount, err := checkAndMount(ctx, s, m, lookup, logs.Logger)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, errors.New("interrupted before anything was mounted")
+		}
+		return nil, err
+	}
+	v.mount = mount
+	v.unwritten = func() unwritten { return unwritten{} }
+	logs.Info("mounted", slog.String("source", s.source.spec), slog.String("mountpoint", s.mountpoint), slog.String("version", version()))
+	if err := report.mounted(); err != nil {
+		return nil, errors.Join(err, v.detach())
+	}
+	return v, nil
+}
+
+// checkAndMount runs the checks from the cheapest on, then mounts.
+func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(string) (string, bool), log *slog.Logger) (*fs.Mount, error) {
+	if err := m.checkFUSE(s.fs.AllowOther); err != nil {
+		return nil, err
+	}
+	healed, err := m.checkMountpoint(ctx, s.mountpoint, s.nonempty)
+	if err != nil {
+		return nil, err
+	}
+	if healed > 0 {
+		log.Warn("took away a dead mount", slog.String("mountpoint", s.mountpoint), slog.Int("mounts", healed))
+	}
+	client, err := newClient(ctx, s, lookup, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkBucket(ctx, client, s); err != nil {
+		return nil, err
+	}
+	o := s.fs
+	o.Logger = log
+	// The mount outlives the start: a signal unmounts it, it does not cancel
+	// what the mount is doing.
+	mount, err := fs.Start(context.WithoutCancel(ctx), client, s.mountpoint, o)
+	if err != nil {
+		return nil, fail(exitFUSE, "mount on %s: %w", s.mountpoint, err)
+	}
+	return mount, nil
+}
+
+// warnings are what the settings allow but somebody should know.
+func (s *settings) warnings() []string {
+	var notes []string
+	if s.fs.AllowOther && !slices.Contains(s.fs.MountOptions, "default_permissions") {
+		notes = append(notes, "--allow-other without -o default_permissions: every user of this machine can read and write all files")
+	}
+	if u, err := url.Parse(s.s3.Endpoint); err == nil && u.Scheme == "http" && !s.anonymous && !isLoopback(u.Hostname()) {
+		notes = append(notes, fmt.Sprintf("%s is not encrypted: others on the network can read and change the data", s.s3.Endpoint))
+	}
+	return notes
+}
+
+// isLoopback tells whether a host is this machine.
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// terminalOf is where progress is drawn: stderr, if it is a terminal and
+// neither lies in the background nor takes the log.
+func terminalOf(s *settings) io.Writer {
+	if s.foreground && isTerminal(os.Stderr) {
+		return os.Stderr
+	}
+	return nil
+}
