@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,14 +39,19 @@ type Mount struct {
 	over bool // its end was seen and judged
 }
 
-// Credentials is the environment in which programs find the tests' account,
-// and nothing of the account of who runs them.
+// Environment is this process's environment without anything of the account of
+// who runs the tests.
+func Environment() []string {
+	return append(slices.DeleteFunc(os.Environ(), func(e string) bool {
+		e = strings.ToUpper(e)
+		name, _, _ := strings.Cut(e, "=")
+		return strings.HasPrefix(e, "AWS_") || strings.HasPrefix(e, "S3MOUNT_") || strings.HasSuffix(name, "_PROXY")
+	}), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+}
+
+// Credentials is the tests' account as environment variables.
 func Credentials() []string {
-	return []string{
-		"AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey, "AWS_SESSION_TOKEN=",
-		"AWS_REGION=", "AWS_DEFAULT_REGION=", "AWS_PROFILE=", "AWS_ENDPOINT_URL=", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "http_proxy=", "HTTP_PROXY=",
-	}
+	return []string{"AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey}
 }
 
 // Mount mounts and returns when the mount is there. It is unmounted at the
@@ -103,7 +109,7 @@ func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
 	args = append(append(args, o.Args...), o.Source, o.Dir)
 	cmd := exec.Command(w.Binary, args...)
 	cmd.Dir = w.Work
-	cmd.Env = append(append(os.Environ(), Credentials()...), append([]string{"GOTRACEBACK=all"}, o.Env...)...)
+	cmd.Env = slices.Concat(Environment(), Credentials(), []string{"GOTRACEBACK=all"}, o.Env)
 	cmd.Stdout, cmd.Stderr = log, log
 	m.proc, err = Start(cmd)
 	return m, err

@@ -147,8 +147,9 @@ func (w *World) Exec(t testing.TB, env []string, name string, args ...string) Re
 // TrySh runs a bash script in dir ($1 and on are args).
 func (w *World) TrySh(t testing.TB, dir, script string, args ...string) Result {
 	t.Helper()
-	argv := append([]string{"-euo", "pipefail", "-c", "cd -- \"$0\"\n" + script, dir}, args...)
-	return w.Exec(t, []string{"LC_ALL=C", "TZ=UTC"}, "bash", argv...)
+	// The script's own name is the same everywhere, so that messages of the shell can be compared.
+	argv := append([]string{"-euo", "pipefail", "-c", "cd -- \"$DIR\"\n" + script, "script"}, args...)
+	return w.Exec(t, []string{"LC_ALL=C", "TZ=UTC", "DIR=" + dir}, "bash", argv...)
 }
 
 // Sh runs a bash script in dir, which must succeed, and gives its output.

@@ -1,0 +1,110 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// app is a program as people use it. Its script runs in an empty directory
+// with the fixture's path as $1, once on a local disk and once on a mount; its
+// output and the tree that it leaves must be the same.
+type app struct {
+	name    string
+	needs   []string // programs beside the basic ones
+	script  string
+	tree    harness.TreeOptions
+	timeout time.Duration
+	nobody  bool // also without privileges
+}
+
+func TestApp(t *testing.T) {
+	for _, a := range apps {
+		t.Run(a.name, func(t *testing.T) {
+			harness.Run(t, harness.Config{Timeout: max(a.timeout, 90*time.Second)}, a.run)
+		})
+	}
+}
+
+// TestAppNobody runs some of the same as a user without privileges, who mounts
+// by fusermount3.
+func TestAppNobody(t *testing.T) {
+	for _, a := range apps {
+		if a.nobody {
+			t.Run(a.name, func(t *testing.T) {
+				harness.Run(t, harness.Config{Timeout: max(a.timeout, 90*time.Second), AsNobody: true}, func(t *testing.T, w *harness.World) {
+					harness.Need(t, "fusermount3")
+					a.run(t, w)
+				})
+			})
+		}
+	}
+}
+
+func (a app) run(t *testing.T, w *harness.World) {
+	harness.Need(t, a.needs...)
+	ctx := w.Context(t)
+	src := fixture(t, w.Dir(t, "fixture"))
+	local := w.Dir(t, "local")
+	wantOut := w.Sh(t, local, a.script, src)
+	want := snapshot(t, local)
+
+	bucket := w.Bucket(t)
+	m := w.Mount(t, harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket})
+	if out := w.Sh(t, m.Dir, a.script, src); out != wantOut {
+		t.Errorf("the output differs\n--- local\n%s\n--- mount\n%s", wantOut, out)
+	}
+	got := snapshot(t, m.Dir)
+	if d := want.Diff(got, a.tree); d != "" {
+		t.Errorf("the mount differs from the local directory:\n%s", d)
+	}
+	if d, err := got.DiffObjects(ctx, bucket, ""); err != nil || d != "" {
+		t.Errorf("the bucket differs from the mount (%v):\n%s", err, d)
+	}
+	m = m.Remount(t)
+	again := harness.TreeOptions{Mtimes: true}
+	if d := got.Diff(snapshot(t, m.Dir), again); d != "" {
+		t.Errorf("the mount differs after it was mounted again:\n%s", d)
+	}
+	if d, err := got.DiffObjects(ctx, bucket, ""); err != nil || d != "" {
+		t.Errorf("the bucket differs from the mount after it was mounted again (%v):\n%s", err, d)
+	}
+	if up, err := bucket.Uploads(ctx); err != nil || len(up) > 0 {
+		t.Errorf("uploads left behind: %q (%v)", up, err)
+	}
+	m.Unmount(t)
+}
+
+func snapshot(t testing.TB, dir string) harness.Tree {
+	t.Helper()
+	tree, err := harness.Snapshot(dir)
+	must(t, err)
+	return tree
+}
+
+// TestAppScripts holds the scripts to a local directory alone, so that a
+// mistake in them is not looked for in the filesystem.
+func TestAppScripts(t *testing.T) {
+	for _, a := range apps {
+		t.Run(a.name, func(t *testing.T) {
+			harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
+				harness.Need(t, a.needs...)
+				src := fixture(t, w.Dir(t, "fixture"))
+				one, two := w.Dir(t, "local"), w.Dir(t, "local")
+				first, second := w.Sh(t, one, a.script, src), w.Sh(t, two, a.script, src)
+				if first != second {
+					t.Errorf("the output is not the same each time\n%s\n---\n%s", first, second)
+				}
+				if d := snapshot(t, one).Diff(snapshot(t, two), a.tree); d != "" {
+					t.Errorf("the tree is not the same each time:\n%s", d)
+				}
+				if _, err := os.Stat(filepath.Join(src, "big.bin")); err != nil {
+					t.Errorf("the fixture was harmed: %v", err)
+				}
+			})
+		})
+	}
+}

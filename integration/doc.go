@@ -1,0 +1,12 @@
+// Package integration tests s3mount as a whole: the program, on a real mount,
+// against a real S3 server.
+//
+// The tests say what users may rely on. TestP1 to TestP12 hold the promises of
+// the design, one each. TestApp runs everyday programs on a local directory
+// and on a mount and compares the two, the bucket, and the mount after it was
+// mounted again. The rest covers the program around the filesystem: what it
+// says when it cannot mount, /etc/fstab, crashes, and its way out.
+//
+// How a test reaches a mount without ever endangering the machine is told in
+// package harness. The measurements are in bench.
+package integration

@@ -1,0 +1,16 @@
+package integration
+
+import (
+	"os"
+	"testing"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(harness.Main(m, ops))
+}
+
+// ops run as processes of their own: what must not share one with the servers
+// of a test.
+var ops = map[string]harness.Op{}
