@@ -21,6 +21,7 @@ type machine struct {
 	// canMount tells whether this process may mount by itself.
 	canMount bool
 	lookPath func(string) (string, error)
+	stat     func(string) (os.FileInfo, error)
 	// detach takes a mount out of the tree though it is busy or dead.
 	detach func(ctx context.Context, path string) error
 }
@@ -33,6 +34,7 @@ func thisMachine() *machine {
 		fuseConf:  "/etc/fuse.conf",
 		canMount:  hasMountCapability(),
 		lookPath:  exec.LookPath,
+		stat:      os.Stat,
 	}
 	m.detach = m.lazyUnmount
 	return m

@@ -102,12 +102,11 @@ func (s *settings) setGenericOption(e mountEntry) (known bool, err error) {
 		s.fs.ReadOnly = false
 	case "dev", "nodev", "suid", "nosuid", "exec", "noexec", "sync", "async", "dirsync":
 		s.setKernelOption(e.name)
-	case "default_permissions":
-		s.setKernelOption(e.name)
 	case "remount":
 		return true, fmt.Errorf("s3mount cannot remount: unmount, then mount with the new options")
 	case "auto", "noauto", "defaults", "fail", "nofail", "_netdev", "comment",
 		"user", "nouser", "users", "owner", "group", "helper", "uhelper",
+		"default_permissions", // always on
 		// S3 has no times of access, and the kernel keeps none for FUSE.
 		"atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime",
 		"strictatime", "nostrictatime", "lazytime", "nolazytime",

@@ -80,7 +80,7 @@ func TestMountOptions(t *testing.T) {
 		s.s3.Endpoint != want.s3.Endpoint || s.s3.Addressing == addressingAuto {
 		t.Errorf("%s\ngives %+v", list, s)
 	}
-	if got := s.fs.MountOptions; !slices.Equal(got, []string{"nodev", "nosuid", "noexec", "default_permissions"}) {
+	if got := s.fs.MountOptions; !slices.Equal(got, []string{"nodev", "nosuid", "noexec"}) {
 		t.Errorf("for the kernel: %v", got)
 	}
 }

@@ -24,12 +24,12 @@ const (
 // takes away the dead mounts that a killed process has left there. healed is
 // their number.
 func (m *machine) checkMountpoint(ctx context.Context, path string, nonempty bool) (healed int, err error) {
-	info, err := stat(ctx, path)
+	info, err := m.look(ctx, path)
 	for ; isDead(err) && healed < maxHeal; healed++ {
 		if err := m.detach(ctx, path); err != nil {
 			return healed, fail(exitMountpoint, "%s is a dead mount that cannot be taken away (%w): run umount -l %s as root", path, err, path)
 		}
-		info, err = stat(ctx, path)
+		info, err = m.look(ctx, path)
 	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -103,9 +103,9 @@ func (m *machine) visibleMount(path string) (mountedAt, bool, error) {
 	return topMount(f, path)
 }
 
-// stat is os.Stat that gives up when there is no answer. The system call
+// look is os.Stat that gives up when there is no answer. The system call
 // itself cannot be abandoned: its goroutine stays until it returns.
-func stat(ctx context.Context, path string) (os.FileInfo, error) {
+func (m *machine) look(ctx context.Context, path string) (os.FileInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	type answer struct {
@@ -114,7 +114,7 @@ func stat(ctx context.Context, path string) (os.FileInfo, error) {
 	}
 	got := make(chan answer, 1)
 	go func() {
-		info, err := os.Stat(path)
+		info, err := m.stat(path)
 		got <- answer{info, err}
 	}()
 	select {

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -81,9 +80,7 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 	}
 	o := s.fs
 	o.Logger = log
-	// The mount outlives the start: a signal unmounts it, it does not cancel
-	// what the mount is doing.
-	mount, err := fs.Start(context.WithoutCancel(ctx), client, s.mountpoint, o)
+	mount, err := fs.Start(ctx, client, s.mountpoint, o)
 	if err != nil {
 		return nil, fail(exitFUSE, "mount on %s: %w", s.mountpoint, err)
 	}
@@ -93,9 +90,6 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 // warnings are what the settings allow but somebody should know.
 func (s *settings) warnings() []string {
 	var notes []string
-	if s.fs.AllowOther && !slices.Contains(s.fs.MountOptions, "default_permissions") {
-		notes = append(notes, "--allow-other without -o default_permissions: every user of this machine can read and write all files")
-	}
 	if u, err := url.Parse(s.s3.Endpoint); err == nil && u.Scheme == "http" && !s.anonymous && !isLoopback(u.Hostname()) {
 		notes = append(notes, fmt.Sprintf("%s is not encrypted: others on the network can read and change the data", s.s3.Endpoint))
 	}
