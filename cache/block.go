@@ -1,30 +1,109 @@
 package cache
 
-// BlockID names a block: index counts units of BlockSize in the version (key, ETag).
+import "fmt"
+
+// BlockID names a block: Index counts units of BlockSize in the version (Key, ETag).
 type BlockID struct {
 	Key, ETag string
 	Index     int64
 }
 
-// Blocks is the cache of object data in memory.
-type Blocks struct {
-	pool *Pool
+// blockState is where a block is in its life:
+//
+//	                Fill.Advance, last byte
+//	blockFilling ───────────────────────────> blockReady
+//	     │                                        │
+//	     │ Fill.Abandon                           │ eviction, end of the object
+//	     v                                        │
+//	 blockGone <──────────────────────────────────┘
+//
+// filling: a Fill owns it; the bytes [0, filled) are there and stay. ready: all
+// bytes are there; it may be evicted when nobody pins it. gone: it is no more
+// found by its index; who still pins it may read the bytes that are there, and
+// its memory is freed with the last pin.
+type blockState uint8
+
+const (
+	blockFilling blockState = iota
+	blockReady
+	blockGone
+)
+
+func (s blockState) String() string {
+	return [...]string{"filling", "ready", "gone"}[s]
 }
 
-// NewBlocks makes an empty cache whose memory comes from pool.
-func NewBlocks(pool *Pool) *Blocks { return &Blocks{pool: pool} }
+// block is BlockSize bytes of an object, less at the object's end. Its fields
+// are guarded by Blocks.mu; the bytes buf[:filled] may be read by who pins it
+// and never change (I1), the rest is written by its Fill alone.
+type block struct {
+	o      *Object
+	index  int64
+	state  blockState
+	buf    []byte
+	filled int
+	pins   int // held by Pins, and one by the Fill while filling
+	read   bool
+	err    error // why it went from filling to gone; nil: fetch it again
+	waits  *Pins // who waits for bytes of it, linked by Pins.nextWait
 
-// Pins holds blocks in memory and shows the bytes asked for as slices of them.
-type Pins struct {
-	slices [][]byte
-	size   int
+	list       *lru // the list that it is on, if unpinned and ready
+	prev, next *block
 }
 
-// Slices returns the bytes in order. They are valid until Done.
-func (p *Pins) Slices() [][]byte { return p.slices }
+// become is the one place where a block changes its state. Blocks.mu is held.
+func (b *block) become(next blockState) {
+	legal := b.state == blockFilling || b.state == blockReady && next == blockGone
+	if !legal || next == blockFilling {
+		panic(fmt.Sprintf("cache: block %d goes from %v to %v", b.index, b.state, next))
+	}
+	b.state = next
+}
 
-// Size returns the number of bytes in Slices.
-func (p *Pins) Size() int { return p.size }
+// wake signals those whose bytes have come, or all when the block is gone.
+// Blocks.mu is held.
+func (b *block) wake() {
+	link := &b.waits
+	for p := *link; p != nil; p = *link {
+		if b.state != blockGone && b.filled < p.waitNeed {
+			link = &p.nextWait
+			continue
+		}
+		*link, p.nextWait, p.waitOn = p.nextWait, nil, nil
+		p.signal <- struct{}{} // has room: a Pins waits once at a time
+	}
+}
 
-// Done lets the blocks go. It is called once.
-func (p *Pins) Done() {}
+// lru is a list of unpinned ready blocks, the least recently used first.
+type lru struct {
+	first, last *block
+	bytes       int64
+}
+
+// push makes b the most recently used.
+func (l *lru) push(b *block) {
+	b.list, b.prev, b.next = l, l.last, nil
+	if l.last == nil {
+		l.first = b
+	} else {
+		l.last.next = b
+	}
+	l.last = b
+	l.bytes += int64(cap(b.buf))
+}
+
+// remove takes b off the list.
+func (l *lru) remove(b *block) {
+	if b.prev == nil {
+		l.first = b.next
+	} else {
+		b.prev.next = b.next
+	}
+	if b.next == nil {
+		l.last = b.prev
+	} else {
+		b.next.prev = b.prev
+	}
+	b.list, b.prev, b.next = nil, nil, nil
+	l.bytes -= int64(cap(b.buf))
+}

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // Budget counts the bytes of memory that readers, fetches and writers hold
@@ -17,7 +18,8 @@ import (
 //
 // All methods are safe for concurrent use.
 type Budget struct {
-	limit int64
+	limit   int64
+	deficit atomic.Int64 // what Deficit returns, kept up to date under mu
 
 	mu         sync.Mutex
 	used       int64
@@ -49,21 +51,18 @@ func (b *Budget) Used() int64 {
 	return b.used
 }
 
-// Waiting tells whether an Acquire is blocked. Who holds clean memory gives it
-// back at once while this is so, instead of keeping it for later.
+// Waiting tells whether an Acquire is blocked.
 func (b *Budget) Waiting() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.first != nil
 }
 
-// Short tells whether memory is scarce: an Acquire is blocked, or Force has
-// brought the use over the limit.
-func (b *Budget) Short() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.first != nil || b.used > b.limit
-}
+// Deficit returns the bytes that would have to be released to serve the first
+// waiter, or to come back under the limit after Force; 0 if there is no such
+// need. Who holds clean memory gives it back while this is positive instead of
+// keeping it for later. It takes no lock.
+func (b *Budget) Deficit() int64 { return b.deficit.Load() }
 
 // AddReclaimer adds a source of clean memory. The function is asked to release
 // at least n bytes, does so by calling Release, and returns how many it
@@ -92,7 +91,7 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	b.mu.Unlock()
 	// Memory may have turned clean between the attempt and the queueing, by
 	// someone who saw nobody waiting and so kept it.
-	b.reclaim(n)
+	b.reclaim(b.Deficit())
 	select {
 	case <-w.granted:
 		return nil
@@ -126,6 +125,7 @@ func (b *Budget) TryAcquire(n int64) bool {
 	}
 	if b.fits(n) {
 		b.used += n
+		b.measure()
 		b.mu.Unlock()
 		return true
 	}
@@ -140,6 +140,7 @@ func (b *Budget) TryAcquire(n int64) bool {
 		return false
 	}
 	b.used += n
+	b.measure()
 	return true
 }
 
@@ -150,6 +151,7 @@ func (b *Budget) Force(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.used += n
+	b.measure()
 }
 
 // Release gives n charged bytes back and serves the waiters that now fit.
@@ -188,6 +190,16 @@ func (b *Budget) grant() {
 		b.used += w.n
 		close(w.granted)
 	}
+	b.measure()
+}
+
+// measure brings deficit up to date. b.mu is held.
+func (b *Budget) measure() {
+	need := b.used - b.limit
+	if b.first != nil {
+		need += b.first.n
+	}
+	b.deficit.Store(max(need, 0))
 }
 
 // push appends w to the queue. b.mu is held.

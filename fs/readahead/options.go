@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/s3mount/s3mount/s3"
 )
 
 // Options tune a Manager. Zero fields are set by Defaults.
@@ -19,15 +21,18 @@ type Options struct {
 	FetchSize int64
 	// Deadline bounds the time that a fetch may go without progress.
 	Deadline time.Duration
-	Logger   *slog.Logger
+	// SSE is the key of objects that are encrypted with a customer's key.
+	SSE    *s3.CustomerKey
+	Logger *slog.Logger
 }
 
 const (
 	// defaultConnections keeps a 20 ms link of 90 MB/s per connection full
 	// beyond 1 GB/s.
 	defaultConnections = 16
-	// defaultWindow keeps eight GETs of defaultFetchSize in flight for one reader.
-	defaultWindow = 64 << 20
+	// defaultWindow keeps twelve GETs of defaultFetchSize in flight for one reader,
+	// and what they wait for.
+	defaultWindow = 128 << 20
 	// defaultFetchSize: at 4 connections to a local server GETs of 8 MiB reached
 	// 1.99 GiB/s, of 4 MiB 1.63, of 16 MiB 2.06.
 	defaultFetchSize = 8 << 20

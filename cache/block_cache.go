@@ -1,0 +1,199 @@
+package cache
+
+import "sync"
+
+const (
+	// SmallObject in bytes is the size up to which an object is read by one
+	// GET when it is opened. Its blocks are worth little once it is closed: the
+	// next open asks S3 anyway, in one request with or without them.
+	SmallObject = 1 << 20
+	// closedSmallLimit bounds the blocks of closed small objects. It keeps a
+	// few hundred files warm for tools that open the same ones again and again,
+	// and keeps memory low (under 64 MiB in all) in a walk over many.
+	closedSmallLimit = 16 << 20
+)
+
+// Blocks is the cache of object data in memory: blocks of BlockSize bytes by
+// version and index. Unpinned blocks stay until the budget wants their memory
+// back, and go in this order: blocks of closed small objects, blocks that were
+// read, blocks that were fetched ahead and not read yet (these first if they
+// hold more than half of the budget); in each kind the least recently used first.
+//
+// All methods are safe for concurrent use.
+type Blocks struct {
+	pool *Pool
+	idle sync.Pool // of *Pins
+
+	mu      sync.Mutex
+	objects map[objectKey]*Object
+	small   lru // of closed small objects
+	seen    lru // read at least once
+	fresh   lru // fetched, not yet read
+	stats   BlocksStats
+}
+
+// BlocksStats are the gauges of Blocks. All but Objects, Blocks and Bytes are 0
+// when nothing is going on.
+type BlocksStats struct {
+	Objects int   // versions that have readers or blocks
+	Blocks  int   // in memory, in any state
+	Bytes   int64 // of memory that they hold
+	Filling int   // blocks that a Fill owns
+	Pins    int   // Pins that are not Done
+	Readers int   // references to objects
+}
+
+// objectKey is the identity of a version.
+type objectKey struct{ key, etag string }
+
+// Object is one version of an object, which has any number of readers and
+// blocks. Its fields are guarded by Blocks.mu.
+type Object struct {
+	c      *Blocks
+	id     objectKey
+	size   int64
+	mapped bool // found by its id in Blocks.objects
+	refs   int
+	blocks map[int64]*block
+}
+
+// NewBlocks makes an empty cache whose memory comes from pool.
+func NewBlocks(pool *Pool) *Blocks {
+	c := &Blocks{pool: pool, objects: make(map[objectKey]*Object)}
+	c.idle.New = func() any { return &Pins{signal: make(chan struct{}, 1)} }
+	pool.budget.AddReclaimer(c.reclaim)
+	return c
+}
+
+// Pool returns the pool that the memory comes from.
+func (c *Blocks) Pool() *Pool { return c.pool }
+
+// Stats returns the gauges.
+func (c *Blocks) Stats() BlocksStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.Objects = len(c.objects)
+	return s
+}
+
+// Object returns the version (key, etag) of size bytes with one more reference,
+// which Close gives back. Without an ETag nothing tells two versions apart, so
+// that each call then makes an object of its own.
+func (c *Blocks) Object(key, etag string, size int64) *Object {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Readers++
+	id := objectKey{key, etag}
+	if o := c.objects[id]; o != nil && o.size == size {
+		o.refs++
+		return o
+	}
+	o := &Object{c: c, id: id, size: size, refs: 1, blocks: make(map[int64]*block)}
+	if etag != "" && c.objects[id] == nil {
+		c.objects[id], o.mapped = o, true
+	}
+	return o
+}
+
+// Has tells whether block index of the version (key, etag) is wholly in memory.
+func (c *Blocks) Has(key, etag string, index int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.objects[objectKey{key, etag}]
+	if o == nil {
+		return false
+	}
+	b := o.blocks[index]
+	return b != nil && b.state == blockReady
+}
+
+// Move makes the version (fromKey, fromETag) be known as (toKey, toETag), with
+// its readers and blocks: the bytes are the same, as after a copy.
+func (c *Blocks) Move(fromKey, fromETag, toKey, toETag string) {
+	from, to := objectKey{fromKey, fromETag}, objectKey{toKey, toETag}
+	c.mu.Lock()
+	o := c.objects[from]
+	if o == nil || from == to {
+		c.mu.Unlock()
+		return
+	}
+	delete(c.objects, from)
+	o.id = to
+	o.mapped = toETag != "" && c.objects[to] == nil
+	if o.mapped {
+		c.objects[to] = o
+	}
+	freed := c.settle(o)
+	c.mu.Unlock()
+	c.free(freed)
+}
+
+// Drop forgets the version (key, etag). Its readers, if any, keep its blocks
+// until the last of them closes.
+func (c *Blocks) Drop(key, etag string) {
+	c.mu.Lock()
+	o := c.objects[objectKey{key, etag}]
+	if o == nil {
+		c.mu.Unlock()
+		return
+	}
+	delete(c.objects, o.id)
+	o.mapped = false
+	freed := c.settle(o)
+	c.mu.Unlock()
+	c.free(freed)
+}
+
+// Size returns the object's length in bytes.
+func (o *Object) Size() int64 { return o.size }
+
+// ID returns the key and the ETag by which the version is known now.
+func (o *Object) ID() (key, etag string) {
+	o.c.mu.Lock()
+	defer o.c.mu.Unlock()
+	return o.id.key, o.id.etag
+}
+
+// Close gives the reference back.
+func (o *Object) Close() {
+	c := o.c
+	c.mu.Lock()
+	if o.refs == 0 {
+		c.mu.Unlock()
+		panic("cache: object closed more often than opened")
+	}
+	o.refs--
+	c.stats.Readers--
+	freed := c.settle(o)
+	c.mu.Unlock()
+	c.free(freed)
+}
+
+// settle is called after an object lost its last reader or its place in the
+// map: it lets blocks go that nobody can ask for any more, moves those of a
+// closed small object to their list, and forgets an object without readers and
+// blocks. It returns blocks for free. c.mu is held.
+func (c *Blocks) settle(o *Object) (freed *block) {
+	if o.refs > 0 {
+		return nil
+	}
+	for _, b := range o.blocks {
+		if b.list == nil {
+			continue // pinned: place decides when it is unpinned
+		}
+		b.list.remove(b)
+		freed = c.place(b, freed)
+	}
+	freed = c.trimSmall(freed)
+	c.forget(o)
+	return freed
+}
+
+// forget takes an object without readers and blocks out of the map. c.mu is held.
+func (c *Blocks) forget(o *Object) {
+	if o.mapped && o.refs == 0 && len(o.blocks) == 0 {
+		delete(c.objects, o.id)
+		o.mapped = false
+	}
+}

@@ -1,0 +1,97 @@
+package cache
+
+// place puts an unpinned block where it belongs: on one of the lists, or, if
+// nobody can ask for it any more, on the chain of blocks to be freed, which it
+// returns. c.mu is held.
+func (c *Blocks) place(b *block, freed *block) *block {
+	o := b.o
+	switch {
+	case b.state == blockGone:
+		return c.chain(b, freed)
+	case b.state == blockFilling:
+		panic("cache: unpinned block is being filled")
+	case o.refs == 0 && !o.mapped:
+		return c.evict(b, freed)
+	case o.refs == 0 && o.size <= SmallObject:
+		c.small.push(b)
+	case b.read:
+		c.seen.push(b)
+	default:
+		c.fresh.push(b)
+	}
+	return freed
+}
+
+// evict makes an unpinned ready block gone and chains it to be freed. c.mu is held.
+func (c *Blocks) evict(b *block, freed *block) *block {
+	if b.list != nil {
+		b.list.remove(b)
+	}
+	b.become(blockGone)
+	delete(b.o.blocks, b.index)
+	c.forget(b.o)
+	return c.chain(b, freed)
+}
+
+// chain puts a gone, unpinned block on the chain of blocks to be freed. c.mu is held.
+func (c *Blocks) chain(b *block, freed *block) *block {
+	c.stats.Blocks--
+	c.stats.Bytes -= int64(cap(b.buf))
+	b.next = freed
+	return b
+}
+
+// free gives the memory of chained blocks back and returns its bytes. No lock is held.
+func (c *Blocks) free(freed *block) int64 {
+	var n int64
+	for b := freed; b != nil; b = b.next {
+		n += int64(cap(b.buf))
+		c.pool.Put(b.buf)
+		b.buf = nil
+	}
+	return n
+}
+
+// trimSmall evicts blocks of closed small objects beyond their limit. c.mu is held.
+func (c *Blocks) trimSmall(freed *block) *block {
+	for c.small.bytes > closedSmallLimit {
+		freed = c.evict(c.small.first, freed)
+	}
+	return freed
+}
+
+// reclaim evicts unpinned blocks of at least n bytes, if there are as many, and
+// returns the bytes given back. It is the budget's reclaimer.
+func (c *Blocks) reclaim(n int64) int64 {
+	c.mu.Lock()
+	var freed *block
+	for got := int64(0); got < n; {
+		b := c.victim()
+		if b == nil {
+			break
+		}
+		got += int64(cap(b.buf))
+		freed = c.evict(b, freed)
+	}
+	c.mu.Unlock()
+	return c.free(freed)
+}
+
+// victim chooses the block to evict next; nil if all are in use. c.mu is held.
+func (c *Blocks) victim() *block {
+	switch {
+	case c.small.first != nil:
+		return c.small.first
+	case c.fresh.bytes > c.pool.budget.limit/2 || c.seen.first == nil:
+		return c.fresh.first
+	default:
+		return c.seen.first
+	}
+}
+
+// relieve evicts what the budget lacks, after blocks were unpinned.
+func (c *Blocks) relieve() {
+	if n := c.pool.budget.Deficit(); n > 0 {
+		c.reclaim(n)
+	}
+}

@@ -1,0 +1,128 @@
+package cache
+
+import (
+	"math/bits"
+	"unsafe"
+)
+
+// slabSize is the unit in which the pool maps memory: the size of a huge page,
+// and 16 chunks of the largest class. Slabs are aligned to it, so that a
+// chunk's address tells its slab.
+const slabSize = 2 << 20
+
+// A slab is a piece of mapped memory cut into chunks of one class. Its fields
+// are guarded by Pool.mu. A chunk is in one of three states:
+//
+//	         takeOut           putBack           coolAll
+//	cold ───────────────> held ────────> warm ───────────> cold
+//	                        ^   takeOut   │
+//	                        └─────────────┘
+//
+// held: out with a user. warm: free and resident. cold: free and not resident.
+type slab struct {
+	class      int
+	mem        []byte // the slabSize bytes
+	mapping    []byte // what was mapped to get mem aligned
+	guarded    bool   // free chunks are protected
+	held       int    // number of held chunks
+	warm, cold chunkSet
+	prev, next *slab // among the slabs of the class with free chunks
+}
+
+// chunkSet is a set of chunks of one slab.
+type chunkSet [slabSize / minClass / 64]uint64
+
+func (c *chunkSet) has(i int) bool { return c[i/64]&(1<<(i%64)) != 0 }
+func (c *chunkSet) add(i int)      { c[i/64] |= 1 << (i % 64) }
+
+// pop takes the lowest member out; it returns -1 if there is none.
+func (c *chunkSet) pop() int {
+	for w := range c {
+		if c[w] != 0 {
+			bit := bits.TrailingZeros64(c[w])
+			c[w] &= c[w] - 1
+			return w*64 + bit
+		}
+	}
+	return -1
+}
+
+// newSlab maps a slab for the class; all its chunks are cold.
+func newSlab(class int, guarded bool) *slab {
+	s := &slab{guarded: guarded}
+	s.mapping, s.mem = mapAligned(slabSize)
+	if guarded {
+		protect(s.mem)
+	}
+	s.reset(class)
+	return s
+}
+
+// reset cuts an unused, cold slab into chunks of class.
+func (s *slab) reset(class int) {
+	s.class = class
+	s.warm, s.cold = chunkSet{}, chunkSet{}
+	for i := range s.chunks() {
+		s.cold.add(i)
+	}
+}
+
+func (s *slab) chunkSize() int { return int(classSize(s.class)) }
+func (s *slab) chunks() int    { return slabSize / s.chunkSize() }
+func (s *slab) free() int      { return s.chunks() - s.held }
+
+// chunk returns the memory of chunk i, with no room behind it to grow into.
+func (s *slab) chunk(i int) []byte {
+	n := s.chunkSize()
+	return s.mem[i*n : (i+1)*n : (i+1)*n]
+}
+
+func (s *slab) isHeld(i int) bool { return !s.warm.has(i) && !s.cold.has(i) }
+
+// takeOut makes a free chunk held, a warm one if there is one.
+func (s *slab) takeOut() (i int, warm bool) {
+	if i = s.warm.pop(); i >= 0 {
+		s.held++
+		return i, true
+	}
+	i = s.cold.pop()
+	s.held++
+	return i, false
+}
+
+// putBack makes a held chunk warm.
+func (s *slab) putBack(i int) {
+	s.warm.add(i)
+	s.held--
+}
+
+// coolAll gives the warm chunks back to the OS and returns their bytes.
+func (s *slab) coolAll() int64 {
+	var n int64
+	for i := s.warm.pop(); i >= 0; i = s.warm.pop() {
+		first := i
+		for i+1 < s.chunks() && s.warm.has(i+1) {
+			i = s.warm.pop() // the lowest, so the next one
+		}
+		size := s.chunkSize()
+		discard(s.mem[first*size : (i+1)*size])
+		for j := first; j <= i; j++ {
+			s.cold.add(j)
+		}
+		n += int64((i + 1 - first) * size)
+	}
+	return n
+}
+
+func (s *slab) unmap() {
+	unmap(s.mapping)
+	s.mem, s.mapping = nil, nil
+}
+
+// addressOf returns the address of the first byte of b's memory.
+func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+
+// alignUp returns the offset of the first byte in mem whose address is a multiple of slabSize.
+func alignUp(mem []byte) int {
+	return int(-addressOf(mem) & (slabSize - 1))
+}

@@ -1,0 +1,235 @@
+package readahead
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// fetch brings the blocks of one Fill. It belongs to no caller: who waits for a
+// block may leave, the fetch goes on.
+type fetch struct {
+	r        *Reader
+	s        *stream // nil if it belongs to none
+	fill     *cache.Fill
+	demanded bool        // started by a read, not ahead of one
+	unwanted atomic.Bool // the stream that it was for went elsewhere
+}
+
+// Outcomes of one GET that are not failures of S3.
+var (
+	errStalled  = errors.New("no byte for too long")
+	errUnwanted = errors.New("nobody wants the rest")
+	errMoved    = errors.New("object was renamed by this mount")
+)
+
+// run fetches all of the fill, on as many connections, one after the other, as
+// it takes.
+func (f *fetch) run() {
+	m := f.r.m
+	err := f.fetch(m.ctx)
+	switch {
+	case errors.Is(err, errUnwanted):
+		err = nil // who still comes for a block asks anew
+	case m.ctx.Err() != nil:
+		err = ErrClosed
+	}
+	if err != nil {
+		m.mu.Lock()
+		if f.s != nil {
+			f.s.starved = true // do not run ahead into the same error
+		}
+		m.mu.Unlock()
+	}
+	f.fill.Abandon(err)
+	if f.s == nil {
+		return
+	}
+	if !f.demanded {
+		m.finish(f.s, f)
+		return
+	}
+	m.mu.Lock()
+	f.s.forget(f)
+	m.mu.Unlock()
+}
+
+// fetch sends GETs until the fill is complete. A GET that stands still is
+// replaced by another one, each with twice the patience of the one before,
+// until there was no progress for the deadline.
+func (f *fetch) fetch(ctx context.Context) error {
+	m := f.r.m
+	m.mu.Lock()
+	patience := m.link.patience()
+	m.mu.Unlock()
+	stuck := time.Duration(0)
+	for {
+		before := f.fill.Rest()
+		start := time.Now()
+		err := f.get(ctx, min(patience, m.o.Deadline-stuck))
+		if f.fill.Rest() == 0 {
+			return nil
+		}
+		if f.fill.Rest() < before {
+			stuck = 0
+		} else {
+			stuck += time.Since(start)
+		}
+		switch {
+		case errors.Is(err, errMoved):
+		case errors.Is(err, errStalled):
+			patience *= 2
+		case errors.Is(err, io.ErrUnexpectedEOF) && f.fill.Rest() < before:
+		default:
+			return err
+		}
+		if stuck >= m.o.Deadline {
+			return fmt.Errorf("fetching: %w: %w", s3.ErrDeadline, err)
+		}
+	}
+}
+
+// get sends one GET for the rest of the fill and reads its body into it.
+func (f *fetch) get(parent context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	watch := time.AfterFunc(patience, func() { cancel(errStalled) })
+	defer watch.Stop()
+
+	in, v := f.request()
+	start := time.Now()
+	out, err := f.r.m.get(ctx, in)
+	ttfb := time.Since(start)
+	if err != nil {
+		return f.explain(ctx, v, err)
+	}
+	defer out.Body.Close()
+	if err := f.verify(out, v); err != nil {
+		return err
+	}
+	watch.Reset(patience)
+	n, err := f.copy(out.Body, func() { watch.Reset(patience) })
+	f.r.m.measure(ttfb, n, time.Since(start)-ttfb)
+	if err != nil {
+		return f.explain(ctx, v, err)
+	}
+	return nil
+}
+
+// request builds the GET for the rest of the fill, and the version it is for.
+func (f *fetch) request() (*s3.GetInput, Version) {
+	v := f.r.Version()
+	first := f.fill.Offset()
+	in := &s3.GetInput{
+		Bucket: f.r.m.o.Bucket, Key: v.Key, SSE: f.r.m.o.SSE,
+		Range: s3.Bytes(first, first+int64(f.fill.Rest())-1),
+	}
+	switch {
+	case strong(v.ETag):
+		in.IfMatch = v.ETag
+	case !f.r.modified.IsZero():
+		in.IfUnmodifiedSince = f.r.modified
+	}
+	return in, v
+}
+
+// verify holds the answer to the version: not every server knows If-Match.
+func (f *fetch) verify(out *s3.GetOutput, v Version) error {
+	same := out.Size == v.Size && (v.ETag == "" || sameETag(out.ETag, v.ETag))
+	if v.ETag == "" && !f.r.modified.IsZero() {
+		same = same && out.LastModified.Equal(f.r.modified)
+	}
+	if !same {
+		return f.stale(v, fmt.Errorf("GET of %q answered with another version", v.Key))
+	}
+	if out.Offset != f.fill.Offset() {
+		return fmt.Errorf("GET of %q from byte %d answered from byte %d", v.Key, f.fill.Offset(), out.Offset)
+	}
+	return nil
+}
+
+// copy reads the body straight into block memory until the fill is complete,
+// and returns the bytes read.
+func (f *fetch) copy(body io.Reader, progress func()) (n int64, err error) {
+	defer func() { f.r.m.countFetched(n) }()
+	for {
+		p := f.fill.Next()
+		if len(p) == 0 {
+			return n, nil
+		}
+		got, err := body.Read(p)
+		if got > 0 {
+			f.fill.Advance(got)
+			n += int64(got)
+			progress()
+		}
+		switch {
+		case f.fill.Rest() == 0:
+			return n, nil
+		case err == io.EOF:
+			return n, io.ErrUnexpectedEOF
+		case err != nil:
+			return n, err
+		case f.unwanted.Load() && f.notWorthFinishing():
+			return n, errUnwanted
+		}
+	}
+}
+
+// drainLimit in bytes is what is read to the end although nobody wants it: less
+// than what opening another connection costs.
+const drainLimit = 512 << 10
+
+// notWorthFinishing decides about a fetch whose stream went elsewhere.
+func (f *fetch) notWorthFinishing() bool {
+	return f.fill.Rest() > drainLimit && !f.fill.Wanted()
+}
+
+// explain turns the error of a GET for v into what it means for the fetch.
+func (f *fetch) explain(ctx context.Context, v Version, err error) error {
+	switch {
+	case errors.Is(context.Cause(ctx), errStalled):
+		return fmt.Errorf("%w: %w", errStalled, err)
+	case errors.Is(err, s3.ErrPreconditionFailed), errors.Is(err, s3.ErrNotFound),
+		errors.Is(err, s3.ErrInvalidRange):
+		return f.stale(v, err)
+	}
+	return err
+}
+
+// stale is the error of a version that is gone, unless this mount has only
+// renamed it since the GET was built.
+func (f *fetch) stale(v Version, cause error) error {
+	if f.r.Version() != v {
+		return errMoved
+	}
+	return fmt.Errorf("%w: %w", ErrStale, cause)
+}
+
+// get sends a GET and counts it.
+func (m *Manager) get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, error) {
+	m.mu.Lock()
+	m.stats.Gets++
+	m.mu.Unlock()
+	return m.store.Get(ctx, in)
+}
+
+// measure takes in how a GET went.
+func (m *Manager) measure(ttfb time.Duration, n int64, body time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.link.observe(ttfb, n, body)
+}
+
+// countFetched counts bytes received.
+func (m *Manager) countFetched(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Fetched += n
+}

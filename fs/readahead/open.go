@@ -1,0 +1,206 @@
+package readahead
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// openLarge in bytes is what Open fetches of an object that is known to be
+// larger than cache.SmallObject: the first read is on its way, and the window
+// sees to the rest if there is a second one.
+const openLarge = 256 << 10
+
+// opening is one Open under way. It runs detached from the caller, because the
+// body of its GET goes on after Open has returned.
+type opening struct {
+	m      *Manager
+	key    string
+	hint   Version
+	cached bool          // the hint's first block is in memory
+	result chan opened   // unbuffered
+	left   chan struct{} // closed when the caller has gone
+}
+
+// opened is what an opening hands over.
+type opened struct {
+	r    *Reader
+	info *s3.ObjectInfo
+	err  error
+}
+
+// Open asks S3 for the current version of key (P2) and returns a reader of it,
+// in one round trip: a GET of the first bytes, which stay in the cache; all of
+// them if the object is small. hint is the version that the caller believes in;
+// it may be zero. If its first block is cached S3 is only asked whether it still
+// holds, and when it does the ObjectInfo is nil. An absent key is s3.ErrNotFound.
+func (m *Manager) Open(ctx context.Context, key string, hint Version) (*Reader, *s3.ObjectInfo, error) {
+	o := &opening{m: m, key: key, hint: hint, result: make(chan opened), left: make(chan struct{})}
+	o.cached = hint.Key == key && strong(hint.ETag) && m.blocks.Has(key, hint.ETag, 0)
+	if !m.enqueue(o.run) {
+		return nil, nil, ErrClosed
+	}
+	select {
+	case res := <-o.result:
+		return res.r, res.info, res.err
+	case <-ctx.Done():
+		close(o.left)
+		return nil, nil, ctx.Err()
+	}
+}
+
+// deliver hands the result to the caller, or drops it if that has gone.
+func (o *opening) deliver(res opened) {
+	select {
+	case o.result <- res:
+	case <-o.left:
+		if res.r != nil {
+			res.r.Close()
+		}
+	}
+}
+
+// run asks S3 and delivers the outcome. Where the bytes are known to come
+// already, or to be none, a HEAD tells as much as a GET.
+func (o *opening) run() {
+	m := o.m
+	m.mu.Lock()
+	m.opening[o.key]++
+	alone := m.opening[o.key] == 1
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.opening[o.key]--; m.opening[o.key] == 0 {
+			delete(m.opening, o.key)
+		}
+	}()
+	empty := o.hint.ETag != "" && o.hint.Size == 0
+	if empty || !alone && !o.cached {
+		o.head()
+		return
+	}
+	o.get()
+}
+
+// head opens by a HEAD.
+func (o *opening) head() {
+	ctx, cancel := context.WithTimeout(o.m.ctx, o.m.o.Deadline)
+	defer cancel()
+	o.m.mu.Lock()
+	o.m.stats.Heads++
+	o.m.mu.Unlock()
+	info, err := o.m.store.Head(ctx, &s3.HeadInput{Bucket: o.m.o.Bucket, Key: o.key, SSE: o.m.o.SSE})
+	if err != nil {
+		o.fail(err)
+		return
+	}
+	o.deliver(opened{r: o.m.readerOf(o.key, info), info: info})
+}
+
+// get opens by a GET, whose body goes into the cache.
+func (o *opening) get() {
+	out, took, cancel, err := o.send()
+	defer cancel()
+	switch {
+	case errors.Is(err, s3.ErrNotModified) && o.cached:
+		o.deliver(opened{r: o.m.OpenVersion(o.hint)})
+		return
+	case errors.Is(err, s3.ErrInvalidRange): // how most servers say that an object is empty
+		o.head()
+		return
+	case err != nil:
+		o.fail(err)
+		return
+	}
+	defer out.Body.Close()
+	info := out.ObjectInfo
+	r := o.m.readerOf(o.key, &info)
+	fill := o.claim(r, out)
+	f := &fetch{r: r, fill: fill, demanded: true}
+	o.deliver(opened{r: r, info: &info})
+	if fill == nil {
+		return
+	}
+	start := time.Now()
+	n, err := f.copy(out.Body, func() {})
+	o.m.measure(took, n, time.Since(start))
+	if err != nil {
+		f.run() // brings the rest in its own way, or tells why not
+	}
+}
+
+// send sends the GET, again on another connection while no answer comes.
+func (o *opening) send() (out *s3.GetOutput, took time.Duration, cancel func(), err error) {
+	m := o.m
+	m.mu.Lock()
+	patience := m.link.patience()
+	m.mu.Unlock()
+	for stuck := time.Duration(0); ; patience *= 2 {
+		ctx, stop := context.WithCancelCause(m.ctx)
+		watch := time.AfterFunc(min(patience, m.o.Deadline-stuck), func() { stop(errStalled) })
+		start := time.Now()
+		out, err = m.get(ctx, o.request())
+		took = time.Since(start)
+		watch.Stop()
+		cancel = func() { stop(nil) }
+		if err == nil || !errors.Is(context.Cause(ctx), errStalled) {
+			return out, took, cancel, err
+		}
+		if stuck += took; stuck >= m.o.Deadline {
+			return nil, took, cancel, fmt.Errorf("opening: %w: %w", s3.ErrDeadline, err)
+		}
+	}
+}
+
+// request builds the GET. Its range reaches past the end of a small object: that
+// brings all of it whatever its size is now.
+func (o *opening) request() *s3.GetInput {
+	n := int64(cache.SmallObject)
+	if o.hint.Size > n || o.m.blocks.Pool().Budget().Deficit() > 0 {
+		n = openLarge
+	}
+	in := &s3.GetInput{Bucket: o.m.o.Bucket, Key: o.key, Range: s3.Bytes(0, n-1), SSE: o.m.o.SSE}
+	if o.cached {
+		in.IfNoneMatch = o.hint.ETag
+	}
+	return in
+}
+
+// claim claims the blocks that the body fills; nil if they are there already.
+func (o *opening) claim(r *Reader, out *s3.GetOutput) *cache.Fill {
+	n := min(out.Length, cache.SmallObject)
+	if n < out.Size {
+		n = roundDown(n)
+	}
+	if n == 0 || out.Offset != 0 {
+		return nil
+	}
+	return r.obj.Claim(0, int(roundUp(n)/cache.BlockSize), true)
+}
+
+// fail delivers an error.
+func (o *opening) fail(err error) {
+	if o.m.ctx.Err() != nil {
+		err = ErrClosed
+	}
+	o.deliver(opened{err: err})
+}
+
+// readerOf returns a reader of the version that S3 told of.
+func (m *Manager) readerOf(key string, info *s3.ObjectInfo) *Reader {
+	r := m.newReader(m.blocks.Object(key, info.ETag, info.Size))
+	r.modified = info.LastModified
+	return r
+}
+
+// strong tells whether an ETag can be a precondition (RFC 9110, section 8.8.3).
+func strong(etag string) bool { return etag != "" && !strings.HasPrefix(etag, "W/") }
+
+// sameETag compares ETags with or without their quotes: servers differ.
+func sameETag(a, b string) bool { return strings.Trim(a, `"`) == strings.Trim(b, `"`) }

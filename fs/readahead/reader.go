@@ -1,0 +1,189 @@
+package readahead
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/s3mount/s3mount/cache"
+)
+
+// copySize in bytes is how much CopyAt pins at a time: as the largest read of FUSE.
+const copySize = 1 << 20
+
+// Reader reads one version of one object. Its methods are safe for concurrent
+// use, Close excepted.
+type Reader struct {
+	m        *Manager
+	obj      *cache.Object
+	modified time.Time // tells versions apart where there is no ETag; may be zero
+
+	// Guarded by Manager.mu.
+	closed  bool
+	reads   int64
+	streams []*stream // at most maxStreams
+	lastOff int64     // of the last read
+	step    int64     // between the last two reads
+	steps   int       // how often step repeated
+}
+
+// newReader makes a reader that owns one reference to obj.
+func (m *Manager) newReader(obj *cache.Object) *Reader {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Readers++
+	return &Reader{m: m, obj: obj}
+}
+
+// Version returns the version that is read, by the name that it has now.
+func (r *Reader) Version() Version {
+	key, etag := r.obj.ID()
+	return Version{Key: key, ETag: etag, Size: r.obj.Size()}
+}
+
+// ReadAt returns the bytes [off, off+n), cut at the end of the object. The
+// caller calls Done on them. It waits until they are there; the error is that
+// of ctx, ErrStale, ErrClosed or that of the fetch. When ctx ends the fetch goes on.
+func (r *Reader) ReadAt(ctx context.Context, off int64, n int) (*Pins, error) {
+	if off < 0 || n < 0 {
+		return nil, errors.New("read at a negative offset or of a negative length")
+	}
+	p := r.obj.Pin(off, n)
+	if p.Size() == 0 {
+		return p, nil
+	}
+	s, hungry := r.observe(off, int64(p.Size()), p.Ready())
+	if p.Ready() {
+		if hungry {
+			r.m.pull()
+		}
+		return p, nil
+	}
+	if err := r.await(ctx, p, s); err != nil {
+		p.Done()
+		return nil, err
+	}
+	return p, nil
+}
+
+// await has what is absent of p fetched and waits for all of it.
+func (r *Reader) await(ctx context.Context, p *Pins, s *stream) error {
+	for {
+		if err := r.demand(ctx, p, s); err != nil {
+			return err
+		}
+		r.m.pull()
+		err := p.Wait(ctx)
+		if !errors.Is(err, cache.ErrAgain) {
+			return err
+		}
+		p.Retry()
+	}
+}
+
+// demand starts the fetches of all absent blocks of p.
+func (r *Reader) demand(ctx context.Context, p *Pins, s *stream) error {
+	forced := false
+	for {
+		_, n := p.Missing()
+		if n == 0 {
+			return nil
+		}
+		fill := p.Claim(r.reach(s, p), forced)
+		if fill != nil {
+			if err := r.start(fill, s); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, n := p.Missing(); n == 0 || forced {
+			continue
+		}
+		if err := r.m.takeEmergency(ctx, p); err != nil {
+			return err
+		}
+		forced = true
+	}
+}
+
+// takeEmergency waits until p may take memory beyond the budget; it gives that
+// right back when p is Done.
+func (m *Manager) takeEmergency(ctx context.Context, p *Pins) error {
+	select {
+	case m.emergency <- struct{}{}:
+		p.OnDone(func() { <-m.emergency })
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-m.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// reach returns how many blocks after p are to be fetched together with it.
+func (r *Reader) reach(s *stream, p *Pins) int {
+	if s == nil {
+		return 0
+	}
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	return s.reach(p.End(), r.m.window(s))
+}
+
+// start runs the fetch of fill, for a read that waits for it.
+func (r *Reader) start(fill *cache.Fill, s *stream) error {
+	f := &fetch{r: r, s: s, fill: fill, demanded: true}
+	if s != nil {
+		r.m.mu.Lock()
+		s.fetches = append(s.fetches, f)
+		if s.dir == forward {
+			s.ahead = max(s.ahead, roundUp(fill.End()))
+		}
+		r.m.mu.Unlock()
+	}
+	if !r.m.enqueue(f.run) {
+		fill.Abandon(ErrClosed)
+		return ErrClosed
+	}
+	return nil
+}
+
+// CopyAt reads into p, as io.ReaderAt does: a short read comes with io.EOF.
+func (r *Reader) CopyAt(ctx context.Context, p []byte, off int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		pins, err := r.ReadAt(ctx, off+int64(done), min(len(p)-done, copySize))
+		if err != nil {
+			return done, err
+		}
+		n := pins.Size()
+		for _, b := range pins.Slices() {
+			done += copy(p[done:], b)
+		}
+		pins.Done()
+		if n == 0 {
+			return done, io.EOF
+		}
+	}
+	return done, nil
+}
+
+// Close lets the reader's version go. What is fetched ahead for it ends, if
+// nobody else waits for it.
+func (r *Reader) Close() {
+	m := r.m
+	m.mu.Lock()
+	if r.closed {
+		m.mu.Unlock()
+		panic("readahead: Reader closed twice")
+	}
+	r.closed = true
+	m.stats.Readers--
+	for _, s := range r.streams {
+		m.drop(s)
+	}
+	r.streams = nil
+	m.mu.Unlock()
+	r.obj.Close()
+}

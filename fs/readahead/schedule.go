@@ -1,0 +1,136 @@
+package readahead
+
+// enqueue runs job in a goroutine of its own as soon as one of the connections
+// is free, before anything that is fetched ahead. It returns false, and does
+// not run it, if the manager is closed.
+func (m *Manager) enqueue(job func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.wg.Add(1)
+	if m.running < m.o.Connections {
+		m.running++
+		go m.run(job)
+	} else {
+		m.queue = append(m.queue, job)
+	}
+	return true
+}
+
+// run runs jobs on one connection until none is queued.
+func (m *Manager) run(job func()) {
+	for job != nil {
+		job()
+		job = m.next()
+	}
+	m.pull()
+}
+
+// next returns the next queued job for the connection that became free, or nil
+// and gives the connection back.
+func (m *Manager) next() func() {
+	defer m.wg.Done()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.queue) == 0 {
+		m.running--
+		return nil
+	}
+	job := m.queue[0]
+	m.queue[0] = nil
+	m.queue = m.queue[1:]
+	return job
+}
+
+// aheadLimit is how many connections fetching ahead may take: some are left for
+// reads that someone waits for, so that those do not queue behind long bodies.
+func (m *Manager) aheadLimit() int {
+	return m.o.Connections - m.o.Connections/4
+}
+
+// pull starts fetches ahead while connections are free for them, for one stream
+// after the other.
+func (m *Manager) pull() {
+	for {
+		s, first, n := m.choose()
+		if s == nil {
+			return
+		}
+		fill := s.r.obj.Claim(first, n, false)
+		f := &fetch{r: s.r, s: s, fill: fill}
+		if fill == nil {
+			m.mu.Lock()
+			s.starved = true
+			m.mu.Unlock()
+			m.finish(s, nil)
+			if job := m.next(); job != nil {
+				go m.run(job)
+			}
+			continue
+		}
+		m.mu.Lock()
+		s.took(first, fill.Blocks(), n)
+		s.fetches = append(s.fetches, f)
+		m.mu.Unlock()
+		go m.run(f.run)
+	}
+}
+
+// choose takes a connection for the stream whose turn it is and returns the
+// blocks that it wants, of which the first is absent. It returns nil if there is
+// no stream or no connection.
+func (m *Manager) choose() (s *stream, first int64, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for len(m.hungry) > 0 && m.running < m.aheadLimit() && !m.closed {
+		s := m.hungry[0]
+		m.hungry = m.hungry[1:]
+		s.queued = false
+		first, n, ok := s.plan(m.window(s))
+		if !ok {
+			continue
+		}
+		at := s.r.obj.Absent(first, first+int64(n))
+		s.advance(first, n)
+		m.feed(s)
+		if at == first+int64(n) {
+			continue
+		}
+		s.inflight++
+		m.running++
+		m.wg.Add(1)
+		return s, at, n - int(at-first)
+	}
+	return nil, 0, 0
+}
+
+// feed puts s in the queue of hungry streams if it has something to fetch.
+// m.mu is held.
+func (m *Manager) feed(s *stream) {
+	if s.queued || m.closed {
+		return
+	}
+	if _, _, ok := s.plan(m.window(s)); ok {
+		s.queued = true
+		m.hungry = append(m.hungry, s)
+	}
+}
+
+// finish tells that a fetch ahead for s is over; f is nil if it never began.
+func (m *Manager) finish(s *stream, f *fetch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.inflight--
+	s.forget(f)
+	m.feed(s)
+}
+
+// window returns how many bytes s may have fetched ahead of its reader: what
+// keeps its lanes busy, within its share of the memory. m.mu is held.
+func (m *Manager) window(s *stream) int64 {
+	share := m.blocks.Pool().Budget().Limit() / 2 / int64(max(m.planned, 1))
+	want := int64(s.lanes) * (s.fetch + m.link.bdp())
+	return min(want, share, m.o.Window)
+}
