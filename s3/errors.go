@@ -2,12 +2,14 @@ package s3
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
-// The kinds of failure. Every error of this package that is not one of a
-// context is an *Error for which errors.Is with at least one of these, or
-// none of them (unknown), holds.
+// The kinds of failure, for errors.Is. Every error of this package is an
+// *Error; it is of one of these kinds, or of none (unknown), in which case
+// its Status, Code and Message tell what the server said.
 var (
 	ErrNotFound           = errors.New("not found")
 	ErrNoSuchBucket       = errors.New("no such bucket") // is also ErrNotFound
@@ -19,17 +21,22 @@ var (
 	ErrThrottled          = errors.New("throttled") // is also ErrTransient
 	ErrRedirect           = errors.New("bucket is served elsewhere")
 	ErrTransient          = errors.New("transient failure")
-	ErrExpiredCredentials = errors.New("expired credentials")
+	ErrExpiredCredentials = errors.New("expired credentials") // is also ErrForbidden
 	ErrNoCredentials      = errors.New("no credentials")
 	ErrClockSkew          = errors.New("clock differs from the server's")
 	ErrNotImplemented     = errors.New("not implemented by the server")
 	ErrInvalidInput       = errors.New("invalid input")
 	ErrTooLarge           = errors.New("too large")
 	ErrChecksum           = errors.New("checksum mismatch")
-	ErrDeadline           = errors.New("deadline for retries passed")
+	// ErrDeadline marks a failure that was still worth a retry when
+	// Options.Deadline or the budget for retries was used up. The kind of the
+	// failure itself holds as well.
+	ErrDeadline = errors.New("deadline for retries passed")
 )
 
-// Error tells what failed, on what, and what the server said.
+// Error tells what failed, on what, and what the server said of it
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+// errors.Is and errors.As reach the cause below through Unwrap.
 type Error struct {
 	Op          string // as S3's API pages name it, e.g. "GetObject"
 	Bucket, Key string
@@ -39,16 +46,174 @@ type Error struct {
 	RequestID   string
 	HostID      string
 	Region      string        // the bucket's region, where the server told it
-	Endpoint    string        // where the server redirects to
+	Endpoint    string        // host that the server redirects to
 	RetryAfter  time.Duration // as the server asked
 	Err         error         // the cause below, e.g. a network error
-	kind        error
+
+	kind       error // one of the sentinels, nil if unknown
+	retry      bool  // another attempt may succeed
+	gaveUp     bool  // retries ended by the deadline or the budget
+	serverTime time.Time
 }
 
-func (e *Error) Error() string { return e.Op }
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.Bucket != "" {
+		fmt.Fprintf(&b, " %s", e.Bucket)
+	}
+	if e.Key != "" {
+		fmt.Fprintf(&b, " %q", e.Key)
+	}
+	b.WriteString(": ")
+	if e.kind != nil {
+		b.WriteString(e.kind.Error())
+	} else {
+		b.WriteString("failed")
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (status %d", e.Status)
+		for _, s := range []string{e.Code, e.Message} {
+			if s != "" {
+				b.WriteString(", " + s)
+			}
+		}
+		if e.RequestID != "" {
+			b.WriteString(", request " + e.RequestID)
+		}
+		b.WriteString(")")
+	} else if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.gaveUp {
+		b.WriteString("; " + ErrDeadline.Error())
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
 
 // Unwrap returns the cause below.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether target is the kind of e.
-func (e *Error) Is(target error) bool { return e.kind == target }
+// Is reports whether target is a kind of e.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case nil:
+		return false
+	case e.kind:
+		return true
+	case ErrNotFound:
+		return e.kind == ErrNoSuchBucket
+	case ErrTransient:
+		return e.kind == ErrThrottled
+	case ErrForbidden:
+		return e.kind == ErrExpiredCredentials || e.kind == ErrClockSkew
+	case ErrDeadline:
+		return e.gaveUp
+	}
+	return false
+}
+
+// classify sets the kind of an answer by its code, which is the more exact,
+// or else by its status.
+func (e *Error) classify() {
+	if c, ok := classOfCode(e.Code); ok {
+		e.kind, e.retry = c.kind, c.retry
+		return
+	}
+	// Some servers answer throttling as 403.
+	if isThrottleCode(e.Code) || e.Status == 403 && e.RetryAfter > 0 {
+		e.kind, e.retry = ErrThrottled, true
+		return
+	}
+	e.kind, e.retry = classOfStatus(e.Status)
+}
+
+type errorClass struct {
+	kind  error
+	retry bool
+}
+
+// classOfCode knows the codes whose meaning the status alone does not give.
+func classOfCode(code string) (errorClass, bool) {
+	switch code {
+	case "NoSuchBucket":
+		return errorClass{ErrNoSuchBucket, false}, true
+	case "NoSuchKey", "NoSuchVersion", "NoSuchUpload", "NotFound":
+		return errorClass{ErrNotFound, false}, true
+	case "PreconditionFailed", "ConditionalRequestFailed":
+		return errorClass{ErrPreconditionFailed, false}, true
+	case "NotModified":
+		return errorClass{ErrNotModified, false}, true
+	case "InvalidRange":
+		return errorClass{ErrInvalidRange, false}, true
+	case "ConditionalRequestConflict", "OperationAborted":
+		// "A conflicting operation occurred during the request": S3 says to try again.
+		return errorClass{ErrConflict, true}, true
+	case "SlowDown", "RequestLimitExceeded", "TooManyRequests", "BandwidthLimitExceeded":
+		return errorClass{ErrThrottled, true}, true
+	case "InternalError", "InternalServerError", "ServiceUnavailable", "RequestTimeout",
+		"RequestTimeoutException", "BusyTryAgainLater", "Busy":
+		return errorClass{ErrTransient, true}, true
+	case "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch":
+		return errorClass{ErrChecksum, code == "BadDigest" || code == "XAmzContentChecksumMismatch"}, true
+	case "IncompleteBody":
+		return errorClass{ErrTransient, true}, true
+	case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired":
+		return errorClass{ErrExpiredCredentials, false}, true
+	case "RequestTimeTooSkewed":
+		return errorClass{ErrClockSkew, false}, true
+	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed":
+		return errorClass{ErrRedirect, false}, true
+	case "NotImplemented":
+		return errorClass{ErrNotImplemented, false}, true
+	case "EntityTooLarge", "KeyTooLongError", "MaxMessageLengthExceeded", "MetadataTooLarge":
+		return errorClass{ErrTooLarge, false}, true
+	}
+	return errorClass{}, false
+}
+
+// isThrottleCode knows throttling by the words that vendors use for it.
+func isThrottleCode(code string) bool {
+	return strings.Contains(code, "Throttl") || strings.Contains(code, "TooManyRequest") ||
+		strings.Contains(code, "SlowDown") || strings.Contains(code, "LimitExceeded") &&
+		strings.HasPrefix(code, "Request")
+}
+
+func classOfStatus(status int) (kind error, retry bool) {
+	switch status {
+	case 301, 302, 307, 308:
+		return ErrRedirect, false
+	case 304:
+		return ErrNotModified, false
+	case 401, 403:
+		return ErrForbidden, false
+	case 404, 410:
+		return ErrNotFound, false
+	case 408:
+		return ErrTransient, true
+	case 409:
+		return ErrConflict, false
+	case 412:
+		return ErrPreconditionFailed, false
+	case 413:
+		return ErrTooLarge, false
+	case 416:
+		return ErrInvalidRange, false
+	case 429:
+		return ErrThrottled, true
+	case 501:
+		return ErrNotImplemented, false
+	}
+	if status >= 500 {
+		return ErrTransient, true
+	}
+	return nil, false
+}
+
+// inputError is the answer to a call that cannot be sent.
+func inputError(op, bucket, key, message string) *Error {
+	return &Error{Op: op, Bucket: bucket, Key: clip(key, MaxKeyLength), Message: message, kind: ErrInvalidInput}
+}

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"crypto/x509"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -44,11 +45,12 @@ const (
 	ChecksumOff
 )
 
-// Options configures a Client. The zero value is made usable by Defaults.
+// Options configures a Client. The zero value speaks unsigned to AWS; New
+// fills what is unset by Defaults and refuses what Validate refuses.
 type Options struct {
 	// Region signs the requests and, on AWS, chooses the endpoint. Default us-east-1.
 	Region string
-	// Endpoint is the URL, or host[:port] for https, of a server other than AWS's own.
+	// Endpoint is the URL, or host[:port], of a server other than AWS's own.
 	Endpoint   string
 	Addressing Addressing
 	// DualStack, FIPS and Accelerate choose among AWS's endpoints.
@@ -62,29 +64,37 @@ type Options struct {
 	// RequesterPays accepts that the caller pays for requests (x-amz-request-payer).
 	RequesterPays bool
 
-	// Connections bounds the connections to one host.
+	// Connections bounds the exchanges under way at one time, hence the
+	// connections; further calls wait for one to end. Default 64.
 	Connections int
-	// ConnectTimeout bounds name resolution, connecting and, once more, the TLS handshake.
+	// ConnectTimeout bounds name resolution and connecting, and once more the
+	// TLS handshake. Default 10 s.
 	ConnectTimeout time.Duration
 	// StallTimeout cuts a transfer that has moved next to nothing for so long.
+	// Default 20 s.
 	StallTimeout time.Duration
-	// ResponseTimeout bounds the wait from the end of a request to its
-	// response's headers. Copies and the completion of uploads get ten times as long.
+	// ResponseTimeout bounds the wait from the end of a request to the headers
+	// of its response. Copies and the completion of uploads, which may work for
+	// minutes before they answer, get ten times as long. Default 60 s.
 	ResponseTimeout time.Duration
-	// Deadline bounds the time that one call spends on retries.
+	// Deadline is how long after its start a call may still begin another
+	// attempt. Default 60 s.
 	Deadline time.Duration
-	// MaxAttempts bounds the attempts of one call, the first included.
+	// MaxAttempts bounds the attempts of one call, the first included. Default 12.
 	MaxAttempts int
 	IPFamily    IPFamily
-	// RootCAs replaces the system's certificate authorities.
+	// RootCAs replaces the system's certificate authorities, which are those of
+	// SSL_CERT_FILE where that is set. See CertPool.
 	RootCAs *x509.CertPool
 	// InsecureSkipVerify accepts any certificate.
 	InsecureSkipVerify bool
 
 	Checksums ChecksumMode
-	// ChecksumAlgorithm is the checksum of uploads. Default CRC32C.
+	// ChecksumAlgorithm is the checksum of uploads. Default CRC32C, which
+	// processors compute at memory speed.
 	ChecksumAlgorithm ChecksumAlgorithm
 
+	// UserAgent is the header of that name. Default "s3mount".
 	UserAgent string
 	// Logger gets one debug record per attempt, without secrets. Default: none.
 	Logger *slog.Logger
@@ -104,13 +114,96 @@ type Attempt struct {
 	Start         time.Time     // when the attempt began
 	Header        time.Duration // from Start to the response's headers
 	Duration      time.Duration // from Start to the end of the body
-	BytesSent     int64         // of the request's body, as the object's bytes
+	BytesSent     int64         // of the caller's body
 	BytesReceived int64         // of the response's body
 	Err           error         // why the attempt failed, if it did
 }
 
-// Defaults returns o with every unset option set.
-func (o Options) Defaults() Options { return o }
+// The defaults of Options.
+const (
+	defaultRegion = "us-east-1"
+	// defaultConnections lets 64 small requests overlap; at 20 ms each that is
+	// 3200/s, near what two cores can do. Large transfers saturate with four.
+	defaultConnections = 64
+	// defaultConnectTimeout outlasts three lost SYN packets (1+2+4 s).
+	defaultConnectTimeout = 10 * time.Second
+	// defaultStallTimeout outlasts a Wi-Fi roam or a failover of a NAT.
+	defaultStallTimeout = 20 * time.Second
+	// defaultResponseTimeout: S3 answers within seconds, slow gateways within
+	// a minute.
+	defaultResponseTimeout = 60 * time.Second
+	defaultDeadline        = 60 * time.Second
+	// defaultMaxAttempts reaches the default deadline on average.
+	defaultMaxAttempts = 12
+)
 
-// Validate reports the first option that cannot be used, by its name.
-func (o Options) Validate() error { return nil }
+// Defaults returns o with every unset option set.
+func (o Options) Defaults() Options {
+	setDefault(&o.Region, defaultRegion)
+	setDefault(&o.Connections, defaultConnections)
+	setDefault(&o.ConnectTimeout, defaultConnectTimeout)
+	setDefault(&o.StallTimeout, defaultStallTimeout)
+	setDefault(&o.ResponseTimeout, defaultResponseTimeout)
+	setDefault(&o.Deadline, defaultDeadline)
+	setDefault(&o.MaxAttempts, defaultMaxAttempts)
+	setDefault(&o.ChecksumAlgorithm, CRC32C)
+	setDefault(&o.UserAgent, "s3mount")
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func setDefault[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// Validate reports the first option that cannot be used, by its name. The
+// error is ErrInvalidInput.
+func (o Options) Validate() error {
+	bad := func(format string, args ...any) error {
+		return &Error{Op: "New", Message: fmt.Sprintf(format, args...), kind: ErrInvalidInput}
+	}
+	for name, d := range map[string]time.Duration{"ConnectTimeout": o.ConnectTimeout, "StallTimeout": o.StallTimeout,
+		"ResponseTimeout": o.ResponseTimeout, "Deadline": o.Deadline} {
+		if d < 0 {
+			return bad("option %s: %v is negative", name, d)
+		}
+	}
+	switch {
+	case o.Connections < 0:
+		return bad("option Connections: %d is negative", o.Connections)
+	case o.MaxAttempts < 0:
+		return bad("option MaxAttempts: %d is negative", o.MaxAttempts)
+	case o.ChecksumAlgorithm != "" && o.ChecksumAlgorithm != CRC32C && o.ChecksumAlgorithm != CRC64NVME:
+		return bad("option ChecksumAlgorithm: %q is neither CRC32C nor CRC64NVME", o.ChecksumAlgorithm)
+	case o.Addressing > AddressingVirtualHost:
+		return bad("option Addressing: unknown value %d", o.Addressing)
+	case o.IPFamily > IPv6Only:
+		return bad("option IPFamily: unknown value %d", o.IPFamily)
+	case o.Checksums > ChecksumOff:
+		return bad("option Checksums: unknown value %d", o.Checksums)
+	case o.Endpoint != "" && (o.DualStack || o.FIPS || o.Accelerate):
+		return bad("option Endpoint: excludes DualStack, FIPS and Accelerate, which choose among AWS's endpoints")
+	case o.Accelerate && (o.FIPS || o.Addressing == AddressingPath):
+		return bad("option Accelerate: has neither FIPS nor path-style endpoints")
+	case !validRegion(o.Region):
+		return bad("option Region: %q is not a region", clip(o.Region, 64))
+	}
+	if _, err := parseEndpoint(o); err != nil {
+		return bad("option Endpoint: %v", err)
+	}
+	return nil
+}
+
+func validRegion(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isUnreserved(s[i]) || s[i] == '~' {
+			return false
+		}
+	}
+	return len(s) <= 64
+}

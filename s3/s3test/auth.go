@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -216,16 +217,21 @@ func (c *call) canonical(s *signature, payload string) string {
 
 // canonicalQuery is the query in the form that is signed.
 func canonicalQuery(query url.Values) string {
-	var pairs []string
+	encoded := map[string][]string{}
 	for name, values := range query {
 		if name == "X-Amz-Signature" {
 			continue
 		}
+		name = encodeAll(name)
 		for _, v := range values {
-			pairs = append(pairs, encodeAll(name)+"="+encodeAll(v))
+			encoded[name] = append(encoded[name], name+"="+encodeAll(v))
 		}
 	}
-	slices.Sort(pairs)
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(encoded)) {
+		slices.Sort(encoded[name])
+		pairs = append(pairs, encoded[name]...)
+	}
 	return strings.Join(pairs, "&")
 }
 

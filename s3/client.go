@@ -1,0 +1,74 @@
+package s3
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Client speaks to one S3 server. It is safe for use by many goroutines.
+type Client struct {
+	opts      Options
+	endpoint  endpoint
+	transport *http.Transport
+	rt        http.RoundTripper
+	pool      *bufferPool
+	signer    signer
+	budget    *retryBudget
+	backoff   backoff
+	slots     chan struct{} // one per exchange under way
+	integrity integrity
+
+	regions     sync.Map     // bucket → region, where it is not Options.Region
+	virtualHost atomic.Bool  // the server refused path-style
+	skew        atomic.Int64 // nanoseconds that the server's clock is ahead
+}
+
+// New returns a client. It does not speak to the server yet.
+func New(o Options) (*Client, error) {
+	if o.Region == "" && o.Endpoint != "" {
+		if e, err := parseEndpoint(o); err == nil {
+			o.Region = regionOfHost(e.host)
+		}
+	}
+	o = o.Defaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	e, err := parseEndpoint(o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		opts:     o,
+		endpoint: e,
+		pool:     new(bufferPool),
+		budget:   newRetryBudget(),
+		backoff:  fullJitter,
+		slots:    make(chan struct{}, o.Connections),
+	}
+	c.integrity.init(o, e)
+	c.transport = newTransport(o, c.pool)
+	c.rt = c.transport
+	if o.Transport != nil {
+		c.rt = o.Transport(c.transport)
+	}
+	return c, nil
+}
+
+// Close drops idle connections. Calls under way go on.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// now is the time by the server's clock, as far as it is known to differ.
+func (c *Client) now() time.Time {
+	return time.Now().Add(time.Duration(c.skew.Load())).UTC()
+}
+
+// region is the region that a bucket was found in, "" if not known.
+func (c *Client) region(bucket string) string {
+	if r, ok := c.regions.Load(bucket); ok {
+		return r.(string)
+	}
+	return ""
+}

@@ -1,0 +1,120 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// copySource is the value of x-amz-copy-source.
+func copySource(bucket, key, version string) string {
+	var s string
+	if len(bucket) > 4 && bucket[:4] == "arn:" {
+		s = bucket + "/object/" + escapeKey(key)
+	} else {
+		s = "/" + bucket + "/" + escapeKey(key)
+	}
+	if version != "" {
+		s += "?versionId=" + string(appendEscaped(nil, version, false))
+	}
+	return s
+}
+
+// Copy copies an object within S3 and keeps or replaces its properties
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html). A
+// source over MaxPartSize is copied by parts in parallel. An error inside a
+// response with status 200 is an error.
+func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
+	if in.SrcSize > MaxPartSize {
+		return c.copyLarge(ctx, in)
+	}
+	out, err := c.copyObject(ctx, in)
+	if err != nil && in.SrcSize == 0 && mayBeTooLarge(err) {
+		return c.copyLarge(ctx, in)
+	}
+	return out, err
+}
+
+const opCopy = "CopyObject"
+
+func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
+	h := make(http.Header, 16)
+	switch msg := badBucket(in.SrcBucket); {
+	case msg != "":
+		return nil, inputError(opCopy, in.SrcBucket, in.SrcKey, "source: "+msg)
+	case in.SrcKey == "" || in.Key == "":
+		return nil, inputError(opCopy, in.Bucket, in.Key, "key is empty")
+	}
+	h["X-Amz-Copy-Source"] = []string{copySource(in.SrcBucket, in.SrcKey, in.SrcVersionID)}
+	set(h, "X-Amz-Copy-Source-If-Match", in.SrcIfMatch)
+	set(h, "If-Match", in.IfMatch)
+	set(h, "If-None-Match", in.IfNoneMatch)
+	in.SrcSSE.apply(h, ssecCopyPrefix)
+	if msg := in.ObjectOptions.apply(h); msg != "" {
+		return nil, inputError(opCopy, in.Bucket, in.Key, msg)
+	}
+	if in.ReplaceMetadata {
+		h["X-Amz-Metadata-Directive"] = []string{"REPLACE"}
+	}
+	if len(in.Tags) > 0 {
+		h["X-Amz-Tagging-Directive"] = []string{"REPLACE"}
+	}
+	out := new(CopyOutput)
+	k := &call{op: opCopy, method: http.MethodPut, bucket: in.Bucket, key: in.Key, header: h, slow: true,
+		consume: func(resp *response) error {
+			out.VersionID = first(resp.header, "X-Amz-Version-Id")
+			return c.readDocument(resp, func(data []byte) error {
+				r, err := parseResult(data, "CopyObjectResult")
+				out.ETag, out.LastModified = r.etag, r.modified
+				return err
+			})
+		}}
+	if _, err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// result is what the small documents of acknowledgement hold.
+type result struct {
+	etag, uploadID string
+	modified       time.Time
+	sum            Checksum
+}
+
+// parseResult reads a document that must have the root element given. An
+// <Error> in its place is returned as an error.
+func parseResult(data []byte, want string) (result, error) {
+	var r result
+	var root string
+	err := parseXML(data, func(parent, name, text []byte) error {
+		if parent == nil {
+			root = string(name)
+			return nil
+		}
+		switch string(name) {
+		case "ETag":
+			r.etag = string(text)
+		case "UploadId":
+			r.uploadID = string(text)
+		case "LastModified":
+			r.modified, _ = time.Parse(time.RFC3339, string(text))
+		case "ChecksumCRC32C":
+			r.sum = Checksum{CRC32C, string(text)}
+		case "ChecksumCRC64NVME":
+			r.sum = Checksum{CRC64NVME, string(text)}
+		}
+		return nil
+	})
+	if err == nil && root == "Error" {
+		return r, errorIn200(data)
+	}
+	if err == nil && root != want {
+		err = fmt.Errorf("root element is %q, not %s", clip(root, 40), want)
+	}
+	if err != nil {
+		return r, badDocument(data, err)
+	}
+	return r, nil
+}

@@ -1,0 +1,286 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// call is one request of the API, over all its attempts.
+type call struct {
+	op          string
+	method      string
+	bucket, key string
+	query       string      // encoded
+	header      http.Header // canonical names; not changed by attempts
+	body        *payload    // nil: none
+	document    []byte      // an XML body, instead of body
+	expect100   bool
+	slow        bool   // the server may work for minutes before it answers
+	host        string // redirected to, for this call only
+	// consume, if set, reads the response within the attempt, so that a body
+	// that is cut short or tells of an error is retried like any failure.
+	consume func(*response) error
+}
+
+// response is a successful answer. Its body must be read to the end or closed.
+type response struct {
+	status int
+	header http.Header
+	length int64 // of the body; -1 if not known
+	body   *recvBody
+}
+
+// exchange is one attempt under way.
+type exchange struct {
+	c      *Client
+	k      *call
+	ctx    context.Context // the caller's
+	cancel context.CancelCauseFunc
+	own    context.Context // ctx with cancel
+	wd     *watchdog
+	body   *sendBody
+	at     Attempt
+	ended  bool
+}
+
+// attempt makes one HTTP exchange. The error, if any, is marked with whether
+// it is worth another.
+func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Error) {
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		select {
+		case c.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, k.fail(contextError(ctx))
+		}
+	}
+	own, cancel := context.WithCancelCause(ctx)
+	x := &exchange{c: c, k: k, ctx: ctx, own: own, cancel: cancel,
+		at: Attempt{Op: k.op, Bucket: k.bucket, Retry: try, Start: time.Now()}}
+	x.wd = newWatchdog(cancel, c.opts.StallTimeout)
+	resp, err := x.run()
+	if err != nil {
+		if k.body != nil && x.body != nil {
+			k.body.sent = k.body.sent || x.body.sent.Load() > 0
+		}
+		x.at.Err = err
+		x.end()
+		return nil, err
+	}
+	return resp, nil
+}
+
+func (x *exchange) run() (*response, *Error) {
+	req, e := x.request()
+	if e != nil {
+		return nil, e
+	}
+	patience := x.c.opts.ResponseTimeout + 2*x.c.opts.ConnectTimeout
+	if x.k.slow {
+		patience += 9 * x.c.opts.ResponseTimeout
+	}
+	x.wd.await(patience)
+	hr, err := x.c.rt.RoundTrip(req)
+	x.wd.stop()
+	x.at.Header = time.Since(x.at.Start)
+	if err != nil {
+		return nil, x.networkError("", err)
+	}
+	x.at.Status = hr.StatusCode
+	resp := &response{status: hr.StatusCode, header: hr.Header, length: hr.ContentLength,
+		body: &recvBody{x: x, src: hr.Body}}
+	if hr.StatusCode/100 != 2 {
+		e := x.answerError(resp)
+		resp.body.Close()
+		return nil, e
+	}
+	if x.k.consume == nil {
+		return resp, nil
+	}
+	err = x.k.consume(resp)
+	if err == nil && x.body != nil && x.body.sent.Load() < x.body.size {
+		err = errors.New("server answered before it had the body")
+		return nil, x.networkError("", err)
+	}
+	resp.body.Close()
+	if err != nil {
+		return nil, x.consumeError(resp, err)
+	}
+	return resp, nil
+}
+
+// consumeError places an error of call.consume.
+func (x *exchange) consumeError(resp *response, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.Op, e.Bucket, e.Key = x.k.op, x.k.bucket, x.k.key
+		setDefault(&e.Status, resp.status)
+		setDefault(&e.RequestID, first(resp.header, "X-Amz-Request-Id"))
+		return e
+	}
+	var p permanentError
+	if errors.As(err, &p) {
+		e := x.k.fail(p.error)
+		e.Status = resp.status
+		return e
+	}
+	return x.networkError("read response", err)
+}
+
+// request builds and signs the HTTP request.
+func (x *exchange) request() (*http.Request, *Error) {
+	c, k := x.c, x.k
+	t, err := c.locate(k.bucket, k.key, c.region(k.bucket))
+	if err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			e.Op = k.op
+			return nil, e
+		}
+		return nil, k.fail(err)
+	}
+	if k.host != "" {
+		t.host = k.host
+	}
+	h := make(http.Header, len(k.header)+8)
+	for name, v := range k.header {
+		h[name] = v
+	}
+	u := &url.URL{Scheme: t.scheme, Host: t.host, Path: t.path, RawQuery: k.query}
+	if plain, err := url.PathUnescape(t.path); err == nil && plain != t.path {
+		u.Path, u.RawPath = plain, t.path
+	}
+	req := (&http.Request{Method: k.method, URL: u, Host: t.host, Header: h,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(x.own)
+	if err := x.attachBody(req); err != nil {
+		e := k.fail(fmt.Errorf("read body: %w", err))
+		return nil, e
+	}
+	h["User-Agent"] = []string{c.opts.UserAgent}
+	if c.opts.RequesterPays {
+		h["X-Amz-Request-Payer"] = []string{"requester"}
+	}
+	cr, signed, err := c.credentials(x.own)
+	if err != nil {
+		return nil, x.credentialError(err)
+	}
+	if signed {
+		c.signer.sign(req, t.path, k.query, cr, signTarget{t.region, t.service, c.now()})
+	} else {
+		delete(h, "X-Amz-Content-Sha256")
+		if h.Get("X-Amz-Trailer") != "" {
+			h["X-Amz-Content-Sha256"] = []string{unsignedTrailer}
+		}
+	}
+	return req, nil
+}
+
+func (x *exchange) attachBody(req *http.Request) error {
+	c, k, h := x.c, x.k, req.Header
+	if k.expect100 {
+		h["Expect"] = []string{"100-continue"}
+	}
+	switch {
+	case k.body != nil:
+		b, err := c.prepare(k.body, h)
+		if err != nil {
+			return err
+		}
+		b.wd = x.wd
+		x.body = b
+		req.Body, req.ContentLength = b, b.size
+		if b.sum != nil {
+			req.ContentLength += frameLen(b.size, b.sum.algorithm)
+		}
+		if req.ContentLength == 0 {
+			req.Body = http.NoBody
+		}
+	case k.document != nil:
+		h["X-Amz-Content-Sha256"] = []string{sha256Hex(k.document)}
+		req.Body = io.NopCloser(bytes.NewReader(k.document))
+		req.ContentLength = int64(len(k.document))
+	default:
+		h["X-Amz-Content-Sha256"] = emptyPayloadHeader
+	}
+	return nil
+}
+
+// end releases what the attempt holds and reports it. It is called once the
+// response's body is done with.
+func (x *exchange) end() {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	x.wd.stop()
+	x.cancel(nil)
+	if x.body != nil {
+		x.body.stop()
+		x.at.BytesSent = x.body.sent.Load()
+	}
+	<-x.c.slots
+	x.at.Duration = time.Since(x.at.Start)
+	if x.c.opts.Observer != nil {
+		x.c.opts.Observer(x.at)
+	}
+	if log := x.c.opts.Logger; log.Enabled(x.ctx, slog.LevelDebug) {
+		log.LogAttrs(x.ctx, slog.LevelDebug, "s3 attempt", slog.String("op", x.k.op),
+			slog.String("bucket", x.k.bucket), slog.String("key", x.k.key), slog.Int("retry", x.at.Retry),
+			slog.Int("status", x.at.Status), slog.Duration("duration", x.at.Duration),
+			slog.Int64("sent", x.at.BytesSent), slog.Int64("received", x.at.BytesReceived), slog.Any("error", x.at.Err))
+	}
+}
+
+// recvBody is the body of a response, watched for stalls.
+type recvBody struct {
+	x   *exchange
+	src io.ReadCloser
+	eof bool
+}
+
+// Read implements io.Reader. A body that is cut short gives io.ErrUnexpectedEOF.
+func (b *recvBody) Read(p []byte) (int, error) {
+	x := b.x
+	x.wd.begin()
+	n, err := b.src.Read(p)
+	x.wd.progress(n, false)
+	x.at.BytesReceived += int64(n)
+	if err == io.EOF {
+		b.eof = true
+		return n, err
+	}
+	if err != nil {
+		if cause := context.Cause(x.own); cause != nil && x.ctx.Err() == nil {
+			err = cause
+		}
+		x.at.Err = err
+	}
+	return n, err
+}
+
+// drainMax is how much of an unread body is read to keep the connection: less
+// than what is in flight on a fast line anyway.
+const drainMax = 64 << 10
+
+// Close drops the rest of the body and ends the exchange.
+func (b *recvBody) Close() error {
+	if b.x.ended {
+		return nil
+	}
+	if !b.eof && b.x.own.Err() == nil {
+		b.x.wd.begin()
+		io.CopyN(io.Discard, b.src, drainMax)
+		b.x.wd.stop()
+	}
+	b.src.Close()
+	b.x.end()
+	return nil
+}

@@ -1,0 +1,142 @@
+package s3
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Get opens an object or a range of it
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
+//
+// The errors are ErrNotModified and ErrPreconditionFailed for the conditions,
+// ErrInvalidRange for a range that starts past the end, ErrNotFound. The
+// caller closes the Body of the answer; a Body not read to its end costs the
+// connection if much is left of it.
+func (c *Client) Get(ctx context.Context, in *GetInput) (*GetOutput, error) {
+	k, err := c.getCall(in)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.do(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	out := &GetOutput{ObjectInfo: objectInfo(in.Key, resp)}
+	if e := out.place(resp, in); e != nil {
+		resp.body.Close()
+		return nil, k.fail(e)
+	}
+	body := &getBody{c: c, ctx: ctx, in: *in, out: out, src: resp.body, left: out.Length}
+	if sum := out.Checksum; c.integrity.state.Load() != checksumOff && sum.whole() && out.Length == out.Size {
+		body.sum = &checksummer{algorithm: sum.Algorithm}
+	}
+	out.Body = body
+	return out, nil
+}
+
+func (c *Client) getCall(in *GetInput) (*call, error) {
+	h := make(http.Header, 12)
+	in.Conditions.apply(h)
+	in.SSE.apply(h, ssecPrefix)
+	if msg := in.Range.apply(h); msg != "" {
+		return nil, inputError("GetObject", in.Bucket, in.Key, msg)
+	}
+	if in.Key == "" {
+		return nil, inputError("GetObject", in.Bucket, in.Key, "key is empty")
+	}
+	if !in.Range.set && c.integrity.state.Load() != checksumOff {
+		h["X-Amz-Checksum-Mode"] = enabledHeader
+	}
+	var q query
+	return &call{op: "GetObject", method: http.MethodGet, bucket: in.Bucket, key: in.Key,
+		query: q.add("versionId", in.VersionID).encode(), header: h}, nil
+}
+
+// enabledHeader is shared by all requests; nobody writes to it.
+var enabledHeader = []string{"ENABLED"}
+
+// place finds which bytes of the object the answer holds. A server may answer
+// a request for a range with the whole object.
+func (out *GetOutput) place(resp *response, in *GetInput) error {
+	out.Length = resp.length
+	if resp.length < 0 {
+		return errNoLength
+	}
+	if resp.status != http.StatusPartialContent {
+		return out.narrow(in.Range)
+	}
+	first, last, size, ok := parseContentRange(first(resp.header, "Content-Range"))
+	if !ok || last-first+1 != resp.length {
+		return errBadContentRange
+	}
+	if in.Range.set && in.Range.first >= 0 && first != in.Range.first ||
+		in.Range.set && in.Range.last >= 0 && last > in.Range.last {
+		return errBadContentRange
+	}
+	out.Offset, out.Size = first, size
+	return nil
+}
+
+// narrow accepts a whole object in place of a range only where the range
+// covers it; the caller would take other bytes for those asked for otherwise.
+func (out *GetOutput) narrow(r Range) error {
+	if !r.set || r.first == 0 && (r.last < 0 || r.last >= out.Size-1) || r.first < 0 && -r.first >= out.Size {
+		return nil
+	}
+	return errRangeIgnored
+}
+
+// parseContentRange reads "bytes first-last/size" (RFC 9110, section 14.4).
+func parseContentRange(v string) (first, last, size int64, ok bool) {
+	v, found := strings.CutPrefix(v, "bytes ")
+	a, rest, found1 := strings.Cut(v, "-")
+	b, n, found2 := strings.Cut(rest, "/")
+	if !found || !found1 || !found2 {
+		return 0, 0, 0, false
+	}
+	var errs [3]error
+	first, errs[0] = strconv.ParseInt(a, 10, 64)
+	last, errs[1] = strconv.ParseInt(b, 10, 64)
+	size, errs[2] = strconv.ParseInt(n, 10, 64)
+	for _, err := range errs {
+		if err != nil {
+			return 0, 0, 0, false
+		}
+	}
+	return first, last, size, 0 <= first && first <= last && last < size
+}
+
+// GetInto reads an object, or the range in.Range, into p, without a buffer in
+// between, and returns how many bytes it read. It reads no more than p holds.
+// A short object or range is no error: compare n with Length of the answer,
+// whose Body is nil.
+func (c *Client) GetInto(ctx context.Context, in *GetInput, p []byte) (out *GetOutput, n int, err error) {
+	out, err = c.Get(ctx, in)
+	if err != nil {
+		return nil, 0, err
+	}
+	body := out.Body
+	out.Body = nil
+	defer body.Close()
+	n, err = io.ReadFull(body, p[:min(int64(len(p)), out.Length)])
+	return out, n, err
+}
+
+// GetTo writes an object, or the range in.Range, to w as it arrives and
+// returns how many bytes it wrote. Body of the answer is nil.
+func (c *Client) GetTo(ctx context.Context, in *GetInput, w io.Writer) (out *GetOutput, n int64, err error) {
+	out, err = c.Get(ctx, in)
+	if err != nil {
+		return nil, 0, err
+	}
+	body := out.Body
+	out.Body = nil
+	defer body.Close()
+	buf := c.pool.get()
+	defer c.pool.put(buf)
+	n, err = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{body}, *buf)
+	return out, n, err
+}

@@ -1,0 +1,145 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+var (
+	errNoLength        = errors.New("answer has no length")
+	errBadContentRange = errors.New("answer has another range than was asked for")
+	errRangeIgnored    = errors.New("server ignores ranges")
+)
+
+// getBody is the body of a GET: it yields exactly the bytes announced, through
+// as many exchanges as that takes.
+type getBody struct {
+	c      *Client
+	ctx    context.Context
+	in     GetInput
+	out    *GetOutput
+	src    *recvBody
+	left   int64
+	sum    *checksummer // nil: nothing to check
+	r      *retries     // since the last byte that came; nil if none failed
+	err    error
+	closed bool
+}
+
+// Read implements io.Reader.
+func (b *getBody) Read(p []byte) (int, error) {
+	if b.closed {
+		return 0, errBodyClosed
+	}
+	for b.err == nil && b.left > 0 {
+		n, err := b.src.Read(p[:min(int64(len(p)), b.left)])
+		if n > 0 {
+			b.left -= int64(n)
+			b.r = nil
+			if b.sum != nil {
+				b.sum.write(p[:n])
+			}
+			if b.left == 0 {
+				b.finish()
+			} else if err != nil {
+				b.resume(err)
+			}
+			return n, nil
+		}
+		if len(p) == 0 {
+			return 0, nil
+		}
+		if err != nil {
+			b.resume(err)
+		}
+	}
+	if b.err == nil {
+		b.finish()
+	}
+	return 0, b.err
+}
+
+// finish holds the bytes to the checksum and ends the exchange.
+func (b *getBody) finish() {
+	b.src.Close()
+	b.err = io.EOF
+	if b.sum != nil && b.sum.value() != b.out.Checksum.Value {
+		b.err = b.fail(fmt.Errorf("body has %s %s, server says %s", b.sum.algorithm, b.sum.value(), b.out.Checksum.Value), ErrChecksum)
+	}
+}
+
+func (b *getBody) fail(err error, kind error) *Error {
+	return &Error{Op: "GetObject", Bucket: b.in.Bucket, Key: b.in.Key, Err: err, kind: kind}
+}
+
+// resume opens the body again at the byte where it broke, on the same ETag.
+// If it cannot, b.err is set.
+func (b *getBody) resume(cause error) {
+	b.src.Close()
+	if cause == io.EOF {
+		cause = io.ErrUnexpectedEOF
+	}
+	e := b.fail(fmt.Errorf("body broke after %d of %d bytes: %w", b.out.Length-b.left, b.out.Length, cause), ErrTransient)
+	if b.ctx.Err() != nil {
+		e.kind, e.Err = nil, contextError(b.ctx)
+		b.err = e
+		return
+	}
+	if b.out.ETag == "" || strings.HasPrefix(b.out.ETag, "W/") {
+		b.err = e // there is no way to ask for the same bytes
+		return
+	}
+	if b.r == nil {
+		b.r = &retries{c: b.c, start: time.Now()}
+	}
+	e.retry = true
+	if !b.r.next(b.ctx, e) {
+		b.err = e
+		return
+	}
+	b.reopen()
+}
+
+func (b *getBody) reopen() {
+	in := b.in
+	at := b.out.Offset + b.out.Length - b.left
+	in.Range = Bytes(at, at+b.left-1)
+	in.Conditions = Conditions{IfMatch: b.out.ETag}
+	if in.VersionID == "" && b.out.VersionID != "null" {
+		in.VersionID = b.out.VersionID
+	}
+	k, err := b.c.getCall(&in)
+	if err != nil {
+		b.err = err
+		return
+	}
+	resp, err := b.c.do(b.ctx, k)
+	if err != nil {
+		b.err = err
+		return
+	}
+	var out GetOutput
+	out.Size = resp.length
+	if err := out.place(resp, &in); err == nil && out.Length == b.left &&
+		first(resp.header, "Etag") == b.out.ETag {
+		b.src = resp.body
+		return
+	}
+	resp.body.Close()
+	b.err = b.fail(errBadContentRange, ErrPreconditionFailed)
+}
+
+var errBodyClosed = errors.New("read of a closed body")
+
+// Close implements io.Closer.
+func (b *getBody) Close() error {
+	if !b.closed {
+		b.closed = true
+		b.src.Close()
+	}
+	return nil
+}

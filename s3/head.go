@@ -1,0 +1,51 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+)
+
+// Head asks for what S3 tells of an object beside its bytes
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html). The
+// answer to HEAD has no body, so that the kinds of error are those that a
+// status can tell: a missing bucket is ErrNotFound like a missing key.
+func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
+	if in.Key == "" {
+		return nil, inputError("HeadObject", in.Bucket, in.Key, "key is empty")
+	}
+	h := make(http.Header, 10)
+	in.Conditions.apply(h)
+	in.SSE.apply(h, ssecPrefix)
+	if c.integrity.state.Load() != checksumOff {
+		h["X-Amz-Checksum-Mode"] = enabledHeader
+	}
+	var q query
+	k := &call{op: "HeadObject", method: http.MethodHead, bucket: in.Bucket, key: in.Key,
+		query: q.add("versionId", in.VersionID).encode(), header: h}
+	resp, err := c.do(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	resp.body.Close()
+	info := objectInfo(in.Key, resp)
+	info.Size = max(info.Size, 0)
+	return &info, nil
+}
+
+const opHeadBucket = "HeadBucket"
+
+// HeadBucket asks whether a bucket is there and may be used, and where it is
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html).
+func (c *Client) HeadBucket(ctx context.Context, bucket string) (*BucketInfo, error) {
+	resp, err := c.do(ctx, &call{op: opHeadBucket, method: http.MethodHead, bucket: bucket})
+	if err != nil {
+		return nil, err
+	}
+	resp.body.Close()
+	return &BucketInfo{Region: first(resp.header, "X-Amz-Bucket-Region")}, nil
+}
+
+// putOutput reads the headers that acknowledge a write.
+func putOutput(h http.Header) PutOutput {
+	return PutOutput{ETag: first(h, "Etag"), VersionID: first(h, "X-Amz-Version-Id"), Date: httpTime(first(h, "Date"))}
+}

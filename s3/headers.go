@@ -1,0 +1,192 @@
+package s3
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// set adds a header unless its value is empty. name is canonical.
+func set(h http.Header, name, value string) {
+	if value != "" {
+		h[name] = []string{value}
+	}
+}
+
+// apply adds the conditions of RFC 9110, section 13.
+func (in Conditions) apply(h http.Header) {
+	set(h, "If-Match", in.IfMatch)
+	set(h, "If-None-Match", in.IfNoneMatch)
+	if !in.IfModifiedSince.IsZero() {
+		set(h, "If-Modified-Since", in.IfModifiedSince.UTC().Format(http.TimeFormat))
+	}
+	if !in.IfUnmodifiedSince.IsZero() {
+		set(h, "If-Unmodified-Since", in.IfUnmodifiedSince.UTC().Format(http.TimeFormat))
+	}
+}
+
+// apply adds the key of SSE-C under prefix "X-Amz-" or "X-Amz-Copy-Source-"
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html).
+func (k *CustomerKey) apply(h http.Header, prefix string) {
+	if k == nil {
+		return
+	}
+	sum := md5.Sum(k.Key[:])
+	prefix += "Server-Side-Encryption-Customer-"
+	h[prefix+"Algorithm"] = []string{"AES256"}
+	h[prefix+"Key"] = []string{base64.StdEncoding.EncodeToString(k.Key[:])}
+	h[prefix+"Key-Md5"] = []string{base64.StdEncoding.EncodeToString(sum[:])}
+}
+
+// sentSSEC are the prefixes of SSE-C's headers.
+const (
+	ssecPrefix     = "X-Amz-"
+	ssecCopyPrefix = "X-Amz-Copy-Source-"
+)
+
+// String keeps the key out of logs.
+func (k *CustomerKey) String() string { return "SSE-C key" }
+
+// GoString keeps the key out of logs.
+func (k *CustomerKey) GoString() string { return k.String() }
+
+// apply adds the properties that an object is written with. It returns what
+// is wrong with them, "" if nothing.
+func (o *ObjectOptions) apply(h http.Header) string {
+	set(h, "Content-Type", o.ContentType)
+	set(h, "Content-Encoding", o.ContentEncoding)
+	set(h, "Content-Disposition", o.ContentDisposition)
+	set(h, "Content-Language", o.ContentLanguage)
+	set(h, "Cache-Control", o.CacheControl)
+	set(h, "Expires", o.Expires)
+	set(h, "X-Amz-Acl", o.ACL)
+	set(h, "X-Amz-Storage-Class", o.StorageClass)
+	if len(o.Tags) > 0 {
+		h["X-Amz-Tagging"] = []string{encodeTags(o.Tags)}
+	}
+	for name, v := range o.Metadata {
+		if !validMetaName(name) {
+			return "metadata name " + strconv.Quote(clip(name, 64)) + " is not valid in a header"
+		}
+		h[textproto.CanonicalMIMEHeaderKey(metaPrefix+name)] = []string{encodeMeta(v)}
+	}
+	return o.SSE.apply(h)
+}
+
+func (s *ServerSideEncryption) apply(h http.Header) string {
+	if s.Customer != nil {
+		if s.Algorithm != "" {
+			return "SSE: Customer excludes Algorithm"
+		}
+		s.Customer.apply(h, ssecPrefix)
+		return ""
+	}
+	set(h, "X-Amz-Server-Side-Encryption", s.Algorithm)
+	set(h, "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", s.KMSKeyID)
+	set(h, "X-Amz-Server-Side-Encryption-Context", s.KMSContext)
+	if s.BucketKeyEnabled {
+		set(h, "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", "true")
+	}
+	return ""
+}
+
+func encodeTags(tags map[string]string) string {
+	names := make([]string, 0, len(tags))
+	for name := range tags {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(name) + "=" + url.QueryEscape(tags[name]))
+	}
+	return b.String()
+}
+
+// apply adds the Range header. It returns what is wrong with r, "" if nothing.
+func (r Range) apply(h http.Header) string {
+	if !r.set {
+		return ""
+	}
+	switch {
+	case r.first < 0 && r.last != -1, r.last < -1, r.last >= 0 && r.last < r.first:
+		return "range " + r.String() + " is not valid"
+	}
+	h["Range"] = []string{r.String()}
+	return ""
+}
+
+// String is the range as HTTP writes it, e.g. "bytes=0-99".
+func (r Range) String() string {
+	var buf [64]byte
+	b := append(buf[:0], "bytes="...)
+	if r.first < 0 {
+		return string(strconv.AppendInt(b, r.first, 10))
+	}
+	b = append(strconv.AppendInt(b, r.first, 10), '-')
+	if r.last != -1 {
+		b = strconv.AppendInt(b, r.last, 10)
+	}
+	return string(b)
+}
+
+// objectInfo reads the headers that describe an object
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html).
+func objectInfo(key string, resp *response) ObjectInfo {
+	h := resp.header
+	info := ObjectInfo{
+		Key:                key,
+		Size:               resp.length,
+		ETag:               first(h, "Etag"),
+		LastModified:       httpTime(first(h, "Last-Modified")),
+		VersionID:          first(h, "X-Amz-Version-Id"),
+		StorageClass:       first(h, "X-Amz-Storage-Class"),
+		ContentType:        first(h, "Content-Type"),
+		ContentEncoding:    strings.TrimPrefix(first(h, "Content-Encoding"), "aws-chunked,"),
+		ContentDisposition: first(h, "Content-Disposition"),
+		ContentLanguage:    first(h, "Content-Language"),
+		CacheControl:       first(h, "Cache-Control"),
+		Expires:            first(h, "Expires"),
+		Checksum:           checksumOf(h),
+		SSE:                first(h, "X-Amz-Server-Side-Encryption"),
+		Restore:            first(h, "X-Amz-Restore"),
+		ArchiveStatus:      first(h, "X-Amz-Archive-Status"),
+		DeleteMarker:       first(h, "X-Amz-Delete-Marker") == "true",
+	}
+	if info.ContentEncoding == "aws-chunked" {
+		info.ContentEncoding = ""
+	}
+	if info.StorageClass == "STANDARD" {
+		info.StorageClass = ""
+	}
+	info.MissingMeta, _ = strconv.Atoi(first(h, "X-Amz-Missing-Meta"))
+	for name, v := range h {
+		if len(name) > len(metaPrefix) && name[:len(metaPrefix)] == metaPrefix {
+			if info.Metadata == nil {
+				info.Metadata = make(map[string]string)
+			}
+			info.Metadata[strings.ToLower(name[len(metaPrefix):])] = decodeMeta(v)
+		}
+	}
+	return info
+}
+
+func httpTime(v string) time.Time {
+	if v == "" {
+		return time.Time{}
+	}
+	t, err := http.ParseTime(v)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

@@ -1,0 +1,187 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Ls asks for one page of a listing
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
+// Keys come in the order of their bytes. A page may hold fewer than MaxKeys,
+// even nothing, and not be the last: that is for NextToken to say.
+func (c *Client) Ls(ctx context.Context, in *LsInput) (*LsPage, error) {
+	if in.MaxKeys < 0 {
+		return nil, inputError("ListObjectsV2", in.Bucket, "", "max keys is negative")
+	}
+	q := make(query, 0, 7)
+	q = append(q, param{"list-type", "2"}, param{"encoding-type", "url"})
+	q = q.add("prefix", in.Prefix).add("delimiter", in.Delimiter)
+	if in.ContinuationToken != "" {
+		q = q.add("continuation-token", in.ContinuationToken)
+	} else {
+		q = q.add("start-after", in.StartAfter)
+	}
+	if in.MaxKeys > 0 {
+		q = q.add("max-keys", strconv.Itoa(min(in.MaxKeys, MaxListKeys)))
+	}
+	var page *LsPage
+	k := &call{op: "ListObjectsV2", method: http.MethodGet, bucket: in.Bucket, query: q.encode(),
+		consume: func(resp *response) error {
+			return c.readDocument(resp, func(data []byte) (err error) {
+				page, err = parseList(data)
+				return err
+			})
+		}}
+	if _, err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	if page.NextToken != "" && page.NextToken == in.ContinuationToken {
+		return nil, k.fail(errListLoop)
+	}
+	return page, nil
+}
+
+var errListLoop = errors.New("server repeats a page of the listing")
+
+// LsAll yields all objects and common prefixes of a listing in key order. An
+// error ends it.
+func (c *Client) LsAll(ctx context.Context, in *LsInput) iter.Seq2[LsEntry, error] {
+	return func(yield func(LsEntry, error) bool) {
+		next := *in
+		for {
+			page, err := c.Ls(ctx, &next)
+			if err != nil {
+				yield(LsEntry{}, err)
+				return
+			}
+			if !page.each(func(e LsEntry) bool { return yield(e, nil) }) || page.NextToken == "" {
+				return
+			}
+			next.ContinuationToken = page.NextToken
+		}
+	}
+}
+
+// each merges objects and prefixes by key.
+func (p *LsPage) each(yield func(LsEntry) bool) bool {
+	objects, prefixes := p.Objects, p.CommonPrefixes
+	for len(objects)+len(prefixes) > 0 {
+		var e LsEntry
+		if len(prefixes) == 0 || len(objects) > 0 && objects[0].Key < prefixes[0] {
+			e.ListedObject, objects = objects[0], objects[1:]
+		} else {
+			e.Key, e.IsPrefix, prefixes = prefixes[0], true, prefixes[1:]
+		}
+		if !yield(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// listParser collects a page of a listing.
+type listParser struct {
+	page      LsPage
+	cur       ListedObject
+	encoded   bool
+	truncated bool
+	root      string
+}
+
+// parseList reads a <ListBucketResult>.
+func parseList(data []byte) (*LsPage, error) {
+	p := listParser{}
+	if err := parseXML(data, p.element); err != nil {
+		return nil, badDocument(data, err)
+	}
+	switch {
+	case p.root == "Error":
+		return nil, errorIn200(data)
+	case p.root != "ListBucketResult":
+		return nil, badDocument(data, fmt.Errorf("root element is %q", clip(p.root, 40)))
+	case p.truncated && p.page.NextToken == "":
+		return nil, badDocument(data, errors.New("listing is truncated but names no continuation token"))
+	case !p.truncated:
+		p.page.NextToken = ""
+	}
+	if p.encoded {
+		p.decode()
+	}
+	return &p.page, nil
+}
+
+// decode undoes encoding-type=url, which servers may announce after the keys.
+func (p *listParser) decode() {
+	for i := range p.page.Objects {
+		p.page.Objects[i].Key = unescapeListed(p.page.Objects[i].Key)
+	}
+	for i := range p.page.CommonPrefixes {
+		p.page.CommonPrefixes[i] = unescapeListed(p.page.CommonPrefixes[i])
+	}
+}
+
+func (p *listParser) element(parent, name, text []byte) error {
+	switch string(parent) {
+	case "Contents":
+		return p.field(name, text)
+	case "CommonPrefixes":
+		if string(name) == "Prefix" {
+			p.page.CommonPrefixes = append(p.page.CommonPrefixes, string(text))
+		}
+	case "ListBucketResult":
+		switch string(name) {
+		case "Contents":
+			if p.page.Objects == nil {
+				p.page.Objects = make([]ListedObject, 0, 64)
+			}
+			p.page.Objects = append(p.page.Objects, p.cur)
+			p.cur = ListedObject{}
+		case "IsTruncated":
+			p.truncated = string(text) == "true"
+		case "NextContinuationToken":
+			p.page.NextToken = string(text)
+		case "EncodingType":
+			p.encoded = string(text) == "url"
+		}
+	case "":
+		p.root = string(name)
+	}
+	return nil
+}
+
+func (p *listParser) field(name, text []byte) error {
+	switch string(name) {
+	case "Key":
+		p.cur.Key = string(text)
+	case "Size":
+		n, err := strconv.ParseInt(string(text), 10, 64)
+		if err != nil || n < 0 {
+			return fmt.Errorf("size %q is not a number", clip(string(text), 40))
+		}
+		p.cur.Size = n
+	case "ETag":
+		p.cur.ETag = string(text)
+	case "LastModified":
+		p.cur.LastModified = p.time(text)
+	case "StorageClass":
+		if string(text) != "STANDARD" {
+			p.cur.StorageClass = string(text)
+		}
+	}
+	return nil
+}
+
+// time parses the date of a row. A date that no one can read is zero, as one
+// bad date must not hide a directory.
+func (p *listParser) time(text []byte) time.Time {
+	t, err := time.Parse(time.RFC3339, string(text))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

@@ -1,0 +1,224 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+)
+
+// CreateUpload starts a multipart upload
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html).
+// It must end in CompleteUpload or AbortUpload, else its parts are paid for
+// for ever.
+func (c *Client) CreateUpload(ctx context.Context, in *CreateUploadInput) (UploadID, error) {
+	const op = "CreateMultipartUpload"
+	h := make(http.Header, 16)
+	if msg := in.ObjectOptions.apply(h); msg != "" {
+		return UploadID{}, inputError(op, in.Bucket, in.Key, msg)
+	}
+	if in.Key == "" {
+		return UploadID{}, inputError(op, in.Bucket, in.Key, "key is empty")
+	}
+	const algorithm = "X-Amz-Checksum-Algorithm"
+	known := c.integrity.state.Load()
+	asked := c.integrity.wanted()
+	if asked {
+		h[algorithm] = []string{string(c.integrity.algorithm)}
+	}
+	id := UploadID{Bucket: in.Bucket, Key: in.Key}
+	k := &call{op: op, method: http.MethodPost, bucket: in.Bucket, key: in.Key, query: "uploads=", header: h,
+		consume: func(resp *response) error {
+			return c.readDocument(resp, func(data []byte) error {
+				r, err := parseResult(data, "InitiateMultipartUploadResult")
+				id.ID = r.uploadID
+				if err == nil && id.ID == "" {
+					err = badDocument(data, errors.New("upload has no id"))
+				}
+				return err
+			})
+		}}
+	if _, err := c.do(ctx, k); err != nil {
+		return UploadID{}, err
+	}
+	if asked && h[algorithm] == nil {
+		c.integrity.state.CompareAndSwap(known, checksumMD5)
+	}
+	return id, nil
+}
+
+// call makes a call on an upload.
+func (id UploadID) call(op, method string, q query) (*call, error) {
+	switch {
+	case id.ID == "":
+		return nil, inputError(op, id.Bucket, id.Key, "upload id is empty")
+	case id.Key == "":
+		return nil, inputError(op, id.Bucket, id.Key, "key is empty")
+	}
+	return &call{op: op, method: method, bucket: id.Bucket, key: id.Key,
+		query: append(q, param{"uploadId", id.ID}).encode(), header: make(http.Header, 12)}, nil
+}
+
+func (id UploadID) partCall(op string, number int) (*call, error) {
+	if number < 1 || number > MaxPartNumber {
+		return nil, inputError(op, id.Bucket, id.Key, "part number "+strconv.Itoa(number)+" is not in 1..10000")
+	}
+	return id.call(op, http.MethodPut, query{{"partNumber", strconv.Itoa(number)}})
+}
+
+// UploadPart uploads one part
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html). Parts
+// may come in any order and in parallel; the same number again replaces it.
+// For a part out of an io.ReaderAt, pass an io.SectionReader.
+func (c *Client) UploadPart(ctx context.Context, in *UploadPartInput) (*Part, error) {
+	k, err := uploadPartCall(in)
+	if err != nil {
+		return nil, err
+	}
+	k.body = newPayload(in.Body, in.Size)
+	part := &Part{Number: in.PartNumber, Size: in.Size}
+	err = c.upload(ctx, k, func(resp *response) {
+		part.ETag = first(resp.header, "Etag")
+		if k.body.answer != nil {
+			part.Checksum = *k.body.answer
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return part, nil
+}
+
+func uploadPartCall(in *UploadPartInput) (*call, error) {
+	const op = "UploadPart"
+	k, err := in.Upload.partCall(op, in.PartNumber)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case in.Size < 0 || in.Body == nil && in.Size > 0:
+		return nil, inputError(op, in.Upload.Bucket, in.Upload.Key, "size is negative or there is no body")
+	case in.Size > MaxPartSize:
+		return nil, &Error{Op: op, Bucket: in.Upload.Bucket, Key: in.Upload.Key, kind: ErrTooLarge, Message: "a part holds at most 5 GiB"}
+	}
+	in.SSE.apply(k.header, ssecPrefix)
+	return k, nil
+}
+
+// CopyPart makes a part from a range of another object
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
+func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error) {
+	const op = "UploadPartCopy"
+	k, err := in.Upload.partCall(op, in.PartNumber)
+	if err != nil {
+		return nil, err
+	}
+	switch msg := badBucket(in.SrcBucket); {
+	case msg != "":
+		return nil, inputError(op, in.SrcBucket, in.SrcKey, "source: "+msg)
+	case in.SrcKey == "":
+		return nil, inputError(op, in.Upload.Bucket, in.Upload.Key, "source key is empty")
+	case in.First < 0 || in.Last < in.First:
+		return nil, inputError(op, in.Upload.Bucket, in.Upload.Key, "range of the source is not valid")
+	}
+	h := k.header
+	h["X-Amz-Copy-Source"] = []string{copySource(in.SrcBucket, in.SrcKey, in.SrcVersionID)}
+	h["X-Amz-Copy-Source-Range"] = []string{Bytes(in.First, in.Last).String()}
+	set(h, "X-Amz-Copy-Source-If-Match", in.SrcIfMatch)
+	in.SSE.apply(h, ssecPrefix)
+	in.SrcSSE.apply(h, ssecCopyPrefix)
+	part := &Part{Number: in.PartNumber, Size: in.Last - in.First + 1}
+	k.slow = true
+	k.consume = func(resp *response) error {
+		return c.readDocument(resp, func(data []byte) error {
+			r, err := parseResult(data, "CopyPartResult")
+			part.ETag, part.Checksum = r.etag, r.sum
+			return err
+		})
+	}
+	if _, err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	return part, nil
+}
+
+// CompleteUpload makes the object out of its parts
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
+// An error inside a response with status 200 is an error.
+func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*PutOutput, error) {
+	const op = "CompleteMultipartUpload"
+	k, err := in.Upload.call(op, http.MethodPost, nil)
+	if err != nil {
+		return nil, err
+	}
+	if k.document, err = completeDocument(in); err != nil {
+		return nil, err
+	}
+	h := k.header
+	h["Content-Type"] = []string{"application/xml"}
+	set(h, "If-Match", in.IfMatch)
+	set(h, "If-None-Match", in.IfNoneMatch)
+	in.SSE.apply(h, ssecPrefix)
+	var out PutOutput
+	k.slow = true
+	k.consume = func(resp *response) error {
+		return c.readDocument(resp, func(data []byte) error {
+			r, err := parseResult(data, "CompleteMultipartUploadResult")
+			out = putOutput(resp.header)
+			out.ETag = r.etag
+			return err
+		})
+	}
+	if _, err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+func completeDocument(in *CompleteUploadInput) ([]byte, error) {
+	bad := func(msg string) ([]byte, error) {
+		return nil, inputError("CompleteMultipartUpload", in.Upload.Bucket, in.Upload.Key, msg)
+	}
+	if len(in.Parts) == 0 {
+		return bad("there are no parts")
+	}
+	doc := make([]byte, 0, 128+len(in.Parts)*192)
+	doc = append(doc, `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`...)
+	last := 0
+	for _, p := range in.Parts {
+		if p.Number <= last || p.Number > MaxPartNumber {
+			return bad("part numbers are not ascending in 1..10000")
+		}
+		last = p.Number
+		doc = append(doc, "<Part>"...)
+		if p.Checksum.Value != "" {
+			name := "Checksum" + string(p.Checksum.Algorithm)
+			doc = append(doc, "<"+name+">"+p.Checksum.Value+"</"+name+">"...)
+		}
+		doc = append(doc, "<ETag>"...)
+		var ok bool
+		if doc, ok = appendXMLText(doc, p.ETag); !ok {
+			return bad("the ETag of a part is not valid")
+		}
+		doc = append(doc, "</ETag><PartNumber>"...)
+		doc = strconv.AppendInt(doc, int64(p.Number), 10)
+		doc = append(doc, "</PartNumber></Part>"...)
+	}
+	return append(doc, "</CompleteMultipartUpload>"...), nil
+}
+
+// AbortUpload ends an upload and drops its parts
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html).
+// An upload that is absent already is no error.
+func (c *Client) AbortUpload(ctx context.Context, id UploadID) error {
+	k, err := id.call("AbortMultipartUpload", http.MethodDelete, nil)
+	if err != nil {
+		return err
+	}
+	k.consume = discard
+	_, err = c.do(ctx, k)
+	if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNoSuchBucket) {
+		return nil
+	}
+	return err
+}

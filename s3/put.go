@@ -1,0 +1,85 @@
+package s3
+
+import (
+	"context"
+	"io"
+	"net/http"
+)
+
+// Put writes a whole object of at most MaxPartSize bytes
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html). When
+// it returns without an error, the server has the object. With conditions the
+// errors are ErrPreconditionFailed and, if two writers met, ErrConflict.
+func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
+	k, err := putCall(in)
+	if err != nil {
+		return nil, err
+	}
+	k.body = newPayload(in.Body, in.Size)
+	k.body.once = in.IfMatch != "" || in.IfNoneMatch != ""
+	var out PutOutput
+	err = c.upload(ctx, k, func(resp *response) { out = putOutput(resp.header) })
+	if err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+func putCall(in *PutInput) (*call, error) {
+	const op = "PutObject"
+	h := make(http.Header, 16)
+	if msg := in.ObjectOptions.apply(h); msg != "" {
+		return nil, inputError(op, in.Bucket, in.Key, msg)
+	}
+	set(h, "If-Match", in.IfMatch)
+	set(h, "If-None-Match", in.IfNoneMatch)
+	switch {
+	case in.Key == "":
+		return nil, inputError(op, in.Bucket, in.Key, "key is empty")
+	case in.Size < 0:
+		return nil, inputError(op, in.Bucket, in.Key, "size is negative")
+	case in.Body == nil && in.Size > 0:
+		return nil, inputError(op, in.Bucket, in.Key, "there is no body")
+	case in.Size > MaxPartSize:
+		return nil, &Error{Op: op, Bucket: in.Bucket, Key: in.Key, kind: ErrTooLarge, Message: "a single PUT holds at most 5 GiB"}
+	}
+	return &call{op: op, method: http.MethodPut, bucket: in.Bucket, key: in.Key, header: h, expect100: in.Expect100}, nil
+}
+
+// upload makes a call that sends a body and learns how the server treats
+// checksums.
+func (c *Client) upload(ctx context.Context, k *call, accepted func(*response)) error {
+	unsure := false
+	k.consume = func(resp *response) error {
+		if err := discard(resp); err != nil {
+			return err
+		}
+		unsure = !c.learn(k.body, resp.body.x.body, resp.header)
+		accepted(resp)
+		return nil
+	}
+	_, err := c.do(ctx, k)
+	if err == nil && unsure {
+		// The server took a trailer without a word of its checksum: it may have
+		// stored the frame. The same bytes go again as plain ones.
+		_, err = c.do(ctx, k)
+	}
+	return err
+}
+
+// discard reads the body of an answer that is expected to be empty.
+func discard(resp *response) error {
+	buf := make([]byte, 512)
+	for {
+		if _, err := resp.body.Read(buf); err != nil {
+			return ignoreEOF(err)
+		}
+	}
+}
+
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,152 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// maxRedirects bounds the redirects of one call: one to the region, one
+	// while DNS of a new bucket settles, and one to spare.
+	maxRedirects = 3
+	// maxSkew is how far the clocks may be apart before it explains a refusal.
+	// S3 itself allows 15 minutes.
+	maxSkew = 4 * time.Minute
+)
+
+// remedy mends what an answer says is wrong with the request itself. It
+// returns true if the call is worth another attempt at once.
+func (c *Client) remedy(ctx context.Context, k *call, e *Error, m *remedies) bool {
+	return c.remedyChecksum(k, e, m) || c.remedySkew(e, m) || c.remedyCredentials(e, m) ||
+		c.remedyRegion(ctx, k, e, m)
+}
+
+// maxChecksumFallbacks is the length of the longest path through integrity's states.
+const maxChecksumFallbacks = 3
+
+func (c *Client) remedyChecksum(k *call, e *Error, m *remedies) bool {
+	if e.Status == 0 || m.checksum == maxChecksumFallbacks {
+		return false
+	}
+	ok := false
+	switch {
+	case k.body != nil:
+		ok = k.body.weaken(e)
+	case k.header["X-Amz-Checksum-Algorithm"] != nil && mayRefuseChecksum(e):
+		delete(k.header, "X-Amz-Checksum-Algorithm")
+		ok = true
+	}
+	if ok {
+		m.checksum++
+	}
+	return ok
+}
+
+// remedySkew corrects the clock once, from the server's Date.
+func (c *Client) remedySkew(e *Error, m *remedies) bool {
+	if e.serverTime.IsZero() || m.skew || c.opts.Credentials == nil ||
+		e.kind != ErrClockSkew && !(e.Code == "" && e.kind == ErrForbidden) && e.Code != "RequestExpired" {
+		return false
+	}
+	off := e.serverTime.Sub(c.now())
+	if off.Abs() < maxSkew {
+		return false
+	}
+	m.skew = true
+	c.skew.Store(int64(time.Until(e.serverTime)))
+	return true
+}
+
+// remedyCredentials asks the provider anew once.
+func (c *Client) remedyCredentials(e *Error, m *remedies) bool {
+	if m.credentials || e.kind != ErrExpiredCredentials && e.Code != "InvalidAccessKeyId" && e.Code != "InvalidToken" {
+		return false
+	}
+	p, ok := c.opts.Credentials.(interface{ Invalidate() })
+	if !ok {
+		return false
+	}
+	m.credentials = true
+	p.Invalidate()
+	return true
+}
+
+// remedyRegion follows a redirect to where the bucket is, as long as that is
+// with the same provider: the request is signed anew for the new place, and a
+// signature never goes to a host that somebody else answers for.
+func (c *Client) remedyRegion(ctx context.Context, k *call, e *Error, m *remedies) bool {
+	if k.method == http.MethodHead && e.Code == "" && !m.asked && vague(k, e) {
+		m.asked = true
+		c.ask(ctx, k.bucket, e)
+	}
+	if e.kind != ErrRedirect || strings.HasPrefix(k.bucket, "arn:") || c.opts.Accelerate || m.redirects == maxRedirects {
+		return false
+	}
+	m.redirects++
+	if e.Region == "" {
+		e.Region = regionOfHost(e.Endpoint)
+	}
+	known := c.region(k.bucket)
+	if known == "" {
+		known = c.opts.Region
+	}
+	if e.Region != "" && e.Region != known && validRegion(e.Region) && c.reachable(e.Region) {
+		c.regions.Store(k.bucket, e.Region)
+		return true
+	}
+	return c.followHost(k, e)
+}
+
+// reachable reports whether requests signed for region still go to the
+// provider that was chosen.
+func (c *Client) reachable(region string) bool {
+	return c.endpoint.host != "" || partitionOf(region).suffix == partitionOf(c.opts.Region).suffix
+}
+
+// followHost follows a redirect to another host of AWS for this call only, or
+// from path-style to virtual-host for good.
+func (c *Client) followHost(k *call, e *Error) bool {
+	host := strings.ToLower(e.Endpoint)
+	if host == "" {
+		return false
+	}
+	if c.endpoint.host != "" && host == k.bucket+"."+c.endpoint.host {
+		return c.virtualHost.CompareAndSwap(false, true)
+	}
+	to, ok := awsSuffix(host)
+	if !ok || !c.endpoint.aws || e.Status != http.StatusTemporaryRedirect || host == k.host {
+		return false
+	}
+	if from, _ := awsSuffix(c.awsHost("s3", c.opts.Region)); from != to || !strings.HasPrefix(host, k.bucket+".") {
+		return false
+	}
+	k.host = host
+	return true
+}
+
+// vague reports whether an answer to HEAD, which has no body, leaves open what
+// is wrong: the region, the bucket's name or, for a bucket, the credentials.
+func vague(k *call, e *Error) bool {
+	switch e.Status {
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+		return e.Region == ""
+	case http.StatusForbidden:
+		return k.op == opHeadBucket
+	}
+	return false
+}
+
+// ask makes a request that is answered with a body and completes e from it.
+func (c *Client) ask(ctx context.Context, bucket string, e *Error) {
+	k := &call{op: "ListObjectsV2", method: http.MethodGet, bucket: bucket,
+		query:   query{{"list-type", "2"}, {"max-keys", "1"}}.encode(),
+		consume: discard}
+	_, told := c.attempt(ctx, k, 0)
+	if told == nil || told.Status == 0 {
+		return
+	}
+	e.Code, e.Message, e.Region, e.Endpoint = told.Code, told.Message, told.Region, told.Endpoint
+	e.kind, e.retry = told.kind, told.retry
+}

@@ -1,0 +1,104 @@
+package s3
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// backoffBase is the longest wait before the first retry; it doubles from
+	// there (full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+	backoffBase = 100 * time.Millisecond
+	backoffCap  = 10 * time.Second
+	// retryBurst retries may happen at once, and retryRate per second from
+	// then on: a failing server gets this much on top of the first attempts.
+	retryBurst = 100
+	retryRate  = 20
+)
+
+// backoff returns how long to wait before the retry'th retry, from 0.
+type backoff func(retry int) time.Duration
+
+func fullJitter(retry int) time.Duration {
+	return rand.N(backoffLimit(retry)) + 1
+}
+
+func backoffLimit(retry int) time.Duration {
+	return min(backoffCap, backoffBase<<min(retry, 16))
+}
+
+// retryBudget is a token bucket. It may go below zero: who takes a token then
+// waits until it is earned.
+type retryBudget struct {
+	mu     sync.Mutex
+	tokens float64
+	at     time.Time
+}
+
+func newRetryBudget() *retryBudget {
+	return &retryBudget{tokens: retryBurst, at: time.Now()}
+}
+
+// take takes a token and returns how long it is until it is earned. If that is
+// over limit, none is taken.
+func (b *retryBudget) take(limit time.Duration) (time.Duration, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.tokens = min(retryBurst, b.tokens+now.Sub(b.at).Seconds()*retryRate)
+	b.at = now
+	var wait time.Duration
+	if b.tokens < 1 {
+		wait = time.Duration((1 - b.tokens) / retryRate * float64(time.Second))
+	}
+	if wait > limit {
+		return wait, false
+	}
+	b.tokens--
+	return wait, true
+}
+
+// retries is the state of one call's attempts.
+type retries struct {
+	c     *Client
+	start time.Time
+	count int // attempts made
+}
+
+// next waits until another attempt is due. It returns false, and marks e, if
+// there is to be none.
+func (r *retries) next(ctx context.Context, e *Error) bool {
+	if !e.retry {
+		return false
+	}
+	left := r.c.opts.Deadline - time.Since(r.start)
+	wait := max(r.c.backoff(r.count), e.RetryAfter)
+	r.count++
+	if r.count >= r.c.opts.MaxAttempts || wait > left {
+		e.gaveUp = true
+		return false
+	}
+	earned, ok := r.c.budget.take(left)
+	if !ok {
+		e.gaveUp = true
+		return false
+	}
+	if err := sleep(ctx, max(wait, earned)); err != nil {
+		e.Err, e.kind = err, nil
+		return false
+	}
+	return true
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,224 @@
+package s3
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// What x-amz-content-sha256 says where it is not the hash of the body.
+const (
+	unsignedPayload = "UNSIGNED-PAYLOAD"
+	unsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+	// emptyPayload is the SHA-256 of nothing.
+	emptyPayload = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+)
+
+const (
+	amzTime    = "20060102T150405Z"
+	amzDate    = "20060102"
+	sigV4      = "AWS4-HMAC-SHA256"
+	maxPresign = 7 * 24 * time.Hour // the longest that S3 accepts
+)
+
+// signer signs requests with Signature Version 4
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
+// It is ours because the SDK's costs several times the allocations; a test
+// holds it to the SDK's, signature by signature.
+type signer struct {
+	key     atomic.Pointer[signingKey]
+	scratch sync.Pool // *[]byte
+}
+
+// signingKey is derived for one day, region and service, and kept: deriving
+// it costs as much as all the rest of a signature.
+type signingKey struct {
+	date, region, service, secret string
+	key                           [sha256.Size]byte
+}
+
+// signTarget is where and when a request is signed for.
+type signTarget struct {
+	region, service string
+	now             time.Time
+}
+
+func (t signTarget) scope() string {
+	return t.now.Format(amzDate) + "/" + t.region + "/" + t.service + "/aws4_request"
+}
+
+// sign adds X-Amz-Date, X-Amz-Security-Token and Authorization. The header
+// X-Amz-Content-Sha256 must be there; path and query are as they are sent.
+func (s *signer) sign(r *http.Request, path, query string, cr aws.Credentials, t signTarget) {
+	h := r.Header
+	stamp := t.now.Format(amzTime)
+	h["X-Amz-Date"] = []string{stamp}
+	if cr.SessionToken != "" {
+		h["X-Amz-Security-Token"] = []string{cr.SessionToken}
+	}
+	bp, _ := s.scratch.Get().(*[]byte)
+	if bp == nil {
+		bp = new([]byte)
+	}
+	var names [24]string
+	signed := signedNames(names[:0], h)
+	b := appendCanonical((*bp)[:0], r, path, query, signed)
+	b = append(b, h["X-Amz-Content-Sha256"][0]...)
+	sum := sha256.Sum256(b)
+	scope := t.scope()
+	signature := s.signature(sum, stamp, scope, cr, t)
+
+	b = append(b[:0], sigV4+" Credential="...)
+	b = append(append(append(b, cr.AccessKeyID...), '/'), scope...)
+	b = appendNames(append(b, ", SignedHeaders="...), signed)
+	b = append(b, ", Signature="...)
+	b = hex.AppendEncode(b, signature[:])
+	h["Authorization"] = []string{string(b)}
+	*bp = b
+	s.scratch.Put(bp)
+}
+
+// presign returns query with the signature added, as
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+// has it. All headers of r are signed: whoever uses the URL must send them.
+func (s *signer) presign(r *http.Request, path string, q query, cr aws.Credentials, t signTarget, expires time.Duration) string {
+	stamp := t.now.Format(amzTime)
+	var names [24]string
+	signed := signedNames(names[:0], r.Header)
+	q = append(q,
+		param{"X-Amz-Algorithm", sigV4},
+		param{"X-Amz-Credential", cr.AccessKeyID + "/" + t.scope()},
+		param{"X-Amz-Date", stamp},
+		param{"X-Amz-Expires", itoa(int64(expires / time.Second))},
+		param{"X-Amz-SignedHeaders", string(appendNames(nil, signed))})
+	if cr.SessionToken != "" {
+		q = append(q, param{"X-Amz-Security-Token", cr.SessionToken})
+	}
+	enc := q.encode()
+	b := appendCanonical(nil, r, path, enc, signed)
+	b = append(b, unsignedPayload...)
+	signature := s.signature(sha256.Sum256(b), stamp, t.scope(), cr, t)
+	return enc + "&X-Amz-Signature=" + hex.EncodeToString(signature[:])
+}
+
+// signedNames returns the names, sorted as the canonical request wants them
+// (in lower case), of the headers to sign: those that S3 requires. Others
+// pass unsigned, because proxies may change them.
+func signedNames(names []string, h http.Header) []string {
+	names = append(names, "host")
+	for name := range h {
+		if strings.HasPrefix(name, "X-Amz-") || name == "Content-Type" || name == "Content-Md5" {
+			names = append(names, strings.ToLower(name))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func appendNames(b []byte, names []string) []byte {
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, name...)
+	}
+	return b
+}
+
+// appendCanonical appends the canonical request but for the payload's hash.
+func appendCanonical(b []byte, r *http.Request, path, query string, names []string) []byte {
+	b = append(append(b, r.Method...), '\n')
+	b = append(append(b, path...), '\n')
+	b = append(append(b, query...), '\n')
+	for _, name := range names {
+		b = append(append(b, name...), ':')
+		if name == "host" {
+			b = append(b, r.Host...)
+		} else {
+			for i, v := range r.Header[http.CanonicalHeaderKey(name)] {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				b = appendCollapsed(b, v)
+			}
+		}
+		b = append(b, '\n')
+	}
+	b = append(b, '\n')
+	return append(appendNames(b, names), '\n')
+}
+
+// appendCollapsed appends a header's value trimmed, with runs of spaces as one.
+func appendCollapsed(b []byte, v string) []byte {
+	v = strings.TrimSpace(v)
+	if !strings.Contains(v, "  ") {
+		return append(b, v...)
+	}
+	for i := 0; i < len(v); i++ {
+		if v[i] != ' ' || v[i-1] != ' ' {
+			b = append(b, v[i])
+		}
+	}
+	return b
+}
+
+func (s *signer) signature(sum [sha256.Size]byte, stamp, scope string, cr aws.Credentials, t signTarget) [sha256.Size]byte {
+	k := s.signingKey(cr, t)
+	var buf [256]byte
+	b := append(buf[:0], sigV4+"\n"...)
+	b = append(append(b, stamp...), '\n')
+	b = append(append(b, scope...), '\n')
+	b = hex.AppendEncode(b, sum[:])
+	return mac(k.key[:], b)
+}
+
+func (s *signer) signingKey(cr aws.Credentials, t signTarget) *signingKey {
+	date := t.now.Format(amzDate)
+	if k := s.key.Load(); k != nil && k.date == date && k.region == t.region &&
+		k.service == t.service && k.secret == cr.SecretAccessKey {
+		return k
+	}
+	k := &signingKey{date: date, region: t.region, service: t.service, secret: cr.SecretAccessKey}
+	key := mac([]byte("AWS4"+cr.SecretAccessKey), []byte(date))
+	key = mac(key[:], []byte(t.region))
+	key = mac(key[:], []byte(t.service))
+	k.key = mac(key[:], []byte("aws4_request"))
+	s.key.Store(k)
+	return k
+}
+
+func mac(key, data []byte) (sum [sha256.Size]byte) {
+	h := hmac.New(sha256.New, key)
+	h.Write(data)
+	h.Sum(sum[:0])
+	return sum
+}
+
+// credentials returns what to sign with; ok is false for unsigned requests.
+func (c *Client) credentials(ctx context.Context) (cr aws.Credentials, ok bool, err error) {
+	if c.opts.Credentials == nil {
+		return aws.Credentials{}, false, nil
+	}
+	cr, err = c.opts.Credentials.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, false, err
+	}
+	return cr, cr.AccessKeyID != "", nil
+}
+
+// emptyPayloadHeader is shared by all requests without a body; nobody writes to it.
+var emptyPayloadHeader = []string{emptyPayload}
+
+func sha256Hex(p []byte) string {
+	sum := sha256.Sum256(p)
+	return hex.EncodeToString(sum[:])
+}
