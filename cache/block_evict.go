@@ -1,5 +1,7 @@
 package cache
 
+import "math"
+
 // place puts an unpinned block where it belongs: on one of the lists, or, if
 // nobody can ask for it any more, on the chain of blocks to be freed, which it
 // returns. c.mu is held.
@@ -95,3 +97,6 @@ func (c *Blocks) relieve() {
 		c.reclaim(n)
 	}
 }
+
+// Purge evicts everything that is not in use.
+func (c *Blocks) Purge() { c.reclaim(math.MaxInt64) }

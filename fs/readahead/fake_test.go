@@ -1,0 +1,303 @@
+package readahead
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// fakeStore is a Store in memory, with the latency and the bandwidth of a link
+// (in real time, or in the time of a synctest bubble) and with faults.
+type fakeStore struct {
+	latency time.Duration
+	rate    float64                            // bytes per second of one body; 0: at once
+	fault   func(n int, in *s3.GetInput) fault // for the n-th GET, from 1
+
+	mu        sync.Mutex
+	objects   map[string]fakeObject
+	gets      []s3.GetInput
+	heads     int
+	sent      int64
+	inflight  int
+	maxFlight int
+	cutShort  int // bodies closed before their end
+}
+
+// fakeObject's bytes follow from its seed.
+type fakeObject struct {
+	etag     string
+	size     int64
+	seed     uint64
+	modified time.Time
+}
+
+// fault is what goes wrong with a GET.
+type fault struct {
+	err      error // instead of an answer
+	cutAfter int64 // the body ends with cutErr after so many bytes, if cutErr is set
+	cutErr   error
+	hang     bool // no answer until the context ends
+	hangBody bool // the body stops after cutAfter bytes until the context ends
+	before   func()
+}
+
+func newFakeStore() *fakeStore { return &fakeStore{objects: make(map[string]fakeObject)} }
+
+// put makes an object of size bytes and returns its version.
+func (s *fakeStore) put(key string, size int64, seed uint64) Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := fakeObject{etag: fmt.Sprintf(`"%s-%d-%d"`, key, size, seed), size: size, seed: seed, modified: time.Unix(int64(seed), 0)}
+	s.objects[key] = o
+	return Version{Key: key, ETag: o.etag, Size: size}
+}
+
+func (s *fakeStore) remove(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, key)
+}
+
+// rename makes the bytes of from known as to.
+func (s *fakeStore) rename(from, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.objects[to] = s.objects[from]
+	delete(s.objects, from)
+}
+
+func (s *fakeStore) getCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.gets)
+}
+
+// content writes the bytes at off of the object with this seed into p.
+func content(seed uint64, off int64, p []byte) {
+	var word [8]byte
+	for len(p) > 0 {
+		x := seed*0x9E3779B97F4A7C15 + uint64(off/8)
+		x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
+		x = (x ^ x>>27) * 0x94D049BB133111EB
+		binary.LittleEndian.PutUint64(word[:], x^x>>31)
+		n := copy(p, word[off%8:])
+		p, off = p[n:], off+int64(n)
+	}
+}
+
+func wantContent(seed uint64, off int64, n int) []byte {
+	p := make([]byte, n)
+	content(seed, off, p)
+	return p
+}
+
+func (s *fakeStore) Head(ctx context.Context, in *s3.HeadInput) (*s3.ObjectInfo, error) {
+	if err := sleep(ctx, s.latency); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heads++
+	o, ok := s.objects[in.Key]
+	if !ok {
+		return nil, fmt.Errorf("head: %w", s3.ErrNotFound)
+	}
+	return &s3.ObjectInfo{Key: in.Key, Size: o.size, ETag: o.etag, LastModified: o.modified}, nil
+}
+
+func (s *fakeStore) Get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, error) {
+	s.mu.Lock()
+	s.gets = append(s.gets, *in)
+	n := len(s.gets)
+	s.inflight++
+	s.maxFlight = max(s.maxFlight, s.inflight)
+	s.mu.Unlock()
+	out, err := s.answer(ctx, n, in)
+	if err != nil {
+		s.mu.Lock()
+		s.inflight--
+		s.mu.Unlock()
+	}
+	return out, err
+}
+
+func (s *fakeStore) answer(ctx context.Context, n int, in *s3.GetInput) (*s3.GetOutput, error) {
+	var f fault
+	if s.fault != nil {
+		f = s.fault(n, in)
+	}
+	if f.before != nil {
+		f.before()
+	}
+	if f.hang {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if err := sleep(ctx, s.latency); err != nil {
+		return nil, err
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	s.mu.Lock()
+	o, ok := s.objects[in.Key]
+	s.mu.Unlock()
+	first, last, isRange := rangeOf(in.Range)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("get: %w", s3.ErrNotFound)
+	case in.IfMatch != "" && in.IfMatch != o.etag, !in.IfUnmodifiedSince.IsZero() && o.modified.After(in.IfUnmodifiedSince):
+		return nil, fmt.Errorf("get: %w", s3.ErrPreconditionFailed)
+	case in.IfNoneMatch != "" && in.IfNoneMatch == o.etag:
+		return nil, fmt.Errorf("get: %w", s3.ErrNotModified)
+	case isRange && first >= o.size:
+		return nil, fmt.Errorf("get: %w", s3.ErrInvalidRange)
+	}
+	last = min(last, o.size-1)
+	body := &fakeBody{s: s, ctx: ctx, o: o, off: first, end: last + 1, f: f, started: time.Now(), first: first}
+	return &s3.GetOutput{
+		ObjectInfo: s3.ObjectInfo{Key: in.Key, Size: o.size, ETag: o.etag, LastModified: o.modified},
+		Body:       body, Offset: first, Length: last + 1 - first,
+	}, nil
+}
+
+// rangeOf recovers what s3.Bytes was given from its printed form.
+func rangeOf(r s3.Range) (first, last int64, ok bool) {
+	var set bool
+	if n, err := fmt.Sscanf(fmt.Sprintf("%v", r), "{%t %d %d}", &set, &first, &last); n != 3 || err != nil {
+		panic(fmt.Sprintf("range %v: %v", r, err))
+	}
+	return first, last, set
+}
+
+type fakeBody struct {
+	s        *fakeStore
+	ctx      context.Context
+	o        fakeObject
+	first    int64
+	off, end int64
+	f        fault
+	started  time.Time
+	closed   bool
+}
+
+func (b *fakeBody) Read(p []byte) (int, error) {
+	if b.closed {
+		return 0, errors.New("read of a closed body")
+	}
+	if b.off == b.end {
+		return 0, io.EOF
+	}
+	if cut := b.f.cutAfter; b.f.cutErr != nil || b.f.hangBody {
+		if b.off-b.first >= cut {
+			if b.f.hangBody {
+				<-b.ctx.Done()
+				return 0, b.ctx.Err()
+			}
+			return 0, b.f.cutErr
+		}
+		p = p[:min(int64(len(p)), cut-(b.off-b.first))]
+	}
+	p = p[:min(int64(len(p)), b.end-b.off, 64<<10)] // as a socket gives it
+	if b.s.rate > 0 {
+		due := time.Duration(float64(b.off-b.first+int64(len(p))) / b.s.rate * float64(time.Second))
+		if err := sleep(b.ctx, due-time.Since(b.started)); err != nil {
+			return 0, err
+		}
+	}
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	content(b.o.seed, b.off, p)
+	b.off += int64(len(p))
+	b.s.mu.Lock()
+	b.s.sent += int64(len(p))
+	b.s.mu.Unlock()
+	return len(p), nil
+}
+
+func (b *fakeBody) Close() error {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		b.s.inflight--
+		if b.off < b.end {
+			b.s.cutShort++
+		}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// rig is a Manager over a fakeStore with checks at its end.
+type rig struct {
+	*Manager
+	store  *fakeStore
+	pool   *cache.Pool
+	blocks *cache.Blocks
+}
+
+// newRig makes a rig with limit bytes of memory. At the end of the test
+// everything must have been given back (I9).
+func newRig(t testing.TB, store *fakeStore, limit int64, change ...func(*Options)) *rig {
+	t.Helper()
+	o := Options{Bucket: "b"}
+	for _, f := range change {
+		f(&o)
+	}
+	pool := cache.NewPool(cache.NewBudget(limit))
+	pool.Guard()
+	blocks := cache.NewBlocks(pool)
+	return &rig{New(store, blocks, o), store, pool, blocks}
+}
+
+// end closes the manager and checks the gauges.
+func (r *rig) end(t testing.TB) {
+	t.Helper()
+	r.Close()
+	if s := r.Stats(); s.Running != 0 || s.Queued != 0 || s.Readers != 0 {
+		t.Errorf("manager at the end: %+v", s)
+	}
+	s := r.blocks.Stats()
+	if s.Filling != 0 || s.Pins != 0 || s.Readers != 0 {
+		t.Errorf("blocks at the end: %+v", s)
+	}
+	r.blocks.Purge()
+	if s := r.blocks.Stats(); s != (cache.BlocksStats{}) {
+		t.Errorf("blocks after Purge: %+v", s)
+	}
+	if n := r.pool.Budget().Used(); n != 0 {
+		t.Errorf("%d bytes of the budget are still used", n)
+	}
+	r.pool.Trim()
+	if s := r.pool.Stats(); s != (cache.PoolStats{}) {
+		t.Errorf("pool at the end: %+v", s)
+	}
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	if r.store.inflight != 0 {
+		t.Errorf("%d bodies were not closed", r.store.inflight)
+	}
+}
