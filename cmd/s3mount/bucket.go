@@ -63,13 +63,17 @@ func (s *settings) explain(err error) error {
 	case errors.Is(err, s3.ErrForbidden):
 		return s.explainForbidden(err)
 	}
+	var e *s3.Error
+	if errors.As(err, &e) && e.Status != 0 {
+		return s.explainAnswer(e)
+	}
 	if why := explainTLS(err); why != "" {
 		return fail(exitEndpoint, "%s cannot be trusted: %s", server, why)
 	}
 	if why := explainNetwork(err); why != "" {
 		return fail(exitEndpoint, "%s cannot be reached: %s", server, why)
 	}
-	return s.explainAnswer(err)
+	return fail(exitEndpoint, "check the bucket %q: %w", bucket, err)
 }
 
 func (s *settings) explainRedirect(err error) error {
@@ -138,15 +142,11 @@ func explainNetwork(err error) string {
 }
 
 // explainAnswer deals with answers that are no success and no known kind.
-func (s *settings) explainAnswer(err error) error {
-	var e *s3.Error
-	if !errors.As(err, &e) || e.Status == 0 {
-		return fail(exitEndpoint, "check the bucket %q: %w", s.source.bucket, err)
-	}
+func (s *settings) explainAnswer(e *s3.Error) error {
 	if e.Code == "" {
 		return fail(exitEndpoint, "%s does not answer as S3 does (status %d): check --endpoint", s.endpointName(), e.Status)
 	}
-	return fail(exitEndpoint, "%s refused to list the bucket %q: %w", s.endpointName(), s.source.bucket, err)
+	return fail(exitEndpoint, "%s could not list the bucket %q: %w", s.endpointName(), s.source.bucket, e)
 }
 
 // cause is the text of the innermost error, where the reason stands; the

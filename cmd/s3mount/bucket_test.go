@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// check runs checkBucket against a server, with a key that is good for nothing.
+func check(t *testing.T, s *settings, server string) error {
+	t.Helper()
+	s.s3.Endpoint = server
+	o := s.s3
+	o.MaxAttempts = 1 // the tests are about the last answer
+	if !s.anonymous {
+		o.Credentials = s3.StaticCredentials("AKIDTEST", "secret", "")
+	}
+	client, err := s3.New(o.Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	return checkBucket(t.Context(), client, s)
+}
+
+// bucketSettings are those of a mount of bucket:prefix.
+func bucketSettings(t *testing.T, spec string) *settings {
+	t.Helper()
+	s := defaultSettings()
+	if err := s.setArguments([]string{spec, "/mnt"}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestCheckBucket(t *testing.T) {
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		q := r.URL.Query()
+		if r.Method != http.MethodGet || r.URL.Path != "/bucket" && r.URL.Path != "/bucket/" || q.Get("list-type") != "2" || q.Get("max-keys") != "1" || q.Get("prefix") != "p/" {
+			t.Errorf("request %s %s", r.Method, r.URL)
+		}
+		fmt.Fprint(w, `<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name><KeyCount>0</KeyCount><MaxKeys>1</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>`)
+	}))
+	defer server.Close()
+	if err := check(t, bucketSettings(t, "bucket:p"), server.URL); err != nil {
+		t.Error(err)
+	}
+	if requests != 1 {
+		t.Errorf("%d requests, want 1", requests)
+	}
+}
+
+func TestCheckBucketExplainsAnswers(t *testing.T) {
+	for _, tc := range []struct {
+		status     int
+		code, more string // more: elements beside the code
+		anonymous  bool
+		says       string
+		exit       int
+	}{
+		{404, "NoSuchBucket", "", false, `the bucket "bucket" does not exist`, exitBucket},
+		{403, "AccessDenied", "", false, "s3:ListBucket", exitBucket},
+		{403, "AccessDenied", "", true, "leave out --no-sign-request", exitBucket},
+		{403, "InvalidAccessKeyId", "", false, "does not know the access key", exitCredentials},
+		{403, "SignatureDoesNotMatch", "", false, "does not accept the secret key", exitCredentials},
+		{400, "ExpiredToken", "", false, "have expired", exitCredentials},
+		{403, "RequestTimeTooSkewed", "", false, "clock", exitCredentials},
+		{301, "PermanentRedirect", "<Endpoint>bucket.other.example</Endpoint>", false, "bucket.other.example", exitBucket},
+		{503, "SlowDown", "", false, "could not list", exitEndpoint},
+		{500, "InternalError", "", false, "could not list", exitEndpoint},
+		{400, "InvalidRequest", "", false, "could not list", exitEndpoint},
+	} {
+		t.Run(tc.code, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/xml")
+				w.WriteHeader(tc.status)
+				fmt.Fprintf(w, "<?xml version=\"1.0\"?>\n<Error><Code>%s</Code><Message>what it says</Message>%s</Error>", tc.code, tc.more)
+			}))
+			defer server.Close()
+			s := bucketSettings(t, "bucket")
+			s.anonymous = tc.anonymous
+			wantFailure(t, check(t, s, server.URL), tc.exit, tc.says)
+		})
+	}
+}
+
+// TestCheckBucketFollowsRegion: AWS tells the region in its refusal, and the
+// client signs again for that one.
+func TestCheckBucketFollowsRegion(t *testing.T) {
+	for _, knows := range []string{"eu-central-1", "eu-west-1"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.Header.Get("Authorization"), "/eu-central-1/s3/") {
+				fmt.Fprint(w, `<ListBucketResult><Name>bucket</Name></ListBucketResult>`)
+				return
+			}
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `<Error><Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong</Message><Region>%s</Region></Error>`, knows)
+		}))
+		says := ""
+		if knows != "eu-central-1" {
+			says = "region eu-west-1"
+		}
+		wantFailure(t, check(t, bucketSettings(t, "bucket"), server.URL), exitBucket, says)
+		server.Close()
+	}
+}
+
+func TestCheckBucketExplainsStrangers(t *testing.T) {
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "<html>\nnot here</html>", http.StatusNotFound)
+	})
+	plain, secure := httptest.NewServer(page), httptest.NewUnstartedServer(page)
+	defer plain.Close()
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains about the handshake
+	secure.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	secure.StartTLS()
+	defer secure.Close()
+
+	wantFailure(t, check(t, bucketSettings(t, "bucket"), plain.URL), exitEndpoint, "does not answer as S3 does (status 404)")
+	wantFailure(t, check(t, bucketSettings(t, "bucket"), secure.URL), exitEndpoint, "unknown authority")
+	wantFailure(t, check(t, bucketSettings(t, "bucket"), strings.Replace(plain.URL, "http:", "https:", 1)), exitEndpoint, "http://")
+}
+
+func TestCheckBucketExplainsNetwork(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, check(t, bucketSettings(t, "bucket"), "http://"+free.Addr().String()), exitEndpoint, "connection refused")
+}
+
+func TestExplain(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		says string
+		exit int
+	}{
+		{&net.DNSError{Name: "s3.nowhere.example", Err: "no such host"}, "s3.nowhere.example", exitEndpoint},
+		{fmt.Errorf("list: %w", context.DeadlineExceeded), "no answer in time", exitEndpoint},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: errors.New("network is unreachable")}, "network is unreachable", exitEndpoint},
+		{fmt.Errorf("list: %w", s3.ErrNoCredentials), "AWS_ACCESS_KEY_ID", exitCredentials},
+		{fmt.Errorf("list: %w", s3.ErrRedirect), "give --region", exitBucket},
+		{errors.New("something else"), "something else", exitEndpoint},
+	} {
+		wantFailure(t, bucketSettings(t, "bucket").explain(tc.err), tc.exit, tc.says)
+	}
+}
+
+// TestNoCredentials: with nothing configured the error names what to do, not
+// how the search went.
+func TestNoCredentials(t *testing.T) {
+	none := t.TempDir() + "/none"
+	for name, value := range map[string]string{
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none,
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("a request was sent without credentials: %s", r.URL)
+	}))
+	defer server.Close()
+	s := bucketSettings(t, "bucket")
+	s.s3.Endpoint = server.URL
+	client, err := newClient(t.Context(), s, func(string) (string, bool) { return "", false }, defaultSettings().fs.Logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	start := time.Now()
+	wantFailure(t, checkBucket(t.Context(), client, s), exitCredentials, "AWS_ACCESS_KEY_ID")
+	if took := time.Since(start); took > checkTimeout/2 {
+		t.Errorf("it took %v to find out", took)
+	}
+}
+
+func TestClientFromAWS(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir+"/config", "[default]\nregion = eu-north-1\n[profile minio]\nregion = local\nendpoint_url = http://127.0.0.1:9000\n")
+	writeFile(t, dir+"/credentials", "[default]\naws_access_key_id = A\naws_secret_access_key = B\n[minio]\naws_access_key_id = C\naws_secret_access_key = D\n")
+	t.Setenv("AWS_CONFIG_FILE", dir+"/config")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", dir+"/credentials")
+	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} {
+		t.Setenv(name, "")
+	}
+	for _, tc := range []struct {
+		name                      string
+		change                    func(*settings)
+		env                       map[string]string
+		region, endpoint, keyWant string
+	}{
+		{"default", func(*settings) {}, nil, "eu-north-1", "", "A"},
+		{"profile", func(s *settings) { s.profile = "minio" }, nil, "local", "http://127.0.0.1:9000", "C"},
+		{"options", func(s *settings) { s.profile, s.s3.Region, s.s3.Endpoint = "minio", "here", "http://there" }, nil, "here", "http://there", "C"},
+		{"variable", func(*settings) {}, map[string]string{"AWS_ENDPOINT_URL_S3": "http://s3"}, "eu-north-1", "http://s3", "A"},
+		{"option and variable", func(s *settings) { s.s3.Endpoint = "http://there" }, map[string]string{"AWS_ENDPOINT_URL_S3": "http://s3"}, "eu-north-1", "http://there", "A"},
+		{"anonymous", func(s *settings) { s.anonymous = true }, nil, "eu-north-1", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := bucketSettings(t, "bucket")
+			tc.change(s)
+			o := s.s3
+			lookup := func(name string) (string, bool) { v, ok := tc.env[name]; return v, ok }
+			if err := fromAWS(t.Context(), s, &o, lookup); err != nil {
+				t.Fatal(err)
+			}
+			if o.Region != tc.region || o.Endpoint != tc.endpoint {
+				t.Errorf("region %q, endpoint %q", o.Region, o.Endpoint)
+			}
+			if key := accessKey(t, o.Credentials); key != tc.keyWant {
+				t.Errorf("access key %q, want %q", key, tc.keyWant)
+			}
+		})
+	}
+	s := bucketSettings(t, "bucket")
+	s.profile = "absent"
+	o := s.s3
+	wantFailure(t, fromAWS(t.Context(), s, &o, func(string) (string, bool) { return "", false }), exitCredentials, "absent")
+}
+
+func accessKey(t *testing.T, p aws.CredentialsProvider) string {
+	t.Helper()
+	if p == nil {
+		return ""
+	}
+	got, err := p.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.AccessKeyID
+}
+
+func TestWarnings(t *testing.T) {
+	for _, tc := range []struct {
+		endpoint  string
+		anonymous bool
+		want      int
+	}{
+		{"", false, 0},
+		{"https://minio.example", false, 0},
+		{"http://minio.example", false, 1},
+		{"http://minio.example", true, 0},
+		{"http://localhost:9000", false, 0},
+		{"http://127.0.0.1:9000", false, 0},
+		{"http://[::1]:9000", false, 0},
+		{"http://10.0.0.1", false, 1},
+	} {
+		s := defaultSettings()
+		s.s3.Endpoint, s.anonymous = tc.endpoint, tc.anonymous
+		if _, err := url.Parse(tc.endpoint); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.warnings(); len(got) != tc.want {
+			t.Errorf("%q: %q", tc.endpoint, got)
+		}
+	}
+}
