@@ -14,23 +14,29 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// checkTimeout bounds the request that checks the bucket, with its retries:
-// long enough for single sign-on and a slow link, short enough for somebody
-// who waits at a prompt.
-const checkTimeout = 20 * time.Second
-
-// lister is the call that the check makes, as *s3.Client has it.
-type lister interface {
-	Ls(ctx context.Context, in *s3.LsInput) (*s3.LsPage, error)
-}
+const (
+	// checkTimeout bounds the request that checks the bucket: long enough for
+	// single sign-on and a slow link, short enough for somebody who waits.
+	checkTimeout = 20 * time.Second
+	// checkAttempts: one lost packet or one restarting server is no reason to
+	// fail a mount at boot, but an answer is worth more than patience.
+	checkAttempts = 3
+)
 
 // checkBucket asks the bucket for one key under the prefix. That needs the
 // right endpoint, region, credentials and clock, and the permission without
-// which nothing works.
-func checkBucket(ctx context.Context, client lister, s *settings) error {
+// which nothing works. It has a client of its own because that of the mount
+// is as patient as files need it.
+func checkBucket(ctx context.Context, o s3.Options, s *settings) error {
+	o.MaxAttempts = min(o.MaxAttempts, checkAttempts)
+	client, err := s3.New(o)
+	if err != nil {
+		return fail(exitUsage, "%w", err)
+	}
+	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	_, err := client.Ls(ctx, &s3.LsInput{Bucket: s.source.bucket, Prefix: s.source.prefix, MaxKeys: 1})
+	_, err = client.Ls(ctx, &s3.LsInput{Bucket: s.source.bucket, Prefix: s.source.prefix, MaxKeys: 1})
 	return s.explain(err)
 }
 

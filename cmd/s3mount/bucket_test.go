@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -28,12 +30,7 @@ func check(t *testing.T, s *settings, server string) error {
 	if !s.anonymous {
 		o.Credentials = s3.StaticCredentials("AKIDTEST", "secret", "")
 	}
-	client, err := s3.New(o.Defaults())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	return checkBucket(t.Context(), client, s)
+	return checkBucket(t.Context(), o.Defaults(), s)
 }
 
 // bucketSettings are those of a mount of bucket:prefix.
@@ -181,13 +178,12 @@ func TestNoCredentials(t *testing.T) {
 	defer server.Close()
 	s := bucketSettings(t, "bucket")
 	s.s3.Endpoint = server.URL
-	client, err := newClient(t.Context(), s, func(string) (string, bool) { return "", false }, defaultSettings().fs.Logger)
+	o, err := clientOptions(t.Context(), s, func(string) (string, bool) { return "", false }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
 	start := time.Now()
-	wantFailure(t, checkBucket(t.Context(), client, s), exitCredentials, "AWS_ACCESS_KEY_ID")
+	wantFailure(t, checkBucket(t.Context(), o, s), exitCredentials, "AWS_ACCESS_KEY_ID")
 	if took := time.Since(start); took > checkTimeout/2 {
 		t.Errorf("it took %v to find out", took)
 	}

@@ -17,21 +17,22 @@ func endpointVariables() []string {
 	return []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}
 }
 
-// newClient makes the client of the mount. What the settings leave open comes
-// from the configuration of the AWS tools: credentials, region, endpoint.
-func newClient(ctx context.Context, s *settings, lookup func(string) (string, bool), log *slog.Logger) (*s3.Client, error) {
+// clientOptions are the options of the mount's client. What the settings leave
+// open comes from the configuration of the AWS tools: credentials, region,
+// endpoint.
+func clientOptions(ctx context.Context, s *settings, lookup func(string) (string, bool), log *slog.Logger) (s3.Options, error) {
 	o := s.s3
 	o.Logger = log
 	o.UserAgent = "s3mount"
 	if err := fromAWS(ctx, s, &o, lookup); err != nil {
-		return nil, err
+		return o, err
 	}
 	s.s3.Endpoint, s.s3.Region = o.Endpoint, o.Region // for messages
-	client, err := s3.New(o.Defaults())
-	if err != nil {
-		return nil, fail(exitUsage, "%w", err)
+	o = o.Defaults()
+	if err := o.Validate(); err != nil {
+		return o, fail(exitUsage, "%w", err)
 	}
-	return client, nil
+	return o, nil
 }
 
 // fromAWS fills in what only the AWS configuration can tell.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/s3"
 )
 
 // start checks everything, mounts and returns the server that waits for the
@@ -75,9 +76,6 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 	if err != nil {
 		return nil, err
 	}
-	if err := checkBucket(ctx, client, s); err != nil {
-		return nil, err
-	}
 	o := s.fs
 	o.Logger = log
 	mount, err := fs.Start(ctx, client, s.mountpoint, o)
@@ -85,6 +83,18 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 		return nil, fail(exitFUSE, "mount on %s: %w", s.mountpoint, err)
 	}
 	return mount, nil
+}
+
+// newClient makes the mount's client once the bucket has answered.
+func newClient(ctx context.Context, s *settings, lookup func(string) (string, bool), log *slog.Logger) (*s3.Client, error) {
+	o, err := clientOptions(ctx, s, lookup, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkBucket(ctx, o, s); err != nil {
+		return nil, err
+	}
+	return s3.New(o)
 }
 
 // warnings are what the settings allow but somebody should know.
