@@ -32,7 +32,7 @@ func (f *filesystem) commit(ctx context.Context, n *inode) error {
 // commitNow is commit for callers that have the inode's turn.
 func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	n.mu.Lock()
-	file, unlinked, sent := n.file, n.unlinked, n.entry
+	file, unlinked, sent, object := n.file, n.unlinked, n.entry, n.objectOptions()
 	n.mu.Unlock()
 	if file == nil || unlinked {
 		return nil
@@ -40,7 +40,7 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	if err := f.ns.WaitDeleted(ctx, sent.Key); err != nil {
 		return err
 	}
-	file.SetObject(objectOptions(sent))
+	file.SetObject(object)
 	dirty := file.Dirty()
 	v, err := file.Commit(ctx)
 	if err != nil || !dirty {
@@ -75,11 +75,33 @@ func (f *filesystem) committed(n *inode, sent namespace.Entry, v writeback.Versi
 	f.ns.DropPending(e.Key)
 }
 
-// objectOptions are what a PUT of e carries beside the bytes.
-func objectOptions(e namespace.Entry) s3.ObjectOptions {
+// objectOptions are what a PUT of the inode carries beside the bytes; n.mu is
+// held.
+func (n *inode) objectOptions() s3.ObjectOptions {
+	o := n.foreign
+	if o.ContentType == "" {
+		o.ContentType = contentType(n.entry.Key)
+	}
+	o.Metadata = maps.Clone(n.foreign.Metadata)
+	if o.Metadata == nil {
+		o.Metadata = map[string]string{}
+	}
+	maps.Copy(o.Metadata, n.entry.Attr.Metadata(n.kind))
+	return o
+}
+
+// foreignOptions are the properties that other tools gave an object. They stay
+// when a part of it is rewritten here.
+func foreignOptions(info *s3.ObjectInfo) s3.ObjectOptions {
 	return s3.ObjectOptions{
-		ContentType: contentType(e.Key),
-		Metadata:    maps.Clone(e.Attr.Metadata(e.Kind)),
+		ContentType:        info.ContentType,
+		ContentEncoding:    info.ContentEncoding,
+		ContentDisposition: info.ContentDisposition,
+		ContentLanguage:    info.ContentLanguage,
+		CacheControl:       info.CacheControl,
+		Expires:            info.Expires,
+		StorageClass:       info.StorageClass,
+		Metadata:           info.Metadata,
 	}
 }
 

@@ -48,9 +48,8 @@ func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, per
 	e := namespace.Entry{Key: key, Kind: namespace.File, Attr: newAttr(parent, caller, perm, false), Exact: true}
 	e.LastModified = e.Attr.Mtime
 	n := f.inodes.create(dir, name, e)
-	file := f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: objectOptions(e)})
 	n.mu.Lock()
-	n.file = file
+	n.file = f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: n.objectOptions()})
 	n.mu.Unlock()
 	f.ns.AddPending(key, n.snapshot)
 	return n, nil

@@ -2,12 +2,14 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/fs/namespace"
@@ -104,21 +106,17 @@ func (f *filesystem) recover(ctx context.Context) {
 	}
 }
 
-// drain returns when S3 holds everything that was written so far.
+// drain returns when S3 holds everything that was written so far, or with the
+// first error, after all the rest was tried.
 func (f *filesystem) drain(ctx context.Context) error {
-	var first error
-	keep := func(err error) {
-		if err != nil && first == nil {
-			first = err
-		}
-	}
+	var g errgroup.Group
+	g.SetLimit(f.o.Connections)
 	for _, n := range f.inodes.below("") {
-		keep(f.commit(ctx, n))
-		keep(f.flushAttrs(ctx, n))
+		g.Go(func() error {
+			return errors.Join(f.commit(ctx, n), f.flushAttrs(ctx, n))
+		})
 	}
-	keep(f.writes.Drain(ctx))
-	keep(f.ns.Drain(ctx))
-	return first
+	return errors.Join(g.Wait(), f.writes.Drain(ctx), f.ns.Drain(ctx))
 }
 
 // close ends the packages below, after drain.

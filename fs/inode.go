@@ -10,6 +10,7 @@ import (
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/readahead"
 	"github.com/s3mount/s3mount/fs/writeback"
+	"github.com/s3mount/s3mount/s3"
 )
 
 // inode is a file or directory that the kernel knows, or that has unsaved
@@ -36,6 +37,8 @@ type inode struct {
 	file    *writeback.File
 	base    *readahead.Reader // what file was opened on; closed with it
 	saved   bool              // S3 holds an object under entry.Key
+	changed bool              // bytes were written or the size set since file was opened or committed
+	foreign s3.ObjectOptions  // what other tools gave the object beside its bytes
 	writers int               // open handles that may write
 	opens   int               // open handles
 	direct  bool              // the open handles go past the kernel's page cache
@@ -66,6 +69,13 @@ func (n *inode) snapshotLocked() namespace.Entry {
 		e.Size = n.file.Size()
 	}
 	return e
+}
+
+// untouched: the file was created or emptied, and nothing was written yet.
+func (n *inode) untouched() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.file != nil && !n.changed
 }
 
 // update takes over what S3 told of the inode, unless this mount knows better.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -55,15 +56,28 @@ func (f *filesystem) openVersion(ctx context.Context, h *handle, flags uint32) e
 
 func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
 	old := n.snapshot()
-	e, err := f.ns.Stat(ctx, old)
+	info, err := f.store.Head(ctx, &s3.HeadInput{Bucket: f.o.Bucket, Key: old.Key})
 	if err != nil {
 		return f.vanished(n, err)
 	}
+	return f.learned(n, old, info)
+}
+
+// learned takes over what a HEAD or GET of an open told of a file.
+func (f *filesystem) learned(n *inode, old namespace.Entry, info *s3.ObjectInfo) error {
+	e := f.ns.FromInfo(info)
 	if e.Kind != n.kind {
+		f.ns.Invalidate(old.Key)
 		return syscall.ESTALE
 	}
+	f.ns.Observe(e)
 	n.update(e)
-	if e.ETag != old.ETag {
+	n.mu.Lock()
+	if n.entry.ETag == info.ETag {
+		n.foreign = foreignOptions(info)
+	}
+	n.mu.Unlock()
+	if e.ETag != old.ETag || e.Size != old.Size {
 		f.refresh(n)
 	}
 	return nil
@@ -79,16 +93,9 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 		return f.vanished(n, err)
 	}
 	if info != nil {
-		e := f.ns.FromInfo(info)
-		if e.Kind != n.kind {
+		if err := f.learned(n, old, info); err != nil {
 			r.Close()
-			f.ns.Invalidate(old.Key)
-			return syscall.ESTALE
-		}
-		f.ns.Observe(e)
-		n.update(e)
-		if e.ETag != old.ETag || e.Size != old.Size {
-			f.refresh(n)
+			return err
 		}
 	}
 	h.reader, h.epoch = r, epoch
@@ -144,7 +151,7 @@ func (f *filesystem) dirty(n *inode) *writeback.File {
 			Key:    e.Key,
 			Base:   &writeback.Version{Key: e.Key, ETag: e.ETag, Size: e.Size, VersionID: e.VersionID},
 			Reader: n.base,
-			Object: objectOptions(e),
+			Object: n.objectOptions(),
 		})
 	}
 	return n.file
@@ -194,7 +201,7 @@ func (f *filesystem) settle(ctx context.Context, n *inode) {
 		n.mu.Unlock()
 		return
 	}
-	n.file, n.base = nil, nil
+	n.file, n.base, n.changed = nil, nil, false
 	if n.opens == 0 {
 		n.hidden = nil
 	} else {
@@ -219,7 +226,7 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	lost := file.Close(ctx)
 	n.mu.Lock()
 	n.epoch++
-	key, unlinked := n.entry.Key, n.unlinked
+	e, unlinked := n.entry, n.unlinked
 	if lost != nil {
 		n.pages = ""
 		n.unlinked = n.unlinked || !n.saved
@@ -228,6 +235,10 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	if unlinked {
 		return
 	}
+	if v := file.Version(); lost == nil && v != nil && v.ETag != e.ETag {
+		f.committed(n, e, *v) // closing has saved what an earlier commit could not
+	}
+	key := e.Key
 	f.ns.DropPending(key)
 	if lost != nil {
 		f.log.Error("a file could not be saved", slog.String("key", key), slog.Any("error", lost))
@@ -253,6 +264,9 @@ func (f *filesystem) save(cancel <-chan struct{}, in *fuse.InHeader, fh uint64, 
 	}
 	ctx := newRequest(cancel, in)
 	defer ctx.end()
+	if op == "close" && h.node.untouched() && heldOpen(in.Pid, h.node.ino) {
+		return fuse.OK // a duplicate: the close that saves the file is still to come
+	}
 	err := f.commit(ctx, h.node)
 	if err == nil && op == "fsync" {
 		err = f.flushAttrs(ctx, h.node)

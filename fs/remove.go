@@ -11,7 +11,6 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/namespace"
-	"github.com/s3mount/s3mount/fs/readahead"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
 )

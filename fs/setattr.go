@@ -11,6 +11,7 @@ import (
 
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
+	"github.com/s3mount/s3mount/s3"
 )
 
 // SetAttr answers chmod, chown, utimens and truncate.
@@ -163,10 +164,12 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	n.mu.Lock()
 	fresh := size == 0 && n.file == nil && !n.unlinked
 	if fresh {
-		n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Object: objectOptions(n.entry)})
+		n.foreign = s3.ObjectOptions{}
+		n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Object: n.objectOptions()})
 	}
 	file, key := f.dirty(n), n.entry.Key
 	n.touch()
+	n.changed = n.changed && !fresh
 	n.mu.Unlock()
 	if fresh {
 		f.ns.AddPending(key, n.snapshot)
@@ -179,4 +182,5 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 func (n *inode) touch() {
 	t := time.Now()
 	n.entry.Attr.Mtime, n.entry.Attr.Ctime = t, t
+	n.changed = true
 }
