@@ -18,6 +18,9 @@ type Server struct {
 	opts Options
 	http *httptest.Server
 	pipe *pipeListener // nil unless Options.InMemory
+	// stop ends the context of every request: a handler that waits on purpose
+	// does not learn of a lost connection while it has not read the body.
+	stop context.CancelFunc
 
 	sequence atomic.Int64 // request, version and upload ids
 	log      requestLog
@@ -60,7 +63,11 @@ func (s *Server) listen() error {
 	if s.opts.Faults != nil {
 		handler = s.opts.Faults.Middleware(s)
 	}
-	s.http = &httptest.Server{Config: &http.Server{Handler: handler, ReadHeaderTimeout: 0}}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	s.http = &httptest.Server{Config: &http.Server{
+		Handler: handler, BaseContext: func(net.Listener) context.Context { return ctx },
+	}}
 	if s.opts.InMemory {
 		s.pipe = newPipeListener()
 		s.http.Listener = s.pipe
@@ -82,6 +89,7 @@ func (s *Server) listen() error {
 
 // Close ends the server and its connections, also those in use.
 func (s *Server) Close() {
+	s.stop()
 	s.http.CloseClientConnections()
 	s.http.Close()
 }
