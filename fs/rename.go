@@ -161,7 +161,7 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 	if file == nil {
 		return false, syscall.ENOENT // it could not be saved and is gone
 	}
-	if err := file.Rename(key); errors.Is(err, writeback.ErrBound) {
+	if err := file.Rename(key, m.flags&renameNoReplace != 0); errors.Is(err, writeback.ErrBound) {
 		return false, f.commitNow(ctx, n)
 	} else if err != nil {
 		return false, err
@@ -275,7 +275,7 @@ func (f *filesystem) rekey(oldKey string, out namespace.RenameOutput) {
 // while the rename ran.
 func (f *filesystem) rekeyUnsaved(n *inode, from, to string) {
 	n.mu.Lock()
-	if n.file == nil || n.file.Rename(to) != nil {
+	if n.file == nil || n.file.Rename(to, false) != nil {
 		n.mu.Unlock()
 		return
 	}

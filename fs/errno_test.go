@@ -1,0 +1,49 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"testing"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/readahead"
+	"github.com/s3mount/s3mount/fs/writeback"
+	"github.com/s3mount/s3mount/s3"
+)
+
+func TestErrno(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want syscall.Errno
+	}{
+		{&s3.Error{Op: "HeadObject", Status: 404, Err: s3.ErrNotFound}, syscall.ENOENT},
+		{&s3.Error{Op: "GetObject", Status: 403, Err: s3.ErrForbidden}, syscall.EACCES},
+		{&s3.Error{Op: "PutObject", Status: 412, Err: s3.ErrPreconditionFailed}, syscall.ESTALE},
+		{&s3.Error{Op: "PutObject", Status: 503, Err: s3.ErrThrottled}, syscall.EIO},
+		{&s3.Error{Op: "GetObject", Status: 500, Err: s3.ErrTransient}, syscall.EIO},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, syscall.EIO},
+		{context.Canceled, syscall.EINTR},
+		{context.DeadlineExceeded, syscall.EIO},
+		{io.ErrUnexpectedEOF, syscall.EIO},
+		{readahead.ErrStale, syscall.ESTALE},
+		{writeback.ErrConflict, syscall.ESTALE},
+		{writeback.ErrNoSpace, syscall.ENOSPC},
+		{writeback.ErrTooLarge, syscall.EFBIG},
+		{namespace.ErrNotEmpty, syscall.ENOTEMPTY},
+		{namespace.ErrNameTooLong, syscall.ENAMETOOLONG},
+		{namespace.ErrExists, syscall.EEXIST},
+		{namespace.ErrReserved, syscall.EPERM},
+		{syscall.ENOSPC, syscall.ENOSPC},
+		{syscall.ECONNRESET, syscall.EIO},
+		{errors.New("something new"), syscall.EIO},
+	} {
+		err := fmt.Errorf("wrap: %w", c.err)
+		if got := errnoOf(err); got != c.want {
+			t.Errorf("errnoOf(%v) = %v, want %v", c.err, got, c.want)
+		}
+	}
+}

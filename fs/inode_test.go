@@ -1,0 +1,122 @@
+package fs
+
+import (
+	"testing"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+)
+
+// check holds the table to its invariants.
+func (t *inodes) check(tb testing.TB) {
+	tb.Helper()
+	for id, n := range t.byID {
+		switch {
+		case n.id != id:
+			tb.Errorf("inode %d stands under %d", n.id, id)
+		case t.inUse[n.ino] != n:
+			tb.Errorf("st_ino %d of %q belongs to another inode", n.ino, n.entry.Key)
+		case n != t.root && n.nlookup == 0 && n.pinned == 0 && len(n.children) == 0:
+			tb.Errorf("nobody refers to %q", n.entry.Key)
+		case n.parent != nil && n.parent.children[n.name] != n:
+			tb.Errorf("%q is not the child that its parent knows", n.entry.Key)
+		}
+		for name, c := range n.children {
+			if c.parent != n || c.name != name || t.byID[c.id] != c {
+				tb.Errorf("child %q of %q is not linked back", name, n.entry.Key)
+			}
+		}
+	}
+	if len(t.byID) != len(t.inUse) {
+		tb.Errorf("%d inodes, %d numbers in use", len(t.byID), len(t.inUse))
+	}
+}
+
+func fileEntry(key string) namespace.Entry {
+	return namespace.Entry{Key: key, Kind: namespace.File, ETag: `"1"`}
+}
+
+func dirEntry(key string) namespace.Entry {
+	return namespace.Entry{Key: key, Kind: namespace.Directory}
+}
+
+func TestInodesLiveWhileReferred(t *testing.T) {
+	tab := newInodes(dirEntry(""))
+	d := tab.enter(tab.root, "d", dirEntry("d/"))
+	a := tab.enter(d, "a", fileEntry("d/a"))
+	if again := tab.enter(d, "a", fileEntry("d/a")); again != a || a.nlookup != 2 {
+		t.Fatalf("a second lookup gave %p with %d references, want %p with 2", again, again.nlookup, a)
+	}
+	tab.forget(d.id, 1)
+	tab.check(t)
+	if tab.get(d.id) == nil {
+		t.Error("a directory with a live child was dropped")
+	}
+	tab.pin(a)
+	tab.forget(a.id, 2)
+	if tab.get(a.id) == nil {
+		t.Error("a pinned inode was dropped")
+	}
+	tab.unpin(a)
+	tab.check(t)
+	if tab.get(a.id) != nil || tab.get(d.id) != nil {
+		t.Error("inodes that nobody refers to are still there")
+	}
+}
+
+func TestInodesNumbers(t *testing.T) {
+	tab := newInodes(dirEntry(""))
+	a := tab.enter(tab.root, "a", fileEntry("a"))
+	first := a.ino
+	tab.forget(a.id, 1)
+	a = tab.enter(tab.root, "a", fileEntry("a"))
+	if a.ino != first {
+		t.Errorf("st_ino %d after the inode was forgotten, %d before", a.ino, first)
+	}
+	tab.move(a, tab.root, "b")
+	if a.ino != first {
+		t.Error("st_ino changed with a rename")
+	}
+	other := tab.enter(tab.root, "a", fileEntry("a"))
+	if other == a || other.ino == a.ino {
+		t.Error("a new file under an old name shares the inode of the one renamed away")
+	}
+	tab.check(t)
+}
+
+func TestInodesAnotherKindIsAnotherInode(t *testing.T) {
+	tab := newInodes(dirEntry(""))
+	f := tab.enter(tab.root, "x", fileEntry("x"))
+	d := tab.enter(tab.root, "x", dirEntry("x/"))
+	if f == d {
+		t.Fatal("a directory got the inode of a file")
+	}
+	if dir, _ := tab.parentOf(f); dir != nil {
+		t.Error("the old inode still has the name")
+	}
+	tab.check(t)
+}
+
+func TestInodesRemoveMoveSwap(t *testing.T) {
+	tab := newInodes(dirEntry(""))
+	a := tab.enter(tab.root, "a", fileEntry("a"))
+	b := tab.enter(tab.root, "b", fileEntry("b"))
+	tab.swap(a, b)
+	if tab.root.children["a"] != b || tab.root.children["b"] != a {
+		t.Error("swap did not exchange the names")
+	}
+	tab.move(a, tab.root, "a")
+	if tab.root.children["a"] != a || b.parent != nil {
+		t.Error("move did not replace what had the name")
+	}
+	tab.remove(a)
+	tab.check(t)
+	if len(tab.root.children) != 0 {
+		t.Error("names are left after remove")
+	}
+	tab.forget(a.id, 1)
+	tab.forget(b.id, 1)
+	tab.check(t)
+	if len(tab.byID) != 1 {
+		t.Errorf("%d inodes are left beside the root", len(tab.byID)-1)
+	}
+}
