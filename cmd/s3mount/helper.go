@@ -5,10 +5,6 @@ import (
 	"strings"
 )
 
-// helperName is the name under which mount(8) calls the command for
-// filesystems of type s3mount.
-const helperName = "mount.s3mount"
-
 // Exit codes of mount(8) for its helpers (mount(8), "EXIT STATUS").
 const (
 	mountExitUsage = 1
@@ -26,8 +22,12 @@ func mountExitCode(code int) int {
 	return mountExitFail
 }
 
-// isHelper tells whether the command was called by its helper name.
-func isHelper(argv0 string) bool { return filepath.Base(argv0) == helperName }
+// isHelper tells whether mount(8) called the command, by the name that a helper
+// has for filesystems of type s3mount or fuse.s3mount.
+func isHelper(argv0 string) bool {
+	name := filepath.Base(argv0)
+	return name == "mount.s3mount" || name == "mount.fuse.s3mount"
+}
 
 // parseHelper reads the command line that mount(8) gives to a helper:
 //

@@ -38,7 +38,7 @@ func TestParseHelper(t *testing.T) {
 
 func TestIsHelper(t *testing.T) {
 	for argv0, want := range map[string]bool{
-		"mount.s3mount": true, "/sbin/mount.s3mount": true, "s3mount": false, "/usr/bin/s3mount": false, "": false,
+		"mount.s3mount": true, "/sbin/mount.s3mount": true, "/sbin/mount.fuse.s3mount": true, "s3mount": false, "/usr/bin/s3mount": false, "": false,
 	} {
 		if isHelper(argv0) != want {
 			t.Errorf("isHelper(%q) = %v", argv0, !want)
