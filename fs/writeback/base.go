@@ -1,0 +1,55 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// base is the version that a file's content starts from, and its reader.
+// refs is guarded by the file's mu; the rest does not change.
+type base struct {
+	v     Version
+	r     BaseReader
+	owned bool // opened by this package: closed with the last reference
+	refs  int
+}
+
+// baseError says that bytes of the base could not be read.
+type baseError struct{ err error }
+
+func (e *baseError) Error() string { return "read base: " + e.err.Error() }
+func (e *baseError) Unwrap() error { return e.err }
+
+// read fills p with the base's bytes from off.
+func (b *base) read(ctx context.Context, p []byte, off int64) error {
+	for len(p) > 0 {
+		n, err := b.r.CopyAt(ctx, p, off)
+		p, off = p[n:], off+int64(n)
+		switch {
+		case len(p) == 0:
+			return nil
+		case errors.Is(err, io.EOF):
+			return &baseError{fmt.Errorf("%q ends at %d: %w", b.v.Key, off, io.ErrUnexpectedEOF)}
+		case err != nil:
+			return &baseError{err}
+		case n == 0:
+			return &baseError{io.ErrNoProgress}
+		}
+	}
+	return nil
+}
+
+// drop gives one reference back and returns what the caller must close after
+// it released the file's mu.
+func (b *base) drop() func() {
+	if b == nil {
+		return func() {}
+	}
+	b.refs--
+	if c, ok := b.r.(interface{ Close() }); ok && b.refs == 0 && b.owned {
+		return c.Close
+	}
+	return func() {}
+}

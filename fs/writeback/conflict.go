@@ -1,0 +1,81 @@
+package writeback
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// resolve does what the policy says with a commit that met another version.
+// Its error is ErrConflict unless the object was overwritten.
+func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, error) {
+	f.m.conflicts.Add(1)
+	switch f.m.o.Conflict {
+	case ConflictOverwrite:
+		v, err := f.uploadWhole(ctx, r, target{key: r.key, object: r.object})
+		if err == nil {
+			f.m.o.Logger.Warn("overwrote a version that someone else wrote", "key", r.key)
+			return v, nil
+		}
+		conflict = fmt.Errorf("%w; overwriting failed: %w", conflict, err)
+	case ConflictKeepBoth:
+		side := fmt.Sprintf("%s.conflict-%s", r.key, time.Now().UTC().Format(stampFormat))
+		if _, err := f.uploadWhole(ctx, r, target{key: side, object: r.object, ifNoneMatch: "*"}); err == nil {
+			f.m.o.Logger.Warn("someone else wrote the object; the bytes of this mount are beside it",
+				"key", r.key, "kept", side)
+			if f.stale(r) {
+				return Version{}, conflict
+			}
+		}
+	}
+	if f.makeStale() {
+		f.keep(conflict)
+	}
+	return Version{}, conflict
+}
+
+// stale marks a file whose bytes are safe elsewhere. It returns false when
+// there are newer ones, which are not.
+func (f *File) stale(r *run) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state != stateCommitting || f.seq != r.snap.seq {
+		return false
+	}
+	f.step(eventConflict)
+	return true
+}
+
+// makeStale ends all writes and commits. It returns false for a discarded file,
+// whose bytes nobody wants.
+func (f *File) makeStale() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state == stateDiscarded {
+		return false
+	}
+	f.step(eventConflict)
+	return true
+}
+
+// keep saves the content in the recovery directory and tells how to get it.
+func (f *File) keep(cause error) {
+	f.mu.Lock()
+	snap := f.snapshot(0, f.size)
+	key := f.key
+	f.mu.Unlock()
+	defer snap.free()
+	log := f.m.o.Logger.With("key", key, "bytes", snap.end, "cause", cause)
+	path, missing, err := snap.save(f.m.ctx, f.m.o.RecoveryDir, key)
+	if err != nil {
+		log.Error("bytes could not be committed, and not be kept either", "error", err)
+		return
+	}
+	f.m.recover.Add(1)
+	if len(missing) > 0 {
+		log.Error("bytes could not be committed; what was written is kept, with holes where the replaced version was: copy it from",
+			"path", path, "holes", path+missingSuffix)
+		return
+	}
+	log.Error("bytes could not be committed; they are kept: copy them back from", "path", path)
+}

@@ -1,0 +1,110 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+)
+
+// Discard ends all commits, because the file has no name any more (P7): running
+// uploads are aborted, and nothing is ever written again. A request that may
+// have made the object already is waited for: call Discard before the DELETE.
+// The file stays readable and writable.
+func (f *File) Discard() {
+	f.mu.Lock()
+	if f.state == stateClosed || f.state == stateDiscarded {
+		f.mu.Unlock()
+		return
+	}
+	f.step(eventDiscard)
+	f.err = nil
+	r := f.run
+	if r == nil {
+		f.abandon()
+	} else if !r.final {
+		r.cancel(errDiscarded)
+	}
+	f.mu.Unlock()
+	if r != nil {
+		<-r.done
+		f.mu.Lock()
+		f.abandon()
+		f.mu.Unlock()
+	}
+}
+
+// Rename gives a file that nothing binds to its key another key. ErrBound says
+// that there is an object or an upload: commit, copy the object, then Rebase.
+func (f *File) Rename(key string, exclusive bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.base != nil || f.stream != nil || f.run != nil {
+		return ErrBound
+	}
+	f.key, f.exclusive = key, exclusive
+	return nil
+}
+
+// Rebase says that the file's base has become v, read by r: the caller has
+// copied it, or has written its metadata. The bytes of v are those of the base.
+// r stays the caller's to close, after Close. No Commit may run meanwhile.
+func (f *File) Rebase(v Version, r BaseReader) {
+	f.mu.Lock()
+	if f.state == stateClean || f.state == stateDirty {
+		f.key = v.Key
+		done := f.rebase(&base{v: v, r: r, refs: 1}, min(f.baseLen, v.Size))
+		f.mu.Unlock()
+		done()
+		return
+	}
+	f.mu.Unlock()
+}
+
+// Close commits a dirty file and releases its memory. If the commit fails the
+// bytes go to the recovery directory, the log tells where, and the error is
+// returned. If ctx ends Close returns its error and the rest happens in the
+// background, where Drain waits for it. No method may be called after Close.
+func (f *File) Close(ctx context.Context) error {
+	f.mu.Lock()
+	if f.state == stateClosed {
+		f.mu.Unlock()
+		return ErrClosed
+	}
+	unreported := f.takeErr()
+	dirty := f.state == stateDirty || f.state.running()
+	f.mu.Unlock()
+	if unreported != nil {
+		f.m.o.Logger.Warn("error of a background upload that no operation reported; trying again",
+			"key", f.key, "error", unreported)
+	}
+	if !dirty {
+		f.shut()
+		return nil
+	}
+	_, err := f.Commit(ctx)
+	if err != nil && ctx.Err() != nil && f.m.ctx.Err() == nil {
+		f.m.background(func() { _ = f.Close(f.m.ctx) })
+		return ctx.Err()
+	}
+	if err != nil && !errors.Is(err, ErrConflict) { // a conflict has kept the bytes already
+		f.keep(err)
+	}
+	f.shut()
+	return err
+}
+
+// shut releases everything.
+func (f *File) shut() {
+	f.mu.Lock()
+	f.step(eventClose)
+	f.abandon()
+	f.cut(0, f.size)
+	done := f.base.drop()
+	f.base = nil
+	f.mu.Unlock()
+	done()
+	f.m.mu.Lock()
+	delete(f.m.files, f)
+	f.m.mu.Unlock()
+	f.m.spool.trim()
+	f.m.kick()
+}

@@ -1,0 +1,145 @@
+package writeback
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"hash/crc64"
+	"io"
+	"strings"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// judge turns the answer to the request that makes an object into its version.
+// An error does not say that the object was not made: the answer may have been
+// lost, and the retry of a conditional request then meets the object of the
+// first attempt. So the object is looked at, and mine tells whether it is ours.
+func (m *Manager) judge(ctx context.Context, t target, size int64, out *s3.PutOutput, err error,
+	mine func(*s3.ObjectInfo) (bool, error)) (Version, error) {
+	if err == nil && out.ETag != "" {
+		return Version{Key: t.key, ETag: out.ETag, Size: size, VersionID: out.VersionID, Date: out.Date}, nil
+	}
+	if err != nil && (ctx.Err() != nil || certain(err)) {
+		return Version{}, fmt.Errorf("write %q: %w", t.key, err)
+	}
+	conditional := t.ifMatch != "" || t.ifNoneMatch != ""
+	refused := conditional && (errors.Is(err, s3.ErrPreconditionFailed) || errors.Is(err, s3.ErrNotFound))
+	info, headErr := m.headKey(ctx, t)
+	switch {
+	case errors.Is(headErr, s3.ErrNotFound) && !errors.Is(headErr, s3.ErrNoSuchBucket) && refused && t.ifMatch != "":
+		return Version{}, fmt.Errorf("%w: %q was deleted", ErrConflict, t.key)
+	case headErr != nil && err == nil:
+		return Version{}, fmt.Errorf("the server answered without an ETag, look at %q: %w", t.key, headErr)
+	case headErr != nil:
+		return Version{}, fmt.Errorf("write %q: %w", t.key, err)
+	}
+	if info.Size == size && carries(info.Metadata, t.object.Metadata) {
+		ours, e := err == nil, error(nil)
+		if !ours {
+			ours, e = mine(info)
+		}
+		if e != nil {
+			return Version{}, fmt.Errorf("compare %q with what was sent: %w", t.key, e)
+		}
+		if ours {
+			return Version{Key: t.key, ETag: info.ETag, Size: size, VersionID: info.VersionID, Date: info.LastModified}, nil
+		}
+	}
+	if errors.Is(err, s3.ErrPreconditionFailed) && info.ETag != t.ifMatch {
+		return Version{}, fmt.Errorf("%w: %q is %s now", ErrConflict, t.key, info.ETag)
+	}
+	if err == nil {
+		err = errors.New("the server answered without an ETag and shows another object")
+	}
+	return Version{}, fmt.Errorf("write %q: %w", t.key, err)
+}
+
+// certain tells whether err says that nothing was written.
+func certain(err error) bool {
+	for _, kind := range []error{s3.ErrForbidden, s3.ErrTooLarge, s3.ErrInvalidInput, s3.ErrNotImplemented,
+		s3.ErrNoCredentials, s3.ErrExpiredCredentials, s3.ErrNoSuchBucket, s3.ErrClockSkew, s3.ErrRedirect} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// headKey asks for the object at t.
+func (m *Manager) headKey(ctx context.Context, t target) (info *s3.ObjectInfo, err error) {
+	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
+		info, err = m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: t.key, SSE: t.object.SSE.Customer})
+		return err
+	})
+	return info, err
+}
+
+// compare stands in for the conditions on a server that does not enforce them:
+// it compares before the write, which leaves a moment in which another may
+// write, and takes the conditions away.
+func (m *Manager) compare(ctx context.Context, t *target) error {
+	if !m.o.NoConditions || t.ifMatch == "" && t.ifNoneMatch == "" {
+		return nil
+	}
+	info, err := m.headKey(ctx, *t)
+	absent := errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
+	switch {
+	case err != nil && !absent:
+		return fmt.Errorf("look at %q before writing: %w", t.key, err)
+	case absent && t.ifMatch != "":
+		return fmt.Errorf("%w: %q was deleted", ErrConflict, t.key)
+	case !absent && (t.ifNoneMatch != "" || info.ETag != t.ifMatch):
+		return fmt.Errorf("%w: %q is %s now", ErrConflict, t.key, info.ETag)
+	}
+	t.ifMatch, t.ifNoneMatch = "", ""
+	return nil
+}
+
+// sameBytes tells whether the object has the bytes of content, by its ETag if
+// that is an MD5, or by a checksum of the whole object.
+func sameBytes(content io.Reader, info *s3.ObjectInfo) (bool, error) {
+	var h hash.Hash
+	var want []byte
+	etag := strings.Trim(info.ETag, `"`)
+	sum, err := base64.StdEncoding.DecodeString(info.Checksum.Value)
+	switch {
+	case err == nil && info.Checksum.Algorithm == s3.CRC64NVME && len(sum) == crc64.Size:
+		h, want = crc64.New(crc64.MakeTable(crc64NVME)), sum
+	case err == nil && info.Checksum.Algorithm == s3.CRC32C && len(sum) == crc32.Size:
+		h, want = crc32.New(crc32.MakeTable(crc32.Castagnoli)), sum
+	default:
+		if want, err = hex.DecodeString(etag); err != nil || len(want) != md5.Size {
+			return false, nil // a multipart object, or encrypted: not the one PUT
+		}
+		h = md5.New()
+	}
+	if _, err := io.Copy(h, content); err != nil {
+		return false, err
+	}
+	return string(h.Sum(nil)) == string(want), nil
+}
+
+// crc64NVME is the polynomial of CRC-64/NVME, reversed
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html).
+const crc64NVME = 0x9a6c9329ac4bc9b5
+
+// sameParts tells whether etag is that of an upload of parts: the MD5 of their
+// MD5s, and their number.
+func sameParts(parts []s3.Part, etag string) bool {
+	h := md5.New()
+	for _, p := range parts {
+		sum, err := hex.DecodeString(strings.Trim(p.ETag, `"`))
+		if err != nil {
+			return false
+		}
+		h.Write(sum)
+	}
+	want := fmt.Sprintf("%s-%d", hex.EncodeToString(h.Sum(nil)), len(parts))
+	return strings.Trim(etag, `"`) == want
+}

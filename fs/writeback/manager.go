@@ -1,0 +1,192 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/s3mount/s3mount/cache"
+)
+
+// Manager holds the files of one mount that are open for writing. Its methods
+// are safe for concurrent use.
+type Manager struct {
+	o      Options
+	limits limits
+	store  Store
+	pool   *cache.Pool
+	spool  *spool
+	notes  *uploadNotes
+
+	ctx     context.Context // of all that runs in the background
+	cancel  context.CancelFunc
+	slots   chan struct{} // one per running request that carries data
+	kicked  chan struct{} // wakes the spiller
+	spiller chan struct{} // closed when the spiller has ended
+
+	mu      sync.Mutex
+	files   map[*File]struct{}
+	jobs    int                   // background work: uploads, commits, aborts
+	idle    []chan struct{}       // closed when jobs becomes 0
+	waiting map[*starved]struct{} // writers that wait for memory
+
+	dirty, memory      atomic.Int64
+	inFlight, uploads  atomic.Int64
+	commits, early     atomic.Int64
+	conflicts, recover atomic.Int64
+}
+
+// New makes a manager that writes through store from memory of pool.
+func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("writeback options: %w", err)
+	}
+	notes, err := newUploadNotes(o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		o: o, limits: limitsFor(o.PartSize), store: store, pool: pool, notes: notes,
+		spool:   newSpool(o.SpoolDir, o.SpoolLimit),
+		slots:   make(chan struct{}, o.Connections),
+		kicked:  make(chan struct{}, 1),
+		spiller: make(chan struct{}),
+		files:   map[*File]struct{}{},
+		waiting: map[*starved]struct{}{},
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	pool.Budget().AddReclaimer(func(int64) int64 {
+		m.kick() // nothing here is clean, but the spiller can make it so
+		return 0
+	})
+	go m.spill()
+	return m, nil
+}
+
+// Open makes a file out of a base, or a new one.
+func (m *Manager) Open(in OpenInput) *File {
+	f := newFile(m, in)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.files[f] = struct{}{}
+	return f
+}
+
+// open returns the open files.
+func (m *Manager) open() []*File {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	files := make([]*File, 0, len(m.files))
+	for f := range m.files {
+		files = append(files, f)
+	}
+	return files
+}
+
+// begin counts a background job, end the end of it.
+func (m *Manager) begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.jobs++
+}
+
+func (m *Manager) end() {
+	m.mu.Lock()
+	m.jobs--
+	var idle []chan struct{}
+	if m.jobs == 0 {
+		idle, m.idle = m.idle, nil
+	}
+	m.mu.Unlock()
+	for _, c := range idle {
+		close(c)
+	}
+	m.kick()
+}
+
+// background runs job as one that Drain waits for.
+func (m *Manager) background(job func()) {
+	m.begin()
+	go func() {
+		defer m.end()
+		job()
+	}()
+}
+
+// quiet returns a channel that is closed when no job runs.
+func (m *Manager) quiet() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := make(chan struct{})
+	if m.jobs == 0 {
+		close(c)
+	} else {
+		m.idle = append(m.idle, c)
+	}
+	return c
+}
+
+// Drain commits all dirty files and waits until nothing runs. It returns the
+// errors of the commits, joined; the files stay open and keep their bytes.
+func (m *Manager) Drain(ctx context.Context) error {
+	files := m.open()
+	errs := make([]error, len(files))
+	var wg sync.WaitGroup
+	for i, f := range files {
+		if !f.Dirty() {
+			continue
+		}
+		wg.Go(func() {
+			if _, err := f.Commit(ctx); err != nil {
+				errs[i] = fmt.Errorf("commit %q: %w", f.Key(), err)
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case <-m.quiet():
+	case <-ctx.Done():
+		errs = append(errs, ctx.Err())
+	}
+	return errors.Join(errs...)
+}
+
+// Stats returns the gauges and counters.
+func (m *Manager) Stats() Stats {
+	m.mu.Lock()
+	files := len(m.files)
+	m.mu.Unlock()
+	return Stats{
+		Files: files, Dirty: m.dirty.Load(), Memory: m.memory.Load(), Spool: m.spool.size(),
+		Uploads: m.uploads.Load(), InFlight: m.inFlight.Load(),
+		Commits: m.commits.Load(), EarlyCommits: m.early.Load(),
+		Conflicts: m.conflicts.Load(), Recovered: m.recover.Load(),
+	}
+}
+
+// Stats are the gauges and counters of a Manager. The gauges are 0 after a
+// clean end (I9).
+type Stats struct {
+	Files    int   // open files
+	Dirty    int64 // bytes in extents: what S3 does not hold, and what was discarded
+	Memory   int64 // bytes of the pool
+	Spool    int64 // bytes of the spool
+	Uploads  int64 // running multipart uploads
+	InFlight int64 // running requests
+
+	Commits      int64 // counter: objects written
+	EarlyCommits int64 // counter: commits that a full spool forced
+	Conflicts    int64 // counter: commits that found another version
+	Recovered    int64 // counter: files kept in the recovery directory
+}
+
+// Close ends the manager. All files are closed before.
+func (m *Manager) Close() error {
+	m.cancel()
+	<-m.quiet()
+	<-m.spiller
+	m.spool.close()
+	return m.notes.close()
+}

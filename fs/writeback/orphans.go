@@ -1,0 +1,191 @@
+package writeback
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// uploadNotes is a file in the state directory with the ids of the uploads that
+// run, so that the next mount can abort those of a process that was killed. It
+// is locked (flock(2)) for as long as its process lives, and deleted at a clean
+// end. Lines are JSON; each is one write.
+type uploadNotes struct {
+	file *os.File // nil: nothing is noted
+
+	mu   sync.Mutex
+	live map[s3.UploadID]struct{}
+}
+
+// noteLine is one line of the file.
+type noteLine struct {
+	Done bool `json:"done,omitempty"` // the upload ended
+	s3.UploadID
+}
+
+// notesPattern names the files; "*" is random.
+const notesPattern = "uploads-*.jsonl"
+
+// newUploadNotes makes the file in dir; "" notes nothing.
+func newUploadNotes(dir string) (*uploadNotes, error) {
+	n := &uploadNotes{live: map[s3.UploadID]struct{}{}}
+	if dir == "" {
+		return n, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make state directory: %w", err)
+	}
+	file, err := os.CreateTemp(dir, ".new-"+notesPattern)
+	if err != nil {
+		return nil, fmt.Errorf("make the note of uploads: %w", err)
+	}
+	// Locked before it has the name under which others look for it.
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		name := filepath.Join(dir, filepath.Base(file.Name())[len(".new-"):])
+		err = os.Rename(file.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+		_ = file.Close()
+		return nil, fmt.Errorf("lock the note of uploads: %w", err)
+	}
+	n.file = file
+	return n, nil
+}
+
+// path is the file's name now.
+func (n *uploadNotes) path() string {
+	dir, base := filepath.Split(n.file.Name())
+	return filepath.Join(dir, base[len(".new-"):])
+}
+
+// add notes that id runs.
+func (n *uploadNotes) add(id s3.UploadID) error {
+	n.mu.Lock()
+	n.live[id] = struct{}{}
+	n.mu.Unlock()
+	return n.write(noteLine{UploadID: id})
+}
+
+// remove notes that id has ended. An error only makes the next mount abort an
+// upload that is not there.
+func (n *uploadNotes) remove(id s3.UploadID) {
+	n.mu.Lock()
+	delete(n.live, id)
+	n.mu.Unlock()
+	_ = n.write(noteLine{Done: true, UploadID: id})
+}
+
+func (n *uploadNotes) write(l noteLine) error {
+	if n.file == nil {
+		return nil
+	}
+	line, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	_, err = n.file.Write(append(line, '\n'))
+	return err
+}
+
+// close deletes the file, unless uploads are left for the next mount.
+func (n *uploadNotes) close() error {
+	if n.file == nil {
+		return nil
+	}
+	n.mu.Lock()
+	left := len(n.live)
+	n.mu.Unlock()
+	var err error
+	if left == 0 {
+		err = os.Remove(n.path())
+	}
+	return errors.Join(err, n.file.Close())
+}
+
+// AbortOrphans aborts the multipart uploads that dead mounts with the same state
+// directory left behind, and returns their number. Call it once after New.
+// Uploads whose abort fails stay noted.
+func (m *Manager) AbortOrphans(ctx context.Context) (int, error) {
+	if m.o.StateDir == "" {
+		return 0, nil
+	}
+	names, err := filepath.Glob(filepath.Join(m.o.StateDir, notesPattern))
+	if err != nil {
+		return 0, fmt.Errorf("find notes of uploads: %w", err)
+	}
+	total := 0
+	var errs []error
+	for _, name := range names {
+		n, err := m.abortNoted(ctx, name)
+		total += n
+		if err != nil {
+			errs = append(errs, fmt.Errorf("abort uploads of %s: %w", name, err))
+		}
+	}
+	return total, errors.Join(errs...)
+}
+
+// abortNoted aborts what one file notes and deletes it, unless its mount lives.
+func (m *Manager) abortNoted(ctx context.Context, name string) (int, error) {
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return 0, nil // alive
+		}
+		return 0, err
+	}
+	n := 0
+	for _, id := range readNotes(file) {
+		if id.Bucket != m.o.Bucket {
+			return n, nil // another bucket's mount will do it
+		}
+		if err := m.store.AbortUpload(ctx, id); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, os.Remove(name)
+}
+
+// readNotes returns the uploads that had not ended. A torn last line is of an
+// upload that was just being made; it is dropped.
+func readNotes(file *os.File) []s3.UploadID {
+	var order []s3.UploadID
+	done := map[s3.UploadID]bool{}
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		var l noteLine
+		if json.Unmarshal(lines.Bytes(), &l) != nil {
+			continue
+		}
+		if l.Done {
+			done[l.UploadID] = true
+		} else {
+			order = append(order, l.UploadID)
+		}
+	}
+	live := order[:0]
+	for _, id := range order {
+		if !done[id] {
+			live = append(live, id)
+		}
+	}
+	return live
+}

@@ -1,0 +1,107 @@
+package writeback
+
+import (
+	"context"
+	"math"
+)
+
+// Truncate sets the size, up (a hole) or down. Errors are those of WriteAt.
+func (f *File) Truncate(_ context.Context, size int64) error {
+	if size < 0 || size > f.m.o.MaxSize {
+		return ErrTooLarge
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.resize(size)
+}
+
+// resize is Truncate under the lock.
+func (f *File) resize(size int64) error {
+	if size == f.size {
+		return f.takeErr()
+	}
+	if err := f.change(min(size, f.size), math.MaxInt64); err != nil {
+		return err
+	}
+	f.cut(size, math.MaxInt64)
+	f.size = size
+	f.baseLen = min(f.baseLen, size)
+	f.low = min(f.low, size)
+	return nil
+}
+
+// Allocate grows the size to at least off+n, as fallocate(2) without
+// FALLOC_FL_KEEP_SIZE: the new range is a hole. Errors are those of WriteAt.
+func (f *File) Allocate(_ context.Context, off, n int64) error {
+	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
+		return ErrTooLarge
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.resize(max(f.size, off+n))
+}
+
+// PunchHole makes [off, off+n) read as zeros; the size stays. Errors are those of WriteAt.
+func (f *File) PunchHole(_ context.Context, off, n int64) error {
+	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
+		return ErrTooLarge
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	end := min(off+n, f.size)
+	if end <= off {
+		return f.takeErr()
+	}
+	if err := f.change(off, end); err != nil {
+		return err
+	}
+	// The zeros are an extent also where no base is: a running commit may be
+	// about to make one.
+	f.cut(off, end)
+	f.insert(extent{off: off, n: end - off, seq: f.seq})
+	f.advance()
+	return nil
+}
+
+// SeekData returns the first offset at or after off that holds data;
+// ErrNoData if there is none (ENXIO of lseek(2)).
+func (f *File) SeekData(off int64) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if off < 0 || off >= f.size {
+		return 0, ErrNoData
+	}
+	for e := range f.ext.in(off, f.size) {
+		switch {
+		case off < e.off && off < f.baseLen:
+			return off, nil
+		case e.c != nil:
+			return max(off, e.off), nil
+		}
+		off = e.end()
+	}
+	if off < f.baseLen {
+		return off, nil
+	}
+	return 0, ErrNoData
+}
+
+// SeekHole returns the first offset at or after off that is in a hole; the end
+// of the file counts as one. ErrNoData if off is not inside of the file.
+func (f *File) SeekHole(off int64) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if off < 0 || off >= f.size {
+		return 0, ErrNoData
+	}
+	for e := range f.ext.in(off, f.size) {
+		if off < e.off && e.off > f.baseLen {
+			return max(off, f.baseLen), nil
+		}
+		if e.c == nil {
+			return max(off, e.off), nil
+		}
+		off = e.end()
+	}
+	return max(off, f.baseLen), nil
+}

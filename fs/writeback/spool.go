@@ -1,0 +1,191 @@
+package writeback
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/cache"
+)
+
+// slot is a place in the spool. Its size is a power of two.
+type slot struct {
+	off  int64
+	size int
+}
+
+// minSlot is a page: smaller places would only cost bookkeeping.
+const minSlot = 4 << 10
+
+// spool is an unlinked file for the bytes beyond the memory budget. It hands
+// out slots of power-of-two sizes, reuses free ones, and gives the disk
+// everything back when the last one is freed.
+type spool struct {
+	limit int64
+
+	mu   sync.Mutex
+	file *os.File           // nil until first used
+	dir  string             // where the file is made
+	end  int64              // the slots reach up to here
+	live int64              // bytes in slots that are in use
+	free map[int][]int64    // free slots by size
+	used map[int64]struct{} // offsets of slots in use: catches a double free
+}
+
+func newSpool(dir string, limit int64) *spool {
+	return &spool{dir: dir, limit: limit, free: map[int][]int64{}, used: map[int64]struct{}{}}
+}
+
+// slotSize returns the size of the slot for n bytes.
+func slotSize(n int) int {
+	if n <= minSlot {
+		return minSlot
+	}
+	return 1 << bits.Len(uint(n-1))
+}
+
+// alloc reserves a slot for n bytes, at most cache.BlockSize. Its error is
+// ErrNoSpace at the limit.
+func (s *spool) alloc(n int) (slot, error) {
+	size := slotSize(min(n, cache.BlockSize))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live+int64(size) > s.limit {
+		return slot{}, fmt.Errorf("spool holds %d bytes of at most %d: %w", s.live, s.limit, ErrNoSpace)
+	}
+	off := s.end
+	if l := s.free[size]; len(l) > 0 {
+		off = l[len(l)-1]
+		s.free[size] = l[:len(l)-1]
+	} else {
+		s.end += int64(size)
+	}
+	s.live += int64(size)
+	s.used[off] = struct{}{}
+	return slot{off: off, size: size}, nil
+}
+
+// release frees a slot. The slot of size 0 is none.
+func (s *spool) release(f slot) {
+	if f.size == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.used[f.off]; !ok {
+		panic(fmt.Sprintf("writeback: slot at %d freed twice", f.off))
+	}
+	delete(s.used, f.off)
+	s.live -= int64(f.size)
+	s.free[f.size] = append(s.free[f.size], f.off)
+}
+
+// open returns the file, made at the first call: 0600 in a directory of 0700,
+// without a name, so that nothing stays when the process dies.
+func (s *spool) open() (*os.File, error) {
+	s.mu.Lock()
+	file := s.file
+	s.mu.Unlock()
+	if file != nil {
+		return file, nil
+	}
+	file, err := unlinkedFile(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("make spool file: %w", noSpace(err))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file != nil { // another was quicker
+		_ = file.Close()
+		return s.file, nil
+	}
+	s.file = file
+	return file, nil
+}
+
+func unlinkedFile(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	file, err := os.CreateTemp(dir, "spool-*") // 0600
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// write puts p into its slot.
+func (s *spool) write(at slot, p []byte) error {
+	file, err := s.open()
+	if err != nil {
+		return err
+	}
+	if _, err := file.WriteAt(p, at.off); err != nil {
+		return fmt.Errorf("write spool: %w", noSpace(err))
+	}
+	return nil
+}
+
+// read fills p from the spool at off.
+func (s *spool) read(p []byte, off int64) error {
+	file, err := s.open()
+	if err != nil {
+		return err
+	}
+	if _, err := file.ReadAt(p, off); err != nil {
+		return fmt.Errorf("read spool: %w", err)
+	}
+	return nil
+}
+
+// trim gives the disk its space back when nothing is in use. Files that are
+// committed at last take the whole spool with them, so that holes are not
+// worth punching.
+func (s *spool) trim() {
+	s.mu.Lock()
+	file := s.file
+	idle := s.live == 0 && s.end > 0
+	if idle {
+		// Whoever allocates from here on makes a file of its own.
+		s.file, s.end = nil, 0
+		clear(s.free)
+	}
+	s.mu.Unlock()
+	if idle && file != nil {
+		_ = file.Close() // unlinked: nothing to lose
+	}
+}
+
+// size returns the bytes in use.
+func (s *spool) size() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.live
+}
+
+// close ends the spool.
+func (s *spool) close() {
+	s.mu.Lock()
+	file := s.file
+	s.file = nil
+	s.mu.Unlock()
+	if file != nil {
+		_ = file.Close()
+	}
+}
+
+// noSpace marks the errors of a full disk, or a full quota, as ErrNoSpace.
+func noSpace(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	return err
+}

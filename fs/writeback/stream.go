@@ -1,0 +1,186 @@
+package writeback
+
+import (
+	"context"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// stream is the multipart upload that runs while a new file is written: each
+// part goes to S3 as soon as it is full, so that a commit has to send the last
+// one only. The fields are guarded by the file's mu, but for those that are
+// set before created is closed.
+type stream struct {
+	object  s3.ObjectOptions // that the upload was started with
+	ctx     context.Context  // of the parts
+	cancel  context.CancelFunc
+	created chan struct{} // closed when id or createErr is set
+	id      s3.UploadID
+	failed  error // of the creation
+
+	parts   []*streamPart // numbers 1, 2, ...
+	next    int64         // the end of the last one
+	done    int64         // parts before this offset were moved to the spool
+	running int           // parts on the way
+	quiet   chan struct{} // closed when running becomes 0; nil while nobody waits
+	broken  bool          // a part failed: no more are started
+}
+
+// streamPart is a part that was sent, or is being sent.
+type streamPart struct {
+	part
+	stale  bool     // its range was written since
+	result *s3.Part // nil while on the way, and when it failed
+}
+
+// outdate marks the parts that overlap [off, end).
+func (s *stream) outdate(off, end int64) {
+	if s == nil || off >= s.next {
+		return
+	}
+	for i := len(s.parts) - 1; i >= 0 && s.parts[i].end() > off; i-- {
+		if s.parts[i].off < end {
+			s.parts[i].stale = true
+		}
+	}
+}
+
+// uploaded returns the range of parts that S3 holds and that may still be in memory.
+func (s *stream) uploaded() (from, to int64) {
+	if s == nil {
+		return 0, 0
+	}
+	from, to = s.done, s.done
+	for _, p := range s.parts {
+		if p.off < from {
+			continue
+		}
+		if p.result == nil {
+			break
+		}
+		to = p.end()
+	}
+	return from, to
+}
+
+// spooled tells that everything before off was moved to the spool.
+func (s *stream) spooled(off int64) {
+	if s != nil {
+		s.done = max(s.done, off)
+	}
+}
+
+// advance sends the parts that have become full; the caller holds mu. Only a
+// new file streams: what has a base is cut at commit, where its unchanged
+// ranges are known. A file of exactly one part is one PUT.
+func (f *File) advance() {
+	if f.base != nil || f.state != stateDirty || f.stream == nil && f.size <= f.m.limits.size(1) {
+		return
+	}
+	for f.stream == nil || !f.stream.broken {
+		p := f.nextPart()
+		if p.number > f.m.limits.parts || f.size < p.end() || !f.ext.covers(p.off, p.end()) {
+			return
+		}
+		if f.stream == nil {
+			f.openStream()
+		}
+		f.sendPart(p)
+	}
+}
+
+// nextPart returns the part that follows those that were sent.
+func (f *File) nextPart() part {
+	p := part{number: 1}
+	if s := f.stream; s != nil {
+		p.number, p.off = len(s.parts)+1, s.next
+	}
+	p.n = f.m.limits.size(p.number)
+	return p
+}
+
+// openStream starts the upload.
+func (f *File) openStream() {
+	s := &stream{object: f.object, created: make(chan struct{})}
+	s.ctx, s.cancel = context.WithCancel(f.m.ctx)
+	f.stream = s
+	key := f.key
+	f.m.background(func() {
+		defer close(s.created)
+		s.id, s.failed = f.m.createUpload(f.m.ctx, key, s.object)
+	})
+}
+
+// sendPart sends one part in the background.
+func (f *File) sendPart(p part) {
+	s := f.stream
+	sp := &streamPart{part: p}
+	s.parts = append(s.parts, sp)
+	s.next = p.end()
+	s.running++
+	snap := f.snapshot(p.off, p.end())
+	f.m.background(func() {
+		result, err := f.uploadStreamPart(s, snap, p)
+		f.mu.Lock()
+		done := snap.release()
+		sp.result = result
+		if err != nil {
+			s.broken = true
+			if f.run == nil && f.stream == s && f.err == nil && s.ctx.Err() == nil {
+				f.err = err // a running commit sends the part itself, and reports
+			}
+		}
+		s.running--
+		if s.running == 0 && s.quiet != nil {
+			close(s.quiet)
+			s.quiet = nil
+		}
+		f.mu.Unlock()
+		done()
+	})
+}
+
+func (f *File) uploadStreamPart(s *stream, snap *snapshot, p part) (*s3.Part, error) {
+	<-s.created
+	if s.failed != nil {
+		return nil, s.failed
+	}
+	return f.m.sendPart(s.ctx, s.id, snap, p, s.object.SSE.Customer)
+}
+
+// settled waits until no part of s is on the way.
+func (f *File) settled(ctx context.Context, s *stream) error {
+	f.mu.Lock()
+	if s.running > 0 && s.quiet == nil {
+		s.quiet = make(chan struct{})
+	}
+	quiet := s.quiet
+	f.mu.Unlock()
+	if quiet == nil {
+		return nil
+	}
+	select {
+	case <-quiet:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// abandon ends the stream without an object; the caller holds mu.
+func (f *File) abandon() {
+	s := f.stream
+	if s == nil {
+		return
+	}
+	f.stream = nil
+	s.cancel()
+	f.m.background(func() {
+		<-s.created
+		// Parts that arrive after the abort would stay: none may be on the way.
+		if err := f.settled(context.WithoutCancel(s.ctx), s); err != nil || s.failed != nil {
+			return
+		}
+		f.m.abortUpload(s.id)
+	})
+}

@@ -1,0 +1,337 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// target is what a commit writes to, and under which conditions.
+type target struct {
+	key                  string
+	object               s3.ObjectOptions
+	ifMatch, ifNoneMatch string
+}
+
+// target returns where r goes: on the version that the content was built on, or
+// to a key that must be new, or whatever is there (P3).
+func (r *run) target() target {
+	t := target{key: r.key, object: r.object}
+	switch {
+	case r.snap.base != nil:
+		t.ifMatch = r.snap.base.v.ETag
+	case r.exclusive:
+		t.ifNoneMatch = "*"
+	}
+	return t
+}
+
+// upload writes the object of r in the way that moves the least.
+func (f *File) upload(ctx context.Context, r *run) (Version, error) {
+	t := r.target()
+	if err := f.m.compare(ctx, &t); err != nil {
+		return Version{}, err
+	}
+	size := r.size()
+	if r.stream != nil {
+		return f.finishStream(ctx, r, t)
+	}
+	if r.snap.base == nil {
+		return f.uploadWhole(ctx, r, t)
+	}
+	if size <= 2*f.m.limits.part { // a copy would save less than its requests cost
+		return f.put(ctx, r, t)
+	}
+	v, err := f.multipart(ctx, r, t, f.m.limits.planParts(size, r.snap.kept()))
+	return v, f.lostBase(ctx, r, err)
+}
+
+// uploadWhole sends all bytes of r, none are copied.
+func (f *File) uploadWhole(ctx context.Context, r *run, t target) (Version, error) {
+	if r.size() <= f.m.limits.size(1) {
+		return f.put(ctx, r, t)
+	}
+	return f.multipart(ctx, r, t, f.m.limits.streamParts(r.size()))
+}
+
+// lostBase finds out whether err came of the base being replaced: what a copy
+// or a read of it fails with does not tell for sure.
+func (f *File) lostBase(ctx context.Context, r *run, err error) error {
+	var read *baseError
+	if err == nil || errors.Is(err, ErrConflict) || ctx.Err() != nil || r.snap.base == nil ||
+		!errors.As(err, &read) && !errors.Is(err, s3.ErrPreconditionFailed) && !errors.Is(err, s3.ErrNotFound) {
+		return err
+	}
+	info, headErr := f.m.head(ctx, r.key)
+	switch {
+	case errors.Is(headErr, s3.ErrNotFound) && !errors.Is(headErr, s3.ErrNoSuchBucket),
+		headErr == nil && info.ETag != r.snap.base.v.ETag:
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	return err
+}
+
+// put writes r as one PUT.
+func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
+	if err := f.enter(r); err != nil {
+		return Version{}, err
+	}
+	var out *s3.PutOutput
+	b := r.snap.body(ctx, 0, r.size())
+	err := f.m.data(ctx, b, func(ctx context.Context) (err error) {
+		out, err = f.m.store.Put(ctx, &s3.PutInput{Bucket: f.m.o.Bucket, Key: t.key, Body: b, Size: r.size(),
+			ObjectOptions: t.object, IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch})
+		return err
+	})
+	if b.err != nil { // ours: the server never had the bytes
+		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, b.err))
+	}
+	return f.m.judge(ctx, t, r.size(), out, err, func(info *s3.ObjectInfo) (bool, error) {
+		return sameBytes(r.snap.body(ctx, 0, r.size()), info)
+	})
+}
+
+// multipart writes r as parts, all at once as far as the connections allow.
+func (f *File) multipart(ctx context.Context, r *run, t target, parts []part) (Version, error) {
+	if parts == nil {
+		return Version{}, ErrTooLarge
+	}
+	id, err := f.m.createUpload(ctx, t.key, t.object)
+	if err != nil {
+		return Version{}, err
+	}
+	sent, err := f.m.sendParts(ctx, id, r.snap, parts, nil, t.object.SSE.Customer)
+	if err == nil {
+		err = f.enter(r)
+	}
+	if err != nil {
+		f.m.background(func() { f.m.abortUpload(id) })
+		return Version{}, err
+	}
+	v, err := f.m.complete(ctx, id, t, r.size(), sent)
+	if err != nil {
+		f.m.background(func() { f.m.abortUpload(id) })
+	}
+	return v, err
+}
+
+// finishStream completes the upload that ran while the file was written: the
+// last part, and those whose bytes were written again, are still to be sent.
+func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, error) {
+	s := r.stream
+	parts := f.m.limits.streamParts(r.size())
+	if parts == nil {
+		return Version{}, ErrTooLarge
+	}
+	<-s.created
+	if s.failed != nil {
+		return f.restart(ctx, r, t, s.failed)
+	}
+	if err := f.settled(ctx, s); err != nil {
+		return Version{}, err
+	}
+	sent, err := f.m.sendParts(ctx, s.id, r.snap, parts, r.usable(parts), s.object.SSE.Customer)
+	if err != nil {
+		if errors.Is(err, s3.ErrNotFound) { // somebody aborted the upload
+			return f.restart(ctx, r, t, err)
+		}
+		return Version{}, err
+	}
+	if err := f.enter(r); err != nil {
+		return Version{}, err
+	}
+	v, err := f.m.complete(ctx, s.id, t, r.size(), sent)
+	switch {
+	case errors.Is(err, ErrConflict), ctx.Err() != nil:
+		return v, err
+	case err != nil && !errors.Is(err, s3.ErrTransient):
+		return f.restart(ctx, r, t, err)
+	case err == nil && !reflect.DeepEqual(s.object, t.object):
+		return f.dress(ctx, r, t, v)
+	}
+	return v, err
+}
+
+// usable returns the parts of the stream that hold r's bytes; none is on the way.
+func (r *run) usable(parts []part) map[int]s3.Part {
+	r.snap.f.mu.Lock()
+	defer r.snap.f.mu.Unlock()
+	have := map[int]s3.Part{}
+	for _, p := range parts {
+		if sp := r.fresh[p.number]; sp != nil && sp.result != nil && sp.n == p.n {
+			have[p.number] = *sp.result
+		}
+	}
+	return have
+}
+
+// restart gives the stream up and sends everything again: the bytes are all
+// here. cause is logged, since nobody else will see it.
+func (f *File) restart(ctx context.Context, r *run, t target, cause error) (Version, error) {
+	if ctx.Err() != nil {
+		return Version{}, context.Cause(ctx)
+	}
+	f.m.o.Logger.Warn("upload was lost, sending the file again", "key", t.key, "error", cause)
+	f.mu.Lock()
+	if f.stream == r.stream {
+		f.abandon()
+	}
+	f.mu.Unlock()
+	return f.uploadWhole(ctx, r, t)
+}
+
+// dress gives the object v the properties that were set after its upload had
+// started, by a copy inside S3.
+func (f *File) dress(ctx context.Context, r *run, t target, v Version) (Version, error) {
+	t.ifMatch, t.ifNoneMatch = v.ETag, ""
+	whole := &snapshot{f: f, end: v.Size, baseLen: v.Size, base: &base{v: v}}
+	id, err := f.m.createUpload(ctx, t.key, t.object)
+	if err != nil {
+		return Version{}, err
+	}
+	parts := f.m.limits.cutParts(v.Size, []span{{0, v.Size}})
+	sent, err := f.m.sendParts(ctx, id, whole, parts, nil, t.object.SSE.Customer)
+	if err == nil {
+		v, err = f.m.complete(ctx, id, t, v.Size, sent)
+	}
+	if err != nil {
+		f.m.background(func() { f.m.abortUpload(id) })
+		return Version{}, fmt.Errorf("write properties of %q: %w", t.key, err)
+	}
+	return v, nil
+}
+
+// sendParts sends or copies the parts that have lacks and returns all, in order.
+func (m *Manager) sendParts(ctx context.Context, id s3.UploadID, snap *snapshot, parts []part,
+	have map[int]s3.Part, sse *s3.CustomerKey) ([]s3.Part, error) {
+	out := make([]s3.Part, len(parts))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.o.Connections)
+	for i, p := range parts {
+		if done, ok := have[p.number]; ok {
+			out[i] = done
+			continue
+		}
+		g.Go(func() error {
+			send := m.sendPart
+			if p.copied {
+				send = m.copyPart
+			}
+			done, err := send(ctx, id, snap, p, sse)
+			if err == nil {
+				out[i] = *done
+			}
+			return err
+		})
+	}
+	return out, g.Wait()
+}
+
+// sendPart uploads one part out of snap.
+func (m *Manager) sendPart(ctx context.Context, id s3.UploadID, snap *snapshot, p part, sse *s3.CustomerKey) (*s3.Part, error) {
+	var out *s3.Part
+	b := snap.body(ctx, p.off, p.n)
+	err := m.data(ctx, b, func(ctx context.Context) (err error) {
+		out, err = m.store.UploadPart(ctx, &s3.UploadPartInput{Upload: id, PartNumber: p.number,
+			Body: b, Size: p.n, SSE: sse})
+		return err
+	})
+	if b.err != nil {
+		err = b.err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("send part %d of %q: %w", p.number, id.Key, err)
+	}
+	return out, nil
+}
+
+// copyPart makes one part of the base's bytes, inside S3.
+func (m *Manager) copyPart(ctx context.Context, id s3.UploadID, snap *snapshot, p part, sse *s3.CustomerKey) (*s3.Part, error) {
+	var out *s3.Part
+	v := snap.base.v
+	err := m.data(ctx, nil, func(ctx context.Context) (err error) {
+		out, err = m.store.CopyPart(ctx, &s3.CopyPartInput{Upload: id, PartNumber: p.number,
+			SrcBucket: m.o.Bucket, SrcKey: v.Key, SrcVersionID: v.VersionID, SrcIfMatch: v.ETag,
+			First: p.off, Last: p.end() - 1, SSE: sse, SrcSSE: sse})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("copy part %d of %q: %w", p.number, id.Key, err)
+	}
+	if out.Size == 0 {
+		out.Size = p.n
+	}
+	return out, nil
+}
+
+// createUpload starts a multipart upload and notes it for AbortOrphans.
+func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptions) (id s3.UploadID, err error) {
+	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
+		id, err = m.store.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: m.o.Bucket, Key: key, ObjectOptions: o})
+		return err
+	})
+	if err != nil {
+		return id, fmt.Errorf("start upload of %q: %w", key, err)
+	}
+	m.uploads.Add(1)
+	if err := m.notes.add(id); err != nil {
+		m.o.Logger.Warn("cannot note a running upload; it would stay if this process were killed",
+			"key", key, "error", err)
+	}
+	return id, nil
+}
+
+// abortUpload ends an upload. If that fails the note stays for the next mount.
+func (m *Manager) abortUpload(id s3.UploadID) {
+	err := m.call(m.ctx, nil, func(ctx context.Context) error { return m.store.AbortUpload(ctx, id) })
+	m.uploads.Add(-1)
+	if err != nil {
+		m.o.Logger.Warn("cannot abort an upload; the next mount will", "key", id.Key, "error", err)
+		return
+	}
+	m.notes.remove(id)
+}
+
+// complete makes an object of the parts.
+func (m *Manager) complete(ctx context.Context, id s3.UploadID, t target, size int64, parts []s3.Part) (Version, error) {
+	var out *s3.PutOutput
+	err := m.call(ctx, nil, func(ctx context.Context) (err error) {
+		out, err = m.store.CompleteUpload(ctx, &s3.CompleteUploadInput{Upload: id, Parts: slices.Clone(parts),
+			IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch, SSE: t.object.SSE.Customer})
+		return err
+	})
+	v, err := m.judge(ctx, t, size, out, err, func(info *s3.ObjectInfo) (bool, error) {
+		return sameParts(parts, info.ETag), nil
+	})
+	if err == nil {
+		m.uploads.Add(-1)
+		m.notes.remove(id)
+	}
+	return v, err
+}
+
+// head asks for an object's properties.
+func (m *Manager) head(ctx context.Context, key string) (info *s3.ObjectInfo, err error) {
+	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
+		info, err = m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: key})
+		return err
+	})
+	return info, err
+}
+
+// carries tells whether an object has all of the metadata want.
+func carries(got, want map[string]string) bool {
+	for k, v := range maps.All(want) {
+		if got[k] != v {
+			return false
+		}
+	}
+	return true
+}
