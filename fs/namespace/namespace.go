@@ -2,11 +2,18 @@ package namespace
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
+	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
 )
+
+// reservedDir holds this tool's own hints, at the mount's root.
+const reservedDir = ".s3mount/"
 
 // Store is what this package asks of S3; *s3.Client is one.
 type Store interface {
@@ -19,89 +26,182 @@ type Store interface {
 	DeleteMulti(ctx context.Context, in *s3.DeleteMultiInput) ([]s3.DeleteResult, error)
 }
 
-var errSkeleton = errors.New("not built yet")
+// Namespace maps names to keys and knows what S3 holds under them. All
+// methods are safe for concurrent use.
+type Namespace struct {
+	store   Store
+	o       Options
+	started time.Time // of directories that have no time of their own
 
-// Namespace maps names to keys.
-type Namespace struct{}
+	life       context.Context // of all background work, until Close
+	stop       context.CancelFunc
+	background sync.WaitGroup
 
-func New(store Store, o Options) (*Namespace, error)     { return nil, errSkeleton }
-func (o *Options) Defaults()                             {}
-func (o *Options) Validate() error                       { return nil }
-func (n *Namespace) Root() Entry                         { return Entry{} }
-func (n *Namespace) TTL(e Entry) time.Duration           { return 0 }
-func (n *Namespace) NegativeTTL(dir Entry) time.Duration { return 0 }
-func (n *Namespace) Lookup(ctx context.Context, dir Entry, name string) (Entry, error) {
-	return Entry{}, errSkeleton
-}
-func (n *Namespace) Stat(ctx context.Context, e Entry) (Entry, error)  { return Entry{}, errSkeleton }
-func (n *Namespace) NewFileKey(dir Entry, name string) (string, error) { return "", errSkeleton }
-func (n *Namespace) Observe(e Entry)                                   {}
-func (n *Namespace) FromInfo(info *s3.ObjectInfo) Entry                { return Entry{} }
-func (n *Namespace) AddPending(key string, stat func() Entry)          {}
-func (n *Namespace) DropPending(key string)                            {}
-func (n *Namespace) OpenDir(dir Entry) *Lister                         { return nil }
+	facts *cache.Metadata[fact]
+	pages *cache.Metadata[*page]
+	hints *cache.Metadata[hint]
 
-// Lister lists one directory.
-type Lister struct{}
+	deletes deleter
 
-func (l *Lister) Next(ctx context.Context) (Dirent, bool, error) { return Dirent{}, false, errSkeleton }
-func (l *Lister) Seek(ctx context.Context, pos uint64) error     { return errSkeleton }
-func (l *Lister) Pos() uint64                                    { return 0 }
-func (l *Lister) Close()                                         {}
-
-func (n *Namespace) Mkdir(ctx context.Context, dir Entry, name string, a Attr) (Entry, error) {
-	return Entry{}, errSkeleton
-}
-func (n *Namespace) Mknod(ctx context.Context, dir Entry, name string, k Kind, a Attr, target string) (Entry, error) {
-	return Entry{}, errSkeleton
-}
-func (n *Namespace) Unlink(ctx context.Context, dir Entry, name string, e Entry) error {
-	return errSkeleton
-}
-func (n *Namespace) Rmdir(ctx context.Context, dir Entry, name string, e Entry) error {
-	return errSkeleton
+	mu      sync.Mutex
+	root    Entry
+	dirs    map[string]*dirNode
+	fills   map[*fill]struct{}
+	flights map[stretch]*flight
+	pending map[string]map[string]func() Entry // by directory, by rel
+	hidden  map[string]*deletion               // names that are gone here and not yet in S3
 }
 
-// WaitDeleted waits until no delete of key is under way. fs calls it before it
-// commits a file under a key that was unlinked here.
-func (n *Namespace) WaitDeleted(ctx context.Context, key string) error { return errSkeleton }
-
-// RenameInput says what to move where.
-type RenameInput struct {
-	OldDir, NewDir   Entry
-	OldName, NewName string
-	Old              Entry
-	New              *Entry // what is there now, nil if nothing
-	NoReplace        bool
-	Exchange         bool
-	Open             []string // keys that have open inodes; for a directory rename their new entries come back
+// New returns the namespace of a bucket. It makes no request.
+func New(store Store, o Options) (*Namespace, error) {
+	o.Defaults()
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("namespace: %w", err)
+	}
+	n := &Namespace{
+		store: store, o: o, started: time.Now(),
+		fills: map[*fill]struct{}{}, flights: map[stretch]*flight{},
+		pending: map[string]map[string]func() Entry{}, hidden: map[string]*deletion{},
+	}
+	n.life, n.stop = context.WithCancel(context.Background())
+	n.initKnown()
+	n.hints = cache.NewMetadata(hintsLimit, func(string, hint) int64 { return 64 })
+	n.deletes.init(n)
+	n.root = Entry{Key: o.Prefix, Kind: Directory, Implicit: true}
+	n.root.Attr = n.defaults(Directory, n.started)
+	return n, nil
 }
 
-// RenameOutput tells what became of the source.
-type RenameOutput struct {
-	Entry Entry
-	Moved map[string]Entry // by old key
+// Close stops all background work without finishing it: call Drain first.
+func (n *Namespace) Close() {
+	n.stop()
+	n.background.Wait()
 }
 
-func (n *Namespace) Rename(ctx context.Context, in RenameInput) (RenameOutput, error) {
-	return RenameOutput{}, errSkeleton
+// Root returns the directory that is mounted.
+func (n *Namespace) Root() Entry {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.root
 }
-func (n *Namespace) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error) {
-	return Entry{}, errSkeleton
+
+// parts returns the prefix of the directory that e is in S3, and for a
+// continuation the part of the segment that its name stands for.
+func (n *Namespace) parts(e Entry) (base, stem string) {
+	if e.Key == n.o.Prefix || strings.HasSuffix(e.Key, "/") {
+		return e.Key, ""
+	}
+	i := max(strings.LastIndexByte(e.Key, '/')+1, len(n.o.Prefix))
+	return e.Key[:i], e.Key[i:]
 }
-func (n *Namespace) Readlink(ctx context.Context, e Entry) (string, error) { return "", errSkeleton }
 
-// FlushDir waits for the deletes of one directory and writes its index.
-func (n *Namespace) FlushDir(ctx context.Context, dir Entry) error { return errSkeleton }
+// contEntry is the directory of all names that begin with a part of a segment.
+func (n *Namespace) contEntry(key string) Entry {
+	return Entry{Key: key, Kind: Directory, Implicit: true, Attr: n.defaults(Directory, time.Time{})}
+}
 
-// Recover finishes what a mount that died left half done.
-func (n *Namespace) Recover(ctx context.Context) error { return errSkeleton }
-func (n *Namespace) Invalidate(key string)             {}
-func (n *Namespace) InvalidateAll()                    {}
-func (n *Namespace) Drain(ctx context.Context) error   { return errSkeleton }
-func (n *Namespace) Close()                            {}
+// reserved reports whether a key is one of this tool's own hints.
+func (n *Namespace) reserved(base, rel string) bool {
+	return base == n.o.Prefix && strings.HasPrefix(rel, reservedDir)
+}
 
-func (a Attr) Metadata(k Kind) map[string]string { return nil }
-func AttrFromMetadata(m map[string]string, def Attr, lastModified time.Time) (Kind, Attr, bool) {
-	return File, def, false
+// ID returns a string that no other file or directory of the mount has: the
+// key, and a mark where a file and a directory share it.
+func (e Entry) ID() string {
+	isDirKey := strings.HasSuffix(e.Key, "/") || e.Key == ""
+	if (e.Kind == Directory) == isDirKey {
+		return e.Key
+	}
+	return e.Key + "\x00"
+}
+
+// IsDir reports whether e is a directory.
+func (e Entry) IsDir() bool { return e.Kind == Directory }
+
+// AddPending shows a file that exists in this mount and not yet in S3. stat is
+// called without locks whenever someone looks.
+func (n *Namespace) AddPending(key string, stat func() Entry) {
+	dir, rel := n.fileParts(key)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.pending[dir] == nil {
+		n.pending[dir] = map[string]func() Entry{}
+	}
+	n.pending[dir][rel] = stat
+}
+
+// DropPending ends AddPending: the file is in S3 now, or gone.
+func (n *Namespace) DropPending(key string) {
+	dir, rel := n.fileParts(key)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.pending[dir], rel)
+	if len(n.pending[dir]) == 0 {
+		delete(n.pending, dir)
+	}
+}
+
+// pendingIn reports whether a directory has a pending file at any depth. n.mu is held.
+func (n *Namespace) pendingIn(prefix string) bool {
+	for dir := range n.pending {
+		if strings.HasPrefix(dir, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// mergePending puts the pending files between two rows of a directory into
+// its lines. n.mu is held.
+func (n *Namespace) mergePending(lines []line, base, after, upto string, begun, all bool) []line {
+	added := false
+	for rel, stat := range n.pending[base] {
+		if (rel > after || rel == "" && !begun) && (all || rel <= upto) {
+			lines = append(lines, line{rel: rel, stat: stat})
+			added = true
+		}
+	}
+	if !added {
+		return lines
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return strings.Compare(a.rel, b.rel) })
+	out := lines[:0]
+	for _, ln := range lines {
+		if k := len(out); k > 0 && out[k-1].rel == ln.rel {
+			out[k-1] = ln // sorted stably: the pending one comes last
+			continue
+		}
+		out = append(out, ln)
+	}
+	return out
+}
+
+// Invalidate forgets what is cached of a key, and of all below it if it is a
+// directory.
+func (n *Namespace) Invalidate(key string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.facts.Delete(key)
+	dir, rel := n.split(key)
+	if p := n.pageOf(dir, rel); p != nil {
+		n.dropPage(p)
+	}
+	if !strings.HasSuffix(key, "/") && key != "" {
+		return
+	}
+	for prefix := range n.dirs {
+		if strings.HasPrefix(prefix, key) {
+			n.dropDir(prefix)
+		}
+	}
+}
+
+// InvalidateAll forgets everything that is cached.
+func (n *Namespace) InvalidateAll() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.facts.Purge()
+	n.pages.Purge()
+	n.hints.Purge()
+	n.dirs = map[string]*dirNode{}
 }

@@ -1,23 +1,36 @@
 package namespace
 
 import (
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 )
 
-// Posix chooses how much of the POSIX attributes is read from S3.
+// Posix chooses how much of the POSIX attributes is stored and read.
 type Posix string
 
 // The choices of Options.Posix.
 const (
-	// PosixAuto trusts listings and the attribute index, and reads single
-	// objects only where neither can be right.
+	// PosixAuto reads attributes where that costs no request per file.
 	PosixAuto Posix = "auto"
-	// PosixFull reads every object's attributes with a HEAD where the index
-	// does not cover it.
+	// PosixFull reads every object's attributes, with a HEAD where nothing else tells them.
 	PosixFull Posix = "full"
 	// PosixOff neither reads nor writes attributes.
 	PosixOff Posix = "off"
+)
+
+// The defaults of Options, where they are not the zero value.
+const (
+	defaultTTL         = 60 * time.Second
+	defaultMemoryLimit = 256 << 20 // over a million rows of listings
+	defaultFilePerm    = 0o644
+	defaultDirPerm     = 0o755
+	defaultDeleteDelay = 50 * time.Millisecond // a person does not notice it; rm -r has hundreds in it
+	defaultConnections = 32                    // 500 copies of 20 ms in 16 rounds
+
+	// minMemoryLimit holds some pages of 1000 rows with the longest keys.
+	minMemoryLimit = 8 << 20
 )
 
 // Options configure a Namespace.
@@ -38,4 +51,57 @@ type Options struct {
 	Connections int           // requests in flight of one bulk operation
 
 	Logger *slog.Logger
+}
+
+// Defaults fills in what is zero. UID and GID stay.
+func (o *Options) Defaults() {
+	if o.TTL == 0 {
+		o.TTL = defaultTTL
+	}
+	if o.MemoryLimit == 0 {
+		o.MemoryLimit = defaultMemoryLimit
+	}
+	if o.FilePerm == 0 {
+		o.FilePerm = defaultFilePerm
+	}
+	if o.DirPerm == 0 {
+		o.DirPerm = defaultDirPerm
+	}
+	if o.Posix == "" {
+		o.Posix = PosixAuto
+	}
+	if o.DeleteDelay == 0 {
+		o.DeleteDelay = defaultDeleteDelay
+	}
+	if o.Connections == 0 {
+		o.Connections = defaultConnections
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Validate returns an error that names the first option that cannot be.
+func (o *Options) Validate() error {
+	switch {
+	case o.Bucket == "":
+		return fmt.Errorf("option Bucket is empty")
+	case o.Prefix != "" && !strings.HasSuffix(o.Prefix, "/"):
+		return fmt.Errorf("option Prefix %q does not end in a slash", o.Prefix)
+	case o.TTL < 0:
+		return fmt.Errorf("option TTL %v is negative", o.TTL)
+	case o.MemoryLimit < minMemoryLimit:
+		return fmt.Errorf("option MemoryLimit %d is below %d", o.MemoryLimit, minMemoryLimit)
+	case o.FilePerm&^permMask != 0:
+		return fmt.Errorf("option FilePerm %#o has more than permission bits", o.FilePerm)
+	case o.DirPerm&^permMask != 0:
+		return fmt.Errorf("option DirPerm %#o has more than permission bits", o.DirPerm)
+	case o.Posix != PosixAuto && o.Posix != PosixFull && o.Posix != PosixOff:
+		return fmt.Errorf("option Posix %q is not auto, full or off", o.Posix)
+	case o.DeleteDelay < 0:
+		return fmt.Errorf("option DeleteDelay %v is negative", o.DeleteDelay)
+	case o.Connections < 1:
+		return fmt.Errorf("option Connections %d is below 1", o.Connections)
+	}
+	return nil
 }

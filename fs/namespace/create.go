@@ -1,0 +1,227 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// markerType is the Content-Type of a directory's marker, as s3fs writes it.
+const markerType = "application/x-directory"
+
+// NewFileKey returns the key of a file that is to be created. The error is
+// ErrNameTooLong, ErrReserved, or ErrInvalidName for a name that stands for
+// something else in the name scheme.
+func (n *Namespace) NewFileKey(dir Entry, text string) (string, error) {
+	nm, err := n.newName(dir, text)
+	if err != nil {
+		return "", err
+	}
+	if !nm.file() {
+		return "", fmt.Errorf("file name %q: %w", text, ErrInvalidName)
+	}
+	n.kickDeleted(rowID(nm.dir, nm.rel))
+	return nm.key(), nil
+}
+
+// newName resolves a name that is to be created.
+func (n *Namespace) newName(dir Entry, text string) (name, error) {
+	if len(text) > maxName {
+		return name{}, fmt.Errorf("name of %d bytes: %w", len(text), ErrNameTooLong)
+	}
+	nm := n.resolve(dir, text)
+	switch {
+	case nm.form == formNone, nm.form == formCont:
+		return name{}, fmt.Errorf("name %q: %w", text, ErrInvalidName)
+	case n.reserved(nm.dir, nm.rel+"/"):
+		return name{}, fmt.Errorf("name %q: %w", text, ErrReserved)
+	case len(nm.key())+1 > s3.MaxKeyLength && (nm.directory() && !nm.file() || len(nm.key()) > s3.MaxKeyLength):
+		return name{}, fmt.Errorf("key of %d bytes: %w", len(nm.key()), ErrNameTooLong)
+	}
+	return nm, nil
+}
+
+// mustBeFree returns ErrExists if a name is known or found to be taken.
+func (n *Namespace) mustBeFree(ctx context.Context, dir Entry, text string, nm name) error {
+	e, k := n.lookupKnown(nm)
+	if k == unknown {
+		var err error
+		if e, err = n.Lookup(ctx, dir, text); err == nil {
+			k = present
+		} else if !errors.Is(err, s3.ErrNotFound) {
+			return err
+		}
+	}
+	if k == present {
+		return fmt.Errorf("%q: %w", e.Key, ErrExists)
+	}
+	return nil
+}
+
+// Mkdir makes a directory by writing its marker. The error is ErrExists if the
+// name is taken.
+func (n *Namespace) Mkdir(ctx context.Context, dir Entry, text string, a Attr) (Entry, error) {
+	nm, err := n.newName(dir, text)
+	if err != nil {
+		return Entry{}, fmt.Errorf("mkdir: %w", err)
+	}
+	key := nm.key() + "/"
+	switch {
+	case !nm.directory() || nm.form == formDir && !isDots(baseName(nm.rel)) && !n.shadowed(ctx, nm):
+		return Entry{}, fmt.Errorf("mkdir %q: %w", text, ErrInvalidName)
+	case len(key) > s3.MaxKeyLength:
+		return Entry{}, fmt.Errorf("mkdir: key of %d bytes: %w", len(key), ErrNameTooLong)
+	}
+	if err := n.mustBeFree(ctx, dir, text, nm); err != nil {
+		return Entry{}, fmt.Errorf("mkdir: %w", err)
+	}
+	for _, id := range []string{key, nm.key()} {
+		if err := n.waitDeleted(ctx, id); err != nil {
+			return Entry{}, fmt.Errorf("mkdir: %w", err)
+		}
+	}
+	e, err := n.putMarker(ctx, key, a, nil, true)
+	if errors.Is(err, s3.ErrPreconditionFailed) {
+		return Entry{}, fmt.Errorf("mkdir %q: %w", key, ErrExists)
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("mkdir %q: %w", key, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	// Nobody else can have filled it: an absent name costs nothing.
+	n.dropDir(key)
+	p := &page{dir: key, end: true, when: n.now()}
+	p.put("", &e, true)
+	n.addPage(p)
+	return e, nil
+}
+
+// shadowed reports whether an object holds the plain name of a directory.
+func (n *Namespace) shadowed(ctx context.Context, nm name) bool {
+	n.mu.Lock()
+	_, k := n.find(nm.dir, nm.rel)
+	n.mu.Unlock()
+	if k == unknown {
+		_, err := n.head(ctx, nm.key(), false)
+		return err == nil
+	}
+	return k == present
+}
+
+// putMarker writes the marker of a directory with its attributes beside the
+// user metadata that it has. fresh asks that there be none so far.
+func (n *Namespace) putMarker(ctx context.Context, key string, a Attr, meta map[string]string, fresh bool) (Entry, error) {
+	in := &s3.PutInput{Bucket: n.o.Bucket, Key: key, Body: strings.NewReader("")}
+	in.ContentType = markerType
+	in.Metadata = meta
+	if n.o.Posix != PosixOff {
+		in.Metadata = a.MergeMetadata(Directory, meta)
+	}
+	out, err := n.putNew(ctx, in, fresh)
+	if err != nil {
+		return Entry{}, err
+	}
+	e := Entry{
+		Key: key, Kind: Directory, ETag: out.ETag, VersionID: out.VersionID,
+		LastModified: n.timeOf(out), Attr: a, Exact: true,
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.note(mutation{entry: e, own: true})
+	return e, nil
+}
+
+// putNew writes an object, with fresh only where there is none. A server that
+// does not know the condition gets the object without it.
+func (n *Namespace) putNew(ctx context.Context, in *s3.PutInput, fresh bool) (*s3.PutOutput, error) {
+	if !fresh {
+		return n.store.Put(ctx, in)
+	}
+	in.IfNoneMatch = "*"
+	out, err := n.store.Put(ctx, in)
+	if errors.Is(err, s3.ErrNotImplemented) {
+		in.IfNoneMatch = ""
+		if s, ok := in.Body.(io.Seeker); ok {
+			if _, err := s.Seek(0, io.SeekStart); err != nil {
+				return nil, fmt.Errorf("rewind body: %w", err)
+			}
+		}
+		out, err = n.store.Put(ctx, in)
+	}
+	return out, err
+}
+
+// timeOf is what a listing will most likely tell as Last-Modified of a write.
+func (n *Namespace) timeOf(out *s3.PutOutput) time.Time {
+	if out.Date.IsZero() {
+		return n.now().Truncate(time.Second)
+	}
+	return out.Date
+}
+
+// Mknod makes a symlink (whose body is its target), a fifo, a socket or a
+// device. The error is ErrExists if the name is taken.
+func (n *Namespace) Mknod(ctx context.Context, dir Entry, text string, k Kind, a Attr, target string) (Entry, error) {
+	if k == Directory {
+		return n.Mkdir(ctx, dir, text, a)
+	}
+	key, err := n.NewFileKey(dir, text)
+	if err != nil {
+		return Entry{}, fmt.Errorf("mknod: %w", err)
+	}
+	if n.o.Posix == PosixOff && k != File {
+		return Entry{}, fmt.Errorf("mknod %q: %w", key, errors.ErrUnsupported)
+	}
+	if err := n.mustBeFree(ctx, dir, text, n.resolve(dir, text)); err != nil {
+		return Entry{}, fmt.Errorf("mknod: %w", err)
+	}
+	if err := n.WaitDeleted(ctx, key); err != nil {
+		return Entry{}, fmt.Errorf("mknod: %w", err)
+	}
+	in := &s3.PutInput{Bucket: n.o.Bucket, Key: key, Body: strings.NewReader(target), Size: int64(len(target))}
+	if n.o.Posix != PosixOff {
+		in.Metadata = a.Metadata(k)
+	}
+	out, err := n.putNew(ctx, in, true)
+	if errors.Is(err, s3.ErrPreconditionFailed) {
+		return Entry{}, fmt.Errorf("mknod %q: %w", key, ErrExists)
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("mknod %q: %w", key, err)
+	}
+	e := Entry{
+		Key: key, Kind: k, Size: int64(len(target)), ETag: out.ETag, VersionID: out.VersionID,
+		LastModified: n.timeOf(out), Attr: a, Target: target, Exact: true,
+	}
+	n.Committed(e)
+	return e, nil
+}
+
+// Readlink returns the target of a symlink.
+func (n *Namespace) Readlink(ctx context.Context, e Entry) (string, error) {
+	if e.Target != "" {
+		return e.Target, nil
+	}
+	const pathMax = 4096
+	out, err := n.store.Get(ctx, &s3.GetInput{Bucket: n.o.Bucket, Key: e.Key})
+	if err != nil {
+		return "", fmt.Errorf("read symlink %q: %w", e.Key, err)
+	}
+	defer out.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(out.Body, pathMax))
+	if err != nil {
+		return "", fmt.Errorf("read symlink %q: %w", e.Key, err)
+	}
+	info := out.ObjectInfo
+	info.Key = e.Key
+	got := n.FromInfo(&info)
+	got.Target = string(b)
+	n.Observe(got)
+	return got.Target, nil
+}

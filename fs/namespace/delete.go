@@ -1,0 +1,470 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// deletion is a name that is gone in this mount and may still be in S3.
+//
+//	queued ──flush──> sent ──ok──> done
+//	                       └─failed─> done, the name is back
+type deletion struct {
+	entry Entry
+	dir   string // where a failure is reported
+	etag  string // if set, only this version is to go
+	none  bool   // a directory without marker: nothing to delete
+	sent  bool
+	done  chan struct{}
+	err   error // set before done is closed
+}
+
+// deleter gathers deletions into DeleteObjects.
+type deleter struct {
+	n      *Namespace
+	slots  chan struct{} // batches under way
+	queue  []*deletion
+	timer  *time.Timer
+	proven bool             // a delete of this mount succeeded: there is a permission
+	errs   map[string]error // first failure by directory, until it is reported
+}
+
+const (
+	// deleteBatches is how many DeleteObjects run at once: each holds up to
+	// 1000 keys, so that more would not make rm faster.
+	deleteBatches = 4
+	// maxQueued is where an unlink waits for the batches before it.
+	maxQueued = 20 * s3.MaxListKeys
+)
+
+func (d *deleter) init(n *Namespace) {
+	d.n = n
+	d.slots = make(chan struct{}, deleteBatches)
+	d.errs = map[string]error{}
+}
+
+// Unlink removes a file: its name is gone at once, its object with the next
+// batch. Only the first delete of a mount waits for S3, and with DeleteSync
+// each. The error is ErrIsDir for a directory.
+func (n *Namespace) Unlink(ctx context.Context, dir Entry, text string, e Entry) error {
+	if e.Kind == Directory {
+		return fmt.Errorf("unlink %q: %w", text, ErrIsDir)
+	}
+	if err := n.remove(ctx, &deletion{entry: e}); err != nil {
+		return fmt.Errorf("unlink %q: %w", e.Key, err)
+	}
+	return nil
+}
+
+// remove hides a name and queues its deletion.
+func (n *Namespace) remove(ctx context.Context, d *deletion) error {
+	e := d.entry
+	d.dir, _ = n.rowOf(e)
+	d.done = make(chan struct{})
+	n.mu.Lock()
+	if old := n.hidden[e.ID()]; old != nil {
+		n.mu.Unlock()
+		return s3.ErrNotFound
+	}
+	n.hidden[e.ID()] = d
+	n.note(mutation{entry: e, gone: true, own: true})
+	q := &n.deletes
+	q.queue = append(q.queue, d)
+	wait := n.o.DeleteSync || !q.proven && !d.none || len(q.queue) > maxQueued
+	full := len(q.queue) >= s3.MaxListKeys
+	if !wait && !full && q.timer == nil {
+		q.timer = time.AfterFunc(n.o.DeleteDelay, n.flushDeletes)
+	}
+	n.mu.Unlock()
+	if wait || full {
+		n.flushDeletes()
+	}
+	if !wait {
+		return nil
+	}
+	if err := d.wait(ctx); err != nil {
+		_ = n.takeError(d.dir) // it is reported here
+		return err
+	}
+	return nil
+}
+
+// wait waits until the deletion is in S3, or failed.
+func (d *deletion) wait(ctx context.Context) error {
+	select {
+	case <-d.done:
+		return d.err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for delete: %w", context.Cause(ctx))
+	}
+}
+
+// flushDeletes sends all that is queued.
+func (n *Namespace) flushDeletes() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	q := &n.deletes
+	if q.timer != nil {
+		q.timer.Stop()
+		q.timer = nil
+	}
+	if n.life.Err() != nil {
+		return
+	}
+	for len(q.queue) > 0 {
+		k := min(len(q.queue), s3.MaxListKeys)
+		batch := q.queue[:k:k]
+		q.queue = q.queue[k:]
+		for _, d := range batch {
+			d.sent = true
+		}
+		n.background.Add(1)
+		go func() {
+			defer n.background.Done()
+			q.slots <- struct{}{}
+			defer func() { <-q.slots }()
+			n.deleteBatch(n.life, batch)
+		}()
+	}
+	q.queue = nil
+}
+
+// deleteBatch deletes in S3 what the batch holds. Before that it writes the
+// markers of directories that would vanish with their last child.
+func (n *Namespace) deleteBatch(ctx context.Context, batch []*deletion) {
+	failed := n.keepDirs(ctx, batch)
+	var objects []s3.ObjectID
+	for _, d := range batch {
+		if !d.none && failed[n.keeper(d)] == nil {
+			objects = append(objects, s3.ObjectID{Key: d.entry.Key, ETag: d.etag})
+		}
+	}
+	errs := n.deleteObjects(ctx, objects)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, d := range batch {
+		err := errs[d.entry.Key]
+		if d.etag != "" && errors.Is(err, s3.ErrPreconditionFailed) {
+			// Another wrote under the name since: that version stays.
+			n.o.Logger.Info("the old name was written again during a rename", "key", d.entry.Key)
+			err = nil
+			defer n.forget(d.entry)
+		}
+		if kept := failed[n.keeperLocked(d)]; kept != nil {
+			err = kept
+		}
+		n.deleted(d, err)
+	}
+}
+
+// deleteObjects deletes objects and returns what failed, by key.
+func (n *Namespace) deleteObjects(ctx context.Context, objects []s3.ObjectID) map[string]error {
+	errs := map[string]error{}
+	switch len(objects) {
+	case 0:
+	case 1:
+		o := objects[0]
+		_, err := n.store.Delete(ctx, &s3.DeleteInput{Bucket: n.o.Bucket, Key: o.Key, IfMatch: o.ETag})
+		if o.ETag != "" && errors.Is(err, s3.ErrNotImplemented) {
+			_, err = n.store.Delete(ctx, &s3.DeleteInput{Bucket: n.o.Bucket, Key: o.Key})
+		}
+		if err != nil && !errors.Is(err, s3.ErrNotFound) {
+			errs[o.Key] = err
+		}
+	default:
+		results, err := n.store.DeleteMulti(ctx, &s3.DeleteMultiInput{Bucket: n.o.Bucket, Objects: objects})
+		told := make(map[string]bool, len(results))
+		for _, r := range results {
+			told[r.Key] = true
+			if r.Err != nil && !errors.Is(r.Err, s3.ErrNotFound) {
+				errs[r.Key] = r.Err
+			}
+		}
+		for _, o := range objects {
+			if err != nil && !told[o.Key] {
+				errs[o.Key] = err
+			}
+		}
+	}
+	return errs
+}
+
+// deleted ends a deletion. If it failed, the name is back. n.mu is held.
+func (n *Namespace) deleted(d *deletion, err error) {
+	id := d.entry.ID()
+	delete(n.hidden, id)
+	d.err = err
+	defer close(d.done)
+	if err == nil {
+		n.deletes.proven = n.deletes.proven || !d.none
+		n.note(mutation{entry: d.entry, gone: true, own: true})
+		return
+	}
+	n.o.Logger.Warn("delete failed, the name is back", "key", d.entry.Key, "err", err)
+	if n.deletes.errs[d.dir] == nil {
+		n.deletes.errs[d.dir] = err
+	}
+	n.forget(d.entry)
+}
+
+// forget drops what is cached of an entry, so that the next look asks S3. n.mu is held.
+func (n *Namespace) forget(e Entry) {
+	n.facts.Delete(e.ID())
+	dir, rel := n.rowOf(e)
+	if p := n.pageOf(dir, rel); p != nil {
+		n.dropPage(p)
+	}
+}
+
+// keeper is the nearest directory above a deletion that stays.
+func (n *Namespace) keeper(d *deletion) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.keeperLocked(d)
+}
+
+func (n *Namespace) keeperLocked(d *deletion) string {
+	dir := d.dir
+	for dir != n.o.Prefix && n.hidden[dir] != nil {
+		dir, _ = n.split(dir)
+	}
+	return dir
+}
+
+// keepDirs writes the markers of the directories that a batch would make
+// vanish, and returns those where that failed.
+func (n *Namespace) keepDirs(ctx context.Context, batch []*deletion) map[string]error {
+	dirs := map[string]bool{}
+	for _, d := range batch {
+		dirs[n.keeper(d)] = true
+	}
+	failed := map[string]error{}
+	for dir := range dirs {
+		if err := n.keepDir(ctx, dir); err != nil {
+			failed[dir] = err
+		}
+	}
+	return failed
+}
+
+// keepDir writes the marker of a directory if it has none and seems to be empty.
+func (n *Namespace) keepDir(ctx context.Context, dir string) error {
+	if dir == n.o.Prefix {
+		return nil
+	}
+	rows, complete, explicit := n.visible(dir)
+	if rows > 0 || explicit {
+		return nil
+	}
+	if !complete {
+		if _, err := n.fetch(ctx, stretch{dir: dir, delimited: true}); err != nil {
+			return err
+		}
+		if rows, _, explicit = n.visible(dir); rows > 0 || explicit {
+			return nil
+		}
+	}
+	a := n.defaults(Directory, n.now())
+	_, err := n.putMarker(ctx, dir, a, nil, true)
+	if errors.Is(err, s3.ErrPreconditionFailed) {
+		return nil // another made it meanwhile
+	}
+	return err
+}
+
+// visible tells what the cache knows of a directory's contents: how many
+// children there are, at least one of them if rows > 0, whether that is
+// everything, and whether it has a marker.
+func (n *Namespace) visible(dir string) (rows int, complete, explicit bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.now()
+	rows = len(n.pending[dir])
+	if f, ok := n.facts.Get(dir); ok && !f.Negative && now.Before(f.Until) {
+		explicit = !f.Value.entry.Implicit
+	}
+	d := n.dirs[dir]
+	if d == nil {
+		return rows, false, explicit
+	}
+	at := ""
+	for _, p := range d.pages {
+		if !now.Before(p.until) {
+			continue
+		}
+		for i := range p.rows {
+			r := &p.rows[i]
+			rel := p.rel(r)
+			if rel == "" && r.size == 0 {
+				explicit = true
+			} else if n.hidden[rowID(dir, rel)] == nil {
+				rows++
+			}
+		}
+		if p.from <= at && !complete {
+			at, complete = p.to, p.end
+		}
+	}
+	return rows, complete, explicit
+}
+
+// Rmdir removes an empty directory. It is gone at once, its marker with the
+// next batch. The error is ErrNotEmpty, ErrNotDir, or that of an earlier
+// delete in the directory which failed.
+func (n *Namespace) Rmdir(ctx context.Context, dir Entry, text string, e Entry) error {
+	if e.Kind != Directory {
+		return fmt.Errorf("rmdir %q: %w", text, ErrNotDir)
+	}
+	if _, stem := n.parts(e); stem != "" {
+		return fmt.Errorf("rmdir %q: %w", text, ErrNotEmpty) // it exists through its children
+	}
+	if err := n.takeError(e.Key); err != nil {
+		return fmt.Errorf("rmdir %q: an earlier delete in it failed: %w", e.Key, err)
+	}
+	explicit, err := n.mustBeEmpty(ctx, e.Key)
+	if err != nil {
+		return fmt.Errorf("rmdir %q: %w", e.Key, err)
+	}
+	if err := n.remove(ctx, &deletion{entry: e, none: !explicit}); err != nil {
+		return fmt.Errorf("rmdir %q: %w", e.Key, err)
+	}
+	return nil
+}
+
+// mustBeEmpty returns ErrNotEmpty if a directory has children, and else
+// whether it has a marker. A complete and fresh listing whose rows this mount
+// all deleted is enough: should another mount have added a file meanwhile,
+// then only the marker is deleted and the file keeps its directory.
+func (n *Namespace) mustBeEmpty(ctx context.Context, key string) (explicit bool, err error) {
+	n.mu.Lock()
+	pending := n.pendingIn(key)
+	n.mu.Unlock()
+	if pending {
+		return false, ErrNotEmpty
+	}
+	if rows, complete, explicit := n.visible(key); complete && rows == 0 {
+		return explicit, nil
+	}
+	if err := n.waitBelow(ctx, key); err != nil {
+		return false, err
+	}
+	got, err := n.ls(ctx, stretch{dir: key, max: 2})
+	if err != nil {
+		return false, err
+	}
+	for _, o := range got.Objects {
+		if o.Key != key || o.Size > 0 {
+			return false, ErrNotEmpty
+		}
+		explicit = true
+	}
+	return explicit, nil
+}
+
+// waitBelow sends all deletions below a directory and waits for them.
+func (n *Namespace) waitBelow(ctx context.Context, prefix string) error {
+	n.mu.Lock()
+	var wait []*deletion
+	for _, d := range n.hidden {
+		if strings.HasPrefix(d.entry.Key, prefix) {
+			wait = append(wait, d)
+		}
+	}
+	n.mu.Unlock()
+	if len(wait) == 0 {
+		return nil
+	}
+	n.flushDeletes()
+	for _, d := range wait {
+		select {
+		case <-d.done: // a failure is reported by takeError
+		case <-ctx.Done():
+			return fmt.Errorf("wait for deletes: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// takeError returns the first failure of a delete in a directory, once.
+func (n *Namespace) takeError(dir string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	err := n.deletes.errs[dir]
+	delete(n.deletes.errs, dir)
+	return err
+}
+
+// WaitDeleted waits until no delete of a file's key is under way. fs calls it
+// before it commits a file under a key that was unlinked or renamed here.
+func (n *Namespace) WaitDeleted(ctx context.Context, key string) error {
+	dir, rel := n.fileParts(key)
+	return n.waitDeleted(ctx, rowID(dir, rel))
+}
+
+func (n *Namespace) waitDeleted(ctx context.Context, id string) error {
+	n.mu.Lock()
+	d := n.hidden[id]
+	n.mu.Unlock()
+	if d == nil {
+		return nil
+	}
+	n.kickDeleted(id)
+	select {
+	case <-d.done:
+		return nil // if it failed, the object is replaced all the same
+	case <-ctx.Done():
+		return fmt.Errorf("wait for delete of %q: %w", d.entry.Key, context.Cause(ctx))
+	}
+}
+
+// kickDeleted sends what is queued if the deletion of id is part of it.
+func (n *Namespace) kickDeleted(id string) {
+	n.mu.Lock()
+	d := n.hidden[id]
+	queued := d != nil && !d.sent
+	n.mu.Unlock()
+	if queued {
+		n.flushDeletes()
+	}
+}
+
+// isHidden reports whether an entry is gone in this mount.
+func (n *Namespace) isHidden(e Entry) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.hidden[e.ID()] != nil
+}
+
+// FlushDir waits for the deletes in a directory and reports the first failure
+// since the last report.
+func (n *Namespace) FlushDir(ctx context.Context, dir Entry) error {
+	base, _ := n.parts(dir)
+	if err := n.waitBelow(ctx, base); err != nil {
+		return fmt.Errorf("flush directory %q: %w", base, err)
+	}
+	if err := n.takeError(base); err != nil {
+		return fmt.Errorf("flush directory %q: %w", base, err)
+	}
+	return nil
+}
+
+// Drain waits for everything that this package still has to write.
+func (n *Namespace) Drain(ctx context.Context) error {
+	if err := n.waitBelow(ctx, ""); err != nil {
+		return fmt.Errorf("drain: %w", err)
+	}
+	n.mu.Lock()
+	errs := n.deletes.errs
+	n.deletes.errs = map[string]error{}
+	n.mu.Unlock()
+	var all []error
+	for dir, err := range errs {
+		all = append(all, fmt.Errorf("delete in %q: %w", dir, err))
+	}
+	return errors.Join(all...)
+}

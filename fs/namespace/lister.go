@@ -1,0 +1,271 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// chunkRows is how many rows a Lister copies out of the cache at a time: few
+// enough to weigh nothing, enough that the lock is taken rarely.
+const chunkRows = 256
+
+// errNoProgress: the server answers one page of a listing again and again.
+var errNoProgress = errors.New("listing makes no progress")
+
+// Lister reads a directory in the order of keys. It holds a chunk of rows, and
+// for each 1000 rows that it passed the place where they begin, so that Seek
+// can go back. It is not safe for concurrent use.
+type Lister struct {
+	n     *Namespace
+	dir   Entry
+	base  string // prefix of the directory
+	stem  string // of a continuation: the part of the segment
+	since time.Time
+
+	place          // where the next chunk begins
+	token   string // continues the listing at place
+	end     bool
+	view    []Dirent
+	prev    []Dirent // the chunk before view
+	viewPos uint64   // position of view[0]
+	i       int      // next of view
+	marks   []mark
+}
+
+// place is a position between two rows.
+type place struct {
+	rel    string   // after this row; "" is the beginning
+	begun  bool     // the row with the empty rel, the marker, is passed
+	shadow []string // segments of objects that later directories may share
+	cont   string   // name of the last continuation that was shown
+}
+
+type mark struct {
+	pos uint64
+	place
+}
+
+// OpenDir starts a listing of a directory. It makes no request.
+func (n *Namespace) OpenDir(dir Entry) *Lister {
+	l := &Lister{n: n, dir: dir}
+	l.base, l.stem = n.parts(dir)
+	l.rewind()
+	return l
+}
+
+// rewind goes to the beginning and asks S3 again where the cache is too old.
+func (l *Lister) rewind() {
+	l.since = l.n.now()
+	l.place = place{rel: l.stem, begun: l.stem != ""}
+	l.token, l.end = "", false
+	l.view, l.prev, l.viewPos, l.i = nil, nil, 0, 0
+	l.marks = []mark{{0, l.place}}
+}
+
+// Close ends the listing.
+func (l *Lister) Close() {}
+
+// Pos returns the position of the row that Next will return.
+func (l *Lister) Pos() uint64 { return l.viewPos + uint64(l.i) }
+
+// Next returns the next row, or false at the end.
+func (l *Lister) Next(ctx context.Context) (Dirent, bool, error) {
+	for {
+		for l.i < len(l.view) {
+			d := l.view[l.i]
+			l.i++
+			if !l.n.isHidden(d.Entry) {
+				return d, true, nil
+			}
+		}
+		if l.end {
+			return Dirent{}, false, nil
+		}
+		if err := l.refill(ctx); err != nil {
+			return Dirent{}, false, err
+		}
+	}
+}
+
+// Seek goes to a position that Pos returned. Positions in the last chunks are
+// exact; farther back rows are counted again, so that names which came or went
+// meanwhile may be shown twice or not at all, as POSIX allows.
+func (l *Lister) Seek(ctx context.Context, pos uint64) error {
+	if pos == 0 {
+		l.rewind()
+		return nil
+	}
+	if pos < l.viewPos && pos >= l.viewPos-uint64(len(l.prev)) {
+		joined := slices.Concat(l.prev, l.view)
+		l.viewPos -= uint64(len(l.prev))
+		l.view, l.prev = joined, nil
+	}
+	if pos < l.viewPos {
+		k := len(l.marks) - 1
+		for l.marks[k].pos > pos {
+			k--
+		}
+		m := l.marks[k]
+		l.marks = l.marks[:k+1]
+		l.place = m.place
+		l.token, l.end, l.view, l.prev, l.viewPos, l.i = "", false, nil, nil, m.pos, 0
+	}
+	for pos > l.viewPos+uint64(len(l.view)) && !l.end {
+		l.i = len(l.view)
+		if err := l.refill(ctx); err != nil {
+			return err
+		}
+	}
+	l.i = int(min(pos-l.viewPos, uint64(len(l.view))))
+	return nil
+}
+
+// refill replaces the view by the next chunk.
+func (l *Lister) refill(ctx context.Context) error {
+	l.viewPos += uint64(len(l.view))
+	l.prev, l.view, l.i = l.view, nil, 0
+	if l.viewPos >= l.marks[len(l.marks)-1].pos+1000 {
+		m := mark{l.viewPos, l.place}
+		m.shadow = slices.Clone(m.shadow)
+		l.marks = append(l.marks, m)
+	}
+	for tries := 0; len(l.view) == 0 && !l.end; {
+		if rows, ok := l.take(); ok {
+			tries = 0
+			l.show(rows)
+			continue
+		}
+		if tries++; tries > 3 {
+			return errNoProgress
+		}
+		if err := l.more(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// more asks S3 for what follows.
+func (l *Lister) more(ctx context.Context) error {
+	if !l.begun && l.stem == "" {
+		if ok, err := l.n.walk(ctx, l.base); ok || err != nil {
+			return err
+		}
+	}
+	s := stretch{dir: l.base, stem: l.stem, delimited: true, token: l.token}
+	if l.begun {
+		s.from = l.base + l.rel
+		if strings.HasSuffix(s.from, "/") && l.rel != "" {
+			s.from += highest
+		}
+	}
+	got, err := l.n.fetch(ctx, s)
+	if err == nil {
+		l.token = got.NextToken
+	}
+	return err
+}
+
+// line is a row as the lister takes it out of a page.
+type line struct {
+	rel   string
+	entry Entry
+	stat  func() Entry // of a pending file
+}
+
+// take copies the next rows from the cache and moves the place behind them.
+func (l *Lister) take() ([]line, bool) {
+	n := l.n
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.freshAfter(l.base, l.rel, l.since)
+	if p == nil || !l.begun && p.from != "" {
+		return nil, false
+	}
+	i := 0
+	if l.begun {
+		i, _ = p.search(l.rel + "\x00")
+	}
+	last := min(i+chunkRows, len(p.rows))
+	upto, all := p.to, p.end
+	if last < len(p.rows) {
+		upto, all = p.rel(&p.rows[last-1]), false
+	} else {
+		l.token = p.token
+	}
+	if l.stem != "" && (all || upto > l.stem+highest) {
+		upto, all = l.stem+highest, true
+	}
+	lines := make([]line, 0, last-i)
+	for ; i < last; i++ {
+		lines = append(lines, line{rel: p.rel(&p.rows[i]), entry: n.entry(p, &p.rows[i])})
+	}
+	lines = n.mergePending(lines, l.base, l.rel, upto, l.begun, all && l.stem == "")
+	l.rel, l.begun, l.end = upto, true, all
+	return lines, true
+}
+
+// show turns rows into the view. It holds no lock, since a pending file is
+// asked for its state.
+func (l *Lister) show(lines []line) {
+	l.view = make([]Dirent, 0, len(lines))
+	for _, ln := range lines {
+		if ln.stat != nil {
+			ln.entry = ln.stat()
+		}
+		seg, isDir := strings.CutSuffix(ln.rel, "/")
+		if ln.rel == "" && ln.entry.Size == 0 || l.n.reserved(l.base, ln.rel) {
+			continue
+		}
+		shadowed := l.shadowing(seg, isDir)
+		if !strings.HasPrefix(seg, l.stem) {
+			continue
+		}
+		name, part, f := chain(seg, l.stem, isDir, shadowed)
+		switch f {
+		case formNone:
+		case formCont:
+			if name != l.cont {
+				l.cont = name
+				l.view = append(l.view, Dirent{Name: name, Entry: l.n.contEntry(l.base + l.stem + part)})
+			}
+		default:
+			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: l.n.partial(ln.entry)})
+		}
+	}
+}
+
+// shadowing keeps the objects whose name a later directory may share: in key
+// order all rows between the object "a" and the directory "a/" begin with "a".
+// For a directory it tells whether there is such an object.
+func (l *Lister) shadowing(seg string, isDir bool) bool {
+	for len(l.shadow) > 0 && !strings.HasPrefix(seg, l.shadow[len(l.shadow)-1]) {
+		l.shadow = l.shadow[:len(l.shadow)-1]
+	}
+	if !isDir {
+		if seg != "" {
+			l.shadow = append(l.shadow, seg)
+		}
+		return false
+	}
+	return slices.Contains(l.shadow, seg)
+}
+
+// chain finds the name of a segment in the directory that shows what follows
+// stem: in the plain directory stem is empty. formNone: it is shown elsewhere.
+func chain(seg, stem string, isDir, shadowed bool) (name, part string, f form) {
+	at := ""
+	for {
+		name, part, f = nameOf(seg[len(at):], isDir, shadowed)
+		if at == stem {
+			return name, part, f
+		}
+		if f != formCont || !strings.HasPrefix(stem, at+part) {
+			return "", "", formNone
+		}
+		at += part
+	}
+}

@@ -1,0 +1,362 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// negativeTTL is how long a 404 is believed at most. Programs look for the
+// same absent names again and again within moments, and people wait for files
+// that another machine makes.
+const negativeTTL = 5 * time.Second
+
+// name is what a name of a directory stands for.
+type name struct {
+	dir  string // prefix
+	rel  string // of the file; the directory's has "/" behind
+	form form
+}
+
+func (nm name) key() string { return nm.dir + nm.rel }
+
+// resolve finds the keys of a name. form is formNone if there can be none.
+func (n *Namespace) resolve(dir Entry, text string) name {
+	base, stem := n.parts(dir)
+	seg, f := decode(text)
+	nm := name{dir: base, rel: stem + seg, form: f}
+	switch {
+	case f == formNone, f == formCont && len(seg) == 0:
+		nm.form = formNone
+	case f == formCont, stem == "":
+	default: // in a continuation: only what is too long for the plain directory
+		isDir := f == formDir
+		got, _, _ := chain(nm.rel, stem, isDir, isDir && !isDots(seg))
+		if got != text {
+			nm.form = formNone
+		}
+	}
+	return nm
+}
+
+// file and directory report which kinds the name can stand for.
+func (nm name) file() bool      { return nm.form == formPlain || nm.form == formFile }
+func (nm name) directory() bool { return nm.form == formPlain || nm.form == formDir }
+
+// Lookup finds a name in a directory. It is answered from a fresh listing or
+// from what is known of the key; otherwise a HEAD asks for a file and, if
+// there is none, a LIST for a directory. Names that are asked for one after
+// the other are answered by listings instead. The error is s3.ErrNotFound if
+// the name is known to be absent.
+func (n *Namespace) Lookup(ctx context.Context, dir Entry, text string) (Entry, error) {
+	nm := n.resolve(dir, text)
+	if nm.form == formNone || n.reserved(nm.dir, nm.rel+"/") && nm.directory() && !nm.file() {
+		return Entry{}, fmt.Errorf("lookup %q: %w", text, s3.ErrNotFound)
+	}
+	if nm.form == formCont {
+		return n.lookupCont(ctx, dir, nm)
+	}
+	if e, ok := n.lookupPending(nm); ok {
+		return e, nil
+	}
+	e, k := n.lookupKnown(nm)
+	if k == unknown {
+		var err error
+		if e, err = n.lookupStore(ctx, nm); err != nil {
+			return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), err)
+		}
+		return e, nil
+	}
+	if k == absent {
+		return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
+	}
+	if n.partial(e) {
+		return n.Stat(ctx, e)
+	}
+	return e, nil
+}
+
+// lookupPending finds a file that is not yet in S3.
+func (n *Namespace) lookupPending(nm name) (Entry, bool) {
+	if !nm.file() {
+		return Entry{}, false
+	}
+	n.mu.Lock()
+	stat := n.pending[nm.dir][nm.rel]
+	n.mu.Unlock()
+	if stat == nil {
+		return Entry{}, false
+	}
+	return stat(), true
+}
+
+// lookupKnown finds a name in the caches.
+func (n *Namespace) lookupKnown(nm name) (Entry, knowledge) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fe, file := n.find(nm.dir, nm.rel)
+	if nm.rel == "" && file == present && fe.Size == 0 {
+		file = absent // the marker is no file
+	}
+	if n.pending[nm.dir][nm.rel] != nil {
+		file = present
+	}
+	if nm.form == formFile || nm.form == formPlain && file != absent {
+		return fe, file
+	}
+	de, sub := n.find(nm.dir, nm.rel+"/")
+	if n.reserved(nm.dir, nm.rel+"/") {
+		return Entry{}, absent
+	}
+	if sub == unknown && n.pendingIn(nm.dir+nm.rel+"/") {
+		return Entry{Key: nm.key() + "/", Kind: Directory, Implicit: true, Attr: n.defaults(Directory, time.Time{})}, present
+	}
+	if nm.form == formDir && !isDots(baseName(nm.rel)) {
+		// The name is that of a directory only where an object holds the plain one.
+		switch {
+		case sub == absent || file == absent:
+			return Entry{}, absent
+		case sub == unknown || file == unknown:
+			return Entry{}, unknown
+		}
+	}
+	return de, sub
+}
+
+func baseName(rel string) string { return rel[strings.LastIndexByte(rel, '/')+1:] }
+
+// lookupStore asks S3 for a name of which nothing is known.
+func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
+	if ok, err := n.lookupByListing(ctx, nm); err != nil {
+		return Entry{}, err
+	} else if ok {
+		if e, k := n.lookupKnown(nm); k == absent {
+			return Entry{}, s3.ErrNotFound
+		} else if k == present && !n.partial(e) {
+			return e, nil
+		}
+	}
+	var file Entry
+	err := s3.ErrNotFound
+	if nm.rel != "" || nm.form == formFile {
+		file, err = n.head(ctx, nm.key(), false)
+	}
+	switch {
+	case err != nil && !errors.Is(err, s3.ErrNotFound):
+		return Entry{}, err
+	case nm.form == formFile:
+		return file, err
+	case nm.form == formPlain && err == nil:
+		return file, nil
+	case nm.form == formDir && err != nil && !isDots(baseName(nm.rel)):
+		return Entry{}, err
+	}
+	return n.probeDir(ctx, nm.key()+"/")
+}
+
+// head asks for one object and notes the answer. isDir says that it is asked
+// for as the marker of a directory: then a 404 tells nothing of the directory.
+func (n *Namespace) head(ctx context.Context, key string, isDir bool) (Entry, error) {
+	f := n.beginFill(key)
+	info, err := n.store.Head(ctx, &s3.HeadInput{Bucket: n.o.Bucket, Key: key})
+	if err != nil {
+		absent := errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket) && !isDir
+		n.endFill(f, func() {
+			if absent {
+				n.apply(mutation{entry: Entry{Key: key}, gone: true})
+			}
+		})
+		return Entry{}, err
+	}
+	info.Key = key
+	e := n.FromInfo(info)
+	if isDir && e.Kind != Directory {
+		n.endFill(f, nil) // data under the key of a directory is no marker
+		return Entry{}, s3.ErrNotFound
+	}
+	n.endFill(f, func() { n.apply(mutation{entry: e, own: n.isOwn(e)}) })
+	return e, nil
+}
+
+// isOwn reports whether this mount is known to have written a version. n.mu is held.
+func (n *Namespace) isOwn(e Entry) bool {
+	f, ok := n.facts.Get(e.ID())
+	return ok && !f.Negative && f.Value.own && f.Value.entry.ETag == e.ETag
+}
+
+// probeDir finds a directory by one LIST of one key, and reads its attributes
+// if it has a marker.
+func (n *Namespace) probeDir(ctx context.Context, key string) (Entry, error) {
+	f := n.beginFill(key)
+	got, err := n.ls(ctx, stretch{dir: key, max: 1})
+	if err != nil {
+		n.endFill(f, nil)
+		return Entry{}, err
+	}
+	if len(got.Objects) == 0 {
+		n.endFill(f, func() { n.apply(mutation{entry: Entry{Key: key, Kind: Directory}, gone: true}) })
+		return Entry{}, s3.ErrNotFound
+	}
+	e := Entry{Key: key, Kind: Directory, Implicit: true}
+	if o := got.Objects[0]; o.Key == key && o.Size == 0 {
+		e.Implicit, e.ETag, e.LastModified = false, o.ETag, o.LastModified
+	}
+	e.Attr = n.defaults(Directory, e.LastModified)
+	n.endFill(f, func() { n.apply(mutation{entry: e}) })
+	if e.Implicit || n.o.Posix == PosixOff {
+		return e, nil
+	}
+	return n.headDir(ctx, e)
+}
+
+// headDir reads the attributes of a directory from its marker.
+func (n *Namespace) headDir(ctx context.Context, e Entry) (Entry, error) {
+	got, err := n.head(ctx, e.Key, true)
+	if errors.Is(err, s3.ErrNotFound) {
+		return e, nil // the marker went meanwhile; what is below keeps the directory
+	}
+	return got, err
+}
+
+// lookupCont finds the directory of all names that begin with a part of a segment.
+func (n *Namespace) lookupCont(ctx context.Context, dir Entry, nm name) (Entry, error) {
+	e := n.contEntry(nm.key())
+	l := n.OpenDir(e)
+	defer l.Close()
+	_, ok, err := l.Next(ctx)
+	if err != nil {
+		return Entry{}, err
+	}
+	if !ok {
+		return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
+	}
+	return e, nil
+}
+
+// Stat asks S3 for the present state of an entry. The error is s3.ErrNotFound
+// if it is gone.
+func (n *Namespace) Stat(ctx context.Context, e Entry) (Entry, error) {
+	base, stem := n.parts(e)
+	switch {
+	case e.Kind != Directory:
+		got, err := n.head(ctx, e.Key, false)
+		if err != nil {
+			return Entry{}, fmt.Errorf("stat %q: %w", e.Key, err)
+		}
+		return got, nil
+	case stem != "":
+		return n.lookupCont(ctx, e, name{dir: base, rel: stem, form: formCont})
+	case e.Key == n.o.Prefix:
+		return n.statRoot(ctx)
+	}
+	if n.o.Posix != PosixOff && !e.Implicit {
+		got, err := n.head(ctx, e.Key, true)
+		if err == nil {
+			return got, nil
+		}
+		if !errors.Is(err, s3.ErrNotFound) {
+			return Entry{}, fmt.Errorf("stat %q: %w", e.Key, err)
+		}
+	}
+	got, err := n.probeDir(ctx, e.Key)
+	if err != nil {
+		return Entry{}, fmt.Errorf("stat %q: %w", e.Key, err)
+	}
+	return got, nil
+}
+
+// statRoot reads the attributes of the root, which exists in any case.
+func (n *Namespace) statRoot(ctx context.Context) (Entry, error) {
+	if n.o.Prefix == "" || n.o.Posix == PosixOff {
+		return n.Root(), nil
+	}
+	e, err := n.head(ctx, n.o.Prefix, true)
+	if errors.Is(err, s3.ErrNotFound) {
+		return n.Root(), nil
+	}
+	if err != nil {
+		return Entry{}, fmt.Errorf("stat %q: %w", n.o.Prefix, err)
+	}
+	n.mu.Lock()
+	n.root = e
+	n.mu.Unlock()
+	return e, nil
+}
+
+// FromInfo makes the entry of an object out of what a HEAD or GET told.
+func (n *Namespace) FromInfo(info *s3.ObjectInfo) Entry {
+	e := Entry{
+		Key: info.Key, Size: info.Size, ETag: info.ETag, LastModified: info.LastModified,
+		VersionID: info.VersionID, Exact: true,
+	}
+	if strings.HasSuffix(info.Key, "/") && info.Size == 0 {
+		e.Kind = Directory
+	}
+	def := n.defaults(e.Kind, info.LastModified)
+	if n.o.Posix == PosixOff {
+		e.Attr = def
+		return e
+	}
+	kind, attr, found := AttrFromMetadata(info.Metadata, def, info.LastModified)
+	e.Attr = attr
+	if !found {
+		e.Attr = def
+	}
+	if found && e.Kind != Directory && kind != Directory {
+		e.Kind = kind
+	}
+	return e
+}
+
+// Observe takes in what a GET or HEAD told of a key.
+func (n *Namespace) Observe(e Entry) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	dir, rel := n.fileParts(e.Key)
+	n.note(mutation{entry: e, own: n.isOwn(e) || n.pending[dir][rel] != nil})
+}
+
+// Committed takes in a version that this mount has just written: it is
+// believed longer than one of another writer.
+func (n *Namespace) Committed(e Entry) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.note(mutation{entry: e, own: true})
+}
+
+// TTL tells how long the kernel may believe an entry.
+func (n *Namespace) TTL(e Entry) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.now()
+	left := time.Duration(0)
+	if f, ok := n.facts.Get(e.ID()); ok && !f.Negative {
+		left = f.Until.Sub(now)
+	}
+	dir, rel := n.split(e.Key)
+	if p := n.pageOf(dir, rel); p != nil {
+		left = max(left, p.until.Sub(now))
+	}
+	return min(max(left, time.Second), max(n.o.TTL, time.Second))
+}
+
+// NegativeTTL tells how long the kernel may believe that a name is absent
+// from a directory.
+func (n *Namespace) NegativeTTL(dir Entry) time.Duration {
+	return min(negativeTTL, n.o.TTL)
+}
+
+// partial reports whether an entry that a listing told of may be something
+// other than it seems. Symlinks hold at most PATH_MAX bytes, other special
+// files none.
+func (n *Namespace) partial(e Entry) bool {
+	const pathMax = 4096
+	if e.Exact || e.Kind == Directory || n.o.Posix == PosixOff {
+		return false
+	}
+	return n.o.Posix == PosixFull || e.Size <= pathMax
+}

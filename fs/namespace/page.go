@@ -1,0 +1,325 @@
+package namespace
+
+import (
+	"encoding/hex"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// highest sorts after every other character of a key: start-after of a
+// directory's key with it behind skips all that is below the directory.
+const highest = "\U0010FFFF"
+
+// page is what one stretch of a directory held when it was listed: all rows
+// whose rel is in (from, to]. rel is the key without the directory's prefix;
+// that of a subdirectory ends in "/", that of the marker is empty. An empty
+// from is the beginning, with the marker. Rows are in order of rel.
+//
+// Rows hold no pointers and share one byte slice, so that a million of them
+// weigh little and cost the garbage collector nothing.
+type page struct {
+	dir      string // prefix
+	from, to string
+	end      bool // there is nothing after to
+	when     time.Time
+	until    time.Time // believed until then
+	token    string    // continues the listing after to, if still known
+	rows     []row
+	blob     []byte // rel and unusual ETags of all rows
+	attrs    []special
+}
+
+// row is one object or subdirectory in a page.
+type row struct {
+	size  int64
+	mod   int64 // UnixNano of Last-Modified, 0 if unknown
+	etag  [16]byte
+	parts uint32 // of a multipart ETag
+	off   uint32 // rel is blob[off:off+n]
+	attr  uint32 // index into attrs plus one; 0: attributes are not known
+	n     uint16
+	flags rowFlags
+}
+
+type rowFlags uint8
+
+const (
+	rowDir      rowFlags = 1 << iota // rel ends in "/"
+	rowExplicit                      // the directory has a marker, whose version is in this row
+	rowRawETag                       // etag holds offset and length of the ETag in blob
+	rowNoETag
+	rowOwn // this mount wrote that version
+)
+
+// special holds the attributes of a row where they are known.
+type special struct {
+	kind   Kind
+	attr   packedAttr
+	target string
+}
+
+// packedAttr is Attr in a third of the space.
+type packedAttr struct {
+	perm, uid, gid, rdev uint32
+	mtime, ctime, atime  int64
+}
+
+func packAttr(a Attr) packedAttr {
+	return packedAttr{a.Perm, a.UID, a.GID, a.Rdev, packTime(a.Mtime), packTime(a.Ctime), packTime(a.Atime)}
+}
+
+func (p packedAttr) unpack() Attr {
+	return Attr{
+		Perm: p.perm, UID: p.uid, GID: p.gid, Rdev: p.rdev,
+		Mtime: unpackTime(p.mtime), Ctime: unpackTime(p.ctime), Atime: unpackTime(p.atime),
+	}
+}
+
+func packTime(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func unpackTime(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns)
+}
+
+// pageOverhead is what a page costs beside its rows in bytes: the struct, its
+// directory node and slack.
+const (
+	pageOverhead = 400
+	rowBytes     = 56
+	specialBytes = 72
+)
+
+func (p *page) cost() int64 {
+	n := pageOverhead + len(p.dir) + len(p.from) + len(p.to) + len(p.token)
+	n += cap(p.rows)*rowBytes + cap(p.blob) + cap(p.attrs)*specialBytes
+	return int64(n)
+}
+
+func (p *page) rel(r *row) string { return string(p.blob[r.off : r.off+uint32(r.n)]) }
+
+func (p *page) relBytes(r *row) []byte { return p.blob[r.off : r.off+uint32(r.n)] }
+
+// covers reports whether rel lies in the stretch of the page.
+func (p *page) covers(rel string) bool {
+	return (p.from == "" || rel > p.from) && (p.end || rel <= p.to)
+}
+
+// search returns the index of rel, or of the first row after it.
+func (p *page) search(rel string) (int, bool) {
+	i := sort.Search(len(p.rows), func(i int) bool { return string(p.relBytes(&p.rows[i])) >= rel })
+	return i, i < len(p.rows) && string(p.relBytes(&p.rows[i])) == rel
+}
+
+// maxPageRows is where a page that this mount adds rows to is parted in two,
+// so that adding one moves at most 100 KB.
+const maxPageRows = 2 * s3.MaxListKeys
+
+// put inserts or replaces the row of rel.
+func (p *page) put(rel string, e *Entry, own bool) {
+	if len(p.attrs) > 2*len(p.rows)+8 || len(p.blob) > 2*int(s3.MaxKeyLength)+256*len(p.rows) {
+		p.replace(p, p.rows)
+	}
+	r := p.makeRow(rel, e)
+	if own {
+		r.flags |= rowOwn
+	}
+	if i, found := p.search(rel); found {
+		p.rows[i] = r
+	} else {
+		p.rows = slices.Insert(p.rows, i, r)
+	}
+}
+
+// remove takes out the row of rel.
+func (p *page) remove(rel string) {
+	if i, found := p.search(rel); found {
+		p.rows = slices.Delete(p.rows, i, i+1)
+	}
+}
+
+// appendRow adds a row after all others.
+func (p *page) appendRow(rel string, e *Entry) { p.rows = append(p.rows, p.makeRow(rel, e)) }
+
+func (p *page) makeRow(rel string, e *Entry) row {
+	r := row{size: e.Size, mod: packTime(e.LastModified), off: uint32(len(p.blob)), n: uint16(len(rel))}
+	p.blob = append(p.blob, rel...)
+	if strings.HasSuffix(rel, "/") {
+		r.flags |= rowDir
+		if !e.Implicit {
+			r.flags |= rowExplicit
+		}
+	}
+	p.packETag(&r, e.ETag)
+	if e.Exact {
+		p.attrs = append(p.attrs, special{e.Kind, packAttr(e.Attr), e.Target})
+		r.attr = uint32(len(p.attrs))
+	}
+	return r
+}
+
+// packETag stores the usual ETag, an MD5 in hex with or without the number of
+// parts, in 20 bytes, and any other as it is.
+func (p *page) packETag(r *row, etag string) {
+	if etag == "" {
+		r.flags |= rowNoETag
+		return
+	}
+	s := strings.TrimSuffix(strings.TrimPrefix(etag, `"`), `"`)
+	digest, parts, multi := strings.Cut(s, "-")
+	n := uint64(0)
+	if multi {
+		n, _ = strconv.ParseUint(parts, 10, 32)
+	}
+	sum, err := hex.DecodeString(digest)
+	if err == nil && len(sum) == len(r.etag) {
+		copy(r.etag[:], sum)
+		r.parts = uint32(n)
+		if p.etag(r) == etag {
+			return
+		}
+	}
+	r.flags |= rowRawETag
+	off := len(p.blob)
+	p.blob = append(p.blob, etag...)
+	putUint32(r.etag[0:], uint32(off))
+	putUint32(r.etag[4:], uint32(len(etag)))
+}
+
+func (p *page) etag(r *row) string {
+	switch {
+	case r.flags&rowNoETag != 0:
+		return ""
+	case r.flags&rowRawETag != 0:
+		off, n := getUint32(r.etag[0:]), getUint32(r.etag[4:])
+		return string(p.blob[off : off+n])
+	}
+	b := make([]byte, 0, 48)
+	b = append(b, '"')
+	b = hex.AppendEncode(b, r.etag[:])
+	if r.parts > 0 {
+		b = append(b, '-')
+		b = strconv.AppendUint(b, uint64(r.parts), 10)
+	}
+	return string(append(b, '"'))
+}
+
+func putUint32(b []byte, v uint32) {
+	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+}
+
+func getUint32(b []byte) uint32 {
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
+
+// splitHalf moves the later half of the rows to a page of its own.
+func (p *page) splitHalf() *page {
+	mid := len(p.rows) / 2
+	q := *p
+	q.from = p.rel(&p.rows[mid-1])
+	q.replace(p, p.rows[mid:])
+	p.replace(p, p.rows[:mid])
+	p.to, p.end, p.token = q.from, false, ""
+	return &q
+}
+
+// replace makes rows of another page (or of p itself) the rows of p, without
+// the bytes and attributes that none of them refers to.
+func (p *page) replace(from *page, rows []row) {
+	to := page{rows: make([]row, 0, len(rows))}
+	for i := range rows {
+		to.copyRow(from, &rows[i])
+	}
+	p.rows, p.blob, p.attrs = to.rows, to.blob, to.attrs
+}
+
+// copyRow appends a row of another page.
+func (p *page) copyRow(from *page, old *row) {
+	r := *old
+	r.off = uint32(len(p.blob))
+	p.blob = append(p.blob, from.relBytes(old)...)
+	if r.flags&rowRawETag != 0 {
+		p.packETag(&r, from.etag(old))
+	}
+	if r.attr > 0 {
+		p.attrs = append(p.attrs, from.attrs[old.attr-1])
+		r.attr = uint32(len(p.attrs))
+	}
+	p.rows = append(p.rows, r)
+}
+
+// overlay replaces the rows of p in the stretch of q, a newer page within it.
+func (p *page) overlay(q *page) {
+	first := 0
+	if q.from != "" {
+		first, _ = p.search(q.from + "\x00")
+	}
+	last := len(p.rows)
+	if !q.end {
+		last, _ = p.search(q.to + "\x00")
+	}
+	to := page{rows: make([]row, 0, first+len(q.rows)+len(p.rows)-last)}
+	for i := range p.rows[:first] {
+		to.copyRow(p, &p.rows[i])
+	}
+	for i := range q.rows {
+		to.copyRow(q, &q.rows[i])
+	}
+	for i := last; i < len(p.rows); i++ {
+		to.copyRow(p, &p.rows[i])
+	}
+	p.rows, p.blob, p.attrs = to.rows, to.blob, to.attrs
+}
+
+// seal gives back the slack of a page that has been filled.
+func (p *page) seal() {
+	p.rows = slices.Clip(p.rows)
+	p.blob = slices.Clip(p.blob)
+	if cap(p.rows) > len(p.rows)+len(p.rows)/8 {
+		p.rows = slices.Clone(p.rows)
+	}
+}
+
+// entry makes an Entry of a row; attributes that are not known are defaults.
+func (n *Namespace) entry(p *page, r *row) Entry {
+	e := Entry{
+		Key: p.dir + p.rel(r), Size: r.size, ETag: p.etag(r), LastModified: unpackTime(r.mod),
+	}
+	if r.flags&rowDir != 0 {
+		e.Kind = Directory
+		e.Implicit = r.flags&rowExplicit == 0
+	}
+	e.Attr = n.defaults(e.Kind, e.LastModified)
+	if r.attr > 0 {
+		s := &p.attrs[r.attr-1]
+		e.Kind, e.Attr, e.Target, e.Exact = s.kind, s.attr.unpack(), s.target, true
+	}
+	return e
+}
+
+// defaults are the attributes of an object that carries none.
+func (n *Namespace) defaults(k Kind, lastModified time.Time) Attr {
+	perm := n.o.FilePerm
+	if k == Directory {
+		perm = n.o.DirPerm
+		if lastModified.IsZero() {
+			lastModified = n.started
+		}
+	}
+	return Attr{
+		Perm: perm, UID: n.o.UID, GID: n.o.GID,
+		Mtime: lastModified, Ctime: lastModified, Atime: lastModified,
+	}
+}

@@ -1,0 +1,111 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// RenameInput says what to move where.
+type RenameInput struct {
+	OldDir, NewDir   Entry
+	OldName, NewName string
+	Old              Entry
+	New              *Entry // what is there now, nil if nothing
+	NoReplace        bool
+	Exchange         bool
+	Open             []string // keys that have open inodes; for a directory rename their new entries come back
+}
+
+// RenameOutput tells what became of the source.
+type RenameOutput struct {
+	Entry Entry
+	Moved map[string]Entry // by old key
+}
+
+// Rename moves a file or a directory. At every moment each object exists under
+// at least one of its names. The errors are those of rename(2): ErrExists for
+// NoReplace, ErrNotEmpty, ErrIsDir, ErrNotDir, ErrInvalid for a directory
+// moved into itself and for Exchange, ErrStale if the source changed.
+func (n *Namespace) Rename(ctx context.Context, in RenameInput) (RenameOutput, error) {
+	out, err := n.rename(ctx, in)
+	if err != nil {
+		return RenameOutput{}, fmt.Errorf("rename %q to %q: %w", in.Old.Key, in.NewName, err)
+	}
+	return out, nil
+}
+
+func (n *Namespace) rename(ctx context.Context, in RenameInput) (RenameOutput, error) {
+	nm, err := n.newName(in.NewDir, in.NewName)
+	if err != nil {
+		return RenameOutput{}, err
+	}
+	isDir := in.Old.Kind == Directory
+	switch _, stem := n.parts(in.Old); {
+	case in.Exchange:
+		return RenameOutput{}, ErrInvalid // S3 cannot swap two names without a moment in which one is missing
+	case in.NoReplace && in.New != nil:
+		return RenameOutput{}, ErrExists
+	case isDir && stem != "", isDir && !nm.directory(), !isDir && !nm.file():
+		return RenameOutput{}, ErrInvalidName
+	case in.New != nil && isDir && in.New.Kind != Directory:
+		return RenameOutput{}, ErrNotDir
+	case in.New != nil && !isDir && in.New.Kind == Directory:
+		return RenameOutput{}, ErrIsDir
+	case isDir:
+		return n.renameDir(ctx, in, nm.key()+"/")
+	}
+	return n.renameFile(ctx, in, nm.key())
+}
+
+// renameFile copies the version that was seen and then deletes exactly it.
+func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) (RenameOutput, error) {
+	old := in.Old
+	if key == old.Key {
+		return RenameOutput{Entry: old, Moved: map[string]Entry{}}, nil
+	}
+	if err := n.WaitDeleted(ctx, key); err != nil {
+		return RenameOutput{}, err
+	}
+	e, err := n.copyTo(ctx, old, key, in.NoReplace)
+	if err != nil {
+		return RenameOutput{}, err
+	}
+	n.Committed(e)
+	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag}); err != nil {
+		return RenameOutput{}, fmt.Errorf("delete the old name: %w", err)
+	}
+	return RenameOutput{Entry: e, Moved: map[string]Entry{in.Old.Key: e}}, nil
+}
+
+// copyTo copies the version of an entry to another key.
+func (n *Namespace) copyTo(ctx context.Context, e Entry, key string, fresh bool) (Entry, error) {
+	in := &s3.CopyInput{
+		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIfMatch: e.ETag, SrcSize: e.Size,
+		Bucket: n.o.Bucket, Key: key,
+	}
+	if fresh {
+		in.IfNoneMatch = "*"
+	}
+	out, err := n.store.Copy(ctx, in)
+	if fresh && errors.Is(err, s3.ErrNotImplemented) {
+		in.IfNoneMatch = ""
+		out, err = n.store.Copy(ctx, in)
+	}
+	switch {
+	case err == nil:
+		return n.copied(e, key, out), nil
+	case !errors.Is(err, s3.ErrPreconditionFailed):
+		return Entry{}, err
+	case fresh:
+		if _, herr := n.head(ctx, key, false); herr == nil {
+			return Entry{}, ErrExists
+		}
+	}
+	n.mu.Lock()
+	n.forget(e)
+	n.mu.Unlock()
+	return Entry{}, ErrStale
+}
