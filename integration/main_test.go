@@ -13,4 +13,9 @@ func TestMain(m *testing.M) {
 
 // ops run as processes of their own: what must not share one with the servers
 // of a test.
-var ops = map[string]harness.Op{}
+var ops = map[string]harness.Op{"mmap": mmapOp}
+
+// run runs body as a subtest in a world of its own.
+func run(t *testing.T, name string, body func(t *testing.T, w *harness.World)) {
+	t.Run(name, func(t *testing.T) { harness.Run(t, harness.Config{}, body) })
+}

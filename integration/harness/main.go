@@ -22,6 +22,10 @@ const (
 	envOp        = "S3MOUNT_TEST_OP"        // name of an Op
 )
 
+// EnvHome names the variable that keeps the home directory of who runs the
+// tests; a child has its work dir for a home.
+const EnvHome = "S3MOUNT_TEST_HOME"
+
 // shared is what Main prepares once for all tests.
 type shared struct {
 	Root     string // holds the work dirs

@@ -27,16 +27,18 @@ type MountOptions struct {
 	Dir      string   // mountpoint; "" is a new directory
 	Args     []string // more options
 	Env      []string // more environment
+	State    string   // state directory; "" is a new one
 }
 
 // Mount is a running s3mount in the foreground.
 type Mount struct {
-	Dir  string
-	Log  string // file with what it printed
-	o    MountOptions
-	w    *World
-	proc *Process
-	over bool // its end was seen and judged
+	Dir   string
+	Log   string // file with what it printed
+	State string // its state directory
+	o     MountOptions
+	w     *World
+	proc  *Process
+	over  bool // its end was seen and judged
 }
 
 // Environment is this process's environment without anything of the account of
@@ -96,13 +98,16 @@ func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
 	if o.Dir == "" {
 		o.Dir = w.Dir(t, "mnt")
 	}
-	m := &Mount{Dir: o.Dir, Log: filepath.Join(w.Work, w.Name("s3mount-")+".log"), o: o, w: w}
+	if o.State == "" {
+		o.State = w.Dir(t, "state")
+	}
+	m := &Mount{Dir: o.Dir, State: o.State, Log: filepath.Join(w.Work, w.Name("s3mount-")+".log"), o: o, w: w}
 	log, err := os.Create(m.Log)
 	if err != nil {
 		return nil, fmt.Errorf("make the mount's log: %w", err)
 	}
 	defer log.Close()
-	args := []string{"--foreground", "--log-level", "debug"}
+	args := []string{"--foreground", "--log-level", "debug", "--state-dir", o.State}
 	if o.Endpoint != "" {
 		args = append(args, "--endpoint", o.Endpoint)
 	}
@@ -139,6 +144,18 @@ func (m *Mount) TryUnmount(t testing.TB) Result {
 		return m.w.Exec(t, nil, "umount", m.Dir)
 	}
 	return m.w.Exec(t, nil, "fusermount3", "-u", m.Dir)
+}
+
+// Detach unmounts lazily: the name is gone at once, open files stay.
+func (m *Mount) Detach(t testing.TB) {
+	t.Helper()
+	argv := []string{"fusermount3", "-u", "-z", m.Dir}
+	if os.Geteuid() == 0 {
+		argv = []string{"umount", "--lazy", m.Dir}
+	}
+	if r := m.w.Exec(t, nil, argv[0], argv[1:]...); r.Code != 0 {
+		t.Fatalf("%q ended with %d: %s", argv, r.Code, r.Out)
+	}
 }
 
 // Terminate sends SIGTERM; s3mount must flush, unmount and end well.
@@ -193,9 +210,13 @@ func (m *Mount) Ended() (bool, error) {
 func (m *Mount) Remount(t testing.TB) *Mount {
 	t.Helper()
 	m.Unmount(t)
-	o := m.o
-	o.Dir = m.Dir
-	return m.w.Mount(t, o)
+	return m.Again(t)
+}
+
+// Again mounts once more with the same options at the same place.
+func (m *Mount) Again(t testing.TB) *Mount {
+	t.Helper()
+	return m.w.Mount(t, m.o)
 }
 
 // finish is the cleanup of Mount.

@@ -122,7 +122,7 @@ func (s *supervisor) start() (*Process, string, error) {
 		return nil, "", fmt.Errorf("make the child's temporary directory: %w", err)
 	}
 	cmd.Dir = s.work
-	cmd.Env = append(os.Environ(), envChild+"="+string(c), "TMPDIR="+tmp, "HOME="+s.work)
+	cmd.Env = append(os.Environ(), envChild+"="+string(c), "TMPDIR="+tmp, "HOME="+s.work, EnvHome+"="+os.Getenv("HOME"))
 	cmd.Stdout, cmd.Stderr = f, f
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if s.cfg.AsNobody {

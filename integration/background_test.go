@@ -1,0 +1,118 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// waitGone waits until nothing is mounted below dir and no process names it.
+func waitGone(t *testing.T, w *harness.World, dir string) {
+	t.Helper()
+	for {
+		ms, err := harness.FuseMounts(dir)
+		must(t, err)
+		if len(ms) == 0 && w.Exec(t, nil, "pgrep", "-f", "^[^ ]*s3mount.* "+dir+"( |$)").Code == 1 {
+			return
+		}
+		select {
+		case <-w.Context(t).Done():
+			t.Fatalf("still mounted or running: %v", ms)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// TestBackground: without --foreground s3mount returns once the mount answers,
+// and goes on behind.
+func TestBackground(t *testing.T) {
+	body := func(t *testing.T, w *harness.World) {
+		bucket, dir := w.Bucket(t), w.Dir(t, "mnt")
+		log := filepath.Join(w.Work, "mount.log")
+		env := slices.Concat(harness.Environment(), harness.Credentials())
+		r := w.Exec(t, env, w.Binary, "--endpoint", w.Endpoint, "--state-dir", w.Dir(t, "state"), "--log-file", log, bucket.Bucket, dir)
+		if r.Code != 0 || r.Out != "" {
+			t.Fatalf("exit status %d, said %q", r.Code, r.Out)
+		}
+		must(t, os.WriteFile(filepath.Join(dir, "f"), []byte("x"), 0o644))
+		wantObject(t, w, bucket, "f", []byte("x"))
+		unmount := []string{"umount", dir}
+		if os.Geteuid() != 0 {
+			unmount = []string{"fusermount3", "-u", dir}
+		}
+		if r := w.Exec(t, nil, unmount[0], unmount[1:]...); r.Code != 0 {
+			t.Fatalf("umount: %s", r.Out)
+		}
+		waitGone(t, w, dir)
+		if _, err := os.Stat(log); err != nil {
+			t.Errorf("no log: %v", err)
+		}
+	}
+	run(t, "as it is run", body)
+	t.Run("nobody", func(t *testing.T) { harness.Run(t, harness.Config{AsNobody: true}, body) })
+}
+
+// TestFstab mounts by mount(8) and `mount -a`, with s3mount and its helper
+// installed by `make install`, in a mount namespace where they are seen in
+// their places.
+func TestFstab(t *testing.T) {
+	t.Run("root", func(t *testing.T) {
+		harness.Run(t, harness.Config{NeedRoot: true, Timeout: 2 * time.Minute}, testFstab)
+	})
+}
+
+func testFstab(t *testing.T, w *harness.World) {
+	harness.Need(t, "make", "mount", "unshare")
+	bucket, dest := w.Bucket(t), w.Dir(t, "root")
+	mod, err := harness.ModuleDir()
+	must(t, err)
+	// With HOME in the work dir Go would fill a cache of its own.
+	env := []string{"HOME=" + os.Getenv(harness.EnvHome)}
+	if r := w.Exec(t, env, "make", "-s", "-C", filepath.Dir(mod), "install", "DESTDIR="+dest, "PREFIX=/usr/local"); r.Code != 0 {
+		t.Fatalf("make install: %s", r.Out)
+	}
+	binary, err := os.ReadFile(w.Binary) // make may have installed one that was built before
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dest, "usr/local/bin/s3mount"), binary, 0o755))
+	must(t, bucket.Put(w.Context(t), "sub/f", []byte("in S3\n"), nil))
+	one, two := w.Dir(t, "mnt"), w.Dir(t, "mnt")
+	options := "_netdev,allow_other,endpoint=" + w.Endpoint + ",state_dir=" + w.Dir(t, "state")
+	fstab := filepath.Join(w.Work, "fstab")
+	must(t, os.WriteFile(fstab, fmt.Appendf(nil, "%s %s s3mount %s 0 0\n%s:sub/ %s s3mount ro,%s 0 0\n", bucket.Bucket, one, options, bucket.Bucket, two, options), 0o644))
+	helper := ""
+	for _, dir := range []string{"/sbin", "/usr/sbin"} { // where mount(8) looks
+		if _, err := os.Lstat(filepath.Join(dest, dir, "mount.s3mount")); err == nil {
+			helper = dir
+		}
+	}
+	if helper == "" {
+		t.Fatalf("make install put no mount.s3mount where mount(8) finds it:\n%s", w.Exec(t, nil, "find", dest).Out)
+	}
+	script := `
+		mount --make-rprivate /
+		mount -t overlay overlay -o "lowerdir=$DEST/usr/local:/usr/local" /usr/local
+		real=$(realpath "$HELPER")
+		mount -t overlay overlay -o "lowerdir=$DEST$HELPER:$real" "$real"
+		mount -a -T "$FSTAB" -t s3mount
+		cat "$1/sub/f" "$2/f"; echo written > "$1/new"
+		touch "$2/x" 2>&1 && exit 9 || true
+		findmnt -n -o FSTYPE,SOURCE "$1"; findmnt -n -o FSTYPE,SOURCE,OPTIONS "$2" | grep -o ' ro,'
+		mount -a -T "$FSTAB" -t s3mount # again: nothing to do
+		umount "$2"; mount -t s3mount -o "ro,$OPTIONS" "$BUCKET:sub" "$2"; cat "$2/f"; umount "$2"; umount "$1"`
+	env = append(slices.Concat(harness.Environment(), harness.Credentials()), "DEST="+dest, "HELPER="+helper, "FSTAB="+fstab, "OPTIONS="+options, "BUCKET="+bucket.Bucket)
+	r := w.Exec(t, env, "unshare", "-m", "bash", "-euc", script, "script", one, two)
+	if r.Code != 0 {
+		t.Fatalf("exit status %d\n%s", r.Code, r.Out)
+	}
+	want := "in S3\nin S3\ntouch: cannot touch"
+	if !strings.HasPrefix(r.Out, want) || !strings.Contains(r.Out, "fuse.s3mount "+bucket.Bucket+"\n") || !strings.HasSuffix(r.Out, " ro,\nin S3\n") {
+		t.Errorf("the script said\n%s", r.Out)
+	}
+	wantObject(t, w, bucket, "new", []byte("written\n"))
+}

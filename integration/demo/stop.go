@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// stop ends whatever of the demo is there. It leaves the directory alone as
+// long as something is mounted in it.
+func (d demo) stop() error {
+	if _, err := os.Stat(d.dir); errors.Is(err, os.ErrNotExist) {
+		return errors.New("there is no demo to stop")
+	}
+	if err := d.unmount(); err != nil {
+		return err
+	}
+	if err := d.stopServer(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(d.dir); err != nil {
+		return fmt.Errorf("remove the demo: %w", err)
+	}
+	fmt.Println("The demo is stopped and removed.")
+	return nil
+}
+
+func (d demo) unmount() error {
+	mounts, err := harness.FuseMounts(d.dir)
+	if err != nil {
+		return err
+	}
+	for _, m := range mounts {
+		command := []string{"fusermount3", "-u", m.Dir}
+		if os.Geteuid() == 0 {
+			command = []string{"umount", m.Dir}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+		defer cancel()
+		if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("unmount: %w: %s", err, out)
+		}
+	}
+	return nil
+}
+
+// stopServer ends the server, if the process that was noted still is one.
+func (d demo) stopServer() error {
+	text, err := os.ReadFile(d.pidFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find the server: %w", err)
+	}
+	pid, err := strconv.Atoi(string(text))
+	if err != nil {
+		return fmt.Errorf("find the server: %w", err)
+	}
+	if !d.isServer(pid) {
+		return nil
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop the server: %w", err)
+	}
+	for end := time.Now().Add(serverTimeout); d.isServer(pid); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("the server (process %d) does not end", pid)
+		}
+	}
+	return nil
+}
+
+// isServer tells our versitygw from another process that got its number.
+func (d demo) isServer(pid int) bool {
+	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	return err == nil && strings.Contains(string(line), "\x00"+d.data()+"\x00")
+}

@@ -1,0 +1,133 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/s3mount/s3mount/integration/harness"
+	"github.com/s3mount/s3mount/s3/s3test"
+)
+
+// TestP11Bounded: memory and connections stay within their limits whatever is
+// asked, and everybody progresses.
+func TestP11Bounded(t *testing.T) {
+	t.Run("memory", func(t *testing.T) { harness.Run(t, harness.Config{Timeout: 3 * time.Minute}, testMemoryBound) })
+	t.Run("connections", func(t *testing.T) { harness.Run(t, harness.Config{}, testConnectionBound) })
+	t.Run("many files", func(t *testing.T) { harness.Run(t, harness.Config{Timeout: 2 * time.Minute}, testManyFiles) })
+}
+
+// overhead is what the process may need beside --memory-limit.
+const overhead = 64 << 20
+
+func testMemoryBound(t *testing.T, w *harness.World) {
+	const limit, size, readers, writers = 64 << 20, 96 << 20, 4, 2
+	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"b"}})
+	pattern := payload(1, 1<<20)
+	for i := range readers {
+		srv.PutRepeated("b", fmt.Sprintf("r%d", i), pattern, size, nil)
+	}
+	m := w.Mount(t, harness.MountOptions{Endpoint: srv.URL(), Source: "b", Args: []string{"--memory-limit", "64MiB"}})
+	var g errgroup.Group
+	for i := range readers {
+		g.Go(func() error { return readPattern(m.Path(fmt.Sprintf("r%d", i)), pattern, size) })
+	}
+	for i := range writers {
+		g.Go(func() error { return writePattern(m.Path(fmt.Sprintf("w%d", i)), pattern, size) })
+	}
+	must(t, g.Wait())
+	for i := range writers {
+		must(t, readPattern(m.Path(fmt.Sprintf("w%d", i)), pattern, size))
+	}
+	wantMemory(t, m, limit+overhead)
+}
+
+func wantMemory(t *testing.T, m *harness.Mount, most int64) {
+	t.Helper()
+	peak, err := harness.MemoryPeak(m.PID())
+	must(t, err)
+	t.Logf("peak %d MiB, allowed %d MiB", peak>>20, most>>20)
+	if peak > most {
+		t.Errorf("s3mount took %d MiB of memory, want at most %d MiB", peak>>20, most>>20)
+	}
+}
+
+func writePattern(path string, pattern []byte, size int) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	for n := 0; n < size; n += len(pattern) {
+		if _, err := f.Write(pattern); err != nil {
+			return err
+		}
+	}
+	return f.Close()
+}
+
+func readPattern(path string, pattern []byte, size int) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b := make([]byte, len(pattern))
+	for n := 0; n < size; n += len(pattern) {
+		if _, err := io.ReadFull(f, b); err != nil {
+			return fmt.Errorf("%s at %d: %w", path, n, err)
+		}
+		if !bytes.Equal(b, pattern) {
+			return fmt.Errorf("%s: other bytes at %d", path, n+firstDiff(b, pattern))
+		}
+	}
+	return nil
+}
+
+func testConnectionBound(t *testing.T, w *harness.World) {
+	m, bucket, proxy := mountOf(t, w, "--connections", "4")
+	proxy.SetShape(harness.Shape{Latency: 20 * time.Millisecond})
+	body := payload(1, 24<<20)
+	must(t, bucket.Put(w.Context(t), "f", body, nil))
+	var g errgroup.Group
+	for i := range 6 {
+		g.Go(func() error { _, err := readOpen(m.Path("f")); return err })
+		g.Go(func() error { return os.WriteFile(m.Path(fmt.Sprintf("w%d", i)), body, 0o644) })
+		g.Go(func() error { return os.Mkdir(m.Path(fmt.Sprintf("d%d", i)), 0o755) })
+	}
+	must(t, g.Wait())
+	// "For reading and writing each", and a few for everything that carries no data.
+	if n := proxy.MaxConns(); n > 4+4+8 {
+		t.Errorf("%d connections at one time", n)
+	}
+}
+
+// testManyFiles: a directory of 100,000 is answered from its first page, can be
+// read whole at a page per 1000, and memory does not grow with it.
+func testManyFiles(t *testing.T, w *harness.World) {
+	const n = 100_000
+	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"b"}})
+	srv.SeedN("b", "d/%06d", n, []byte("x"))
+	proxy := w.ProxyOn(t, srv.URL(), harness.Shape{Latency: 5 * time.Millisecond})
+	m := w.Mount(t, harness.MountOptions{Endpoint: proxy.URL, Source: "b", Args: []string{"--memory-limit", "64MiB"}})
+	proxy.Reset()
+	if out := w.Sh(t, m.Dir, "set +o pipefail; ls -f d | head -n 10 | wc -l"); out != "10\n" {
+		t.Errorf("ls -f | head gave %q", out)
+	}
+	// The first page, and what readahead asked for until ls was stopped.
+	if c := proxy.Counts(); c[harness.List] > 12 || c.Total() > c[harness.List]+2 {
+		t.Errorf("the first names of %d cost %v", n, c)
+	}
+	proxy.Reset()
+	if out := w.Sh(t, m.Dir, "ls -l --time-style=+ d | tail -n +2 | awk '{n += $5} END {print NR, n}'"); out != "100000 100000\n" {
+		t.Errorf("ls -l gave %q", out)
+	}
+	if c := proxy.Counts(); c.Total() > n/1000+20 {
+		t.Errorf("ls -l of %d cost %v, want a LIST per 1000", n, c)
+	}
+	wantMemory(t, m, 64<<20+overhead+overhead) // inodes that the kernel holds are beside the limit
+}

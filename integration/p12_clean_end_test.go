@@ -1,0 +1,148 @@
+package integration
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// TestP12CleanEnd: every way out flushes first; a dead mount is healed by the
+// next; nobody hangs for ever on a server that does not answer.
+func TestP12CleanEnd(t *testing.T) {
+	ends := map[string]func(t *testing.T, m *harness.Mount){
+		"umount":  func(t *testing.T, m *harness.Mount) { m.Unmount(t) },
+		"SIGTERM": func(t *testing.T, m *harness.Mount) { m.Terminate(t) },
+		"SIGINT":  func(t *testing.T, m *harness.Mount) { m.Signal(syscall.SIGINT); m.WaitEnd(t) },
+	}
+	for name, end := range ends {
+		run(t, name, func(t *testing.T, w *harness.World) {
+			m, bucket, _ := mountOf(t, w)
+			w.Sh(t, m.Dir, `for i in $(seq 30); do echo $i > f$i; done; mkdir d; mv f1 d; rm f2 f3`)
+			end(t, m)
+			keys, err := bucket.Keys(w.Context(t), "f")
+			if err != nil || len(keys) != 27 {
+				t.Errorf("%d files in the bucket (%v), want 27", len(keys), err)
+			}
+			wantObject(t, w, bucket, "d/f1", []byte("1\n"))
+		})
+	}
+	run(t, "open files", testEndWithOpenFiles)
+	run(t, "during an upload", testEndDuringUpload)
+	run(t, "dead mount", testDeadMount)
+	t.Run("silent server", func(t *testing.T) {
+		harness.Run(t, harness.Config{Timeout: 2 * time.Minute}, testSilentServer)
+	})
+}
+
+// testEndWithOpenFiles: what was written is in S3 although nobody closed it.
+func testEndWithOpenFiles(t *testing.T, w *harness.World) {
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		m, bucket, _ := mountOf(t, w)
+		for name, n := range map[string]int{"small": 1000, "large": 20 << 20} {
+			f, err := os.Create(m.Path(name))
+			must(t, err)
+			defer f.Close()
+			_, err = f.Write(payload(n, n))
+			must(t, err)
+		}
+		m.Signal(sig)
+		m.WaitEnd(t)
+		wantObject(t, w, bucket, "small", payload(1000, 1000))
+		wantObject(t, w, bucket, "large", payload(20<<20, 20<<20))
+	}
+}
+
+// testEndDuringUpload ends the mount while a close waits for a slow upload.
+func testEndDuringUpload(t *testing.T, w *harness.World) {
+	for name, end := range map[string]func(m *harness.Mount){
+		"SIGTERM":   func(m *harness.Mount) { m.Signal(syscall.SIGTERM) },
+		"umount -l": func(m *harness.Mount) { m.Detach(t) },
+	} {
+		m, bucket, proxy := mountOf(t, w)
+		proxy.SetShape(harness.Shape{Latency: 20 * time.Millisecond, Rate: 3 << 20})
+		body := payload(1, 40<<20)
+		done := make(chan error, 1)
+		go func() { done <- os.WriteFile(m.Path("f"), body, 0o644) }()
+		for proxy.Counts()[harness.Part] < 2 {
+			select {
+			case err := <-done:
+				t.Fatalf("%s: written before a second part was sent (%v)", name, err)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		if r := m.TryUnmount(t); r.Code == 0 {
+			t.Errorf("%s: a plain umount under an open file succeeded", name)
+		}
+		end(m)
+		err := <-done
+		m.WaitEnd(t)
+		if err == nil {
+			wantObject(t, w, bucket, "f", body)
+		} else {
+			t.Logf("%s: the writer got %v", name, err)
+		}
+		if up, err := bucket.Uploads(w.Context(t)); err != nil || len(up) > 0 {
+			t.Errorf("%s: uploads left behind: %q (%v)", name, up, err)
+		}
+	}
+}
+
+// testDeadMount mounts over a mount whose process was killed.
+func testDeadMount(t *testing.T, w *harness.World) {
+	m, bucket, _ := mountOf(t, w)
+	must(t, os.WriteFile(m.Path("f"), []byte("x"), 0o644))
+	for range 2 {
+		m.Kill(t)
+		if _, err := os.Stat(m.Dir); !errors.Is(err, syscall.ENOTCONN) {
+			t.Fatalf("stat of a dead mount: %v", err)
+		}
+		m = m.Again(t)
+		if b, err := os.ReadFile(m.Path("f")); string(b) != "x" {
+			t.Errorf("after mounting again: %q, %v", b, err)
+		}
+	}
+	m.Unmount(t) // and checks that nothing is mounted below it
+	wantObject(t, w, bucket, "f", []byte("x"))
+}
+
+// testSilentServer stops the server from answering at all.
+func testSilentServer(t *testing.T, w *harness.World) {
+	srv := w.Server(t, harness.ServerOptions{})
+	bucket := w.BucketOn(t, srv.Endpoint)
+	must(t, bucket.Put(w.Context(t), "f", payload(1, 1<<20), nil))
+	m := w.Mount(t, harness.MountOptions{Endpoint: srv.Endpoint, Source: bucket.Bucket, Args: append(impatient, "--metadata-ttl", "0s")})
+	must(t, os.WriteFile(m.Path("g"), nil, 0o644))
+	srv.Pause()
+	for _, argv := range [][]string{{"cat", m.Path("f")}, {"stat", m.Path("nothing")}, {"ls", m.Dir}, {"touch", m.Path("new")}} {
+		p, err := harness.Start(exec.Command(argv[0], argv[1:]...))
+		must(t, err)
+		select {
+		case <-p.Done():
+			t.Errorf("%q ended although nothing was answered: %v", argv, p.Err())
+		case <-time.After(300 * time.Millisecond): // long enough to have asked
+		}
+		p.Signal(syscall.SIGINT)
+		select {
+		case <-p.Done():
+		case <-time.After(3 * time.Second):
+			t.Errorf("%q cannot be interrupted", argv)
+		}
+	}
+	start := time.Now()
+	if _, err := os.Stat(m.Path("nothing else")); errors.Is(err, syscall.ENOENT) || err == nil {
+		t.Errorf("stat with no answer from S3: %v", err)
+	}
+	if d := time.Since(start); d > 80*time.Second {
+		t.Errorf("stat took %v to give up", d)
+	}
+	srv.Resume()
+	got, err := readOpen(m.Path("f"))
+	if err != nil || firstDiff(got, payload(1, 1<<20)) != 1<<20 {
+		t.Errorf("after the server came back: %d bytes, %v", len(got), err)
+	}
+}
