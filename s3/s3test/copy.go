@@ -1,6 +1,7 @@
 package s3test
 
 import (
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,7 +30,7 @@ func (c *call) copyObject() error {
 	}
 	o := &object{content: src.content, etag: src.etag, props: props, checksum: src.checksum}
 	if src.parts != nil { // the copy is written as one: its ETag is the MD5 of all bytes
-		o.etag = src.content.md5Hex()
+		o.etag = hex.EncodeToString(c.copySum(src.content))
 		o.checksum = checksum{}
 		if src.checksum.algorithm != "" {
 			o.checksum = checksumOf(src.checksum.algorithm, src.content)

@@ -3,27 +3,38 @@ package s3test
 import (
 	"context"
 	"io"
+	"net/http"
 	"sync"
 	"time"
 )
 
-// faultBody is a body that is slow, or ends before its end.
+// faultBody is a body that is slow, changed, or ends before its end.
 type faultBody struct {
 	io.ReadCloser
 	ctx    context.Context
 	pace   *pacer
 	cut    *Cut
+	flip   *Flip
 	read   int64
 	closed chan struct{}
 	once   sync.Once
 }
 
-// wrapBody returns body as the fault and the bandwidth leave it.
-func wrapBody(ctx context.Context, body io.ReadCloser, cut *Cut, bandwidth int64) io.ReadCloser {
-	if body == nil || cut == nil && bandwidth == 0 {
+// wrapBody returns a request's or an answer's body as the fault and the bandwidth leave it.
+func wrapBody(ctx context.Context, body io.ReadCloser, f Fault, bandwidth int64, request bool) io.ReadCloser {
+	cut, flip := f.Cut, f.Flip
+	if cut != nil && cut.Request != request {
+		cut = nil
+	}
+	if flip != nil && flip.Request != request {
+		flip = nil
+	}
+	if body == nil || body == http.NoBody || cut == nil && flip == nil && bandwidth == 0 {
 		return body
 	}
-	return &faultBody{ReadCloser: body, ctx: ctx, pace: newPacer(bandwidth), cut: cut, closed: make(chan struct{})}
+	return &faultBody{
+		ReadCloser: body, ctx: ctx, pace: newPacer(bandwidth), cut: cut, flip: flip, closed: make(chan struct{}),
+	}
 }
 
 // Read implements io.Reader.
@@ -37,11 +48,20 @@ func (b *faultBody) Read(p []byte) (int, error) {
 	}
 	p = b.pace.limit(p)
 	n, err := b.ReadCloser.Read(p)
+	b.flip.apply(p[:n], b.read)
 	b.read += int64(n)
 	if waited := b.pace.wait(b.ctx, n); waited != nil && err == nil {
 		err = waited
 	}
 	return n, err
+}
+
+// apply changes the byte, if it is in p, which starts at offset.
+func (f *Flip) apply(p []byte, offset int64) {
+	if f == nil || f.At < offset || f.At >= offset+int64(len(p)) {
+		return
+	}
+	p[f.At-offset] ^= 0xff
 }
 
 // end is what the reader sees where the body is cut.

@@ -133,6 +133,14 @@ type Fault struct {
 	Duplicate bool
 	// Cut ends the answer's body, or the request's, early.
 	Cut *Cut
+	// Flip changes one byte of the answer's body, or of the request's.
+	Flip *Flip
+}
+
+// Flip inverts the byte at offset At of a body.
+type Flip struct {
+	At      int64
+	Request bool // in the request's body instead of the answer's
 }
 
 // End is how a body ends early.
@@ -193,6 +201,12 @@ func CutAnswer(n int64, how End) Fault { return Fault{Cut: &Cut{After: n, How: h
 
 // CutRequest ends the request's body after n bytes.
 func CutRequest(n int64, how End) Fault { return Fault{Cut: &Cut{After: n, How: how, Request: true}} }
+
+// FlipAnswer changes the byte at offset n of the answer's body.
+func FlipAnswer(n int64) Fault { return Fault{Flip: &Flip{At: n}} }
+
+// FlipRequest changes the byte at offset n of the request's body.
+func FlipRequest(n int64) Fault { return Fault{Flip: &Flip{At: n, Request: true}} }
 
 // resetError is what a connection reset looks like to a client.
 func resetError() error { return &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET} }

@@ -1,6 +1,7 @@
 package s3test_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -75,6 +76,7 @@ func TestFaults(t *testing.T) {
 			{"twice", s3test.Twice(), "PUT", 200, "", nil, true},
 			{"truncated answer", s3test.CutAnswer(4, s3test.Truncate), "GET", 200, "0123", io.ErrUnexpectedEOF, false},
 			{"reset answer", s3test.CutAnswer(4, s3test.Reset), "GET", 200, "0123", syscall.ECONNRESET, false},
+			{"flipped answer", s3test.FlipAnswer(3), "GET", 200, "012\xcc456789", nil, false},
 			{"truncated request", s3test.CutRequest(4, s3test.Truncate), "PUT", 0, "", nil, false},
 			{"reset request", s3test.CutRequest(4, s3test.Reset), "PUT", 0, "", nil, false},
 		} {
@@ -127,6 +129,15 @@ func TestFaultRules(t *testing.T) {
 	if f.Seen() != 1 || f.Struck() != 0 {
 		t.Errorf("after Clear: struck %d of %d", f.Struck(), f.Seen())
 	}
+}
+
+func TestFlipRequest(t *testing.T) {
+	bothSides(t, func(t *testing.T, inServer bool) {
+		r := faulty(t, s3test.Options{}, s3test.NewFaults(s3test.Rule{Fault: s3test.FlipRequest(0)}), inServer)
+		if a := r.want(400, "PUT", "/b/k", "body", "Content-MD5", base64.StdEncoding.EncodeToString(sum("body"))); a.code() != "BadDigest" {
+			t.Errorf("code = %s", a.code())
+		}
+	})
 }
 
 func TestTwiceIsSeenTwice(t *testing.T) {

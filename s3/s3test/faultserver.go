@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
@@ -41,12 +42,12 @@ func (f *Faults) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 		writeDocument(w, http.StatusOK, fault.ErrorInBody)
 		return
 	}
-	f.pass(next, w, r, fault.Cut)
+	f.pass(next, w, r, fault)
 }
 
 // pass runs the handler with its bodies as slow and as short as they are to be.
-func (f *Faults) pass(next http.Handler, w http.ResponseWriter, r *http.Request, cut *Cut) {
-	if cut != nil && cut.Request {
+func (f *Faults) pass(next http.Handler, w http.ResponseWriter, r *http.Request, fault Fault) {
+	if cut := fault.Cut; cut != nil && cut.Request {
 		// What was read of the body is kept from the handler: it would answer.
 		_, _ = io.CopyN(io.Discard, r.Body, cut.After)
 		if cut.How == Stall {
@@ -54,11 +55,9 @@ func (f *Faults) pass(next http.Handler, w http.ResponseWriter, r *http.Request,
 		}
 		breakConnection(w, cut.How)
 	}
-	if f.Bandwidth != 0 {
-		r.Body = wrapBody(r.Context(), r.Body, nil, f.Bandwidth)
-	}
-	if cut != nil || f.Bandwidth != 0 {
-		w = &faultWriter{ResponseWriter: w, ctx: r.Context(), cut: cut, pace: newPacer(f.Bandwidth)}
+	r.Body = wrapBody(r.Context(), r.Body, fault, f.Bandwidth, true)
+	if fault.Cut != nil || fault.Flip != nil || f.Bandwidth != 0 {
+		w = &faultWriter{ResponseWriter: w, ctx: r.Context(), fault: fault, pace: newPacer(f.Bandwidth)}
 	}
 	next.ServeHTTP(w, r)
 }
@@ -97,7 +96,7 @@ func breakConnection(w http.ResponseWriter, how End) {
 type faultWriter struct {
 	http.ResponseWriter
 	ctx     context.Context
-	cut     *Cut
+	fault   Fault
 	pace    *pacer
 	written int64
 }
@@ -110,12 +109,16 @@ func (w *faultWriter) Write(p []byte) (int, error) {
 	total := 0
 	for len(p) > 0 {
 		now := w.pace.limit(p)
-		if w.cut != nil {
-			left := w.cut.After - w.written
+		if w.fault.Cut != nil {
+			left := w.fault.Cut.After - w.written
 			if left <= 0 {
 				w.end()
 			}
 			now = now[:min(int64(len(now)), left)]
+		}
+		if flip := w.fault.Flip; flip != nil && !flip.Request {
+			now = slices.Clone(now) // it is the object's own bytes
+			flip.apply(now, w.written)
 		}
 		n, err := w.ResponseWriter.Write(now)
 		total += n
@@ -137,10 +140,10 @@ func (w *faultWriter) Write(p []byte) (int, error) {
 // end cuts the answer.
 func (w *faultWriter) end() {
 	_ = http.NewResponseController(w.ResponseWriter).Flush() // what came before the cut is to arrive
-	if w.cut.How == Stall {
+	if w.fault.Cut.How == Stall {
 		<-w.ctx.Done()
 	}
-	breakConnection(w.ResponseWriter, w.cut.How)
+	breakConnection(w.ResponseWriter, w.fault.Cut.How)
 }
 
 // discarder is the answer to a request whose answer does not count.

@@ -44,7 +44,7 @@ func (t *faultTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case fault.Duplicate:
 		return t.twice(r)
 	}
-	res, err := t.send(r, fault.Cut)
+	res, err := t.send(r, fault)
 	if err != nil {
 		return nil, err
 	}
@@ -60,17 +60,11 @@ func (t *faultTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // send passes a request on, with its bodies as slow and as short as they are to be.
-func (t *faultTransport) send(r *http.Request, cut *Cut) (*http.Response, error) {
-	var up, down *Cut
-	if cut != nil && cut.Request {
-		up = cut
-	} else {
-		down = cut
-	}
+func (t *faultTransport) send(r *http.Request, f Fault) (*http.Response, error) {
 	ctx := r.Context()
-	if r.Body != nil && r.Body != http.NoBody && (up != nil || t.faults.Bandwidth != 0) {
+	if body := wrapBody(ctx, r.Body, f, t.faults.Bandwidth, true); body != r.Body {
 		clone := *r
-		clone.Body = wrapBody(ctx, r.Body, up, t.faults.Bandwidth)
+		clone.Body = body
 		clone.GetBody = nil // a resend below would go around the fault
 		r = &clone
 	}
@@ -78,7 +72,7 @@ func (t *faultTransport) send(r *http.Request, cut *Cut) (*http.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	res.Body = wrapBody(ctx, res.Body, down, t.faults.Bandwidth)
+	res.Body = wrapBody(ctx, res.Body, f, t.faults.Bandwidth, false)
 	return res, nil
 }
 

@@ -166,14 +166,19 @@ func orNull(s string) string {
 // addPart stores p, in place of an earlier part of the same number.
 func (c *call) addPart(p *part) error {
 	p.modified = c.now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.mu.RLock()
 	_, u, err := c.findUpload()
+	c.mu.RUnlock()
 	if err != nil {
 		return err
 	}
 	if u.algorithm != "" && p.checksum.algorithm == "" {
 		p.checksum = checksumOf(u.algorithm, p.content)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, u, err = c.findUpload(); err != nil {
+		return err
 	}
 	u.parts[p.number] = p
 	return nil
@@ -201,13 +206,26 @@ func (c *call) uploadPartCopy() error {
 		return badRequest("InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: %d", c.opts.MaxPutSize)
 	}
 	p := &part{number: number, content: src.content.slice(first, n)}
-	p.md5 = p.content.sum(newMD5())
+	p.md5 = c.copySum(p.content)
 	if err := c.addPart(p); err != nil {
 		return err
 	}
 	c.replyCopy("CopyPartResult", &object{etag: p.etag(), modified: p.modified, checksum: p.checksum})
 	return nil
 }
+
+// copySum is the MD5 of copied bytes or, where that would take long, one of
+// a number that never comes again: the ETag of copied gigabytes is opaque to
+// every client.
+func (c *call) copySum(body content) []byte {
+	if body.size() <= maxCopySum {
+		return body.sum(newMD5())
+	}
+	return newContent([]byte(c.nextID())).sum(newMD5())
+}
+
+// maxCopySum is 0.1 s of MD5.
+const maxCopySum = 64 << 20
 
 // abortUpload answers AbortMultipartUpload
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html).
