@@ -144,9 +144,11 @@ func (f *filesystem) moved(n *inode, to namespace.Entry) {
 // gives a rename or a write that follows the chance to carry them.
 const attrDelay = 500 * time.Millisecond
 
-// attrQueue saves attributes that no PUT has carried to S3.
+// attrQueue saves attributes that no PUT has carried to S3. The inodes in it
+// are pinned.
 type attrQueue struct {
-	flush func(context.Context, *inode) error
+	inodes *inodes
+	flush  func(context.Context, *inode) error
 
 	mu     sync.Mutex
 	timers map[*inode]*time.Timer
@@ -154,45 +156,57 @@ type attrQueue struct {
 	wg     sync.WaitGroup
 }
 
-func newAttrQueue(flush func(context.Context, *inode) error) *attrQueue {
-	return &attrQueue{flush: flush, timers: map[*inode]*time.Timer{}}
+func newAttrQueue(t *inodes, flush func(context.Context, *inode) error) *attrQueue {
+	return &attrQueue{inodes: t, flush: flush, timers: map[*inode]*time.Timer{}}
 }
 
 // add schedules n, and starts its delay anew if it is scheduled.
-func (q *attrQueue) add(n *inode, done func()) bool {
+func (q *attrQueue) add(n *inode) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return false
+		return
 	}
 	if t := q.timers[n]; t != nil && t.Stop() {
 		t.Reset(attrDelay)
-		return false
+		return
 	}
+	q.inodes.pin(n)
 	q.wg.Add(1)
-	q.timers[n] = time.AfterFunc(attrDelay, func() {
-		defer q.wg.Done()
+	var t *time.Timer
+	t = time.AfterFunc(attrDelay, func() {
 		q.mu.Lock()
-		delete(q.timers, n)
+		if q.timers[n] == t {
+			delete(q.timers, n)
+		}
 		q.mu.Unlock()
 		ctx, stop := background()
 		defer stop()
 		_ = q.flush(ctx, n) // flush logs what it cannot report
-		done()
+		q.done(n)
 	})
-	return true
+	q.timers[n] = t
+}
+
+func (q *attrQueue) done(n *inode) {
+	q.inodes.unpin(n)
+	q.wg.Done()
 }
 
 // close ends the queue; what is scheduled was saved by drain.
 func (q *attrQueue) close() {
 	q.mu.Lock()
 	q.closed = true
+	var stopped []*inode
 	for n, t := range q.timers {
 		if t.Stop() {
-			q.wg.Done()
+			stopped = append(stopped, n)
 		}
-		delete(q.timers, n)
 	}
+	clear(q.timers)
 	q.mu.Unlock()
+	for _, n := range stopped {
+		q.done(n)
+	}
 	q.wg.Wait()
 }

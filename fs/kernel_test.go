@@ -66,6 +66,12 @@ func (k *kernel) unmount() {
 	if err := k.f.drain(context.Background()); err != nil {
 		k.t.Errorf("drain: %v", err)
 	}
+	if s := k.f.writes.Stats(); s.Files != 0 || s.Dirty != 0 || s.Memory != 0 || s.Uploads != 0 || s.InFlight != 0 {
+		k.t.Errorf("gauges of writeback at unmount: %+v", s)
+	}
+	if err := k.f.close(); err != nil {
+		k.t.Errorf("close: %v", err)
+	}
 	for id, n := range k.refs {
 		k.f.Forget(id, n)
 	}
@@ -75,12 +81,6 @@ func (k *kernel) unmount() {
 	}
 	if open := k.f.handles.open(); open != 0 {
 		k.t.Errorf("%d handles are left at unmount", open)
-	}
-	if s := k.f.writes.Stats(); s.Files != 0 || s.Dirty != 0 || s.Memory != 0 || s.Uploads != 0 || s.InFlight != 0 {
-		k.t.Errorf("gauges of writeback at unmount: %+v", s)
-	}
-	if err := k.f.close(); err != nil {
-		k.t.Errorf("close: %v", err)
 	}
 	k.f = nil
 }

@@ -292,6 +292,9 @@ func TestDirectories(t *testing.T) {
 		t.Errorf("another mount lists %q", got)
 	}
 	k.must(k.rmdir("d"), "rmdir", "d")
+	if err := k.f.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if keys := k.srv.Keys(testBucket); len(keys) != 0 {
 		t.Errorf("S3 still has %q", keys)
 	}

@@ -83,10 +83,7 @@ func (f *filesystem) keepAttrs(n *inode) {
 	if rides {
 		return
 	}
-	f.inodes.pin(n)
-	if !f.attrs.add(n, func() { f.inodes.unpin(n) }) {
-		f.inodes.unpin(n)
-	}
+	f.attrs.add(n)
 }
 
 // flushAttrs returns when S3 holds the attributes of n.
