@@ -33,7 +33,7 @@ help:
 
 .PHONY: build
 build: go
-	go build -trimpath -o bin/s3mount ./cmd/s3mount
+	CGO_ENABLED=0 go build -trimpath -o bin/s3mount ./cmd/s3mount
 
 .PHONY: install
 install:
