@@ -2,6 +2,7 @@ package s3
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +21,12 @@ type Client struct {
 	slots     chan struct{} // one per exchange under way
 	integrity integrity
 
+	capabilities capabilityCache
+
 	regions     sync.Map     // bucket → region, where it is not Options.Region
 	virtualHost atomic.Bool  // the server refused path-style
+	plainParts  atomic.Bool  // uploads without checksums refuse them on parts
+	unquoted    atomic.Bool  // If-Match holds only without the ETag's quotes
 	skew        atomic.Int64 // nanoseconds that the server's clock is ahead
 }
 
@@ -71,4 +76,12 @@ func (c *Client) region(bucket string) string {
 		return r.(string)
 	}
 	return ""
+}
+
+// ifMatch adds the condition of a write as the server is known to want it.
+func (c *Client) ifMatch(h http.Header, etag string) {
+	if c.unquoted.Load() {
+		etag = strings.Trim(etag, `"`)
+	}
+	set(h, "If-Match", etag)
 }

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 )
@@ -48,7 +47,7 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, er
 	}
 	h["X-Amz-Copy-Source"] = []string{copySource(in.SrcBucket, in.SrcKey, in.SrcVersionID)}
 	set(h, "X-Amz-Copy-Source-If-Match", in.SrcIfMatch)
-	set(h, "If-Match", in.IfMatch)
+	c.ifMatch(h, in.IfMatch)
 	set(h, "If-None-Match", in.IfNoneMatch)
 	in.SrcSSE.apply(h, ssecCopyPrefix)
 	if msg := in.ObjectOptions.apply(h); msg != "" {
@@ -87,19 +86,14 @@ type result struct {
 // <Error> in its place is returned as an error.
 func parseResult(data []byte, want string) (result, error) {
 	var r result
-	var root string
-	err := parseXML(data, func(parent, name, text []byte) error {
-		if parent == nil {
-			root = string(name)
-			return nil
-		}
+	err := parseDocument(data, want, func(_, name, text []byte) error {
 		switch string(name) {
 		case "ETag":
 			r.etag = string(text)
 		case "UploadId":
 			r.uploadID = string(text)
 		case "LastModified":
-			r.modified, _ = time.Parse(time.RFC3339, string(text))
+			r.modified = listedTime(text)
 		case "ChecksumCRC32C":
 			r.sum = Checksum{CRC32C, string(text)}
 		case "ChecksumCRC64NVME":
@@ -107,14 +101,5 @@ func parseResult(data []byte, want string) (result, error) {
 		}
 		return nil
 	})
-	if err == nil && root == "Error" {
-		return r, errorIn200(data)
-	}
-	if err == nil && root != want {
-		err = fmt.Errorf("root element is %q, not %s", clip(root, 40), want)
-	}
-	if err != nil {
-		return r, badDocument(data, err)
-	}
-	return r, nil
+	return r, err
 }

@@ -2,9 +2,23 @@ package s3
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+const (
+	// refreshBefore is how long before they expire credentials are fetched
+	// anew: long enough for a provider that is down to come back.
+	refreshBefore = 5 * time.Minute
+	// recheckFiles is how often the shared files are looked at.
+	recheckFiles = time.Second
 )
 
 // StaticCredentials signs with fixed keys; token is "" for long-term ones.
@@ -12,4 +26,123 @@ func StaticCredentials(id, secret, token string) aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(id, secret, token)
 }
 
-var _ = context.Background
+// DefaultCredentials finds credentials as AWS's tools do: environment, shared
+// config and credentials files (profile, "" for the default one), web
+// identity, SSO, process, ECS or EKS container, IMDSv2
+// (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html).
+//
+// They are kept, fetched anew before they expire, and read anew when one of
+// the shared files changes. While fetching fails, those before are used until
+// they expire.
+func DefaultCredentials(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
+	p := &defaultProvider{profile: profile}
+	p.stamp = p.fileStamp()
+	if err := p.load(ctx); err != nil {
+		return nil, &Error{Op: "DefaultCredentials", Err: err, kind: ErrNoCredentials}
+	}
+	return p, nil
+}
+
+// DefaultRegion is the region that the environment or the shared config of
+// profile chooses, "" if none.
+func DefaultRegion(ctx context.Context, profile string) (string, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile))
+	if err != nil {
+		return "", &Error{Op: "DefaultRegion", Err: err, kind: ErrInvalidInput}
+	}
+	return cfg.Region, nil
+}
+
+// defaultProvider is the default chain over files that may change.
+type defaultProvider struct {
+	profile string
+
+	mu      sync.Mutex
+	chain   aws.CredentialsProvider // caches
+	stamp   [2]fileStamp
+	checked time.Time
+	last    aws.Credentials // that were good
+}
+
+// fileStamp tells whether a file is still the same.
+type fileStamp struct {
+	modified time.Time
+	size     int64
+}
+
+func (p *defaultProvider) load(ctx context.Context) error {
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithSharedConfigProfile(p.profile),
+		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) {
+			o.ExpiryWindow = refreshBefore
+			o.ExpiryWindowJitterFrac = 0.5 // many mounts of one host do not ask at the same time
+		}))
+	if err != nil {
+		return err
+	}
+	if cfg.Credentials == nil {
+		return errors.New("no provider")
+	}
+	p.chain = cfg.Credentials
+	return nil
+}
+
+// Retrieve implements aws.CredentialsProvider.
+func (p *defaultProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	chain := p.current(ctx)
+	cr, err := chain.Retrieve(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.last = cr
+		return cr, nil
+	}
+	if p.last.HasKeys() && p.last.CanExpire && time.Now().Before(p.last.Expires) {
+		return p.last, nil
+	}
+	return cr, err
+}
+
+// current returns the chain, made anew if a file has changed. A file that
+// cannot be read just now, as when it is being written, leaves the old one.
+func (p *defaultProvider) current(ctx context.Context) aws.CredentialsProvider {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.checked) < recheckFiles {
+		return p.chain
+	}
+	p.checked = time.Now()
+	if stamp := p.fileStamp(); stamp != p.stamp && p.load(ctx) == nil {
+		p.stamp = stamp
+		p.last = aws.Credentials{}
+	}
+	return p.chain
+}
+
+// Invalidate drops what is kept: a server has refused it.
+func (p *defaultProvider) Invalidate() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.checked, p.stamp, p.last = time.Time{}, [2]fileStamp{}, aws.Credentials{}
+	if c, ok := p.chain.(*aws.CredentialsCache); ok {
+		c.Invalidate()
+	}
+}
+
+func (p *defaultProvider) fileStamp() (stamps [2]fileStamp) {
+	for i, f := range [...]struct{ env, name string }{
+		{"AWS_SHARED_CREDENTIALS_FILE", "credentials"}, {"AWS_CONFIG_FILE", "config"}} {
+		path := os.Getenv(f.env)
+		if path == "" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				continue
+			}
+			path = filepath.Join(home, ".aws", f.name)
+		}
+		if st, err := os.Stat(path); err == nil {
+			stamps[i] = fileStamp{st.ModTime(), st.Size()}
+		}
+	}
+	return stamps
+}

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 )
 
@@ -12,25 +11,32 @@ import (
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html). A
 // key that is absent already is no error.
 func (c *Client) Delete(ctx context.Context, in *DeleteInput) (*DeleteOutput, error) {
-	if in.Key == "" {
-		return nil, inputError("DeleteObject", in.Bucket, in.Key, "key is empty")
+	k, err := c.deleteCall(in)
+	if err != nil {
+		return nil, err
 	}
-	var q query
-	h := make(http.Header, 8)
-	set(h, "If-Match", in.IfMatch)
 	var out DeleteOutput
-	k := &call{op: "DeleteObject", method: http.MethodDelete, bucket: in.Bucket, key: in.Key, header: h,
-		query: q.add("versionId", in.VersionID).encode(),
-		consume: func(resp *response) error {
-			out.VersionID = first(resp.header, "X-Amz-Version-Id")
-			out.DeleteMarker = first(resp.header, "X-Amz-Delete-Marker") == "true"
-			return discard(resp)
-		}}
-	_, err := c.do(ctx, k)
+	k.consume = func(resp *response) error {
+		out.VersionID = first(resp.header, "X-Amz-Version-Id")
+		out.DeleteMarker = first(resp.header, "X-Amz-Delete-Marker") == "true"
+		return discard(resp)
+	}
+	_, err = c.do(ctx, k)
 	if err != nil && (!errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoSuchBucket)) {
 		return nil, err
 	}
 	return &out, nil
+}
+
+func (c *Client) deleteCall(in *DeleteInput) (*call, error) {
+	const op = "DeleteObject"
+	if in.Key == "" {
+		return nil, inputError(op, in.Bucket, in.Key, "key is empty")
+	}
+	h := make(http.Header, 8)
+	c.ifMatch(h, in.IfMatch)
+	return &call{op: op, method: http.MethodDelete, bucket: in.Bucket, key: in.Key, header: h,
+		params: query(nil).add("versionId", in.VersionID)}, nil
 }
 
 // DeleteMulti deletes objects, MaxListKeys per request
@@ -72,7 +78,7 @@ func (c *Client) deletePage(ctx context.Context, bucket string, objects []Object
 	doc = append(doc, "</Delete>"...)
 	if len(alone) < len(objects) {
 		h := http.Header{"Content-Md5": {md5Base64(doc)}, "Content-Type": {"application/xml"}}
-		k := &call{op: opDeleteMulti, method: http.MethodPost, bucket: bucket, query: "delete=", header: h, document: doc,
+		k := &call{op: opDeleteMulti, method: http.MethodPost, bucket: bucket, params: query{{"delete", ""}}, header: h, document: doc,
 			consume: func(resp *response) error {
 				return c.readDocument(resp, func(data []byte) error { return parseDeleteResult(data, bucket, results) })
 			}}
@@ -129,7 +135,7 @@ func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error
 		index[id{r.Key, r.VersionID}] = append(index[id{r.Key, r.VersionID}], i)
 	}
 	var cur DeleteResult
-	var code, message, root string
+	var code, message string
 	settle := func(err error) {
 		is := index[id{cur.Key, cur.VersionID}]
 		if is == nil {
@@ -141,7 +147,7 @@ func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error
 		}
 		cur, code, message = DeleteResult{}, "", ""
 	}
-	err := parseXML(data, func(parent, name, text []byte) error {
+	return parseDocument(data, "DeleteResult", func(_, name, text []byte) error {
 		switch string(name) {
 		case "Key":
 			cur.Key = string(text)
@@ -158,25 +164,10 @@ func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error
 		case "Deleted":
 			settle(nil)
 		case "Error":
-			if parent != nil {
-				settle(deleteError(bucket, cur.Key, code, message))
-			}
-		}
-		if parent == nil {
-			root = string(name)
+			settle(deleteError(bucket, cur.Key, code, message))
 		}
 		return nil
 	})
-	if err == nil && root == "Error" {
-		return errorIn200(data)
-	}
-	if err == nil && root != "DeleteResult" {
-		err = fmt.Errorf("root element is %q", clip(root, 40))
-	}
-	if err != nil {
-		return badDocument(data, err)
-	}
-	return nil
 }
 
 func deleteError(bucket, key, code, message string) error {

@@ -17,7 +17,7 @@ type call struct {
 	op          string
 	method      string
 	bucket, key string
-	query       string      // encoded
+	params      query
 	header      http.Header // canonical names; not changed by attempts
 	body        *payload    // nil: none
 	document    []byte      // an XML body, instead of body
@@ -138,6 +138,7 @@ func (x *exchange) consumeError(resp *response, err error) *Error {
 // request builds and signs the HTTP request.
 func (x *exchange) request() (*http.Request, *Error) {
 	c, k := x.c, x.k
+	rawQuery := k.params.encode()
 	t, err := c.locate(k.bucket, k.key, c.region(k.bucket))
 	if err != nil {
 		var e *Error
@@ -154,7 +155,7 @@ func (x *exchange) request() (*http.Request, *Error) {
 	for name, v := range k.header {
 		h[name] = v
 	}
-	u := &url.URL{Scheme: t.scheme, Host: t.host, Path: t.path, RawQuery: k.query}
+	u := &url.URL{Scheme: t.scheme, Host: t.host, Path: t.path, RawQuery: rawQuery}
 	if plain, err := url.PathUnescape(t.path); err == nil && plain != t.path {
 		u.Path, u.RawPath = plain, t.path
 	}
@@ -173,7 +174,7 @@ func (x *exchange) request() (*http.Request, *Error) {
 		return nil, x.credentialError(err)
 	}
 	if signed {
-		c.signer.sign(req, t.path, k.query, cr, signTarget{t.region, t.service, c.now()})
+		c.signer.sign(req, t.path, rawQuery, cr, signTarget{t.region, t.service, c.now()})
 	} else {
 		delete(h, "X-Amz-Content-Sha256")
 		if h.Get("X-Amz-Trailer") != "" {
@@ -204,7 +205,9 @@ func (x *exchange) attachBody(req *http.Request) error {
 			req.Body = http.NoBody
 		}
 	case k.document != nil:
-		h["X-Amz-Content-Sha256"] = []string{sha256Hex(k.document)}
+		if h["X-Amz-Content-Sha256"] == nil {
+			h["X-Amz-Content-Sha256"] = []string{sha256Hex(k.document)}
+		}
 		req.Body = io.NopCloser(bytes.NewReader(k.document))
 		req.ContentLength = int64(len(k.document))
 	default:

@@ -48,12 +48,14 @@ func (c *Client) getCall(in *GetInput) (*call, error) {
 		return nil, inputError("GetObject", in.Bucket, in.Key, "key is empty")
 	}
 	if !in.Range.set && c.integrity.state.Load() != checksumOff {
-		h["X-Amz-Checksum-Mode"] = enabledHeader
+		h[checksumMode] = enabledHeader
 	}
-	var q query
 	return &call{op: "GetObject", method: http.MethodGet, bucket: in.Bucket, key: in.Key,
-		query: q.add("versionId", in.VersionID).encode(), header: h}, nil
+		params: query(nil).add("versionId", in.VersionID), header: h}, nil
 }
+
+// checksumMode asks for the checksum of the object.
+const checksumMode = "X-Amz-Checksum-Mode"
 
 // enabledHeader is shared by all requests; nobody writes to it.
 var enabledHeader = []string{"ENABLED"}

@@ -10,18 +10,10 @@ import (
 // answer to HEAD has no body, so that the kinds of error are those that a
 // status can tell: a missing bucket is ErrNotFound like a missing key.
 func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
-	if in.Key == "" {
-		return nil, inputError("HeadObject", in.Bucket, in.Key, "key is empty")
+	k, err := c.headCall(in)
+	if err != nil {
+		return nil, err
 	}
-	h := make(http.Header, 10)
-	in.Conditions.apply(h)
-	in.SSE.apply(h, ssecPrefix)
-	if c.integrity.state.Load() != checksumOff {
-		h["X-Amz-Checksum-Mode"] = enabledHeader
-	}
-	var q query
-	k := &call{op: "HeadObject", method: http.MethodHead, bucket: in.Bucket, key: in.Key,
-		query: q.add("versionId", in.VersionID).encode(), header: h}
 	resp, err := c.do(ctx, k)
 	if err != nil {
 		return nil, err
@@ -30,6 +22,21 @@ func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 	info := objectInfo(in.Key, resp)
 	info.Size = max(info.Size, 0)
 	return &info, nil
+}
+
+func (c *Client) headCall(in *HeadInput) (*call, error) {
+	const op = "HeadObject"
+	if in.Key == "" {
+		return nil, inputError(op, in.Bucket, in.Key, "key is empty")
+	}
+	h := make(http.Header, 10)
+	in.Conditions.apply(h)
+	in.SSE.apply(h, ssecPrefix)
+	if c.integrity.state.Load() != checksumOff {
+		h[checksumMode] = enabledHeader
+	}
+	return &call{op: op, method: http.MethodHead, bucket: in.Bucket, key: in.Key,
+		params: query(nil).add("versionId", in.VersionID), header: h}, nil
 }
 
 const opHeadBucket = "HeadBucket"

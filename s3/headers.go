@@ -149,7 +149,7 @@ func objectInfo(key string, resp *response) ObjectInfo {
 		ETag:               first(h, "Etag"),
 		LastModified:       httpTime(first(h, "Last-Modified")),
 		VersionID:          first(h, "X-Amz-Version-Id"),
-		StorageClass:       first(h, "X-Amz-Storage-Class"),
+		StorageClass:       storageClass(first(h, "X-Amz-Storage-Class")),
 		ContentType:        first(h, "Content-Type"),
 		ContentEncoding:    strings.TrimPrefix(first(h, "Content-Encoding"), "aws-chunked,"),
 		ContentDisposition: first(h, "Content-Disposition"),
@@ -164,9 +164,6 @@ func objectInfo(key string, resp *response) ObjectInfo {
 	}
 	if info.ContentEncoding == "aws-chunked" {
 		info.ContentEncoding = ""
-	}
-	if info.StorageClass == "STANDARD" {
-		info.StorageClass = ""
 	}
 	info.MissingMeta, _ = strconv.Atoi(first(h, "X-Amz-Missing-Meta"))
 	for name, v := range h {

@@ -54,18 +54,21 @@ func (i *integrity) wanted() bool {
 
 // payload is the body of a call, over all its attempts.
 type payload struct {
-	src    io.Reader
-	size   int64
-	start  int64 // where src stood
-	seek   io.Seeker
-	sent   bool  // an attempt may have taken bytes
-	once   bool  // conditional: must not be sent twice on suspicion
-	state  int32 // of integrity, as this call sees it
-	known  int32 // the state it started from
-	begun  bool
-	sum    string // the checksum, once known
-	md5    string
-	answer *Checksum // what the server acknowledged
+	src   io.Reader
+	size  int64
+	start int64 // where src stood
+	seek  io.Seeker
+	sent  bool  // an attempt may have taken bytes
+	once  bool  // conditional: must not be sent twice on suspicion
+	state int32 // of integrity, as this call sees it
+	known int32 // the state it started from
+	begun bool
+	// plainPart is a part of an upload that keeps no checksums. Some servers
+	// refuse one with it, which tells nothing of other uploads.
+	plainPart bool
+	sum       string // the checksum, once known
+	md5       string
+	answer    *Checksum // what the server acknowledged
 }
 
 // newPayload finds out whether src can be sent again.
@@ -107,6 +110,9 @@ func (c *Client) prepare(p *payload, h http.Header) (*sendBody, error) {
 	if !p.begun {
 		p.begun = true
 		p.known = c.integrity.state.Load()
+		if p.plainPart && c.plainParts.Load() {
+			p.known = checksumMD5
+		}
 		p.state = p.known
 	} else if p.seek != nil {
 		if err := p.rewind(); err != nil {
@@ -193,7 +199,9 @@ func (c *Client) learn(p *payload, b *sendBody, h http.Header) (ok bool) {
 	case p.state == checksumTrial && trailer:
 		next = checksumHeader
 	}
-	if next != p.known {
+	if p.plainPart && next == checksumMD5 && p.known != checksumUnknown {
+		c.plainParts.Store(true)
+	} else if next != p.known {
 		c.integrity.state.CompareAndSwap(p.known, next)
 	}
 	ok = !(p.state == checksumTrial && next == checksumHeader)

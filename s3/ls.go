@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // Ls asks for one page of a listing
@@ -30,7 +29,7 @@ func (c *Client) Ls(ctx context.Context, in *LsInput) (*LsPage, error) {
 		q = q.add("max-keys", strconv.Itoa(min(in.MaxKeys, MaxListKeys)))
 	}
 	var page *LsPage
-	k := &call{op: "ListObjectsV2", method: http.MethodGet, bucket: in.Bucket, query: q.encode(),
+	k := &call{op: "ListObjectsV2", method: http.MethodGet, bucket: in.Bucket, params: q,
 		consume: func(resp *response) error {
 			return c.readDocument(resp, func(data []byte) (err error) {
 				page, err = parseList(data)
@@ -84,26 +83,23 @@ func (p *LsPage) each(yield func(LsEntry) bool) bool {
 	return true
 }
 
+const listRoot = "ListBucketResult"
+
 // listParser collects a page of a listing.
 type listParser struct {
 	page      LsPage
 	cur       ListedObject
 	encoded   bool
 	truncated bool
-	root      string
 }
 
 // parseList reads a <ListBucketResult>.
 func parseList(data []byte) (*LsPage, error) {
 	p := listParser{}
-	if err := parseXML(data, p.element); err != nil {
-		return nil, badDocument(data, err)
+	if err := parseDocument(data, listRoot, p.element); err != nil {
+		return nil, err
 	}
 	switch {
-	case p.root == "Error":
-		return nil, errorIn200(data)
-	case p.root != "ListBucketResult":
-		return nil, badDocument(data, fmt.Errorf("root element is %q", clip(p.root, 40)))
 	case p.truncated && p.page.NextToken == "":
 		return nil, badDocument(data, errors.New("listing is truncated but names no continuation token"))
 	case !p.truncated:
@@ -133,7 +129,7 @@ func (p *listParser) element(parent, name, text []byte) error {
 		if string(name) == "Prefix" {
 			p.page.CommonPrefixes = append(p.page.CommonPrefixes, string(text))
 		}
-	case "ListBucketResult":
+	case listRoot:
 		switch string(name) {
 		case "Contents":
 			if p.page.Objects == nil {
@@ -148,8 +144,6 @@ func (p *listParser) element(parent, name, text []byte) error {
 		case "EncodingType":
 			p.encoded = string(text) == "url"
 		}
-	case "":
-		p.root = string(name)
 	}
 	return nil
 }
@@ -167,21 +161,9 @@ func (p *listParser) field(name, text []byte) error {
 	case "ETag":
 		p.cur.ETag = string(text)
 	case "LastModified":
-		p.cur.LastModified = p.time(text)
+		p.cur.LastModified = listedTime(text)
 	case "StorageClass":
-		if string(text) != "STANDARD" {
-			p.cur.StorageClass = string(text)
-		}
+		p.cur.StorageClass = storageClass(string(text))
 	}
 	return nil
-}
-
-// time parses the date of a row. A date that no one can read is zero, as one
-// bad date must not hide a directory.
-func (p *listParser) time(text []byte) time.Time {
-	t, err := time.Parse(time.RFC3339, string(text))
-	if err != nil {
-		return time.Time{}
-	}
-	return t
 }

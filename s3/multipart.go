@@ -20,14 +20,13 @@ func (c *Client) CreateUpload(ctx context.Context, in *CreateUploadInput) (Uploa
 	if in.Key == "" {
 		return UploadID{}, inputError(op, in.Bucket, in.Key, "key is empty")
 	}
-	const algorithm = "X-Amz-Checksum-Algorithm"
-	known := c.integrity.state.Load()
-	asked := c.integrity.wanted()
-	if asked {
-		h[algorithm] = []string{string(c.integrity.algorithm)}
-	}
 	id := UploadID{Bucket: in.Bucket, Key: in.Key}
-	k := &call{op: op, method: http.MethodPost, bucket: in.Bucket, key: in.Key, query: "uploads=", header: h,
+	known := c.integrity.state.Load()
+	asked := c.integrity.wanted() && (c.endpoint.aws || in.NoCopies)
+	if asked {
+		h[checksumAlgorithm] = []string{string(c.integrity.algorithm)}
+	}
+	k := &call{op: op, method: http.MethodPost, bucket: in.Bucket, key: in.Key, params: query{{"uploads", ""}}, header: h,
 		consume: func(resp *response) error {
 			return c.readDocument(resp, func(data []byte) error {
 				r, err := parseResult(data, "InitiateMultipartUploadResult")
@@ -41,11 +40,17 @@ func (c *Client) CreateUpload(ctx context.Context, in *CreateUploadInput) (Uploa
 	if _, err := c.do(ctx, k); err != nil {
 		return UploadID{}, err
 	}
-	if asked && h[algorithm] == nil {
+	switch {
+	case h[checksumAlgorithm] != nil:
+		id.Checksum = c.integrity.algorithm
+	case asked: // and refused
 		c.integrity.state.CompareAndSwap(known, checksumMD5)
 	}
 	return id, nil
 }
+
+// checksumAlgorithm asks for additional checksums of the parts.
+const checksumAlgorithm = "X-Amz-Checksum-Algorithm"
 
 // call makes a call on an upload.
 func (id UploadID) call(op, method string, q query) (*call, error) {
@@ -56,7 +61,7 @@ func (id UploadID) call(op, method string, q query) (*call, error) {
 		return nil, inputError(op, id.Bucket, id.Key, "key is empty")
 	}
 	return &call{op: op, method: method, bucket: id.Bucket, key: id.Key,
-		query: append(q, param{"uploadId", id.ID}).encode(), header: make(http.Header, 12)}, nil
+		params: append(q, param{"uploadId", id.ID}), header: make(http.Header, 12)}, nil
 }
 
 func (id UploadID) partCall(op string, number int) (*call, error) {
@@ -76,10 +81,11 @@ func (c *Client) UploadPart(ctx context.Context, in *UploadPartInput) (*Part, er
 		return nil, err
 	}
 	k.body = newPayload(in.Body, in.Size)
+	k.body.plainPart = in.Upload.Checksum == ""
 	part := &Part{Number: in.PartNumber, Size: in.Size}
 	err = c.upload(ctx, k, func(resp *response) {
 		part.ETag = first(resp.header, "Etag")
-		if k.body.answer != nil {
+		if k.body.answer != nil && in.Upload.Checksum != "" {
 			part.Checksum = *k.body.answer
 		}
 	})
@@ -132,7 +138,10 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 	k.consume = func(resp *response) error {
 		return c.readDocument(resp, func(data []byte) error {
 			r, err := parseResult(data, "CopyPartResult")
-			part.ETag, part.Checksum = r.etag, r.sum
+			part.ETag = r.etag
+			if in.Upload.Checksum != "" && r.sum.whole() {
+				part.Checksum = r.sum
+			}
 			return err
 		})
 	}
@@ -156,7 +165,7 @@ func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*
 	}
 	h := k.header
 	h["Content-Type"] = []string{"application/xml"}
-	set(h, "If-Match", in.IfMatch)
+	c.ifMatch(h, in.IfMatch)
 	set(h, "If-None-Match", in.IfNoneMatch)
 	in.SSE.apply(h, ssecPrefix)
 	var out PutOutput

@@ -11,7 +11,7 @@ import (
 // it returns without an error, the server has the object. With conditions the
 // errors are ErrPreconditionFailed and, if two writers met, ErrConflict.
 func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
-	k, err := putCall(in)
+	k, err := c.putCall(in)
 	if err != nil {
 		return nil, err
 	}
@@ -25,13 +25,13 @@ func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
 	return &out, nil
 }
 
-func putCall(in *PutInput) (*call, error) {
+func (c *Client) putCall(in *PutInput) (*call, error) {
 	const op = "PutObject"
 	h := make(http.Header, 16)
 	if msg := in.ObjectOptions.apply(h); msg != "" {
 		return nil, inputError(op, in.Bucket, in.Key, msg)
 	}
-	set(h, "If-Match", in.IfMatch)
+	c.ifMatch(h, in.IfMatch)
 	set(h, "If-None-Match", in.IfNoneMatch)
 	switch {
 	case in.Key == "":

@@ -34,8 +34,8 @@ func (c *Client) remedyChecksum(k *call, e *Error, m *remedies) bool {
 	switch {
 	case k.body != nil:
 		ok = k.body.weaken(e)
-	case k.header["X-Amz-Checksum-Algorithm"] != nil && mayRefuseChecksum(e):
-		delete(k.header, "X-Amz-Checksum-Algorithm")
+	case k.header[checksumAlgorithm] != nil && mayRefuseChecksum(e):
+		delete(k.header, checksumAlgorithm)
 		ok = true
 	}
 	if ok {
@@ -141,7 +141,7 @@ func vague(k *call, e *Error) bool {
 // ask makes a request that is answered with a body and completes e from it.
 func (c *Client) ask(ctx context.Context, bucket string, e *Error) {
 	k := &call{op: "ListObjectsV2", method: http.MethodGet, bucket: bucket,
-		query:   query{{"list-type", "2"}, {"max-keys", "1"}}.encode(),
+		params:  query{{"list-type", "2"}, {"max-keys", "1"}},
 		consume: discard}
 	_, told := c.attempt(ctx, k, 0)
 	if told == nil || told.Status == 0 {

@@ -240,15 +240,21 @@ type CopyOutput struct {
 	VersionID    string
 }
 
-// UploadID names a multipart upload. It can be stored and used after a restart.
+// UploadID names a multipart upload. It can be stored, whole, and used after a restart.
 type UploadID struct {
 	Bucket, Key, ID string
+	// Checksum is what CreateUpload asked the server to keep of each part; "" is none.
+	Checksum ChecksumAlgorithm
 }
 
 // CreateUploadInput starts a multipart upload.
 type CreateUploadInput struct {
 	Bucket, Key string
 	ObjectOptions
+	// NoCopies promises that no part will come from CopyPart. Servers other
+	// than AWS keep wrong checksums of copied parts; without this promise they
+	// are asked to keep none, which costs some of them a checksum of their own.
+	NoCopies bool
 }
 
 // UploadPartInput uploads one part. Body follows the rules of PutInput.

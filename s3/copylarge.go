@@ -1,0 +1,177 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// copyPartSize is the part of a large copy. Servers copy a part at some
+	// 100 MB/s, so that it takes seconds, not minutes, to do one again.
+	copyPartSize = 512 << 20
+	// copyParallel parts of one copy are under way at one time.
+	copyParallel = 8
+	// abortTimeout bounds the clean-up after a failure, which outlives the
+	// caller's context.
+	abortTimeout = 10 * time.Second
+)
+
+// mayBeTooLarge recognizes the refusal of CopyObject for sources over 5 GiB:
+// "The specified copy source is larger than the maximum allowable size".
+func mayBeTooLarge(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	return e.kind == ErrTooLarge || e.Status == http.StatusBadRequest && (e.Code == "InvalidRequest" || e.Code == "InvalidArgument")
+}
+
+// copyLarge copies by parts.
+func (c *Client) copyLarge(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
+	src, err := c.Head(ctx, &HeadInput{Bucket: in.SrcBucket, Key: in.SrcKey, VersionID: in.SrcVersionID,
+		Conditions: Conditions{IfMatch: in.SrcIfMatch}, SSE: in.SrcSSE})
+	if err != nil {
+		return nil, err
+	}
+	if src.Size == 0 {
+		return c.copyObject(ctx, in)
+	}
+	options, err := c.copyOptions(ctx, in, src)
+	if err != nil {
+		return nil, err
+	}
+	id, err := c.CreateUpload(ctx, &CreateUploadInput{Bucket: in.Bucket, Key: in.Key, ObjectOptions: options})
+	if err != nil {
+		return nil, err
+	}
+	parts, err := c.copyParts(ctx, in, id, src)
+	var out *PutOutput
+	if err == nil {
+		out, err = c.CompleteUpload(ctx, &CompleteUploadInput{Upload: id, Parts: parts,
+			IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch, SSE: in.SSE.Customer})
+	}
+	if err != nil {
+		return nil, c.abandon(ctx, id, err)
+	}
+	return &CopyOutput{ETag: out.ETag, LastModified: out.Date, VersionID: out.VersionID}, nil
+}
+
+// abandon aborts an upload after err, which it returns.
+func (c *Client) abandon(ctx context.Context, id UploadID, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	if aerr := c.AbortUpload(ctx, id); aerr != nil {
+		return errors.Join(err, aerr)
+	}
+	return err
+}
+
+// copyOptions are the properties of the target: CopyObject takes those of the
+// source along, an upload does not.
+func (c *Client) copyOptions(ctx context.Context, in *CopyInput, src *ObjectInfo) (ObjectOptions, error) {
+	o := in.ObjectOptions
+	if !in.ReplaceMetadata {
+		o.ContentType, o.ContentEncoding, o.ContentDisposition = src.ContentType, src.ContentEncoding, src.ContentDisposition
+		o.ContentLanguage, o.CacheControl, o.Expires = src.ContentLanguage, src.CacheControl, src.Expires
+		o.Metadata = src.Metadata
+	}
+	if len(o.Tags) > 0 {
+		return o, nil
+	}
+	tags, err := c.tags(ctx, in.SrcBucket, in.SrcKey, in.SrcVersionID)
+	o.Tags = tags
+	return o, err
+}
+
+// tags reads an object's tags
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html).
+// Whoever may not read them copies without.
+func (c *Client) tags(ctx context.Context, bucket, key, version string) (map[string]string, error) {
+	var tags map[string]string
+	k := &call{op: "GetObjectTagging", method: http.MethodGet, bucket: bucket, key: key,
+		params: query{{"tagging", ""}}.add("versionId", version),
+		consume: func(resp *response) error {
+			return c.readDocument(resp, func(data []byte) (err error) {
+				tags, err = parseTags(data)
+				return err
+			})
+		}}
+	_, err := c.do(ctx, k)
+	if errors.Is(err, ErrForbidden) || errors.Is(err, ErrNotImplemented) || errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return tags, err
+}
+
+func parseTags(data []byte) (map[string]string, error) {
+	tags := make(map[string]string)
+	var name string
+	err := parseDocument(data, "Tagging", func(parent, element, text []byte) error {
+		if string(parent) == "Tag" {
+			switch string(element) {
+			case "Key":
+				name = string(text)
+			case "Value":
+				tags[name] = string(text)
+			}
+		}
+		return nil
+	})
+	return tags, err
+}
+
+// copyParts copies all of src, part by part.
+func (c *Client) copyParts(ctx context.Context, in *CopyInput, id UploadID, src *ObjectInfo) ([]Part, error) {
+	size := partSizeFor(src.Size)
+	n := int((src.Size + size - 1) / size)
+	parts := make([]Part, n)
+	err := parallel(ctx, copyParallel, n, func(ctx context.Context, i int) error {
+		first := int64(i) * size
+		p, err := c.CopyPart(ctx, &CopyPartInput{Upload: id, PartNumber: i + 1,
+			SrcBucket: in.SrcBucket, SrcKey: in.SrcKey, SrcVersionID: in.SrcVersionID, SrcIfMatch: src.ETag,
+			First: first, Last: min(first+size, src.Size) - 1, SSE: in.SSE.Customer, SrcSSE: in.SrcSSE})
+		if err != nil {
+			return err
+		}
+		parts[i] = *p
+		return nil
+	})
+	return parts, err
+}
+
+// partSizeFor is a multiple of copyPartSize with which size bytes are at most
+// MaxPartNumber parts.
+func partSizeFor(size int64) int64 {
+	step := int64(copyPartSize) * MaxPartNumber
+	return copyPartSize * ((size + step - 1) / step)
+}
+
+// parallel runs f for 0 to n-1, at most width at one time. The first error
+// cancels the rest and is returned.
+func parallel(ctx context.Context, width, n int, f func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(width, n) {
+		wg.Go(func() {
+			for i := range next {
+				if err := f(ctx, i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+		}
+	}
+	close(next)
+	wg.Wait()
+	return context.Cause(ctx)
+}

@@ -1,0 +1,209 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// ListUploads asks for one page of the unfinished uploads of a bucket
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
+func (c *Client) ListUploads(ctx context.Context, in *ListUploadsInput) (*UploadsPage, error) {
+	q := make(query, 0, 7)
+	q = append(q, param{"uploads", ""}, param{"encoding-type", "url"})
+	q = q.add("prefix", in.Prefix).add("delimiter", in.Delimiter).add("key-marker", in.KeyMarker)
+	if in.KeyMarker != "" {
+		q = q.add("upload-id-marker", in.UploadIDMarker)
+	}
+	if in.MaxUploads > 0 {
+		q = q.add("max-uploads", strconv.Itoa(min(in.MaxUploads, MaxListKeys)))
+	}
+	var page *UploadsPage
+	k := &call{op: "ListMultipartUploads", method: http.MethodGet, bucket: in.Bucket, params: q,
+		consume: func(resp *response) error {
+			return c.readDocument(resp, func(data []byte) (err error) {
+				page, err = parseUploads(data, in.Bucket)
+				return err
+			})
+		}}
+	if _, err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	if page.Truncated && page.NextKeyMarker == in.KeyMarker && page.NextUploadIDMarker == in.UploadIDMarker {
+		return nil, k.fail(errListLoop)
+	}
+	return page, nil
+}
+
+func parseUploads(data []byte, bucket string) (*UploadsPage, error) {
+	const root = "ListMultipartUploadsResult"
+	page := &UploadsPage{}
+	cur := ListedUpload{}
+	encoded := false
+	err := parseDocument(data, root, func(parent, name, text []byte) error {
+		switch string(parent) {
+		case "Upload":
+			switch string(name) {
+			case "Key":
+				cur.Key = string(text)
+			case "UploadId":
+				cur.ID = string(text)
+			case "Initiated":
+				cur.Initiated = listedTime(text)
+			case "ChecksumAlgorithm":
+				cur.Checksum = ChecksumAlgorithm(text)
+			case "StorageClass":
+				cur.StorageClass = storageClass(string(text))
+			}
+		case "CommonPrefixes":
+			page.CommonPrefixes = append(page.CommonPrefixes, string(text))
+		case root:
+			switch string(name) {
+			case "Upload":
+				cur.Bucket = bucket
+				page.Uploads = append(page.Uploads, cur)
+				cur = ListedUpload{}
+			case "IsTruncated":
+				page.Truncated = string(text) == "true"
+			case "NextKeyMarker":
+				page.NextKeyMarker = string(text)
+			case "NextUploadIdMarker":
+				page.NextUploadIDMarker = string(text)
+			case "EncodingType":
+				encoded = string(text) == "url"
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if encoded {
+		page.decode()
+	}
+	return page, nil
+}
+
+func (p *UploadsPage) decode() {
+	p.NextKeyMarker = unescapeListed(p.NextKeyMarker)
+	for i := range p.Uploads {
+		p.Uploads[i].Key = unescapeListed(p.Uploads[i].Key)
+	}
+	for i := range p.CommonPrefixes {
+		p.CommonPrefixes[i] = unescapeListed(p.CommonPrefixes[i])
+	}
+}
+
+// ListParts asks for one page of the parts that an upload has
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html).
+// With the UploadID, kept anywhere, that is all it takes to go on with an
+// upload after a restart.
+func (c *Client) ListParts(ctx context.Context, in *ListPartsInput) (*PartsPage, error) {
+	q := make(query, 0, 4)
+	if in.PartNumberMarker > 0 {
+		q = q.add("part-number-marker", strconv.Itoa(in.PartNumberMarker))
+	}
+	if in.MaxParts > 0 {
+		q = q.add("max-parts", strconv.Itoa(min(in.MaxParts, MaxListKeys)))
+	}
+	k, err := in.Upload.call("ListParts", http.MethodGet, q)
+	if err != nil {
+		return nil, err
+	}
+	in.SSE.apply(k.header, ssecPrefix)
+	var page *PartsPage
+	k.consume = func(resp *response) error {
+		return c.readDocument(resp, func(data []byte) (err error) {
+			page, err = parseParts(data)
+			return err
+		})
+	}
+	if _, err := c.do(ctx, k); err != nil {
+		return nil, err
+	}
+	if page.Truncated && page.NextMarker <= in.PartNumberMarker {
+		return nil, k.fail(errListLoop)
+	}
+	return page, nil
+}
+
+func parseParts(data []byte) (*PartsPage, error) {
+	const root = "ListPartsResult"
+	page := &PartsPage{}
+	cur := Part{}
+	err := parseDocument(data, root, func(parent, name, text []byte) (err error) {
+		switch string(parent) {
+		case "Part":
+			switch string(name) {
+			case "PartNumber":
+				cur.Number, err = strconv.Atoi(string(text))
+			case "Size":
+				cur.Size, err = strconv.ParseInt(string(text), 10, 64)
+			case "ETag":
+				cur.ETag = string(text)
+			case "ChecksumCRC32C":
+				cur.Checksum = Checksum{CRC32C, string(text)}
+			case "ChecksumCRC64NVME":
+				cur.Checksum = Checksum{CRC64NVME, string(text)}
+			}
+		case root:
+			switch string(name) {
+			case "Part":
+				page.Parts = append(page.Parts, cur)
+				cur = Part{}
+			case "IsTruncated":
+				page.Truncated = string(text) == "true"
+			case "NextPartNumberMarker":
+				page.NextMarker, err = strconv.Atoi(string(text))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// parseDocument walks a document that must have the root element given. An
+// <Error> in its place is returned as an error.
+func parseDocument(data []byte, want string, f xmlElement) error {
+	var root string
+	err := parseXML(data, func(parent, name, text []byte) error {
+		if parent == nil {
+			root = string(name)
+			return nil
+		}
+		return f(parent, name, text)
+	})
+	if err == nil && root == "Error" {
+		return errorIn200(data)
+	}
+	if err == nil && root != want {
+		err = fmt.Errorf("root element is %q, not %s", clip(root, 40), want)
+	}
+	if err != nil {
+		return badDocument(data, err)
+	}
+	return nil
+}
+
+// listedTime parses the date of a row. A date that no one can read is zero, as
+// one bad date must not hide a directory.
+func listedTime(text []byte) time.Time {
+	t, err := time.Parse(time.RFC3339, string(text))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// storageClass is "" for the standard class, which servers name or leave out.
+func storageClass(s string) string {
+	if s == "STANDARD" {
+		return ""
+	}
+	return s
+}
