@@ -431,4 +431,3 @@ func (b *bench) openKey(key string) *File {
 	v := Version{Key: key, ETag: o.etag, Size: o.size}
 	return b.Open(OpenInput{Key: key, Base: &v, Reader: &fakeReader{s: b.s, v: v}})
 }
-

@@ -1,9 +1,7 @@
 package writeback
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/s3mount/s3mount/s3"
@@ -31,6 +29,7 @@ type File struct {
 	err       error   // of the background, not reported yet (I5)
 	run       *run    // the running commit
 	stream    *stream // the upload that runs while the file is written
+	snaps     int     // snapshots that are not released
 }
 
 // newFile makes a file that m knows already.
@@ -214,108 +213,8 @@ func (f *File) checkChunks() error {
 		}
 		mem += int64(cap(c.mem))
 	}
-	if f.run == nil && f.stream == nil && mem != f.mem {
+	if f.snaps == 0 && mem != f.mem {
 		return fmt.Errorf("I9: %d bytes of memory are counted, %d are there", f.mem, mem)
 	}
 	return nil
-}
-
-// ReadAt reads the base overlaid by the extents. It is short at the end, with io.EOF.
-func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	f.mu.Lock()
-	if f.state == stateClosed {
-		f.mu.Unlock()
-		return 0, ErrClosed
-	}
-	if off >= f.size {
-		f.mu.Unlock()
-		return 0, io.EOF
-	}
-	n := int(min(int64(len(p)), f.size-off))
-	late := f.copyOut(p[:n], off)
-	f.mu.Unlock()
-
-	err := f.fetch(ctx, late)
-	if err != nil {
-		return 0, err
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// piece is a part of a read whose bytes are not in memory.
-type piece struct {
-	p    []byte
-	off  int64  // in the spool or in the base
-	c    *chunk // pinned; nil: the base
-	base *base  // referenced
-}
-
-// copyOut fills p from memory and returns what must be fetched without the lock.
-func (f *File) copyOut(p []byte, off int64) (late []piece) {
-	end := off + int64(len(p))
-	under := func(from, to int64) { // what no extent hides
-		if b := min(to, f.baseLen); from < b {
-			f.base.refs++
-			late = append(late, piece{p: p[from-off : b-off], off: from, base: f.base})
-			from = b
-		}
-		if from < to {
-			clear(p[from-off : to-off])
-		}
-	}
-	at := off
-	for e := range f.ext.in(off, end) {
-		if at < e.off {
-			under(at, e.off)
-		}
-		e = e.sub(off, end)
-		at = e.end()
-		to := p[e.off-off : at-off]
-		switch {
-		case e.c == nil:
-			clear(to)
-		case e.c.mem != nil:
-			copy(to, e.c.mem[e.at:])
-		default:
-			f.pin(e.c)
-			late = append(late, piece{p: to, off: e.c.slot.off + int64(e.at), c: e.c})
-		}
-	}
-	if at < end {
-		under(at, end)
-	}
-	return late
-}
-
-// fetch reads the pieces and lets go of what they hold. The first error wins.
-func (f *File) fetch(ctx context.Context, late []piece) (err error) {
-	if len(late) == 0 {
-		return nil
-	}
-	for _, l := range late {
-		switch {
-		case err != nil:
-		case l.c != nil:
-			err = f.m.spool.read(l.p, l.off)
-		default:
-			err = l.base.read(ctx, l.p, l.off)
-		}
-	}
-	var done []func()
-	f.mu.Lock()
-	for _, l := range late {
-		if l.c != nil {
-			f.unpin(l.c)
-		} else {
-			done = append(done, l.base.drop())
-		}
-	}
-	f.mu.Unlock()
-	for _, d := range done {
-		d()
-	}
-	return err
 }

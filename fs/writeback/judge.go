@@ -10,7 +10,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
-	"io"
 	"strings"
 
 	"github.com/s3mount/s3mount/s3"
@@ -23,7 +22,7 @@ import (
 func (m *Manager) judge(ctx context.Context, t target, size int64, out *s3.PutOutput, err error,
 	mine func(*s3.ObjectInfo) (bool, error)) (Version, error) {
 	if err == nil && out.ETag != "" {
-		return Version{Key: t.key, ETag: out.ETag, Size: size, VersionID: out.VersionID, Date: out.Date}, nil
+		return Version{Key: t.key, ETag: out.ETag, Size: size, VersionID: out.VersionID, Date: out.Date, Object: t.object}, nil
 	}
 	if err != nil && (ctx.Err() != nil || certain(err)) {
 		return Version{}, fmt.Errorf("write %q: %w", t.key, err)
@@ -48,7 +47,7 @@ func (m *Manager) judge(ctx context.Context, t target, size int64, out *s3.PutOu
 			return Version{}, fmt.Errorf("compare %q with what was sent: %w", t.key, e)
 		}
 		if ours {
-			return Version{Key: t.key, ETag: info.ETag, Size: size, VersionID: info.VersionID, Date: info.LastModified}, nil
+			return Version{Key: t.key, ETag: info.ETag, Size: size, VersionID: info.VersionID, Date: info.LastModified, Object: t.object}, nil
 		}
 	}
 	if errors.Is(err, s3.ErrPreconditionFailed) && info.ETag != t.ifMatch {
@@ -101,28 +100,34 @@ func (m *Manager) compare(ctx context.Context, t *target) error {
 	return nil
 }
 
-// sameBytes tells whether the object has the bytes of content, by its ETag if
-// that is an MD5, or by a checksum of the whole object.
-func sameBytes(content io.Reader, info *s3.ObjectInfo) (bool, error) {
-	var h hash.Hash
-	var want []byte
-	etag := strings.Trim(info.ETag, `"`)
-	sum, err := base64.StdEncoding.DecodeString(info.Checksum.Value)
-	switch {
-	case err == nil && info.Checksum.Algorithm == s3.CRC64NVME && len(sum) == crc64.Size:
-		h, want = crc64.New(crc64.MakeTable(crc64NVME)), sum
-	case err == nil && info.Checksum.Algorithm == s3.CRC32C && len(sum) == crc32.Size:
-		h, want = crc32.New(crc32.MakeTable(crc32.Castagnoli)), sum
-	default:
-		if want, err = hex.DecodeString(etag); err != nil || len(want) != md5.Size {
-			return false, nil // a multipart object, or encrypted: not the one PUT
-		}
-		h = md5.New()
+// sums are the checksums by which an object can show that it has certain bytes.
+type sums struct {
+	md5, crc32c, crc64 hash.Hash
+}
+
+func newSums() *sums {
+	return &sums{md5: md5.New(), crc32c: crc32.New(crc32.MakeTable(crc32.Castagnoli)),
+		crc64: crc64.New(crc64.MakeTable(crc64NVME))}
+}
+
+// Write implements io.Writer.
+func (s *sums) Write(p []byte) (int, error) {
+	s.md5.Write(p)
+	s.crc32c.Write(p)
+	s.crc64.Write(p)
+	return len(p), nil
+}
+
+// match tells whether the object has the bytes that were written to s: by a
+// checksum of the whole object, or by its ETag, which is an MD5 unless the
+// object is encrypted or was made of parts.
+func (s *sums) match(info *s3.ObjectInfo) bool {
+	sum := func(h hash.Hash) string { return base64.StdEncoding.EncodeToString(h.Sum(nil)) }
+	switch info.Checksum {
+	case s3.Checksum{Algorithm: s3.CRC64NVME, Value: sum(s.crc64)}, s3.Checksum{Algorithm: s3.CRC32C, Value: sum(s.crc32c)}:
+		return true
 	}
-	if _, err := io.Copy(h, content); err != nil {
-		return false, err
-	}
-	return string(h.Sum(nil)) == string(want), nil
+	return strings.Trim(info.ETag, `"`) == hex.EncodeToString(s.md5.Sum(nil))
 }
 
 // crc64NVME is the polynomial of CRC-64/NVME, reversed

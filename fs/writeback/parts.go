@@ -114,17 +114,18 @@ func (l limits) copies(size int64, keep []span, long int64) []span {
 func (l limits) cutParts(size int64, copies []span) []part {
 	var parts []part
 	add := func(s span, largest int64, copied bool) {
-		if s.len() <= 0 {
-			return
-		}
-		k := (s.len() + largest - 1) / largest
-		if s.end < size { // all of these are bound to the minimum
-			k = max(1, min(k, s.len()/l.min))
-		}
-		for i := range k {
-			// Pieces of equal size, but for rounding, never above the first.
-			off, end := s.off+s.len()*i/k, s.off+s.len()*(i+1)/k
-			parts = append(parts, part{number: len(parts) + 1, off: off, n: end - off, copied: copied})
+		for off := s.off; off < s.end; {
+			p := part{number: len(parts) + 1, off: off, n: min(largest, s.end-off), copied: copied}
+			if left := s.end - p.end(); s.end < size && left > 0 && left < l.min {
+				// The rest would be too small: halve what is left, or take it
+				// all where the halves would be.
+				p.n = s.end - off
+				if p.n >= 2*l.min {
+					p.n /= 2
+				}
+			}
+			parts = append(parts, p)
+			off = p.end()
 		}
 	}
 	end := int64(0)

@@ -22,6 +22,7 @@ type snapshot struct {
 // snapshot freezes [off, end); the caller holds f.mu.
 func (f *File) snapshot(off, end int64) *snapshot {
 	s := &snapshot{f: f, seq: f.seq, off: off, end: end, baseLen: f.baseLen, base: f.base}
+	f.snaps++
 	if s.base != nil {
 		s.base.refs++
 	}
@@ -47,6 +48,7 @@ func (s *snapshot) release() func() {
 		}
 	}
 	s.exts = nil
+	s.f.snaps--
 	return s.base.drop()
 }
 
@@ -85,6 +87,8 @@ type body struct {
 	at       int64
 	moved    func() // called after each read: the request is not stuck
 	err      error  // what a read failed with: tells our failures from the server's
+	sums     *sums  // of all bytes, once they were read in order; nil: not wanted
+	summed   int64  // where the sums have got to
 }
 
 // body makes a reader of [off, off+n) whose reads of the base end with ctx.
@@ -102,6 +106,10 @@ func (b *body) Read(p []byte) (int, error) {
 	if err != nil {
 		b.err = err
 		return 0, err
+	}
+	if b.sums != nil && b.at <= b.summed && b.summed < b.at+int64(n) {
+		_, _ = b.sums.Write(p[b.summed-b.at : n])
+		b.summed = b.at + int64(n)
 	}
 	b.at += int64(n)
 	b.moved()

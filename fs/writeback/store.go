@@ -32,6 +32,10 @@ type Version struct {
 	Size      int64 // in bytes
 	VersionID string
 	Date      time.Time // the server's clock at the commit; zero if unknown
+	// Object is what the object carries. An upload that ran while the file was
+	// written carries what was set when it started; to bring it up to date is
+	// the caller's to decide, since it costs a copy of the object.
+	Object s3.ObjectOptions
 }
 
 // OpenInput says what a file starts from.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
-	"reflect"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -85,6 +85,9 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 	}
 	var out *s3.PutOutput
 	b := r.snap.body(ctx, 0, r.size())
+	if len(r.snap.kept()) > 0 {
+		b.sums = newSums() // once the object is replaced the base cannot be read again
+	}
 	err := f.m.data(ctx, b, func(ctx context.Context) (err error) {
 		out, err = f.m.store.Put(ctx, &s3.PutInput{Bucket: f.m.o.Bucket, Key: t.key, Body: b, Size: r.size(),
 			ObjectOptions: t.object, IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch})
@@ -94,7 +97,14 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, b.err))
 	}
 	return f.m.judge(ctx, t, r.size(), out, err, func(info *s3.ObjectInfo) (bool, error) {
-		return sameBytes(r.snap.body(ctx, 0, r.size()), info)
+		s := b.sums
+		if s == nil {
+			s = newSums()
+			if _, err := io.Copy(s, r.snap.body(ctx, 0, r.size())); err != nil {
+				return false, err
+			}
+		}
+		return s.match(info), nil
 	})
 }
 
@@ -147,14 +157,14 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 	if err := f.enter(r); err != nil {
 		return Version{}, err
 	}
-	v, err := f.m.complete(ctx, s.id, t, r.size(), sent)
+	upload := t
+	upload.object = s.object // what was set since is the caller's to write: Version.Object
+	v, err := f.m.complete(ctx, s.id, upload, r.size(), sent)
 	switch {
 	case errors.Is(err, ErrConflict), ctx.Err() != nil:
 		return v, err
 	case err != nil && !errors.Is(err, s3.ErrTransient):
 		return f.restart(ctx, r, t, err)
-	case err == nil && !reflect.DeepEqual(s.object, t.object):
-		return f.dress(ctx, r, t, v)
 	}
 	return v, err
 }
@@ -185,27 +195,6 @@ func (f *File) restart(ctx context.Context, r *run, t target, cause error) (Vers
 	}
 	f.mu.Unlock()
 	return f.uploadWhole(ctx, r, t)
-}
-
-// dress gives the object v the properties that were set after its upload had
-// started, by a copy inside S3.
-func (f *File) dress(ctx context.Context, r *run, t target, v Version) (Version, error) {
-	t.ifMatch, t.ifNoneMatch = v.ETag, ""
-	whole := &snapshot{f: f, end: v.Size, baseLen: v.Size, base: &base{v: v}}
-	id, err := f.m.createUpload(ctx, t.key, t.object)
-	if err != nil {
-		return Version{}, err
-	}
-	parts := f.m.limits.cutParts(v.Size, []span{{0, v.Size}})
-	sent, err := f.m.sendParts(ctx, id, whole, parts, nil, t.object.SSE.Customer)
-	if err == nil {
-		v, err = f.m.complete(ctx, id, t, v.Size, sent)
-	}
-	if err != nil {
-		f.m.background(func() { f.m.abortUpload(id) })
-		return Version{}, fmt.Errorf("write properties of %q: %w", t.key, err)
-	}
-	return v, nil
 }
 
 // sendParts sends or copies the parts that have lacks and returns all, in order.

@@ -141,20 +141,32 @@ func (f *File) fill(p []byte, off int64, st *stock) {
 		p, off = p[n:], off+int64(n)
 	}
 	for len(p) > 0 {
-		c := &chunk{mem: st.take()}
-		c.used = copy(c.mem, p)
-		f.mem += int64(cap(c.mem))
-		f.m.memory.Add(int64(cap(c.mem)))
-		f.insert(extent{off: off, n: int64(c.used), seq: f.seq, c: c})
-		p, off = p[c.used:], off+int64(c.used)
+		if st.last.room() == 0 {
+			f.newChunk(st)
+		}
+		c := st.last
+		n := copy(c.mem[c.used:], p)
+		c.used += n
+		f.insert(extent{off: off, n: int64(n), seq: f.seq, c: c, at: c.used - n})
+		p, off = p[n:], off+int64(n)
 	}
+}
+
+// newChunk makes a chunk of memory from st. It is used up before the next one,
+// also by other runs of the same write.
+func (f *File) newChunk(st *stock) {
+	c := &chunk{mem: st.take()}
+	f.mem += int64(cap(c.mem))
+	f.m.memory.Add(int64(cap(c.mem)))
+	st.last = c
 }
 
 // stock is memory that a write has got and not used yet.
 type stock struct {
 	bufs  [][]byte
 	bytes int64
-	whole bool // the write goes on from an extent: more will follow, so that whole blocks pay
+	last  *chunk // made of this memory, perhaps not full
+	whole bool   // the write goes on from an extent: more will follow, so that whole blocks pay
 }
 
 // get adds n bytes or more.
