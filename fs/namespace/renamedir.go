@@ -3,11 +3,376 @@ package namespace
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/s3mount/s3mount/s3"
 )
 
+const (
+	// moveBatch bounds the memory of a directory rename: so many objects are
+	// copied before their old names are deleted. A rename of fewer can be
+	// undone as long as nothing is deleted.
+	moveBatch = 100_000
+	// moveRounds is how often objects that changed or came during the rename
+	// are moved after the others.
+	moveRounds = 5
+	// progressEvery is how often a long rename tells of itself in the log.
+	progressEvery = 5 * time.Second
+)
+
+// renameDir moves all objects below a directory.
 func (n *Namespace) renameDir(ctx context.Context, in RenameInput, key string) (RenameOutput, error) {
-	return RenameOutput{}, errors.ErrUnsupported
+	old := in.Old.Key
+	switch {
+	case key == old:
+		return RenameOutput{Entry: in.Old, Moved: map[string]Entry{}}, nil
+	case strings.HasPrefix(key, old), old == n.o.Prefix:
+		return RenameOutput{}, ErrInvalid
+	case len(key) > s3.MaxKeyLength:
+		return RenameOutput{}, ErrNameTooLong
+	}
+	if in.New != nil {
+		if _, err := n.mustBeEmpty(ctx, key); err != nil {
+			return RenameOutput{}, err
+		}
+	}
+	for _, prefix := range []string{old, key} {
+		if err := n.waitBelow(ctx, prefix); err != nil {
+			return RenameOutput{}, err
+		}
+	}
+	it, err := n.writeIntent(old, key)
+	if err != nil {
+		return RenameOutput{}, err
+	}
+	m := n.newMove(old, key, in.Open)
+	m.entry = in.Old
+	err = m.run(ctx)
+	if endErr := it.end(err == nil || m.undone); err == nil {
+		err = endErr
+	}
+	if err != nil {
+		return RenameOutput{}, err
+	}
+	return m.output(in), nil
 }
 
-// Recover finishes what a mount that died left half done.
-func (n *Namespace) Recover(ctx context.Context) error { return nil }
+// move is a directory rename under way: all objects are copied, then the old
+// ones deleted, in rounds until there is nothing left.
+type move struct {
+	n        *Namespace
+	old, new string
+	entry    Entry // of the directory
+	open     map[string]bool
+	moved    map[string]Entry // of open
+	careful  bool             // after a crash: copies may be there already
+	undone   bool             // nothing is left of the attempt
+
+	mu    sync.Mutex
+	count int
+	told  time.Time
+}
+
+// pair is an object and its copy.
+type pair struct {
+	old, new Entry
+	keep     bool // after a crash: another wrote under the new name, both stay
+}
+
+func (n *Namespace) newMove(old, to string, open []string) *move {
+	m := &move{n: n, old: old, new: to, open: map[string]bool{}, moved: map[string]Entry{}, told: n.now()}
+	m.entry = Entry{Key: old, Kind: Directory, Implicit: true, Attr: n.defaults(Directory, time.Time{})}
+	for _, k := range open {
+		m.open[k] = true
+	}
+	return m
+}
+
+func (m *move) run(ctx context.Context) error {
+	for round := 0; ; round++ {
+		when := m.n.now()
+		list, all, err := m.list(ctx)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		if round == moveRounds && all {
+			return fmt.Errorf("%d objects kept changing: %w", len(list), ErrStale)
+		}
+		pairs, err := m.copyAll(ctx, list)
+		if err != nil {
+			if round == 0 && !m.careful {
+				m.undo(pairs)
+			}
+			return err
+		}
+		left, err := m.deleteAll(ctx, pairs)
+		if err != nil {
+			return err
+		}
+		m.took(when, pairs, round == 0 && all)
+		if all && left == 0 && m.careful {
+			return nil // what is kept would be found again and again
+		}
+	}
+}
+
+// list returns up to moveBatch objects below the old name, and whether that is all.
+func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
+	var out []Entry
+	s := stretch{dir: m.old}
+	for {
+		got, err := m.n.ls(ctx, s)
+		if err != nil {
+			return nil, false, fmt.Errorf("list what is to be renamed: %w", err)
+		}
+		for _, o := range got.Objects {
+			e := Entry{Key: o.Key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified}
+			if strings.HasSuffix(o.Key, "/") && o.Size == 0 {
+				e.Kind = Directory
+			}
+			e.Attr = m.n.defaults(e.Kind, o.LastModified)
+			if len(m.new)+len(o.Key)-len(m.old) > s3.MaxKeyLength {
+				return nil, false, fmt.Errorf("key below %q: %w", m.new, ErrNameTooLong)
+			}
+			out = append(out, e)
+		}
+		if got.NextToken == "" || len(out) >= moveBatch {
+			return out, got.NextToken == "", nil
+		}
+		s.token = got.NextToken
+	}
+}
+
+// copyAll copies objects in parallel. The pairs that were copied come back
+// also if it fails.
+func (m *move) copyAll(parent context.Context, list []Entry) ([]pair, error) {
+	g, ctx := errgroup.WithContext(parent)
+	g.SetLimit(m.n.o.Connections)
+	pairs := make([]pair, len(list))
+	for i, e := range list {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			p, err := m.copyOne(ctx, e)
+			if err != nil {
+				return fmt.Errorf("copy %q: %w", e.Key, err)
+			}
+			pairs[i] = p
+			m.progress()
+			return nil
+		})
+	}
+	err := g.Wait()
+	if err == nil && parent.Err() != nil {
+		err = context.Cause(parent)
+	}
+	pairs = slices.DeleteFunc(pairs, func(p pair) bool { return p.new.Key == "" })
+	return pairs, err
+}
+
+// copyOne copies the version of an object that was listed. One that changed
+// since is copied as it is now; one that is gone is left out.
+func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
+	key := m.new + e.Key[len(m.old):]
+	m.n.mu.Lock()
+	e = *m.n.withAttr(&e)
+	m.n.mu.Unlock()
+	if m.careful {
+		if p, ok, err := m.compare(ctx, e, key); ok || err != nil {
+			return p, err
+		}
+	}
+	const attempts = 3 // of a file that somebody writes all the time, the rest is for the next round
+	for i := 0; ; i++ {
+		got, err := m.n.copyTo(ctx, e, key, false)
+		switch {
+		case err == nil:
+			return pair{old: e, new: got}, nil
+		case errors.Is(err, s3.ErrNotFound):
+			return pair{}, nil
+		case !errors.Is(err, ErrStale) || i == attempts:
+			return pair{}, err
+		}
+		info, err := m.n.store.Head(ctx, &s3.HeadInput{Bucket: m.n.o.Bucket, Key: e.Key})
+		if errors.Is(err, s3.ErrNotFound) {
+			return pair{}, nil
+		}
+		if err != nil {
+			return pair{}, err
+		}
+		info.Key = e.Key
+		e = m.n.FromInfo(info)
+	}
+}
+
+// compare looks whether a copy exists already. A copy is as large as the
+// source, and has the same ETag unless one of the two was uploaded in parts.
+func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, error) {
+	info, err := m.n.store.Head(ctx, &s3.HeadInput{Bucket: m.n.o.Bucket, Key: key})
+	if errors.Is(err, s3.ErrNotFound) {
+		return pair{}, false, nil
+	}
+	if err != nil {
+		return pair{}, false, err
+	}
+	info.Key = key
+	got := m.n.FromInfo(info)
+	multipart := strings.Contains(e.ETag, "-") || strings.Contains(got.ETag, "-")
+	same := got.Size == e.Size && (got.ETag == e.ETag || multipart) && !got.LastModified.Before(e.LastModified)
+	if !same {
+		m.n.o.Logger.Warn("the new name of an interrupted rename was written again, both stay", "old", e.Key, "new", key)
+	}
+	return pair{old: e, new: got, keep: !same}, true, nil
+}
+
+// undo deletes the copies of an attempt that failed before anything was deleted.
+func (m *move) undo(pairs []pair) {
+	ctx, cancel := context.WithTimeout(m.n.life, time.Minute)
+	defer cancel()
+	ids := make([]s3.ObjectID, 0, len(pairs))
+	for _, p := range pairs {
+		ids = append(ids, s3.ObjectID{Key: p.new.Key, ETag: p.new.ETag})
+	}
+	m.undone = true
+	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
+		for key, err := range m.n.deleteObjects(ctx, chunk) {
+			m.n.o.Logger.Warn("a copy of a rename that failed is left behind", "key", key, "err", err)
+		}
+	}
+}
+
+// deleteAll deletes the old names, each only in the version that was copied.
+// left counts those that changed meanwhile: they are for the next round.
+func (m *move) deleteAll(ctx context.Context, pairs []pair) (left int, err error) {
+	n := m.n
+	if err := m.keepParent(ctx); err != nil {
+		return 0, err
+	}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(deleteBatches)
+	for chunk := range slices.Chunk(pairs, s3.MaxListKeys) {
+		g.Go(func() error {
+			ids := make([]s3.ObjectID, 0, len(chunk))
+			for _, p := range chunk {
+				if !p.keep {
+					ids = append(ids, s3.ObjectID{Key: p.old.Key, ETag: p.old.ETag})
+				}
+			}
+			for key, err := range n.deleteObjects(ctx, ids) {
+				if !errors.Is(err, s3.ErrPreconditionFailed) {
+					return fmt.Errorf("delete the old name %q: %w", key, err)
+				}
+				mu.Lock()
+				left++
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	return left, g.Wait()
+}
+
+// keepParent writes the marker of the directory that held the old name if
+// nothing else keeps it.
+func (m *move) keepParent(ctx context.Context) error {
+	n := m.n
+	to := m.entry
+	to.Key = m.new
+	gone := &deletion{entry: m.entry, none: true, sent: true, done: make(chan struct{})}
+	close(gone.done)
+	n.mu.Lock()
+	n.note(mutation{entry: to, own: true})
+	n.hidden[m.old] = gone
+	n.mu.Unlock()
+	parent, _ := n.split(m.old)
+	err := n.keepDir(ctx, parent)
+	n.mu.Lock()
+	delete(n.hidden, m.old)
+	n.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("keep directory %q: %w", parent, err)
+	}
+	return nil
+}
+
+// took brings the caches to what has been moved. complete says that pairs are
+// all that there was.
+func (m *move) took(when time.Time, pairs []pair, complete bool) {
+	n := m.n
+	got := &s3.LsPage{}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dropTree(m.old)
+	n.dropTree(m.new)
+	for _, p := range pairs {
+		if m.open[p.old.Key] {
+			m.moved[p.old.Key] = p.new
+		}
+		if p.old.Key == m.old && p.old.Kind == Directory {
+			m.entry.Implicit, m.entry.ETag, m.entry.LastModified = false, p.new.ETag, p.new.LastModified
+		}
+		n.note(mutation{entry: p.old, gone: true, own: true})
+		n.note(mutation{entry: p.new, own: true})
+		got.Objects = append(got.Objects, s3.ListedObject{
+			Key: p.new.Key, Size: p.new.Size, ETag: p.new.ETag, LastModified: p.new.LastModified,
+		})
+	}
+	n.note(mutation{entry: Entry{Key: m.old, Kind: Directory}, gone: true, own: true})
+	if complete {
+		b := builder{n: n, when: when}
+		b.flat(m.new, got)
+		for _, p := range b.done {
+			n.addPage(p)
+		}
+	}
+}
+
+// dropTree forgets all pages of a directory and of those below it. n.mu is held.
+func (n *Namespace) dropTree(prefix string) {
+	for dir := range n.dirs {
+		if strings.HasPrefix(dir, prefix) {
+			n.dropDir(dir)
+		}
+	}
+}
+
+// output is the answer to fs: also implicit directories have new keys.
+func (m *move) output(in RenameInput) RenameOutput {
+	n := m.n
+	for key := range m.open {
+		if _, done := m.moved[key]; !done && strings.HasPrefix(key, m.old) && strings.HasSuffix(key, "/") {
+			e := Entry{Key: m.new + key[len(m.old):], Kind: Directory, Implicit: true}
+			e.Attr = n.defaults(Directory, time.Time{})
+			m.moved[key] = e
+		}
+	}
+	e := m.entry
+	e.Key = m.new
+	m.moved[m.old] = e
+	n.mu.Lock()
+	n.note(mutation{entry: e, own: true})
+	n.mu.Unlock()
+	return RenameOutput{Entry: e, Moved: m.moved}
+}
+
+// progress tells in the log how far a long rename is.
+func (m *move) progress() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count++
+	if now := m.n.now(); now.Sub(m.told) >= progressEvery {
+		m.told = now
+		m.n.o.Logger.Info("renaming a directory", "old", m.old, "new", m.new, "copied", m.count)
+	}
+}
