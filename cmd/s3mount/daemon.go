@@ -63,7 +63,13 @@ func background(stderr io.Writer) error {
 			_ = child.Process.Signal(sig)
 		}
 	}()
-	return waitReport(r, stderr)
+	if err := waitReport(r, stderr); err != nil {
+		// It ends by itself. Its own status says no more than the report, but
+		// where there is no init it must not stay behind as a zombie.
+		_ = child.Wait()
+		return err
+	}
+	return nil
 }
 
 // waitReport reads what the child reports until it is mounted or has failed.

@@ -22,6 +22,8 @@ type machine struct {
 	canMount bool
 	lookPath func(string) (string, error)
 	stat     func(string) (os.FileInfo, error)
+	// ping makes the filesystem that is mounted at a path answer.
+	ping func(path string) error
 	// detach takes a mount out of the tree though it is busy or dead.
 	detach func(ctx context.Context, path string) error
 }
@@ -35,6 +37,10 @@ func thisMachine() *machine {
 		canMount:  hasMountCapability(),
 		lookPath:  exec.LookPath,
 		stat:      os.Stat,
+		ping: func(path string) error {
+			var st unix.Statfs_t
+			return unix.Statfs(path, &st)
+		},
 	}
 	m.detach = m.lazyUnmount
 	return m

@@ -19,6 +19,7 @@ func testMachine(t *testing.T) *machine {
 		canMount:  true,
 		lookPath:  func(name string) (string, error) { return "/bin/" + name, nil },
 		stat:      os.Stat,
+		ping:      func(string) error { return nil },
 	}
 	writeFile(t, m.mountinfo, "")
 	writeFile(t, m.fuseDev, "")

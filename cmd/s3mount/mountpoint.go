@@ -24,24 +24,24 @@ const (
 // takes away the dead mounts that a killed process has left there. healed is
 // their number.
 func (m *machine) checkMountpoint(ctx context.Context, path string, nonempty bool) (healed int, err error) {
-	info, err := m.look(ctx, path)
+	err = m.inspect(ctx, path, nonempty)
 	for ; isDead(err) && healed < maxHeal; healed++ {
 		if err := m.detach(ctx, path); err != nil {
 			return healed, fail(exitMountpoint, "%s is a dead mount that cannot be taken away (%w): run umount -l %s as root", path, err, path)
 		}
-		info, err = m.look(ctx, path)
+		err = m.inspect(ctx, path, nonempty)
 	}
+	var known *failure
 	switch {
+	case err == nil, errors.As(err, &known):
 	case errors.Is(err, os.ErrNotExist):
-		return healed, fail(exitMountpoint, "the mountpoint %s does not exist: create it with mkdir -p %s", path, path)
+		err = fail(exitMountpoint, "the mountpoint %s does not exist: create it with mkdir -p %s", path, path)
 	case errors.Is(err, context.DeadlineExceeded):
-		return healed, fail(exitMountpoint, "the mountpoint %s does not answer: another mount there hangs; run umount -l %s as root", path, path)
-	case err != nil:
-		return healed, fail(exitMountpoint, "look at the mountpoint: %w", err)
-	case !info.IsDir():
-		return healed, fail(exitMountpoint, "the mountpoint %s is not a directory", path)
+		err = fail(exitMountpoint, "the mountpoint %s does not answer: another mount there hangs; run umount -l %s as root", path, path)
+	default:
+		err = fail(exitMountpoint, "look at the mountpoint: %w", err)
 	}
-	return healed, m.checkDirectory(path, nonempty)
+	return healed, err
 }
 
 // isDead tells the errors that a FUSE mount gives when its process is gone.
@@ -49,18 +49,30 @@ func isDead(err error) bool {
 	return errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED)
 }
 
-// checkDirectory wants a directory that nothing is using and that this user
-// may mount on.
-func (m *machine) checkDirectory(path string, nonempty bool) error {
+// inspect wants a directory that nothing is using and that this user may mount
+// on. The error is a failure or comes from looking at it.
+func (m *machine) inspect(ctx context.Context, path string, nonempty bool) error {
+	info, err := patiently(ctx, func() (os.FileInfo, error) { return m.stat(path) })
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fail(exitMountpoint, "the mountpoint %s is not a directory", path)
+	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return fail(exitMountpoint, "look at the mountpoint: %w", err)
+		return err
 	}
 	top, mounted, err := m.visibleMount(real)
 	if err != nil {
-		return fail(exitMountpoint, "look at the mountpoint: %w", err)
+		return err
 	}
 	if mounted && top.isFUSE() {
+		// The kernel remembers the attributes of a dead mount's root for a
+		// while: only a request shows whether somebody answers.
+		if _, err := patiently(ctx, func() (struct{}, error) { return struct{}{}, m.ping(real) }); err != nil {
+			return err
+		}
 		return fail(exitMountpoint, "%s is already mounted, from %q (%s): unmount it first with umount %s", path, top.source, top.fstype, path)
 	}
 	if !m.canMount && unix.Access(real, unix.W_OK) != nil {
@@ -77,20 +89,20 @@ func (m *machine) checkDirectory(path string, nonempty bool) error {
 func checkEmpty(path, real string) error {
 	dir, err := os.Open(real)
 	if errors.Is(err, os.ErrPermission) {
-		return nil // fusermount3 needs less than we do to look inside
+		return nil // one may mount on what one may not read
 	}
 	if err != nil {
-		return fail(exitMountpoint, "look at the mountpoint: %w", err)
+		return err
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(1)
 	if len(names) > 0 {
 		return fail(exitMountpoint, "the mountpoint %s is not empty (it has %q): use an empty directory, or --nonempty to hide what is there", path, names[0])
 	}
-	if !errors.Is(err, io.EOF) {
-		return fail(exitMountpoint, "look at the mountpoint: %w", err)
+	if errors.Is(err, io.EOF) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // visibleMount returns the mount that is visible at path.
@@ -103,24 +115,25 @@ func (m *machine) visibleMount(path string) (mountedAt, bool, error) {
 	return topMount(f, path)
 }
 
-// look is os.Stat that gives up when there is no answer. The system call
-// itself cannot be abandoned: its goroutine stays until it returns.
-func (m *machine) look(ctx context.Context, path string) (os.FileInfo, error) {
+// patiently waits for a system call on a mountpoint, but not for ever. The
+// call itself cannot be abandoned: its goroutine stays until it returns.
+func patiently[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	type answer struct {
-		info os.FileInfo
-		err  error
+		value T
+		err   error
 	}
 	got := make(chan answer, 1)
 	go func() {
-		info, err := m.stat(path)
-		got <- answer{info, err}
+		value, err := call()
+		got <- answer{value, err}
 	}()
 	select {
 	case a := <-got:
-		return a.info, a.err
+		return a.value, a.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		var none T
+		return none, ctx.Err()
 	}
 }

@@ -105,6 +105,22 @@ func TestCheckMountpointHeals(t *testing.T) {
 	}
 }
 
+// TestCheckMountpointHealsRemembered: the kernel still has the attributes of
+// the dead mount, so that only a request fails.
+func TestCheckMountpointHealsRemembered(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := testMachine(t)
+	writeFile(t, m.mountinfo, "36 35 0:40 / "+dir+" rw - fuse.s3mount bucket rw\n")
+	m.ping = func(string) error { return unix.ENOTCONN }
+	m.detach = func(context.Context, string) error { return os.Truncate(m.mountinfo, 0) }
+	if healed, err := m.checkMountpoint(t.Context(), dir, false); healed != 1 || err != nil {
+		t.Errorf("healed %d, %v", healed, err)
+	}
+}
+
 func TestCheckMountpointGivesUp(t *testing.T) {
 	m := testMachine(t)
 	synctest.Test(t, func(t *testing.T) {
