@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"maps"
 	"mime"
 	"path"
 	"sync"
@@ -32,12 +31,12 @@ func (f *filesystem) commit(ctx context.Context, n *inode) error {
 // commitNow is commit for callers that have the inode's turn.
 func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	n.mu.Lock()
-	file, unlinked, sent, object := n.file, n.unlinked, n.entry, n.objectOptions()
+	file, unlinked, key, object := n.file, n.unlinked, n.entry.Key, n.objectOptions()
 	n.mu.Unlock()
 	if file == nil || unlinked {
 		return nil
 	}
-	if err := f.ns.WaitDeleted(ctx, sent.Key); err != nil {
+	if err := f.ns.WaitDeleted(ctx, key); err != nil {
 		return err
 	}
 	file.SetObject(object)
@@ -46,13 +45,12 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	if err != nil || !dirty {
 		return err
 	}
-	f.committed(n, sent, v)
+	f.committed(n, v)
 	return nil
 }
 
-// committed takes over a version that this mount has just written with the
-// attributes of sent.
-func (f *filesystem) committed(n *inode, sent namespace.Entry, v writeback.Version) {
+// committed takes over a version that this mount has just written.
+func (f *filesystem) committed(n *inode, v writeback.Version) {
 	n.mu.Lock()
 	if n.unlinked {
 		n.mu.Unlock()
@@ -65,14 +63,31 @@ func (f *filesystem) committed(n *inode, sent namespace.Entry, v writeback.Versi
 	n.entry.LastModified = firstTime(v.Date, time.Now())
 	n.entry.Exact, n.saved = true, true
 	n.epoch++
-	if n.attrs && n.entry.Attr == sent.Attr {
-		n.attrs = false
-	}
-	e := n.entry
+	n.attrs = n.owesAttrs(v)
+	e, owes := n.entry, n.attrs
 	n.mu.Unlock()
 	// Never under n.mu: the namespace asks pending files for their state.
 	f.ns.Observe(e)
 	f.ns.DropPending(e.Key)
+	if owes {
+		f.attrs.add(n)
+	}
+}
+
+// owesAttrs tells whether the inode has attributes that the version v does not
+// carry. An upload that ran while the file was written carries those of its
+// start. The times that writing itself set are then moved back to what it
+// carries: to write them would cost a copy of a large object. n.mu is held.
+func (n *inode) owesAttrs(v writeback.Version) bool {
+	_, carried, ok := namespace.AttrFromMetadata(v.Object.Metadata, n.entry.Attr, v.Date)
+	if !ok {
+		return false // attributes are not kept in this mount
+	}
+	if !n.timesSet && n.file != nil && !n.file.Dirty() {
+		n.entry.Attr.Mtime, n.entry.Attr.Ctime = carried.Mtime, carried.Ctime
+	}
+	a := n.entry.Attr
+	return a.Perm != carried.Perm || a.UID != carried.UID || a.GID != carried.GID || !a.Mtime.Equal(carried.Mtime)
 }
 
 // objectOptions are what a PUT of the inode carries beside the bytes; n.mu is
@@ -82,11 +97,7 @@ func (n *inode) objectOptions() s3.ObjectOptions {
 	if o.ContentType == "" {
 		o.ContentType = contentType(n.entry.Key)
 	}
-	o.Metadata = maps.Clone(n.foreign.Metadata)
-	if o.Metadata == nil {
-		o.Metadata = map[string]string{}
-	}
-	maps.Copy(o.Metadata, n.entry.Attr.Metadata(n.kind))
+	o.Metadata = n.entry.Attr.MergeMetadata(n.kind, n.foreign.Metadata)
 	return o
 }
 

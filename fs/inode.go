@@ -53,6 +53,8 @@ type inode struct {
 	hidden *namespace.Entry
 	// attrs is set while entry.Attr has changes that S3 does not hold.
 	attrs bool
+	// timesSet: the mtime is one that a program set, not that of a write.
+	timesSet bool
 }
 
 // snapshot returns the entry as the mount sees it now: S3's, overlaid by what

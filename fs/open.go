@@ -236,7 +236,7 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 		return
 	}
 	if v := file.Version(); lost == nil && v != nil && v.ETag != e.ETag {
-		f.committed(n, e, *v) // closing has saved what an earlier commit could not
+		f.committed(n, *v) // closing has saved what an earlier commit could not
 	}
 	key := e.Key
 	f.ns.DropPending(key)

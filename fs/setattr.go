@@ -54,6 +54,7 @@ func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 	}
 	if t, ok := in.GetMTime(); ok {
 		a.Mtime = t
+		n.timesSet = true
 	}
 	if t, ok := in.GetATime(); ok {
 		a.Atime = t
@@ -179,5 +180,5 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 func (n *inode) touch() {
 	t := time.Now()
 	n.entry.Attr.Mtime, n.entry.Attr.Ctime = t, t
-	n.changed = true
+	n.changed, n.timesSet = true, false
 }
