@@ -61,7 +61,9 @@ func (s *settings) explain(err error) error {
 	case errors.Is(err, s3.ErrClockSkew):
 		return fail(exitCredentials, "the clock of this machine differs from that of %s: set it (timedatectl set-ntp true)", server)
 	case errors.Is(err, s3.ErrNoCredentials):
-		return fail(exitCredentials, "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --profile, or --no-sign-request for a public bucket (%s)", cause(err))
+		return explainNoCredentials(err)
+	case isUnknownKey(err):
+		return fail(exitCredentials, "%s does not know the access key: check AWS_ACCESS_KEY_ID, the profile and --endpoint", server)
 	case errors.Is(err, s3.ErrNoSuchBucket):
 		return fail(exitBucket, "the bucket %q does not exist at %s: check its name, --endpoint and --profile", bucket, server)
 	case errors.Is(err, s3.ErrRedirect):
@@ -74,7 +76,7 @@ func (s *settings) explain(err error) error {
 		return s.explainAnswer(e)
 	}
 	if why := explainTLS(err); why != "" {
-		return fail(exitEndpoint, "%s cannot be trusted: %s", server, why)
+		return fail(exitEndpoint, "%s cannot be reached safely: %s", server, why)
 	}
 	if why := explainNetwork(err); why != "" {
 		return fail(exitEndpoint, "%s cannot be reached: %s", server, why)
@@ -93,6 +95,24 @@ func (s *settings) explainRedirect(err error) error {
 	return fail(exitBucket, "the bucket %q is in another region: give --region", s.source.bucket)
 }
 
+// explainNoCredentials leaves out what the last place of the search said, as
+// most machines are none of EC2. What single sign-on or a program for
+// credentials says stays.
+func explainNoCredentials(err error) error {
+	why := ": " + cause(err)
+	if strings.Contains(why, "IMDS") {
+		why = ""
+	}
+	return fail(exitCredentials, "no credentials found%s; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --profile, or --no-sign-request for a public bucket", why)
+}
+
+// isUnknownKey tells the codes by which AWS and versitygw say that nobody has
+// the access key.
+func isUnknownKey(err error) bool {
+	var e *s3.Error
+	return errors.As(err, &e) && (e.Code == "InvalidAccessKeyId" || e.Code == "XAdminUserNotFound")
+}
+
 // explainForbidden tells a key that is not accepted from one that may not.
 func (s *settings) explainForbidden(err error) error {
 	var e *s3.Error
@@ -101,8 +121,6 @@ func (s *settings) explainForbidden(err error) error {
 		code = e.Code
 	}
 	switch {
-	case code == "InvalidAccessKeyId":
-		return fail(exitCredentials, "%s does not know the access key: check AWS_ACCESS_KEY_ID, the profile and --endpoint", s.endpointName())
 	case code == "SignatureDoesNotMatch":
 		return fail(exitCredentials, "%s does not accept the secret key: check AWS_SECRET_ACCESS_KEY or the profile", s.endpointName())
 	case s.anonymous:

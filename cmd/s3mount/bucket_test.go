@@ -74,6 +74,7 @@ func TestCheckBucketExplainsAnswers(t *testing.T) {
 		{403, "AccessDenied", "", false, "s3:ListBucket", exitBucket},
 		{403, "AccessDenied", "", true, "leave out --no-sign-request", exitBucket},
 		{403, "InvalidAccessKeyId", "", false, "does not know the access key", exitCredentials},
+		{404, "XAdminUserNotFound", "", false, "does not know the access key", exitCredentials},
 		{403, "SignatureDoesNotMatch", "", false, "does not accept the secret key", exitCredentials},
 		{400, "ExpiredToken", "", false, "have expired", exitCredentials},
 		{403, "RequestTimeTooSkewed", "", false, "clock", exitCredentials},
@@ -216,7 +217,7 @@ func TestClientFromAWS(t *testing.T) {
 			tc.change(s)
 			o := s.s3
 			lookup := func(name string) (string, bool) { v, ok := tc.env[name]; return v, ok }
-			if err := fromAWS(t.Context(), s, &o, lookup); err != nil {
+			if err := fromAWS(t.Context(), s, &o, lookup, slog.New(slog.DiscardHandler)); err != nil {
 				t.Fatal(err)
 			}
 			if o.Region != tc.region || o.Endpoint != tc.endpoint {
@@ -230,7 +231,7 @@ func TestClientFromAWS(t *testing.T) {
 	s := bucketSettings(t, "bucket")
 	s.profile = "absent"
 	o := s.s3
-	wantFailure(t, fromAWS(t.Context(), s, &o, func(string) (string, bool) { return "", false }), exitCredentials, "absent")
+	wantFailure(t, fromAWS(t.Context(), s, &o, func(string) (string, bool) { return "", false }, slog.New(slog.DiscardHandler)), exitCredentials, "absent")
 }
 
 func accessKey(t *testing.T, p aws.CredentialsProvider) string {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -24,7 +26,7 @@ func clientOptions(ctx context.Context, s *settings, lookup func(string) (string
 	o := s.s3
 	o.Logger = log
 	o.UserAgent = "s3mount"
-	if err := fromAWS(ctx, s, &o, lookup); err != nil {
+	if err := fromAWS(ctx, s, &o, lookup, log); err != nil {
 		return o, err
 	}
 	s.s3.Endpoint, s.s3.Region = o.Endpoint, o.Region // for messages
@@ -36,8 +38,8 @@ func clientOptions(ctx context.Context, s *settings, lookup func(string) (string
 }
 
 // fromAWS fills in what only the AWS configuration can tell.
-func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string) (string, bool)) error {
-	var load []func(*config.LoadOptions) error
+func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string) (string, bool), log *slog.Logger) error {
+	load := []func(*config.LoadOptions) error{config.WithLogger(sdkLogger{log})}
 	if s.profile != "" {
 		load = append(load, config.WithSharedConfigProfile(s.profile))
 	}
@@ -61,4 +63,13 @@ func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string
 		o.Credentials = cfg.Credentials
 	}
 	return nil
+}
+
+// sdkLogger takes what the SDK would print on stderr. What matters of it comes
+// back as an error, too.
+type sdkLogger struct{ log *slog.Logger }
+
+// Logf logs one message of the SDK.
+func (l sdkLogger) Logf(_ logging.Classification, format string, args ...any) {
+	l.log.Debug("AWS SDK", slog.String("message", fmt.Sprintf(format, args...)))
 }

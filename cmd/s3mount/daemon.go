@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -48,6 +49,11 @@ func background(stderr io.Writer) error {
 	child.Env = append(os.Environ(), statusVariable+"="+strconv.Itoa(statusDescriptor))
 	child.ExtraFiles = []*os.File{w}
 	child.Stderr = os.Stderr // until it is mounted: a crash is not lost
+
+	// Descriptors that somebody left open for us, such as the pipe of a script
+	// or the lock of flock(1), are none of the daemon's: it would hold them for
+	// as long as it lives. Kernels before 5.11 cannot do this; there they stay.
+	_ = unix.CloseRange(statusDescriptor, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
@@ -125,8 +131,7 @@ func openReporter(stderr io.Writer) (*reporter, error) {
 func (p *reporter) inBackground() bool { return p.pipe != nil }
 
 // note tells the user something that does not end the start.
-func (p *reporter) note(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+func (p *reporter) note(text string) {
 	if p.pipe == nil {
 		fmt.Fprintf(p.stderr, "s3mount: %s\n", text)
 		return

@@ -56,7 +56,7 @@ func TestReporter(t *testing.T) {
 	if _, still := os.LookupEnv(statusVariable); still || !report.inBackground() {
 		t.Errorf("in the background: %v; the variable is still there: %v", report.inBackground(), still)
 	}
-	report.note("%d\nlines", 2)
+	report.note("2\nlines")
 	got := report.failed(fail(exitBucket, "no such bucket"))
 	if exitCode(got) != exitBucket || !errors.Is(got, errReported) {
 		t.Errorf("failed returns %v", got)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/fs"
 )
 
 const (
@@ -17,18 +19,16 @@ const (
 	logTick = time.Minute
 )
 
-// unwritten is what S3 does not hold yet.
-type unwritten struct {
-	files int
-	bytes int64
-}
-
-func (u unwritten) String() string {
-	files := "files"
-	if u.files == 1 {
-		files = "file"
+// describe says what S3 does not hold yet.
+func describe(u fs.Unwritten) string {
+	text := humanSize(u.Bytes)
+	switch u.Uploads {
+	case 0:
+		return text
+	case 1:
+		return text + " and 1 unfinished upload"
 	}
-	return fmt.Sprintf("%d %s, %s", u.files, files, humanSize(u.bytes))
+	return fmt.Sprintf("%s and %d unfinished uploads", text, u.Uploads)
 }
 
 // progress shows what is left to write, by redrawing a line on a terminal or
@@ -49,12 +49,12 @@ func newProgress(v *server) *progress {
 
 func (p *progress) tick() <-chan time.Time { return p.ticker.C }
 
-func (p *progress) show(left unwritten) {
+func (p *progress) show(left fs.Unwritten) {
 	if p.v.terminal == nil {
-		p.v.log.Info("still writing to S3", slog.Any("unwritten", left))
+		p.v.log.Info("still writing to S3", slog.String("unwritten", describe(left)))
 		return
 	}
-	fmt.Fprintf(p.v.terminal, "\r\x1b[Kwriting to S3: %s left (interrupt again to give up)", left)
+	fmt.Fprintf(p.v.terminal, "\r\x1b[Kwriting to S3: %s left (interrupt again to give up)", describe(left))
 	p.drawn = true
 }
 

@@ -7,23 +7,25 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/fs"
 )
 
 // mounted is what the process does with a mounted filesystem, as *fs.Mount has it.
 type mounted interface {
 	Wait() error
 	Unmount(ctx context.Context) error
+	Unwritten() fs.Unwritten
 }
 
 // server is the process from the mount on: it waits for the end.
 type server struct {
-	mount     mounted
-	unwritten func() unwritten
-	detach    func() error // takes the mountpoint out of the tree
-	signals   <-chan os.Signal
-	reopen    func() error // opens the log anew
-	log       *slog.Logger
-	terminal  io.Writer // where progress is drawn; nil if nobody watches
+	mount    mounted
+	detach   func() error // takes the mountpoint out of the tree
+	signals  <-chan os.Signal
+	reopen   func() error // opens the log anew
+	log      *slog.Logger
+	terminal io.Writer // where progress is drawn; nil if nobody watches
 }
 
 // serve returns when the filesystem is unmounted, by somebody else or by a
@@ -55,7 +57,7 @@ func (v *server) rotate() {
 // end writes everything to S3 and unmounts; a second signal cuts it short.
 func (v *server) end(sig os.Signal, done <-chan error) error {
 	v.log.Info("writing everything to S3, then unmounting",
-		slog.String("signal", sig.String()), slog.Any("unwritten", v.unwritten()))
+		slog.String("signal", sig.String()), slog.String("unwritten", describe(v.mount.Unwritten())))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	unmounted := make(chan error, 1)
@@ -72,7 +74,7 @@ func (v *server) end(sig os.Signal, done <-chan error) error {
 			v.log.Info("unmounted")
 			return notWritten(err)
 		case <-progress.tick():
-			progress.show(v.unwritten())
+			progress.show(v.mount.Unwritten())
 		case sig := <-v.signals:
 			if sig != unix.SIGHUP {
 				progress.stop()
@@ -86,7 +88,7 @@ func (v *server) end(sig os.Signal, done <-chan error) error {
 // abandon ends without waiting any longer and says what is lost by that. The
 // mountpoint must not stay behind as a dead one.
 func (v *server) abandon() error {
-	lost := v.unwritten()
+	lost := describe(v.mount.Unwritten())
 	if err := v.detach(); err != nil {
 		v.log.Warn("cannot detach the mountpoint", slog.Any("error", err))
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/fs"
 )
 
 // fakeMount is a mount whose unmount takes drain and ends with err.
@@ -26,6 +28,8 @@ func (m *fakeMount) Wait() error {
 	<-m.gone
 	return m.err
 }
+
+func (m *fakeMount) Unwritten() fs.Unwritten { return fs.Unwritten{Bytes: 3 << 20, Uploads: 2} }
 
 func (m *fakeMount) Unmount(ctx context.Context) error {
 	select {
@@ -41,13 +45,12 @@ func (m *fakeMount) Unmount(ctx context.Context) error {
 func serverOf(m *fakeMount, signals chan os.Signal, terminal io.Writer) (*server, *bytes.Buffer) {
 	var records bytes.Buffer
 	return &server{
-		mount:     m,
-		unwritten: func() unwritten { return unwritten{files: 2, bytes: 3 << 20} },
-		detach:    func() error { return nil },
-		signals:   signals,
-		reopen:    func() error { return nil },
-		log:       slog.New(slog.NewTextHandler(&records, nil)),
-		terminal:  terminal,
+		mount:    m,
+		detach:   func() error { return nil },
+		signals:  signals,
+		reopen:   func() error { return nil },
+		log:      slog.New(slog.NewTextHandler(&records, nil)),
+		terminal: terminal,
 	}, &records
 }
 
@@ -91,7 +94,7 @@ func TestServeDrainsOnSignal(t *testing.T) {
 		if reopened != 2 || strings.Count(records.String(), "disk full") != 2 {
 			t.Errorf("the log was opened anew %d times, want 2", reopened)
 		}
-		if got := strings.Count(records.String(), `msg="still writing to S3" unwritten="2 files, 3.0 MiB"`); got != 2 {
+		if got := strings.Count(records.String(), `msg="still writing to S3" unwritten="3.0 MiB and 2 unfinished uploads"`); got != 2 {
 			t.Errorf("%d lines of progress in 150 s, want 2:\n%s", got, records)
 		}
 	})
@@ -107,7 +110,7 @@ func TestServeShowsProgressOnTerminal(t *testing.T) {
 		if err := v.serve(); err != nil {
 			t.Errorf("serve: %v", err)
 		}
-		if out := terminal.String(); !strings.Contains(out, "writing to S3: 2 files, 3.0 MiB left") || !strings.HasSuffix(out, "\r\x1b[K") {
+		if out := terminal.String(); !strings.Contains(out, "writing to S3: 3.0 MiB and 2 unfinished uploads left") || !strings.HasSuffix(out, "\r\x1b[K") {
 			t.Errorf("on the terminal: %q", out)
 		}
 	})
@@ -127,7 +130,7 @@ func TestServeSecondSignal(t *testing.T) {
 		}()
 		start := time.Now()
 		err := v.serve()
-		wantFailure(t, err, exitUnwritten, "2 files, 3.0 MiB")
+		wantFailure(t, err, exitUnwritten, "3.0 MiB and 2 unfinished uploads")
 		if !detached {
 			t.Error("a dead mount stays behind")
 		}

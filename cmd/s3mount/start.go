@@ -28,13 +28,11 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 	defer stop()
 
 	logs, err := openLogs(s, report.stderr)
+	notes := s.warnings()
 	if errors.Is(err, errNoSystemLog) {
-		report.note("there is no system log here: give --log-file to keep one")
+		notes = append(notes, "there is no system log here: give --log-file to keep one")
 	} else if err != nil {
 		return nil, err
-	}
-	for _, note := range s.warnings() {
-		report.note("%s", note)
 	}
 	m := thisMachine()
 	v := &server{
@@ -52,8 +50,10 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 		return nil, err
 	}
 	v.mount = mount
-	v.unwritten = func() unwritten { return unwritten{} }
 	logs.Info("mounted", slog.String("source", s.source.spec), slog.String("mountpoint", s.mountpoint), slog.String("version", version()))
+	for _, note := range notes {
+		report.note(note)
+	}
 	if err := report.mounted(); err != nil {
 		return nil, errors.Join(err, v.detach())
 	}
@@ -80,7 +80,7 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 	o.Logger = log
 	mount, err := fs.Start(ctx, client, s.mountpoint, o)
 	if err != nil {
-		return nil, fail(exitFUSE, "mount on %s: %w", s.mountpoint, err)
+		return nil, fmt.Errorf("mount on %s: %w", s.mountpoint, err)
 	}
 	return mount, nil
 }
