@@ -25,6 +25,7 @@ type Manager struct {
 	slots   chan struct{} // one per running request that carries data
 	kicked  chan struct{} // wakes the spiller
 	spiller chan struct{} // closed when the spiller has ended
+	moving  chan struct{} // holds one element while the spiller works on files
 
 	mu      sync.Mutex
 	files   map[*File]struct{}
@@ -53,6 +54,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 		slots:   make(chan struct{}, o.Connections),
 		kicked:  make(chan struct{}, 1),
 		spiller: make(chan struct{}),
+		moving:  make(chan struct{}, 1),
 		files:   map[*File]struct{}{},
 		waiting: map[*starved]struct{}{},
 	}
@@ -145,12 +147,27 @@ func (m *Manager) Drain(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	if err := m.settle(ctx); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// settle waits until no job runs and the spiller holds nothing.
+func (m *Manager) settle(ctx context.Context) error {
 	select {
 	case <-m.quiet():
 	case <-ctx.Done():
-		errs = append(errs, ctx.Err())
+		return ctx.Err()
 	}
-	return errors.Join(errs...)
+	select {
+	case m.moving <- struct{}{}:
+		<-m.moving
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	m.spool.trim()
+	return nil
 }
 
 // Stats returns the gauges and counters.

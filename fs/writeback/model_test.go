@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -101,12 +102,11 @@ func (m *model) run(broken bool) {
 	t := m.t
 	off := rapid.IntRange(0, maxModelSize-1)
 	size := rapid.OneOf(rapid.IntRange(1, 5000), rapid.IntRange(1, 200_000))
-	fail := false
 	// A creation whose answer is lost leaves an upload that nobody knows of: it
 	// is not part of this test.
-	late := false
+	var late, failing atomic.Bool
 	fault := func(op, key string) error {
-		if fail && op != "abort" && op != "head" && !(late && op == "create") {
+		if failing.Load() && op != "abort" && op != "head" && !(late.Load() && op == "create") {
 			return errFake
 		}
 		return nil
@@ -156,15 +156,15 @@ func (m *model) run(broken bool) {
 			m.f.mu.Unlock()
 		},
 		"commit": func(t *rapid.T) {
-			fail = broken && rapid.Bool().Draw(t, "fail")
-			late = rapid.Bool().Draw(t, "late")
-			if late {
+			failing.Store(broken && rapid.Bool().Draw(t, "fail"))
+			late.Store(rapid.Bool().Draw(t, "late"))
+			if late.Load() {
 				m.b.s.hook(nil, fault)
 			} else {
 				m.b.s.hook(fault, nil)
 			}
 			m.commit()
-			fail = false
+			failing.Store(false)
 			m.b.s.hook(nil, nil)
 		},
 		"settle": func(t *rapid.T) { <-m.b.quiet(); m.visible() },

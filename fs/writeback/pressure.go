@@ -182,6 +182,8 @@ func (m *Manager) busy() bool {
 // the spool, until one batch is moved. err is why bytes that are there could
 // not be moved.
 func (m *Manager) spillFiles(one func(*File) (int64, error)) (moved bool, err error) {
+	m.moving <- struct{}{}
+	defer func() { <-m.moving }()
 	type held struct {
 		f   *File
 		mem int64
