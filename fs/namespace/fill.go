@@ -133,12 +133,13 @@ func (n *Namespace) ls(ctx context.Context, s stretch) (*s3.LsPage, error) {
 
 // builder turns a listing into pages.
 type builder struct {
-	n     *Namespace
-	when  time.Time
-	from  string // full key after which the listing began, "" for the beginning
-	token string // "" if the listing is at its end
-	open  []*page
-	done  []*page
+	n      *Namespace
+	when   time.Time
+	from   string // full key after which the listing began, "" for the beginning
+	token  string // "" if the listing is at its end
+	isFlat bool
+	open   []*page
+	done   []*page
 }
 
 // begin opens the page of a directory.
@@ -158,6 +159,9 @@ func (b *builder) finish(last string, end bool) {
 	p.end = end
 	if !end {
 		p.to = skipBelow(last[len(p.dir):])
+		if b.isFlat {
+			p.next = last
+		}
 		if p.to <= p.from {
 			return // nothing new
 		}
@@ -235,6 +239,7 @@ func (b *builder) subdir(p *page, key string, marker *s3.ListedObject) {
 // flat fills the pages of all directories that a listing without delimiter
 // passes through.
 func (b *builder) flat(prefix string, got *s3.LsPage) {
+	b.isFlat = true
 	b.descend(prefix, b.from, nil)
 	last := b.from
 	for i := range got.Objects {

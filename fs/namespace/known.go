@@ -155,7 +155,7 @@ func (n *Namespace) cut(q, p *page) {
 	switch {
 	case q.from < p.from:
 		i, _ := q.search(p.from + "\x00")
-		q.rows, q.to, q.end, q.token = q.rows[:i], p.from, false, ""
+		q.rows, q.to, q.end, q.token, q.next = q.rows[:i], p.from, false, "", ""
 	case !p.end && (q.end || q.to > p.to):
 		i, _ := q.search(p.to + "\x00")
 		q.rows, q.from = q.rows[i:], p.to

@@ -27,6 +27,8 @@ type Lister struct {
 
 	place          // where the next chunk begins
 	token   string // continues the listing at place
+	next    string // where a listing across directories stopped, once
+	crossed bool   // next was used
 	end     bool
 	view    []Dirent
 	prev    []Dirent // the chunk before view
@@ -60,7 +62,10 @@ func (n *Namespace) OpenDir(dir Entry) *Lister {
 func (l *Lister) rewind() {
 	l.since = l.n.now()
 	l.place = place{rel: l.stem, begun: l.stem != ""}
-	l.token, l.end = "", false
+	l.token, l.next, l.crossed, l.end = "", "", false, false
+	l.n.mu.Lock()
+	l.n.noteListed(l.base)
+	l.n.mu.Unlock()
 	l.view, l.prev, l.viewPos, l.i = nil, nil, 0, 0
 	l.marks = []mark{{0, l.place}}
 }
@@ -150,8 +155,10 @@ func (l *Lister) refill(ctx context.Context) error {
 
 // more asks S3 for what follows.
 func (l *Lister) more(ctx context.Context) error {
-	if !l.begun && l.stem == "" {
-		if ok, err := l.n.walk(ctx, l.base); ok || err != nil {
+	if l.stem == "" && (!l.begun || l.next != "") {
+		next := l.next
+		l.next = ""
+		if ok, err := l.n.walk(ctx, l.base, next); ok || err != nil {
 			return err
 		}
 	}
@@ -195,6 +202,9 @@ func (l *Lister) take() ([]line, bool) {
 		upto, all = p.rel(&p.rows[last-1]), false
 	} else {
 		l.token = p.token
+		if !l.crossed && p.next != "" {
+			l.next, l.crossed = p.next, true
+		}
 	}
 	if l.stem != "" && (all || upto > l.stem+highest) {
 		upto, all = l.stem+highest, true

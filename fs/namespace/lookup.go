@@ -71,6 +71,9 @@ func (n *Namespace) Lookup(ctx context.Context, dir Entry, text string) (Entry, 
 		}
 		return e, nil
 	}
+	n.mu.Lock()
+	n.lookupHit(nm.dir)
+	n.mu.Unlock()
 	if k == absent {
 		return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
 	}
@@ -134,9 +137,12 @@ func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
 	if ok, err := n.lookupByListing(ctx, nm); err != nil {
 		return Entry{}, err
 	} else if ok {
-		if e, k := n.lookupKnown(nm); k == absent {
+		switch e, k := n.lookupKnown(nm); {
+		case k == absent:
 			return Entry{}, s3.ErrNotFound
-		} else if k == present && !n.partial(e) {
+		case k == present && n.partial(e):
+			return n.Stat(ctx, e)
+		case k == present:
 			return e, nil
 		}
 	}
@@ -355,7 +361,7 @@ func (n *Namespace) NegativeTTL(dir Entry) time.Duration {
 // files none.
 func (n *Namespace) partial(e Entry) bool {
 	const pathMax = 4096
-	if e.Exact || e.Kind == Directory || n.o.Posix == PosixOff {
+	if e.Exact || e.Implicit || n.o.Posix == PosixOff {
 		return false
 	}
 	return n.o.Posix == PosixFull || e.Size <= pathMax

@@ -237,7 +237,7 @@ func TestWalk(t *testing.T) {
 		if seen != count {
 			t.Errorf("the walk saw %d names, want %d", seen, count)
 		}
-		equal(t, "requests of a walk of 2000 files in 221 directories", f.took(), "LIST 4")
+		equal(t, "requests of a walk of 2000 files in 221 directories", f.took(), "LIST 3")
 	})
 }
 

@@ -29,6 +29,7 @@ type page struct {
 	when     time.Time
 	until    time.Time // believed until then
 	token    string    // continues the listing after to, if still known
+	next     string    // the full key where a listing across directories stopped
 	rows     []row
 	blob     []byte // rel and unusual ETags of all rows
 	attrs    []special
@@ -103,7 +104,7 @@ const (
 )
 
 func (p *page) cost() int64 {
-	n := pageOverhead + len(p.dir) + len(p.from) + len(p.to) + len(p.token)
+	n := pageOverhead + len(p.dir) + len(p.from) + len(p.to) + len(p.token) + len(p.next)
 	n += cap(p.rows)*rowBytes + cap(p.blob) + cap(p.attrs)*specialBytes
 	return int64(n)
 }
@@ -231,7 +232,7 @@ func (p *page) splitHalf() *page {
 	q.from = p.rel(&p.rows[mid-1])
 	q.replace(p, p.rows[mid:])
 	p.replace(p, p.rows[:mid])
-	p.to, p.end, p.token = q.from, false, ""
+	p.to, p.end, p.token, p.next = q.from, false, "", ""
 	return &q
 }
 

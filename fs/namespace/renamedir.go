@@ -246,6 +246,7 @@ func (m *move) undo(pairs []pair) {
 	m.undone = true
 	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
 		for key, err := range m.n.deleteObjects(ctx, chunk) {
+			m.undone = false // the record stays, and the next mount finishes the rename
 			m.n.o.Logger.Warn("a copy of a rename that failed is left behind", "key", key, "err", err)
 		}
 	}

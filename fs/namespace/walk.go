@@ -2,7 +2,6 @@ package namespace
 
 import (
 	"context"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -27,6 +26,9 @@ const (
 	// of its own, make it worth a LIST: that costs 12 times a HEAD and spares
 	// up to a thousand.
 	lookupsToList = 2
+	// lookupsGrowth makes listings of a directory rare that do not answer the
+	// lookups after them.
+	lookupsGrowth = 4
 	// lookupsToListMax bounds the growth of the threshold where listings do not help.
 	lookupsToListMax = 1024
 )
@@ -56,28 +58,35 @@ func before(key string) string {
 }
 
 // walk recognises that a directory is read as part of a tree walk: its parent
-// was read shortly before. Then it lists everything from this directory on,
-// across directories, below the topmost directory of the walk, and reports
-// true. The directories that follow are then answered from the cache.
-func (n *Namespace) walk(ctx context.Context, dir string) (bool, error) {
+// was read shortly before. Then it lists everything from this directory on, or
+// from the key where an earlier such listing stopped, below the topmost
+// directory of the walk, and reports true. The directories that follow are
+// then answered from the cache.
+func (n *Namespace) walk(ctx context.Context, dir, next string) (bool, error) {
 	n.mu.Lock()
-	h := n.hintOf(dir)
-	h.listed = n.now()
-	n.setHint(dir, h)
-	top := dir
-	for top != n.o.Prefix {
-		parent, _ := n.split(top)
-		if n.now().Sub(n.hintOf(parent).listed) > walkWindow {
-			break
-		}
-		top = parent
-	}
+	top := n.climb(dir, func(h hint) time.Time { return h.listed })
 	n.mu.Unlock()
-	if top == dir {
+	if top == dir && next == "" {
 		return false, nil
 	}
-	_, err := n.fetch(ctx, stretch{dir: top, from: before(dir)})
+	if next == "" {
+		next = before(dir)
+	}
+	_, err := n.fetch(ctx, stretch{dir: top, from: next})
 	return true, err
+}
+
+// climb returns the topmost directory above dir that was used within
+// walkWindow, together with all between. n.mu is held.
+func (n *Namespace) climb(dir string, used func(hint) time.Time) string {
+	for dir != n.o.Prefix {
+		parent, _ := n.split(dir)
+		if n.now().Sub(used(n.hintOf(parent))) > walkWindow {
+			break
+		}
+		dir = parent
+	}
+	return dir
 }
 
 // noteListed remembers that a Lister reads a directory, for walk.
@@ -92,50 +101,63 @@ func (n *Namespace) noteListed(dir string) {
 // reports whether the name is known now.
 func (n *Namespace) lookupByListing(ctx context.Context, nm name) (bool, error) {
 	n.mu.Lock()
-	h := n.hintOf(nm.dir)
-	now := n.now()
-	if now.Sub(h.missed) > walkWindow {
-		h.misses = 0
-	}
-	if h.threshold == 0 {
-		h.threshold = lookupsToList
-	}
-	parent, _ := n.split(nm.dir)
-	deep := nm.dir != n.o.Prefix && now.Sub(n.hintOf(parent).missed) < walkWindow
-	h.misses++
-	h.missed = now
-	list := h.misses >= h.threshold || deep && h.misses == 1 && h.threshold == lookupsToList
-	if list {
-		h.misses = 0
-		h.threshold = min(h.threshold*4, lookupsToListMax)
-	}
-	n.setHint(nm.dir, h)
+	top := n.climb(nm.dir, func(h hint) time.Time { return h.missed })
+	h, list := n.countMiss(nm.dir, top != nm.dir)
 	n.mu.Unlock()
 	if !list {
 		return false, nil
 	}
-	if !h.large {
+	if top == nm.dir && !h.large {
 		got, err := n.fetch(ctx, stretch{dir: nm.dir})
 		if err != nil {
 			return false, err
 		}
-		n.mu.Lock()
-		h := n.hintOf(nm.dir)
-		h.large = got.NextToken != ""
-		n.setHint(nm.dir, h)
-		n.mu.Unlock()
-		if _, k := n.lookupKnown(nm); k != unknown || !h.large {
-			return k != unknown, nil
+		if got.NextToken != "" {
+			n.mu.Lock()
+			h := n.hintOf(nm.dir)
+			h.large = true
+			n.setHint(nm.dir, h)
+			n.mu.Unlock()
+		}
+		if _, k := n.lookupKnown(nm); k != unknown {
+			return true, nil
 		}
 	}
-	if _, err := n.fetch(ctx, stretch{dir: nm.dir, from: before(nm.key())}); err != nil {
+	if _, err := n.fetch(ctx, stretch{dir: top, from: before(nm.key())}); err != nil {
 		return false, err
 	}
 	_, k := n.lookupKnown(nm)
 	return k != unknown, nil
 }
 
-// lookupHit tells that a lookup was answered by a listing: more are worth it.
+// countMiss notes that a lookup in dir needs a request, and tells whether that
+// is better a LIST: on the way down a tree at once, in one directory from the
+// second lookup on, and ever more rarely if that does not help. n.mu is held.
+func (n *Namespace) countMiss(dir string, deep bool) (hint, bool) {
+	h := n.hintOf(dir)
+	now := n.now()
+	if now.Sub(h.missed) > walkWindow {
+		h = hint{listed: h.listed}
+	}
+	if h.threshold == 0 {
+		h.threshold = lookupsToList
+		if deep {
+			h.threshold = 1
+		}
+	}
+	h.misses++
+	h.missed = now
+	list := h.misses >= h.threshold
+	if list {
+		h.misses = 0
+		h.threshold = min(max(h.threshold, lookupsToList)*lookupsGrowth, lookupsToListMax)
+	}
+	n.setHint(dir, h)
+	return h, list
+}
+
+// lookupHit tells that a listing answered a lookup: more of them are worth
+// their price. n.mu is held.
 func (n *Namespace) lookupHit(dir string) {
 	h := n.hintOf(dir)
 	if h.threshold > lookupsToList {
@@ -143,6 +165,3 @@ func (n *Namespace) lookupHit(dir string) {
 		n.setHint(dir, h)
 	}
 }
-
-// below reports whether dir is a directory below top, or top itself.
-func below(dir, top string) bool { return strings.HasPrefix(dir, top) }
