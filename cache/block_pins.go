@@ -107,8 +107,8 @@ func (p *Pins) Missing() (index int64, n int) {
 }
 
 // Wait returns when all bytes of the range are there. ErrAgain says that Retry
-// has to be called; any other error is that of the fill, or of ctx. Blocks that
-// were absent when Pin looked must have been claimed.
+// has to be called, because a block went away or is absent; any other error is
+// that of the fill, or of ctx.
 func (p *Pins) Wait(ctx context.Context) error {
 	if p.Ready() {
 		return nil
@@ -136,6 +136,9 @@ func (p *Pins) within(i int) (from, to int) {
 // waitBlock waits for the bytes of the i-th block.
 func (p *Pins) waitBlock(ctx context.Context, i int) error {
 	c, b := p.o.c, p.blocks[i]
+	if b == nil {
+		return ErrAgain
+	}
 	_, need := p.within(i)
 	for {
 		c.mu.Lock()

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// raceEnabled tells that the race detector watches, see pool_map_race.go.
+const raceEnabled = false
+
 // mapAligned maps size bytes (slabSize) of zeroed memory aligned to slabSize.
 // The mapping is twice as long as what is used of it: the rest is address space
 // that is never touched and so costs no memory.

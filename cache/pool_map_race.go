@@ -2,7 +2,9 @@
 
 package cache
 
-// The race detector sees only memory of the Go heap, so under it slabs lie there.
+// raceEnabled tells that the race detector watches. It sees only memory of the
+// Go heap, so slabs lie there.
+const raceEnabled = true
 
 func mapAligned(size int) (mapping, mem []byte) {
 	mapping = make([]byte, 2*size)
@@ -15,8 +17,9 @@ func discard([]byte) {}
 
 // protect overwrites what a late reader would see; it makes that reader a data race.
 func protect(b []byte) {
-	for i := range b {
-		b[i] = 0xDB
+	b[0] = 0xDB
+	for n := 1; n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
 	}
 }
 
