@@ -31,6 +31,14 @@ func describe(u fs.Unwritten) string {
 	return fmt.Sprintf("%s and %d unfinished uploads", text, u.Uploads)
 }
 
+// waitingFor says what an unmount waits for.
+func waitingFor(u fs.Unwritten) string {
+	if u == (fs.Unwritten{}) {
+		return "everything is in S3; waiting for programs to close their files"
+	}
+	return "writing to S3: " + describe(u) + " left"
+}
+
 // progress shows what is left to write, by redrawing a line on a terminal or
 // by a record now and then.
 type progress struct {
@@ -51,10 +59,10 @@ func (p *progress) tick() <-chan time.Time { return p.ticker.C }
 
 func (p *progress) show(left fs.Unwritten) {
 	if p.v.terminal == nil {
-		p.v.log.Info("still writing to S3", slog.String("unwritten", describe(left)))
+		p.v.log.Info("not unmounted yet", slog.String("state", waitingFor(left)))
 		return
 	}
-	fmt.Fprintf(p.v.terminal, "\r\x1b[Kwriting to S3: %s left (interrupt again to give up)", describe(left))
+	fmt.Fprintf(p.v.terminal, "\r\x1b[K%s (interrupt again to give up)", waitingFor(left))
 	p.drawn = true
 }
 

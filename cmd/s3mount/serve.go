@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -88,11 +89,16 @@ func (v *server) end(sig os.Signal, done <-chan error) error {
 // abandon ends without waiting any longer and says what is lost by that. The
 // mountpoint must not stay behind as a dead one.
 func (v *server) abandon() error {
-	lost := describe(v.mount.Unwritten())
-	if err := v.detach(); err != nil {
+	left := v.mount.Unwritten()
+	// It is an invalid argument when the unmount got that far already.
+	if err := v.detach(); err != nil && !errors.Is(err, unix.EINVAL) {
 		v.log.Warn("cannot detach the mountpoint", slog.Any("error", err))
 	}
-	return fail(exitUnwritten, "ended by a second signal; not in S3: %s", lost)
+	if left == (fs.Unwritten{}) {
+		v.log.Warn("ended by a second signal while programs had files open; everything they wrote is in S3")
+		return nil
+	}
+	return fail(exitUnwritten, "ended by a second signal; not in S3: %s", describe(left))
 }
 
 // notWritten gives the error of a drain its exit code.

@@ -19,6 +19,7 @@ import (
 
 // fakeMount is a mount whose unmount takes drain and ends with err.
 type fakeMount struct {
+	left  fs.Unwritten
 	drain time.Duration
 	err   error
 	gone  chan struct{}
@@ -29,7 +30,7 @@ func (m *fakeMount) Wait() error {
 	return m.err
 }
 
-func (m *fakeMount) Unwritten() fs.Unwritten { return fs.Unwritten{Bytes: 3 << 20, Uploads: 2} }
+func (m *fakeMount) Unwritten() fs.Unwritten { return m.left }
 
 func (m *fakeMount) Unmount(ctx context.Context) error {
 	select {
@@ -40,6 +41,9 @@ func (m *fakeMount) Unmount(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// someLeft is what is left to write in these tests.
+func someLeft() fs.Unwritten { return fs.Unwritten{Bytes: 3 << 20, Uploads: 2} }
 
 // serverOf is a server of m whose records end in the buffer returned.
 func serverOf(m *fakeMount, signals chan os.Signal, terminal io.Writer) (*server, *bytes.Buffer) {
@@ -77,7 +81,7 @@ func TestServeUntilUnmounted(t *testing.T) {
 func TestServeDrainsOnSignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signals := make(chan os.Signal, 4)
-		m := &fakeMount{drain: 150 * time.Second, gone: make(chan struct{})}
+		m := &fakeMount{left: someLeft(), drain: 150 * time.Second, gone: make(chan struct{})}
 		v, records := serverOf(m, signals, nil)
 		reopened := 0
 		v.reopen = func() error { reopened++; return errors.New("disk full") }
@@ -94,7 +98,7 @@ func TestServeDrainsOnSignal(t *testing.T) {
 		if reopened != 2 || strings.Count(records.String(), "disk full") != 2 {
 			t.Errorf("the log was opened anew %d times, want 2", reopened)
 		}
-		if got := strings.Count(records.String(), `msg="still writing to S3" unwritten="3.0 MiB and 2 unfinished uploads"`); got != 2 {
+		if got := strings.Count(records.String(), `msg="not unmounted yet" state="writing to S3: 3.0 MiB and 2 unfinished uploads left"`); got != 2 {
 			t.Errorf("%d lines of progress in 150 s, want 2:\n%s", got, records)
 		}
 	})
@@ -104,7 +108,7 @@ func TestServeShowsProgressOnTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signals := make(chan os.Signal, 1)
 		var terminal bytes.Buffer
-		m := &fakeMount{drain: time.Second, gone: make(chan struct{})}
+		m := &fakeMount{left: someLeft(), drain: time.Second, gone: make(chan struct{})}
 		v, _ := serverOf(m, signals, &terminal)
 		signals <- unix.SIGINT
 		if err := v.serve(); err != nil {
@@ -117,26 +121,48 @@ func TestServeShowsProgressOnTerminal(t *testing.T) {
 }
 
 func TestServeSecondSignal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		signals := make(chan os.Signal, 2)
-		m := &fakeMount{drain: time.Hour, gone: make(chan struct{})}
-		v, _ := serverOf(m, signals, nil)
-		detached := false
-		v.detach = func() error { detached = true; return nil }
-		go func() {
-			signals <- unix.SIGTERM
-			time.Sleep(time.Minute)
-			signals <- unix.SIGTERM
-		}()
-		start := time.Now()
-		err := v.serve()
-		wantFailure(t, err, exitUnwritten, "3.0 MiB and 2 unfinished uploads")
-		if !detached {
-			t.Error("a dead mount stays behind")
+	for _, tc := range []struct {
+		left   fs.Unwritten
+		detach error
+		says   string
+	}{
+		{someLeft(), nil, "not in S3: 3.0 MiB and 2 unfinished uploads"},
+		{someLeft(), unix.EINVAL, "not in S3"},
+		{fs.Unwritten{}, nil, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			signals := make(chan os.Signal, 2)
+			m := &fakeMount{left: tc.left, drain: time.Hour, gone: make(chan struct{})}
+			v, records := serverOf(m, signals, nil)
+			detached := false
+			v.detach = func() error { detached = true; return tc.detach }
+			go func() {
+				signals <- unix.SIGTERM
+				time.Sleep(time.Minute)
+				signals <- unix.SIGTERM
+			}()
+			start := time.Now()
+			wantFailure(t, v.serve(), exitUnwritten, tc.says)
+			if !detached || strings.Contains(records.String(), "cannot detach") {
+				t.Errorf("detached: %v; records:\n%s", detached, records)
+			}
+			if took := time.Since(start); took != time.Minute {
+				t.Errorf("ended after %v", took)
+			}
+			close(m.gone)
+		})
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	for want, u := range map[string]fs.Unwritten{
+		"0 B":                              {},
+		"1.5 KiB":                          {Bytes: 1536},
+		"0 B and 1 unfinished upload":      {Uploads: 1},
+		"1.0 MiB and 2 unfinished uploads": {Bytes: 1 << 20, Uploads: 2},
+	} {
+		if got := describe(u); got != want {
+			t.Errorf("describe(%+v) = %q, want %q", u, got, want)
 		}
-		if took := time.Since(start); took != time.Minute {
-			t.Errorf("ended after %v", took)
-		}
-		close(m.gone)
-	})
+	}
 }
