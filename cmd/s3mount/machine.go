@@ -84,22 +84,11 @@ func (m *machine) fusermount() (string, error) {
 	return "", errors.New("fusermount3 is not installed")
 }
 
-// checkFUSE finds out whether this process will be able to mount.
+// checkFUSE finds out whether this process will be able to mount, by itself or
+// by fusermount3, which opens the device with root's rights.
 func (m *machine) checkFUSE(allowOther bool) error {
-	f, err := os.OpenFile(m.fuseDev, os.O_RDWR, 0)
-	switch {
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return fail(exitFUSE, "%s does not exist: load the kernel module (modprobe fuse) or give the container the device (--device /dev/fuse --cap-add SYS_ADMIN)", m.fuseDev)
-	case errors.Is(err, os.ErrPermission):
-		return fail(exitFUSE, "%s may not be opened: give this user or container access to the device", m.fuseDev)
-	case err != nil:
-		return fail(exitFUSE, "check FUSE: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return fail(exitFUSE, "check FUSE: %w", err)
-	}
-	if m.canMount {
-		return nil
+	if err := m.checkDevice(); err != nil || m.canMount {
+		return err
 	}
 	if _, err := m.fusermount(); err != nil {
 		return fail(exitFUSE, "only root may mount without fusermount3, which is not installed: install the package fuse3 or mount as root")
@@ -108,6 +97,21 @@ func (m *machine) checkFUSE(allowOther bool) error {
 		return fail(exitFUSE, "--allow-other is not allowed to users here: put the line user_allow_other into %s or mount as root", m.fuseConf)
 	}
 	return nil
+}
+
+func (m *machine) checkDevice() error {
+	f, err := os.OpenFile(m.fuseDev, os.O_RDWR, 0)
+	switch {
+	case err == nil:
+		return f.Close()
+	case errors.Is(err, os.ErrPermission) && !m.canMount:
+		return nil
+	case errors.Is(err, os.ErrPermission):
+		return fail(exitFUSE, "%s may not be opened: give this container access to the device (--device /dev/fuse)", m.fuseDev)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return fail(exitFUSE, "%s does not exist: load the kernel module (modprobe fuse) or give the container the device (--device /dev/fuse --cap-add SYS_ADMIN)", m.fuseDev)
+	}
+	return fail(exitFUSE, "check FUSE: %w", err)
 }
 
 // userAllowOther reads from fusermount3's configuration whether users may give
