@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // Client speaks to one S3 server. It is safe for use by many goroutines.
@@ -54,6 +56,9 @@ func New(o Options) (*Client, error) {
 		slots:    make(chan struct{}, o.Connections),
 	}
 	c.integrity.init(o, e)
+	if _, ok := o.Credentials.(interface{ Invalidate() }); o.Credentials != nil && !ok {
+		c.opts.Credentials = aws.NewCredentialsCache(o.Credentials)
+	}
 	c.transport = newTransport(o, c.pool)
 	c.rt = c.transport
 	if o.Transport != nil {

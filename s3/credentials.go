@@ -35,12 +35,12 @@ func StaticCredentials(id, secret, token string) aws.CredentialsProvider {
 // the shared files changes. While fetching fails, those before are used until
 // they expire.
 func DefaultCredentials(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
-	p := &defaultProvider{profile: profile}
-	p.stamp = p.fileStamp()
-	if err := p.load(ctx); err != nil {
+	stamp := fileStamps()
+	chain, err := loadChain(ctx, profile)
+	if err != nil {
 		return nil, &Error{Op: "DefaultCredentials", Err: err, kind: ErrNoCredentials}
 	}
-	return p, nil
+	return &defaultProvider{profile: profile, chain: chain, stamp: stamp}, nil
 }
 
 // DefaultRegion is the region that the environment or the shared config of
@@ -70,21 +70,20 @@ type fileStamp struct {
 	size     int64
 }
 
-func (p *defaultProvider) load(ctx context.Context) error {
+func loadChain(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithSharedConfigProfile(p.profile),
+		config.WithSharedConfigProfile(profile),
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) {
 			o.ExpiryWindow = refreshBefore
 			o.ExpiryWindowJitterFrac = 0.5 // many mounts of one host do not ask at the same time
 		}))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if cfg.Credentials == nil {
-		return errors.New("no provider")
+		return nil, errors.New("no provider")
 	}
-	p.chain = cfg.Credentials
-	return nil
+	return cfg.Credentials, nil
 }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -104,19 +103,31 @@ func (p *defaultProvider) Retrieve(ctx context.Context) (aws.Credentials, error)
 }
 
 // current returns the chain, made anew if a file has changed. A file that
-// cannot be read just now, as when it is being written, leaves the old one.
+// cannot be read just now, as when it is being written, leaves the old one
+// until the next look.
 func (p *defaultProvider) current(ctx context.Context) aws.CredentialsProvider {
 	p.mu.Lock()
+	chain, stamp := p.chain, p.stamp
+	due := time.Since(p.checked) >= recheckFiles
+	if due {
+		p.checked = time.Now()
+	}
+	p.mu.Unlock()
+	if !due {
+		return chain
+	}
+	now := fileStamps()
+	if now == stamp {
+		return chain
+	}
+	fresh, err := loadChain(ctx, p.profile)
+	if err != nil {
+		return chain
+	}
+	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Since(p.checked) < recheckFiles {
-		return p.chain
-	}
-	p.checked = time.Now()
-	if stamp := p.fileStamp(); stamp != p.stamp && p.load(ctx) == nil {
-		p.stamp = stamp
-		p.last = aws.Credentials{}
-	}
-	return p.chain
+	p.chain, p.stamp, p.last = fresh, now, aws.Credentials{}
+	return fresh
 }
 
 // Invalidate drops what is kept: a server has refused it.
@@ -129,7 +140,8 @@ func (p *defaultProvider) Invalidate() {
 	}
 }
 
-func (p *defaultProvider) fileStamp() (stamps [2]fileStamp) {
+// fileStamps looks at the two shared files.
+func fileStamps() (stamps [2]fileStamp) {
 	for i, f := range [...]struct{ env, name string }{
 		{"AWS_SHARED_CREDENTIALS_FILE", "credentials"}, {"AWS_CONFIG_FILE", "config"}} {
 		path := os.Getenv(f.env)

@@ -23,6 +23,7 @@ type call struct {
 	document    []byte      // an XML body, instead of body
 	expect100   bool
 	slow        bool   // the server may work for minutes before it answers
+	lost        bool   // an attempt may have succeeded without our knowing
 	host        string // redirected to, for this call only
 	// consume, if set, reads the response within the attempt, so that a body
 	// that is cut short or tells of an error is retried like any failure.
@@ -71,8 +72,12 @@ func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Err
 		if k.body != nil && x.body != nil {
 			k.body.sent = k.body.sent || x.body.sent.Load() > 0
 		}
+		k.lost = k.lost || err.Status == 0 || err.Status/100 == 2 || err.Status >= http.StatusInternalServerError
 		x.at.Err = err
 		x.end()
+		if k.body != nil && x.body != nil && x.body.sum != nil && x.body.sent.Load() == x.body.size {
+			k.body.sum = x.body.sum.value()
+		}
 		return nil, err
 	}
 	return resp, nil

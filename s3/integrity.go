@@ -3,6 +3,7 @@ package s3
 import (
 	"crypto/md5"
 	"encoding/base64"
+	"encoding/hex"
 	"io"
 	"net/http"
 	"strings"
@@ -84,6 +85,15 @@ func newPayload(src io.Reader, size int64) *payload {
 		p.seek = p.src.(io.Seeker)
 	}
 	return p
+}
+
+// md5Hex is the MD5 of the body as ETags have it, "" if it was not computed.
+func (p *payload) md5Hex() string {
+	b, err := base64.StdEncoding.DecodeString(p.md5)
+	if err != nil {
+		return ""
+	}
+	return hex.EncodeToString(b)
 }
 
 func (p *payload) replayable() bool { return p.seek != nil || !p.sent }

@@ -178,10 +178,15 @@ func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*
 			return err
 		})
 	}
-	if _, err := c.do(ctx, k); err != nil {
-		return nil, err
+	if _, err = c.do(ctx, k); err == nil {
+		return &out, nil
 	}
-	return &out, nil
+	if k.echo(err) {
+		if lost := c.lostComplete(ctx, in); lost != nil {
+			return lost, nil
+		}
+	}
+	return nil, err
 }
 
 func completeDocument(in *CompleteUploadInput) ([]byte, error) {

@@ -19,10 +19,15 @@ func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
 	k.body.once = in.IfMatch != "" || in.IfNoneMatch != ""
 	var out PutOutput
 	err = c.upload(ctx, k, func(resp *response) { out = putOutput(resp.header) })
-	if err != nil {
-		return nil, err
+	if err == nil {
+		return &out, nil
 	}
-	return &out, nil
+	if k.body.once && k.echo(err) {
+		if lost := c.lostPut(ctx, k, in); lost != nil {
+			return lost, nil
+		}
+	}
+	return nil, err
 }
 
 func (c *Client) putCall(in *PutInput) (*call, error) {

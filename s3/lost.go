@@ -1,0 +1,66 @@
+package s3
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// A write whose answer was lost may have happened, and its repetition then
+// fails on what it has made itself: on If-None-Match because the object is
+// there, on an upload because it is completed. The functions here tell such
+// an echo from the work of others by the content of the object.
+
+// lostPut looks for the object that a conditional PUT may have made. It
+// returns nil if that is not certain.
+func (c *Client) lostPut(ctx context.Context, k *call, in *PutInput) *PutOutput {
+	info, err := c.Head(ctx, &HeadInput{Bucket: in.Bucket, Key: in.Key, SSE: in.SSE.Customer})
+	if err != nil || info.Size != in.Size {
+		return nil
+	}
+	p := k.body
+	same := p.sum != "" && info.Checksum == Checksum{c.integrity.algorithm, p.sum}
+	if sum := p.md5Hex(); sum != "" && strings.Trim(info.ETag, `"`) == sum {
+		same = true
+	}
+	if !same {
+		return nil
+	}
+	return &PutOutput{ETag: info.ETag, VersionID: info.VersionID, Date: info.LastModified}
+}
+
+// lostComplete looks for the object that the completion of an upload may have made.
+func (c *Client) lostComplete(ctx context.Context, in *CompleteUploadInput) *PutOutput {
+	want := uploadETag(in.Parts)
+	if want == "" {
+		return nil
+	}
+	info, err := c.Head(ctx, &HeadInput{Bucket: in.Upload.Bucket, Key: in.Upload.Key, SSE: in.SSE})
+	if err != nil || strings.Trim(info.ETag, `"`) != want {
+		return nil
+	}
+	return &PutOutput{ETag: info.ETag, VersionID: info.VersionID, Date: info.LastModified}
+}
+
+// uploadETag is the ETag that S3 gives to an object made of parts, without
+// quotes: the MD5 of the parts' MD5s and their number. It is "" where the
+// parts' ETags are no MD5s, as with SSE-KMS and SSE-C.
+func uploadETag(parts []Part) string {
+	sum := md5.New()
+	for _, p := range parts {
+		b, err := hex.DecodeString(strings.Trim(p.ETag, `"`))
+		if err != nil || len(b) != md5.Size {
+			return ""
+		}
+		sum.Write(b)
+	}
+	return hex.EncodeToString(sum.Sum(nil)) + "-" + strconv.Itoa(len(parts))
+}
+
+// echo reports whether err may be the echo of the call's own lost success.
+func (k *call) echo(err error) bool {
+	return k.lost && (errors.Is(err, ErrPreconditionFailed) || errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNoSuchBucket))
+}
