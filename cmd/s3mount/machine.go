@@ -85,7 +85,7 @@ func (m *machine) fusermount() (string, error) {
 }
 
 // checkFUSE finds out whether this process will be able to mount, by itself or
-// by fusermount3, which opens the device with root's rights.
+// by fusermount3, which opens the device with the user's rights.
 func (m *machine) checkFUSE(allowOther bool) error {
 	if err := m.checkDevice(); err != nil || m.canMount {
 		return err
@@ -104,10 +104,8 @@ func (m *machine) checkDevice() error {
 	switch {
 	case err == nil:
 		return f.Close()
-	case errors.Is(err, os.ErrPermission) && !m.canMount:
-		return nil
 	case errors.Is(err, os.ErrPermission):
-		return fail(exitFUSE, "%s may not be opened: give this container access to the device (--device /dev/fuse)", m.fuseDev)
+		return fail(exitFUSE, "%s may not be opened: give this user (chmod 666 %s) or container (--device %s) access to it", m.fuseDev, m.fuseDev, m.fuseDev)
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
 		return fail(exitFUSE, "%s does not exist: load the kernel module (modprobe fuse) or give the container the device (--device /dev/fuse --cap-add SYS_ADMIN)", m.fuseDev)
 	}
