@@ -54,14 +54,20 @@ type stretch struct {
 // flight is a LIST that several may wait for.
 type flight struct {
 	done chan struct{}
-	page *s3.LsPage
+	got  listing
 	err  error
+}
+
+// listing is what a LIST brought.
+type listing struct {
+	token string  // continues it; "" at the end
+	pages []*page // as they were when they came, also if there is no room for them in the cache
 }
 
 // fetch performs one LIST and puts what it tells into the cache. Callers that
 // want the same at the same time share it. A caller that gives up leaves the
 // LIST to the others.
-func (n *Namespace) fetch(ctx context.Context, s stretch) (*s3.LsPage, error) {
+func (n *Namespace) fetch(ctx context.Context, s stretch) (listing, error) {
 	n.mu.Lock()
 	fl := n.flights[s]
 	if fl == nil {
@@ -70,7 +76,7 @@ func (n *Namespace) fetch(ctx context.Context, s stretch) (*s3.LsPage, error) {
 		n.background.Add(1)
 		go func() {
 			defer n.background.Done()
-			fl.page, fl.err = n.list(n.life, s)
+			fl.got, fl.err = n.list(n.life, s)
 			n.mu.Lock()
 			delete(n.flights, s)
 			n.mu.Unlock()
@@ -80,23 +86,23 @@ func (n *Namespace) fetch(ctx context.Context, s stretch) (*s3.LsPage, error) {
 	n.mu.Unlock()
 	select {
 	case <-fl.done:
-		return fl.page, fl.err
+		return fl.got, fl.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("list %q: %w", s.dir, context.Cause(ctx))
+		return listing{}, fmt.Errorf("list %q: %w", s.dir, context.Cause(ctx))
 	}
 }
 
 // list performs one LIST and puts what it tells into the cache.
-func (n *Namespace) list(ctx context.Context, s stretch) (*s3.LsPage, error) {
+func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 	f := n.beginFill(s.dir)
 	when := n.now()
 	got, err := n.ls(ctx, s)
 	if err != nil {
 		n.endFill(f, nil)
-		return nil, fmt.Errorf("list %q: %w", s.dir, err)
+		return listing{}, fmt.Errorf("list %q: %w", s.dir, err)
 	}
+	b := builder{n: n, when: when, from: s.from, token: got.NextToken}
 	n.endFill(f, func() {
-		b := builder{n: n, when: when, from: s.from, token: got.NextToken}
 		if s.delimited {
 			b.delimited(s.dir, s.stem, got)
 		} else {
@@ -106,7 +112,7 @@ func (n *Namespace) list(ctx context.Context, s stretch) (*s3.LsPage, error) {
 			n.addPage(p)
 		}
 	})
-	return got, nil
+	return listing{token: got.NextToken, pages: b.done}, nil
 }
 
 // ls asks S3 until a page has rows or is the last: some servers answer with

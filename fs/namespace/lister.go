@@ -12,6 +12,10 @@ import (
 // enough to weigh nothing, enough that the lock is taken rarely.
 const chunkRows = 256
 
+// maxFruitless is how many listings in a row may bring nothing that follows:
+// one across directories, one where an earlier one stopped, one plain.
+const maxFruitless = 4
+
 // errNoProgress: the server answers one page of a listing again and again.
 var errNoProgress = errors.New("listing makes no progress")
 
@@ -137,29 +141,32 @@ func (l *Lister) refill(ctx context.Context) error {
 		m.shadow = slices.Clone(m.shadow)
 		l.marks = append(l.marks, m)
 	}
+	var fetched []*page
 	for tries := 0; len(l.view) == 0 && !l.end; {
-		if rows, ok := l.take(); ok {
-			tries = 0
+		if rows, ok := l.take(fetched); ok {
+			tries, fetched = 0, nil
 			l.show(rows)
 			continue
 		}
-		if tries++; tries > 3 {
+		if tries++; tries > maxFruitless {
 			return errNoProgress
 		}
-		if err := l.more(ctx); err != nil {
+		got, err := l.more(ctx)
+		if err != nil {
 			return err
 		}
+		fetched = got.pages
 	}
 	return nil
 }
 
 // more asks S3 for what follows.
-func (l *Lister) more(ctx context.Context) error {
+func (l *Lister) more(ctx context.Context) (listing, error) {
 	if l.stem == "" && (!l.begun || l.next != "") {
 		next := l.next
 		l.next = ""
-		if ok, err := l.n.walk(ctx, l.base, next); ok || err != nil {
-			return err
+		if got, ok, err := l.n.walk(ctx, l.base, next); ok || err != nil {
+			return got, err
 		}
 	}
 	s := stretch{dir: l.base, stem: l.stem, delimited: true, token: l.token}
@@ -171,9 +178,9 @@ func (l *Lister) more(ctx context.Context) error {
 	}
 	got, err := l.n.fetch(ctx, s)
 	if err == nil {
-		l.token = got.NextToken
+		l.token = got.token
 	}
-	return err
+	return got, err
 }
 
 // line is a row as the lister takes it out of a page.
@@ -183,12 +190,18 @@ type line struct {
 	stat  func() Entry // of a pending file
 }
 
-// take copies the next rows from the cache and moves the place behind them.
-func (l *Lister) take() ([]line, bool) {
+// take copies the next rows from the cache, or from what was just fetched,
+// and moves the place behind them.
+func (l *Lister) take(fetched []*page) ([]line, bool) {
 	n := l.n
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := n.freshAfter(l.base, l.rel, l.since)
+	for _, q := range fetched {
+		if p == nil && q.dir == l.base && q.from <= l.rel && (q.end || l.rel < q.to) {
+			p = q
+		}
+	}
 	if p == nil || !l.begun && p.from != "" {
 		return nil, false
 	}

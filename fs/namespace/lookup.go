@@ -146,11 +146,7 @@ func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
 			return e, nil
 		}
 	}
-	var file Entry
-	err := s3.ErrNotFound
-	if nm.rel != "" || nm.form == formFile {
-		file, err = n.head(ctx, nm.key(), false)
-	}
+	file, err := n.askFile(ctx, nm)
 	switch {
 	case err != nil && !errors.Is(err, s3.ErrNotFound):
 		return Entry{}, err
@@ -161,7 +157,39 @@ func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
 	case nm.form == formDir && err != nil && !isDots(baseName(nm.rel)):
 		return Entry{}, err
 	}
+	n.mu.Lock()
+	e, k := n.find(nm.dir, nm.rel+"/")
+	n.mu.Unlock()
+	switch {
+	case k == absent:
+		return Entry{}, s3.ErrNotFound
+	case k == present && n.partial(e):
+		return n.Stat(ctx, e)
+	case k == present:
+		return e, nil
+	}
 	return n.probeDir(ctx, nm.key()+"/")
+}
+
+// askFile finds a file by what is known, or by a HEAD.
+func (n *Namespace) askFile(ctx context.Context, nm name) (Entry, error) {
+	if nm.rel == "" && nm.form != formFile {
+		return Entry{}, s3.ErrNotFound // the marker is no file
+	}
+	n.mu.Lock()
+	e, k := n.find(nm.dir, nm.rel)
+	n.mu.Unlock()
+	switch {
+	case k == absent, k == present && nm.rel == "" && e.Size == 0:
+		return Entry{}, s3.ErrNotFound
+	case k == present && !n.partial(e):
+		return e, nil
+	}
+	got, err := n.head(ctx, nm.key(), false)
+	if err == nil && got.Kind == Directory {
+		return Entry{}, s3.ErrNotFound
+	}
+	return got, err
 }
 
 // head asks for one object and notes the answer. isDir says that it is asked

@@ -62,18 +62,18 @@ func before(key string) string {
 // from the key where an earlier such listing stopped, below the topmost
 // directory of the walk, and reports true. The directories that follow are
 // then answered from the cache.
-func (n *Namespace) walk(ctx context.Context, dir, next string) (bool, error) {
+func (n *Namespace) walk(ctx context.Context, dir, next string) (listing, bool, error) {
 	n.mu.Lock()
 	top := n.climb(dir, func(h hint) time.Time { return h.listed })
 	n.mu.Unlock()
 	if top == dir && next == "" {
-		return false, nil
+		return listing{}, false, nil
 	}
 	if next == "" {
 		next = before(dir)
 	}
-	_, err := n.fetch(ctx, stretch{dir: top, from: next})
-	return true, err
+	got, err := n.fetch(ctx, stretch{dir: top, from: next})
+	return got, true, err
 }
 
 // climb returns the topmost directory above dir that was used within
@@ -112,7 +112,7 @@ func (n *Namespace) lookupByListing(ctx context.Context, nm name) (bool, error) 
 		if err != nil {
 			return false, err
 		}
-		if got.NextToken != "" {
+		if got.token != "" {
 			n.mu.Lock()
 			h := n.hintOf(nm.dir)
 			h.large = true
