@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -102,7 +101,8 @@ func escapeKey(key string) string {
 	var b strings.Builder
 	for i := range len(key) {
 		switch c := key[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-',
+			c == '.' && key != "." && key != "..":
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "%%%02X", c)
@@ -112,5 +112,5 @@ func escapeKey(key string) string {
 	if len(name) > maxKeyInName {
 		name = name[len(name)-maxKeyInName:]
 	}
-	return strings.TrimPrefix(filepath.Clean(name), ".")
+	return name
 }
