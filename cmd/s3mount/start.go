@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -78,6 +79,9 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 	}
 	o := s.fs
 	o.Logger = log
+	if !m.canMount { // fusermount3 would complain, and ignore them all the same
+		o.MountOptions = slices.DeleteFunc(slices.Clone(o.MountOptions), func(name string) bool { return name == "dev" || name == "suid" })
+	}
 	mount, err := fs.Start(ctx, client, s.mountpoint, o)
 	if err != nil {
 		return nil, fmt.Errorf("mount on %s: %w", s.mountpoint, err)
