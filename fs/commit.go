@@ -67,7 +67,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	e, owes := n.entry, n.attrs
 	n.mu.Unlock()
 	// Never under n.mu: the namespace asks pending files for their state.
-	f.ns.Observe(e)
+	f.ns.Committed(e)
 	f.ns.DropPending(e.Key)
 	if owes {
 		f.attrs.add(n)

@@ -195,6 +195,9 @@ func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
 	const attempts = 3 // of a file that somebody writes all the time, the rest is for the next round
 	for i := 0; ; i++ {
 		got, err := m.n.copyTo(ctx, e, key, false)
+		if err != nil && isMarker(e) && !errors.Is(err, s3.ErrNotFound) && !errors.Is(err, ErrStale) {
+			got, err = m.putMarker(ctx, e, key)
+		}
 		switch {
 		case err == nil:
 			return pair{old: e, new: got}, nil
@@ -213,6 +216,19 @@ func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
 		info.Key = e.Key
 		e = m.n.FromInfo(info)
 	}
+}
+
+func isMarker(e Entry) bool { return strings.HasSuffix(e.Key, "/") && e.Size == 0 }
+
+// putMarker writes a marker anew under another key, for servers that refuse to
+// copy an object whose key ends in "/" (versitygw v1.8).
+func (m *move) putMarker(ctx context.Context, e Entry, key string) (Entry, error) {
+	info, err := m.n.store.Head(ctx, &s3.HeadInput{Bucket: m.n.o.Bucket, Key: e.Key})
+	if err != nil {
+		return Entry{}, err
+	}
+	info.Key = e.Key
+	return m.n.putMarker(ctx, key, m.n.FromInfo(info).Attr, info.Metadata, false)
 }
 
 // compare looks whether a copy exists already. A copy is as large as the
