@@ -107,7 +107,7 @@ func (f *File) openStream() {
 	key := f.key
 	f.m.background(func() {
 		defer close(s.created)
-		s.id, s.failed = f.m.createUpload(f.m.ctx, key, s.object)
+		s.id, s.failed = f.m.createUpload(f.m.ctx, key, s.object, false)
 	})
 }
 

@@ -113,7 +113,8 @@ func (f *File) multipart(ctx context.Context, r *run, t target, parts []part) (V
 	if parts == nil {
 		return Version{}, ErrTooLarge
 	}
-	id, err := f.m.createUpload(ctx, t.key, t.object)
+	copies := slices.ContainsFunc(parts, func(p part) bool { return p.copied })
+	id, err := f.m.createUpload(ctx, t.key, t.object, copies)
 	if err != nil {
 		return Version{}, err
 	}
@@ -260,10 +261,11 @@ func (m *Manager) copyPart(ctx context.Context, id s3.UploadID, snap *snapshot, 
 	return out, nil
 }
 
-// createUpload starts a multipart upload and notes it for AbortOrphans.
-func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptions) (id s3.UploadID, err error) {
+// createUpload starts a multipart upload and notes it for AbortOrphans. copies
+// tells whether parts will come from the base.
+func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptions, copies bool) (id s3.UploadID, err error) {
 	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
-		id, err = m.store.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: m.o.Bucket, Key: key, ObjectOptions: o})
+		id, err = m.store.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: m.o.Bucket, Key: key, ObjectOptions: o, NoCopies: !copies})
 		return err
 	})
 	if err != nil {
