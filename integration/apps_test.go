@@ -22,6 +22,7 @@ type app struct {
 }
 
 func TestApp(t *testing.T) {
+	t.Parallel()
 	for _, a := range apps {
 		t.Run(a.name, func(t *testing.T) {
 			harness.Run(t, harness.Config{Timeout: max(a.timeout, 90*time.Second)}, a.run)
@@ -32,6 +33,7 @@ func TestApp(t *testing.T) {
 // TestAppNobody runs some of the same as a user without privileges, who mounts
 // by fusermount3.
 func TestAppNobody(t *testing.T) {
+	t.Parallel()
 	for _, a := range apps {
 		if a.nobody {
 			t.Run(a.name, func(t *testing.T) {
@@ -88,6 +90,7 @@ func snapshot(t testing.TB, dir string) harness.Tree {
 // TestAppScripts holds the scripts to a local directory alone, so that a
 // mistake in them is not looked for in the filesystem.
 func TestAppScripts(t *testing.T) {
+	t.Parallel()
 	for _, a := range apps {
 		t.Run(a.name, func(t *testing.T) {
 			harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {

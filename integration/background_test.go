@@ -32,6 +32,7 @@ func waitGone(t *testing.T, w *harness.World, dir string) {
 // TestBackground: without --foreground s3mount returns once the mount answers,
 // and goes on behind.
 func TestBackground(t *testing.T) {
+	t.Parallel()
 	body := func(t *testing.T, w *harness.World) {
 		bucket, dir := w.Bucket(t), w.Dir(t, "mnt")
 		log := filepath.Join(w.Work, "mount.log")
@@ -62,6 +63,7 @@ func TestBackground(t *testing.T) {
 // installed by `make install`, in a mount namespace where they are seen in
 // their places.
 func TestFstab(t *testing.T) {
+	t.Parallel()
 	t.Run("root", func(t *testing.T) {
 		harness.Run(t, harness.Config{NeedRoot: true, Timeout: 2 * time.Minute}, testFstab)
 	})

@@ -14,6 +14,7 @@ import (
 // TestCannotMount: what stands in the way of a mount is told in one line, with
 // the exit status that cmd/s3mount documents, and nothing is left mounted.
 func TestCannotMount(t *testing.T) {
+	t.Parallel()
 	dead := func(w *harness.World) string { return "http://" + must2(harness.FreePort()) }
 	for _, c := range []struct {
 		name string
@@ -114,6 +115,7 @@ func must2[T any](v T, err error) T {
 
 // TestHelp: --help and --version work without anything else.
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	run(t, "help", func(t *testing.T, w *harness.World) {
 		r := w.Exec(t, nil, w.Binary, "--help")
 		if r.Code != 0 {

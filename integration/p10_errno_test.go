@@ -13,6 +13,7 @@ import (
 // TestP10Errno: what S3 says becomes the errno that programs know, and what
 // may pass is tried again. (A full disk is not covered.)
 func TestP10Errno(t *testing.T) {
+	t.Parallel()
 	run(t, "table", testErrnoTable)
 	run(t, "passing faults", testPassingFaults)
 	run(t, "never absent", testNeverAbsent)

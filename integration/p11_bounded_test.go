@@ -17,6 +17,7 @@ import (
 // TestP11Bounded: memory and connections stay within their limits whatever is
 // asked, and everybody progresses.
 func TestP11Bounded(t *testing.T) {
+	t.Parallel()
 	t.Run("memory", func(t *testing.T) { harness.Run(t, harness.Config{Timeout: 3 * time.Minute}, testMemoryBound) })
 	t.Run("connections", func(t *testing.T) { harness.Run(t, harness.Config{}, testConnectionBound) })
 	t.Run("many files", func(t *testing.T) { harness.Run(t, harness.Config{Timeout: 2 * time.Minute}, testManyFiles) })

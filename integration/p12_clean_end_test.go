@@ -14,6 +14,7 @@ import (
 // TestP12CleanEnd: every way out flushes first; a dead mount is healed by the
 // next; nobody hangs for ever on a server that does not answer.
 func TestP12CleanEnd(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(t *testing.T, m *harness.Mount){
 		"umount":  func(t *testing.T, m *harness.Mount) { m.Unmount(t) },
 		"SIGTERM": func(t *testing.T, m *harness.Mount) { m.Terminate(t) },

@@ -62,6 +62,7 @@ func wantErrno(t testing.TB, what string, err error, want ...syscall.Errno) {
 // TestP1Durable: when close and fsync return 0, S3 has the bytes; when S3
 // refuses them, they return the true errno. (The journal is not covered.)
 func TestP1Durable(t *testing.T) {
+	t.Parallel()
 	run(t, "close", func(t *testing.T, w *harness.World) {
 		m, bucket, _ := mountOf(t, w)
 		for _, n := range []int{0, 1, 100_000, 8 << 20, 8<<20 + 1, 30 << 20} {

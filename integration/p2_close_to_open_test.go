@@ -14,6 +14,7 @@ import (
 // TestP2CloseToOpen: an open after a close on another mount sees its data,
 // however long metadata may be stale; a reader sees one version of an object.
 func TestP2CloseToOpen(t *testing.T) {
+	t.Parallel()
 	run(t, "two mounts", func(t *testing.T, w *harness.World) {
 		bucket := w.Bucket(t)
 		o := harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Args: []string{"--metadata-ttl", "1h"}}

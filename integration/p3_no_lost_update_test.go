@@ -18,6 +18,7 @@ import (
 // replace the newer one; they are kept aside. What must be new is made only if
 // it is. A whole replacement wins.
 func TestP3NoLostUpdate(t *testing.T) {
+	t.Parallel()
 	for name, edit := range map[string]func(f *os.File) error{
 		"partial write": func(f *os.File) error { _, err := f.WriteAt([]byte("MINE"), 10); return err },
 		"append":        func(f *os.File) error { _, err := f.WriteAt([]byte("MINE"), 1000); return err },

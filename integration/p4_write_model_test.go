@@ -17,6 +17,7 @@ import (
 // and what is not changed in a large one is copied inside S3. (5 TiB is not
 // covered.)
 func TestP4WriteModel(t *testing.T) {
+	t.Parallel()
 	run(t, "random operations", func(t *testing.T, w *harness.World) {
 		m, bucket, _ := mountOf(t, w)
 		for seed := range uint64(4) {

@@ -21,6 +21,7 @@ import (
 // one of its names at every moment, also when the mount is killed on the way;
 // attributes go along; rename's flags do what they say.
 func TestP5Rename(t *testing.T) {
+	t.Parallel()
 	run(t, "file", func(t *testing.T, w *harness.World) {
 		m, bucket, proxy := mountOf(t, w)
 		body := payload(1, 20<<20)

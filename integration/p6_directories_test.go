@@ -12,6 +12,7 @@ import (
 // TestP6Directories: made ones survive a remount, none vanishes with its last
 // file, rmdir takes only empty ones, implicit ones are like any other.
 func TestP6Directories(t *testing.T) {
+	t.Parallel()
 	run(t, "mkdir", func(t *testing.T, w *harness.World) {
 		m, _, _ := mountOf(t, w)
 		must(t, os.MkdirAll(m.Path("a/b/c"), 0o750))

@@ -12,6 +12,7 @@ import (
 // TestP7OpenUnlinked: an open file that is unlinked or replaced stays readable
 // and writable, and never comes back under its name.
 func TestP7OpenUnlinked(t *testing.T) {
+	t.Parallel()
 	ways := map[string]func(m *harness.Mount) error{
 		"unlinked": func(m *harness.Mount) error { return os.Remove(m.Path("f")) },
 		"replaced": func(m *harness.Mount) error {

@@ -17,6 +17,7 @@ import (
 // TestP8Attributes: mode, owner, times and special files are on the object and
 // come back after remount; the dialects of other tools are read.
 func TestP8Attributes(t *testing.T) {
+	t.Parallel()
 	t.Run("kept", func(t *testing.T) { harness.Run(t, harness.Config{NeedRoot: true}, testAttributesKept) })
 	run(t, "ride on the PUT", func(t *testing.T, w *harness.World) {
 		m, bucket, proxy := mountOf(t, w)

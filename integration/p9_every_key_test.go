@@ -35,6 +35,7 @@ var bytesKeys = []string{"\xff\xfe", "latin\xe9", "half\xc3", "d\xff/f\xff", "\u
 // TestP9EveryKey: each key has exactly one name, by which it can be read,
 // changed and removed, and none breaks a listing.
 func TestP9EveryKey(t *testing.T) {
+	t.Parallel()
 	run(t, "reference server", func(t *testing.T, w *harness.World) {
 		srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"odd"}})
 		everyKey(t, w, srv.URL(), "odd", slices.Concat(oddKeys, bytesKeys))

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,8 +54,12 @@ func Main(m *testing.M, ops map[string]Op) int {
 	if os.Getenv(envChild) != "" || flag.Lookup("test.list").Value.String() != "" {
 		return m.Run()
 	}
-	if os.Geteuid() == 0 && os.Getenv(envNamespace) == "" {
-		return inNamespace()
+	if os.Geteuid() == 0 && !InNamespace() {
+		return Namespace()
+	}
+	if !isSet("test.parallel") {
+		// The tests wait more than they work: more of them than processors.
+		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
 	cleanup, err := prepare()
 	if err != nil {
@@ -62,6 +68,11 @@ func Main(m *testing.M, ops map[string]Op) int {
 	}
 	defer cleanup()
 	return m.Run()
+}
+
+func isSet(name string) (set bool) {
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
 }
 
 func runOp(ops map[string]Op, name string, args []string) int {
@@ -77,9 +88,13 @@ func runOp(ops map[string]Op, name string, args []string) int {
 	return 0
 }
 
-// inNamespace runs the tests in a mount namespace of their own: when the last
-// process in it ends, its mounts are gone, whatever happened.
-func inNamespace() int {
+// InNamespace tells whether this process was started by Namespace.
+func InNamespace() bool { return os.Getenv(envNamespace) != "" }
+
+// Namespace runs this program again in a mount namespace of its own: when the
+// last process in it ends, its mounts are gone, whatever happened. It gives the
+// exit status.
+func Namespace() int {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), envNamespace+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -102,6 +117,9 @@ func inNamespace() int {
 }
 
 func prepare() (cleanup func(), err error) {
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		return nil, fmt.Errorf("these tests mount: %w", err)
+	}
 	root, err := os.MkdirTemp("", "s3mount-test-")
 	if err != nil {
 		return nil, fmt.Errorf("make the work root: %w", err)
@@ -109,11 +127,15 @@ func prepare() (cleanup func(), err error) {
 	if root, err = filepath.EvalSymlinks(root); err != nil { // the mount table has real paths
 		return nil, fmt.Errorf("resolve the work root: %w", err)
 	}
+	if cleanup, err = prepareIn(root); err != nil {
+		RemoveUnmounted(root)
+	}
+	return cleanup, err
+}
+
+func prepareIn(root string) (cleanup func(), err error) {
 	if err := os.Chmod(root, 0o755); err != nil { // other users mount in here, too
 		return nil, fmt.Errorf("open the work root: %w", err)
-	}
-	if _, err := os.Stat("/dev/fuse"); err != nil {
-		return nil, fmt.Errorf("these tests mount: %w", err)
 	}
 	sh := shared{Root: root, Self: filepath.Join(root, "testbinary")}
 	if sh.Binary, err = BuildS3mount(root); err != nil {
@@ -140,12 +162,12 @@ func prepare() (cleanup func(), err error) {
 	}
 	return func() {
 		s.Stop()
-		removeUnmounted(root)
+		RemoveUnmounted(root)
 	}, nil
 }
 
-// removeUnmounted deletes a work tree, but never through a mount.
-func removeUnmounted(dir string) {
+// RemoveUnmounted deletes a work tree, but never through a mount.
+func RemoveUnmounted(dir string) {
 	b, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || strings.Contains(string(b), " "+dir+"/") {
 		fmt.Fprintf(os.Stderr, "left %s alone: something may be mounted there\n", dir)

@@ -95,7 +95,7 @@ func (s *supervisor) run() {
 	case testing.Verbose():
 		t.Log(text)
 	}
-	removeUnmounted(s.work)
+	RemoveUnmounted(s.work)
 }
 
 func (s *supervisor) start() (*Process, string, error) {

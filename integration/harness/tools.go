@@ -89,6 +89,11 @@ func Tail(path string, n int) string {
 	if err != nil {
 		return err.Error()
 	}
-	lines := strings.SplitAfter(string(b), "\n")
+	return Last(string(b), n)
+}
+
+// Last gives the last n lines of a text.
+func Last(text string, n int) string {
+	lines := strings.SplitAfter(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "")
 }

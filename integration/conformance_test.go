@@ -1,0 +1,53 @@
+package integration
+
+import (
+	"testing"
+
+	"github.com/s3mount/s3mount/integration/harness"
+	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/s3test"
+)
+
+// TestConformance holds package s3 and the servers to the one suite.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	run(t, "versitygw", func(t *testing.T, w *harness.World) {
+		const disk = "keys are paths on a disk"
+		s3test.Run(t, conform(w, w.Endpoint),
+			s3test.Configure(configure(w, w.Endpoint)),
+			s3test.Without(s3test.NestedKeys, disk),
+			s3test.Without(s3test.RawKeys, disk),
+			s3test.Without(s3test.LongSegments, disk),
+			s3test.Without(s3test.MarkerBodies, disk),
+			s3test.Without(s3test.CustomerKeys, "ignored silently"),
+		)
+	})
+	run(t, "gofakes3", func(t *testing.T, w *harness.World) {
+		endpoint := w.Memory(t)
+		s3test.Run(t, conform(w, endpoint), s3test.Configure(configure(w, endpoint)),
+			s3test.Without(s3test.Authentication, "it has none"),
+			s3test.Without(s3test.ConditionalGet, "If-Match on GET is ignored"),
+			s3test.Without(s3test.Checksums, "trailers end up in the object"),
+			s3test.Without(s3test.MultipartETag, "no -N"),
+		)
+	})
+}
+
+func configure(w *harness.World, endpoint string) func(t *testing.T) (s3.Options, string) {
+	return func(t *testing.T) (s3.Options, string) {
+		return s3.Options{
+			Endpoint: endpoint, Region: harness.Region,
+			Credentials: s3.StaticCredentials(harness.AccessKey, harness.SecretKey, ""),
+		}, w.BucketOn(t, endpoint).Bucket
+	}
+}
+
+func conform(w *harness.World, endpoint string) func(t *testing.T) (*s3.Client, string) {
+	return func(t *testing.T) (*s3.Client, string) {
+		o, bucket := configure(w, endpoint)(t)
+		c, err := s3.New(o)
+		must(t, err)
+		t.Cleanup(c.Close)
+		return c, bucket
+	}
+}
