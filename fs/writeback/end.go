@@ -32,8 +32,10 @@ func (f *File) Discard() {
 	}
 }
 
-// Rename gives a file that nothing binds to its key another key. ErrBound says
-// that there is an object or an upload: commit, copy the object, then Rebase.
+// Rename gives a file that nothing binds to its key another key, and says
+// whether its first commit must create the object there (RENAME_NOREPLACE).
+// ErrBound says that there is an object or an upload: commit, copy the object,
+// then Rebase.
 func (f *File) Rename(key string, exclusive bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

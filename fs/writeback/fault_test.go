@@ -19,7 +19,7 @@ type work struct {
 }
 
 // works are commits of every kind: PUT, stream, stream with a part written
-// again, copies, properties after the start of a stream.
+// again, copies.
 func works() []work {
 	big := random(900_000, 7)
 	return []work{
@@ -63,7 +63,7 @@ func works() []work {
 			}
 			return f, p
 		}},
-		{"stream, changed, dressed", nil, func(t tb, b *bench) (*File, []byte) {
+		{"stream, changed", nil, func(t tb, b *bench) (*File, []byte) {
 			f := b.Open(OpenInput{Key: "k", Exclusive: true})
 			p := random(300_000, 9)
 			for _, off := range []int{0, 100_000, 200_000, 50_000} {
@@ -71,7 +71,6 @@ func works() []work {
 					mustWrite(t, f, p[off:off+100_000], int64(off))
 				}
 			}
-			f.SetObject(s3.ObjectOptions{Metadata: map[string]string{"mode": "33188"}})
 			return f, p
 		}},
 	}

@@ -85,8 +85,9 @@ func (f *File) Key() string {
 }
 
 // SetObject sets the properties for the next commit. It does not make the file
-// dirty. Properties that change after the first part of a stream was sent cost
-// a copy inside S3 at the commit, because S3 takes them when an upload starts.
+// dirty. A stream that runs already keeps those it was started with, because S3
+// takes them when an upload starts: the version that Commit returns tells which
+// the object carries.
 func (f *File) SetObject(o s3.ObjectOptions) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
