@@ -30,9 +30,11 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 
 	logs, err := openLogs(s, report.stderr)
 	notes := s.warnings()
-	if errors.Is(err, errNoSystemLog) {
+	switch {
+	case errors.Is(err, errNoSystemLog) && isTerminal(os.Stderr): // a script in a container knows
 		notes = append(notes, "there is no system log here: give --log-file to keep one")
-	} else if err != nil {
+	case errors.Is(err, errNoSystemLog):
+	case err != nil:
 		return nil, err
 	}
 	m := thisMachine()
