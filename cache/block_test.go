@@ -420,7 +420,7 @@ func TestBlocksConcurrent(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(11, uint64(i)))
-			for range 150 {
+			for range 60 {
 				o := c.Object(fmt.Sprint(rnd.IntN(3)), "e", size)
 				off := rnd.Int64N(size)
 				n := 1 + rnd.IntN(2*BlockSize)

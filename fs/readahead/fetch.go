@@ -65,9 +65,7 @@ func (f *fetch) run() {
 // until there was no progress for the deadline.
 func (f *fetch) fetch(ctx context.Context) error {
 	m := f.r.m
-	m.mu.Lock()
-	patience := m.link.patience()
-	m.mu.Unlock()
+	patience := m.patience()
 	stuck := time.Duration(0)
 	for {
 		before := f.fill.Rest()
@@ -97,27 +95,30 @@ func (f *fetch) fetch(ctx context.Context) error {
 
 // get sends one GET for the rest of the fill and reads its body into it.
 func (f *fetch) get(parent context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
-	watch := time.AfterFunc(patience, func() { cancel(errStalled) })
-	defer watch.Stop()
-
+	w := watch(parent, patience)
+	defer w.end()
 	in, v := f.request()
 	start := time.Now()
-	out, err := f.r.m.get(ctx, in)
+	out, err := f.r.m.get(w.ctx, in)
 	ttfb := time.Since(start)
 	if err != nil {
-		return f.explain(ctx, v, err)
+		return f.explain(w, v, err)
 	}
 	defer out.Body.Close()
 	if err := f.verify(out, v); err != nil {
 		return err
 	}
-	watch.Reset(patience)
-	n, err := f.copy(out.Body, func() { watch.Reset(patience) })
-	f.r.m.measure(ttfb, n, time.Since(start)-ttfb)
+	w.progress()
+	return f.receive(w, v, out.Body, ttfb)
+}
+
+// receive reads the body of a GET for v and measures it.
+func (f *fetch) receive(w *watchdog, v Version, body io.Reader, ttfb time.Duration) error {
+	start := time.Now()
+	n, err := f.copy(body, w)
+	f.r.m.measure(ttfb, n, time.Since(start))
 	if err != nil {
-		return f.explain(ctx, v, err)
+		return f.explain(w, v, err)
 	}
 	return nil
 }
@@ -156,8 +157,7 @@ func (f *fetch) verify(out *s3.GetOutput, v Version) error {
 
 // copy reads the body straight into block memory until the fill is complete,
 // and returns the bytes read.
-func (f *fetch) copy(body io.Reader, progress func()) (n int64, err error) {
-	defer func() { f.r.m.countFetched(n) }()
+func (f *fetch) copy(body io.Reader, w *watchdog) (n int64, err error) {
 	for {
 		p := f.fill.Next()
 		if len(p) == 0 {
@@ -167,7 +167,7 @@ func (f *fetch) copy(body io.Reader, progress func()) (n int64, err error) {
 		if got > 0 {
 			f.fill.Advance(got)
 			n += int64(got)
-			progress()
+			w.progress()
 		}
 		switch {
 		case f.fill.Rest() == 0:
@@ -192,9 +192,9 @@ func (f *fetch) notWorthFinishing() bool {
 }
 
 // explain turns the error of a GET for v into what it means for the fetch.
-func (f *fetch) explain(ctx context.Context, v Version, err error) error {
+func (f *fetch) explain(w *watchdog, v Version, err error) error {
 	switch {
-	case errors.Is(context.Cause(ctx), errStalled):
+	case w.bit():
 		return fmt.Errorf("%w: %w", errStalled, err)
 	case errors.Is(err, s3.ErrPreconditionFailed), errors.Is(err, s3.ErrNotFound),
 		errors.Is(err, s3.ErrInvalidRange):
@@ -210,26 +210,4 @@ func (f *fetch) stale(v Version, cause error) error {
 		return errMoved
 	}
 	return fmt.Errorf("%w: %w", ErrStale, cause)
-}
-
-// get sends a GET and counts it.
-func (m *Manager) get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, error) {
-	m.mu.Lock()
-	m.stats.Gets++
-	m.mu.Unlock()
-	return m.store.Get(ctx, in)
-}
-
-// measure takes in how a GET went.
-func (m *Manager) measure(ttfb time.Duration, n int64, body time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.link.observe(ttfb, n, body)
-}
-
-// countFetched counts bytes received.
-func (m *Manager) countFetched(n int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.stats.Fetched += n
 }

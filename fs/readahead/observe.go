@@ -1,10 +1,6 @@
 package readahead
 
-import (
-	"slices"
-
-	"github.com/s3mount/s3mount/cache"
-)
+import "github.com/s3mount/s3mount/cache"
 
 const (
 	// maxStreams is how many sequences of reads are told apart on one reader:
@@ -29,8 +25,7 @@ func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 	}
 	r.reads++
 	s = r.match(off, n)
-	s.stamp = r.reads
-	r.lastOff = off
+	s.stamp, r.last = r.reads, s
 	m.count(s)
 	if !ready {
 		s.grow(m.o.FetchSize, m.aheadLimit())
@@ -46,13 +41,7 @@ func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 
 // match finds the stream that a read continues, or begins one. Manager.mu is held.
 func (r *Reader) match(off, n int64) *stream {
-	if r.strides(off) {
-		s := r.pick()
-		s.begin(off, n)
-		s.step = r.step
-		s.touch(strided, off, n)
-		return s
-	}
+	step := r.stride(off)
 	for _, s := range r.streams {
 		if dir, ok := s.follows(off, n); ok {
 			s.touch(dir, off, n)
@@ -61,25 +50,32 @@ func (r *Reader) match(off, n int64) *stream {
 	}
 	s := r.pick()
 	s.begin(off, n)
+	s.step = step
+	switch {
+	case step > cache.BlockSize || step < -cache.BlockSize:
+		s.touch(strided, off, n)
+	case step > 0: // within a block: all of them are read
+		s.touch(forward, off, n)
+	case step < 0:
+		s.touch(backward, off, n)
+	}
 	return s
 }
 
-// strides takes in the step from the last read to this one and tells whether
-// it makes a stride that no stream follows yet. Steps within a block are left to
-// the other directions: every block is read then.
-func (r *Reader) strides(off int64) bool {
+// stride takes in the step from the last read to this one and returns it if it
+// was the same several times, otherwise 0.
+func (r *Reader) stride(off int64) int64 {
 	step := off - r.lastOff
-	if step != r.step || step <= cache.BlockSize && step >= -cache.BlockSize {
+	r.lastOff = off
+	if step != r.step {
 		r.step, r.steps = step, 0
-		return false
+		return 0
 	}
 	r.steps++
-	if r.steps < stridedAfter {
-		return false
+	if r.steps < stridedAfter || r.last.dir == forward || r.last.dir == backward {
+		return 0 // the steps between streams that are read in turn are none
 	}
-	return !slices.ContainsFunc(r.streams, func(s *stream) bool {
-		return s.dir == strided && off == s.off+s.step || s.dir != unknown && s.off == r.lastOff
-	})
+	return step
 }
 
 // pick returns a stream to begin anew: a fresh one, one that led nowhere, or the
@@ -126,16 +122,9 @@ func (m *Manager) count(s *stream) {
 // again it goes on from there. m.mu is held.
 func (m *Manager) pause(s *stream) {
 	m.drop(s)
-	s.hits, s.n = 0, 0
-	s.fetch, s.lanes, s.growAt = firstFetch, 1, 0
-	switch s.dir {
-	case forward:
-		s.ahead = roundDown(s.pos)
-	case backward:
-		s.ahead = roundUp(s.pos)
-	case strided:
-		s.ahead = s.off
-	}
+	s.hits, s.n, s.span, s.growAt = 0, 0, 0, 0
+	s.fetch, s.lanes = firstFetch, 1
+	s.turn(s.dir)
 }
 
 // drop ends what is fetched ahead for s. m.mu is held.

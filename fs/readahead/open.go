@@ -105,8 +105,8 @@ func (o *opening) head() {
 
 // get opens by a GET, whose body goes into the cache.
 func (o *opening) get() {
-	out, took, cancel, err := o.send()
-	defer cancel()
+	out, w, ttfb, err := o.send()
+	defer w.end()
 	switch {
 	case errors.Is(err, s3.ErrNotModified) && o.cached:
 		o.deliver(opened{r: o.m.OpenVersion(o.hint)})
@@ -127,34 +127,30 @@ func (o *opening) get() {
 	if fill == nil {
 		return
 	}
-	start := time.Now()
-	n, err := f.copy(out.Body, func() {})
-	o.m.measure(took, n, time.Since(start))
-	if err != nil {
+	if f.receive(w, r.Version(), out.Body, ttfb) != nil {
 		f.run() // brings the rest in its own way, or tells why not
 	}
 }
 
 // send sends the GET, again on another connection while no answer comes.
-func (o *opening) send() (out *s3.GetOutput, took time.Duration, cancel func(), err error) {
+func (o *opening) send() (*s3.GetOutput, *watchdog, time.Duration, error) {
 	m := o.m
-	m.mu.Lock()
-	patience := m.link.patience()
-	m.mu.Unlock()
+	patience := m.patience()
 	for stuck := time.Duration(0); ; patience *= 2 {
-		ctx, stop := context.WithCancelCause(m.ctx)
-		watch := time.AfterFunc(min(patience, m.o.Deadline-stuck), func() { stop(errStalled) })
+		w := watch(m.ctx, min(patience, m.o.Deadline-stuck))
 		start := time.Now()
-		out, err = m.get(ctx, o.request())
-		took = time.Since(start)
-		watch.Stop()
-		cancel = func() { stop(nil) }
-		if err == nil || !errors.Is(context.Cause(ctx), errStalled) {
-			return out, took, cancel, err
+		out, err := m.get(w.ctx, o.request())
+		took := time.Since(start)
+		if err == nil {
+			w.progress()
+		}
+		if err == nil || !w.bit() {
+			return out, w, took, err
 		}
 		if stuck += took; stuck >= m.o.Deadline {
-			return nil, took, cancel, fmt.Errorf("opening: %w: %w", s3.ErrDeadline, err)
+			return nil, w, took, fmt.Errorf("opening: %w: %w", s3.ErrDeadline, err)
 		}
+		w.end()
 	}
 }
 

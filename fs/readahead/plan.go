@@ -24,21 +24,21 @@ func (s *stream) size(window int64) int64 {
 	return max(min(s.fetch, roundDown(window/4)), cache.BlockSize)
 }
 
-// planForward fetches [ahead, pos+window). It waits until a whole GET fits in,
+// planForward fetches [ahead, high+window). It waits until a whole GET fits in,
 // so that a reader which moves by small steps does not cause small GETs.
 func (s *stream) planForward(window int64) (int64, int, bool) {
 	end := s.r.obj.Size()
 	size := min(s.size(window), end-s.ahead)
-	if size <= 0 || s.ahead+size > s.pos+max(window, cache.BlockSize) {
+	if size <= 0 || s.ahead+size > s.high+max(window, cache.BlockSize) {
 		return 0, 0, false
 	}
 	return s.ahead / cache.BlockSize, int(roundUp(size) / cache.BlockSize), true
 }
 
-// planBackward fetches [pos-window, ahead), the nearest first.
+// planBackward fetches [low-window, ahead), the nearest first.
 func (s *stream) planBackward(window int64) (int64, int, bool) {
 	size := min(s.size(window), s.ahead)
-	if size <= 0 || s.ahead-size < s.pos-max(window, 2*cache.BlockSize) {
+	if size <= 0 || s.ahead-size < s.low-max(window, 2*cache.BlockSize) {
 		return 0, 0, false
 	}
 	return (s.ahead - size) / cache.BlockSize, int(size / cache.BlockSize), true

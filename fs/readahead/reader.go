@@ -23,6 +23,7 @@ type Reader struct {
 	closed  bool
 	reads   int64
 	streams []*stream // at most maxStreams
+	last    *stream   // of the last read
 	lastOff int64     // of the last read
 	step    int64     // between the last two reads
 	steps   int       // how often step repeated

@@ -128,9 +128,11 @@ func (m *Manager) finish(s *stream, f *fetch) {
 }
 
 // window returns how many bytes s may have fetched ahead of its reader: what
-// keeps its lanes busy, within its share of the memory. m.mu is held.
+// keeps its lanes busy, within its share of the memory and what it has shown so
+// far. m.mu is held.
 func (m *Manager) window(s *stream) int64 {
 	share := m.blocks.Pool().Budget().Limit() / 2 / int64(max(m.planned, 1))
 	want := int64(s.lanes) * (s.fetch + m.link.bdp())
-	return min(want, share, m.o.Window)
+	trust := max(trustFactor*s.span, firstTrust)
+	return min(want, trust, share, m.o.Window)
 }

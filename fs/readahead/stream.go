@@ -27,6 +27,15 @@ const (
 	// backwardFetch in bytes bounds GETs of a backward stream: bodies run
 	// forward, so that the bytes wanted first come last.
 	backwardFetch = 1 << 20
+	// backwardHits is how many reads downwards show a direction: one may be two
+	// requests of the kernel that overtook each other.
+	backwardHits = 2
+	// firstTrust in bytes is the window that a stream may have from its start.
+	firstTrust = 4 << 20
+	// trustFactor bounds the window by what the stream has covered so far, so that
+	// the bytes fetched for nothing when it ends are at most about as many times
+	// those before.
+	trustFactor = 2
 	// slackLimit in bytes bounds how far from its expected place a read still
 	// counts as the next one of a stream: the kernel has several requests of up
 	// to 1 MiB under way, which arrive in any order.
@@ -41,35 +50,39 @@ type stream struct {
 	hits  int   // reads that continued it
 	off   int64 // of the last read
 	n     int64 // of the last read
-	pos   int64 // forward: the end of the furthest read; backward: the start of the lowest
+	low   int64 // where the lowest read began
+	high  int64 // where the highest read ended
+	span  int64 // bytes that its reads have covered, since the last pause
 	ahead int64 // forward, backward: up to where fetches are planned; strided: the last offset planned
-	step  int64 // strided: from one read to the next
+	step  int64 // from one read to the next, if it is always the same; otherwise 0
 	stamp int64 // Reader.reads at the last touch
 
 	fetch  int64 // bytes of the next GET
 	lanes  int   // GETs at a time
-	growAt int64 // grow again only when pos is beyond
+	growAt int64 // value of span at the last growth
 
 	inflight int      // fetches ahead that run
 	fetches  []*fetch // these, and those of reads that reach ahead
 	queued   bool     // in Manager.hungry
-	starved  bool     // there was no memory; wait for the next read
+	starved  bool     // there was no memory, or no answer; wait for the next read
 	planning bool     // counted in Manager.planned
 }
 
-// slack returns how far off a read of n bytes may be.
-func (s *stream) slack(n int64) int64 { return min(2*max(n, s.n), slackLimit) }
-
 // follows tells whether a read continues s, and in which direction.
 func (s *stream) follows(off, n int64) (direction, bool) {
-	slack := s.slack(n)
-	switch {
-	case s.dir == strided:
+	if s.dir == strided {
 		return strided, off == s.off+s.step
-	case s.dir != backward && off >= s.pos-slack && off <= s.pos+slack && (s.dir == forward || off >= s.off):
+	}
+	slack := max(min(2*max(n, s.n), slackLimit), 2*s.step, -2*s.step)
+	up := off >= s.low && off >= s.high-slack && off <= s.high+slack
+	down := off < s.low && off+n >= s.low-slack && off+n <= s.low+slack
+	switch {
+	case up && (s.dir != backward || s.hits < backwardHits):
 		return forward, true
-	case s.dir != forward && off < s.off+s.n && off+n >= s.pos-slack && off+n <= s.pos+slack:
+	case down && s.dir != forward:
 		return backward, true
+	case down && off >= s.high-slack: // the first requests of the kernel, out of order
+		return forward, true
 	}
 	return unknown, false
 }
@@ -77,48 +90,48 @@ func (s *stream) follows(off, n int64) (direction, bool) {
 // begin makes s a new stream that starts with this read.
 func (s *stream) begin(off, n int64) {
 	s.dir, s.hits, s.off, s.n = unknown, 0, off, n
-	s.pos, s.ahead, s.step, s.growAt = off+n, 0, 0, 0
+	s.low, s.high, s.span, s.ahead, s.step, s.growAt = off, off+n, n, 0, 0, 0
 	s.fetch = min(max(roundUp(16*n), 2*cache.BlockSize), firstFetch)
 	s.lanes, s.starved = 1, false
 	if off == 0 && n >= bigRead {
-		s.turn(forward, off, n)
+		s.turn(forward)
 	}
 }
 
-// turn gives a stream of unknown direction its direction with this read.
-func (s *stream) turn(dir direction, off, n int64) {
+// turn gives a stream its direction.
+func (s *stream) turn(dir direction) {
 	s.dir = dir
 	switch dir {
 	case forward:
-		s.pos, s.ahead = off+n, roundDown(off+n)
+		s.ahead = roundDown(s.high)
 	case backward:
-		s.pos, s.ahead = off, roundUp(off)
+		s.ahead = roundUp(s.low)
 		s.fetch = min(s.fetch, backwardFetch)
 	case strided:
-		s.ahead = off
+		s.ahead = s.off
 	}
 }
 
 // touch takes in a read that continues s.
 func (s *stream) touch(dir direction, off, n int64) {
-	if s.dir == unknown {
-		s.turn(dir, off, n)
-	}
 	s.hits++
 	s.starved = false
+	s.span += max(s.low-off, 0) + max(off+n-s.high, 0)
+	s.off, s.n = off, n
+	s.low, s.high = min(s.low, off), max(s.high, off+n)
+	if s.dir != dir {
+		s.turn(dir)
+	}
 	switch dir {
 	case forward:
-		s.pos = max(s.pos, off+n)
-		s.ahead = max(s.ahead, roundDown(s.pos))
+		s.ahead = max(s.ahead, roundDown(s.high))
 	case backward:
-		s.pos = min(s.pos, off)
-		s.ahead = min(s.ahead, roundUp(s.pos))
+		s.ahead = min(s.ahead, roundUp(s.low))
 	case strided:
 		if (s.ahead-off)*s.step < 0 { // behind the reader
 			s.ahead = off
 		}
 	}
-	s.off, s.n = off, n
 }
 
 // certain tells that enough reads have shown where the stream goes.
@@ -128,6 +141,8 @@ func (s *stream) certain() bool {
 		return false
 	case strided:
 		return true
+	case backward:
+		return s.hits >= backwardHits
 	default:
 		return s.n >= bigRead || s.hits >= 2
 	}
@@ -135,15 +150,12 @@ func (s *stream) certain() bool {
 
 // grow widens what is fetched ahead, after a read had to wait: first the GETs,
 // then their number. Each step waits until the reader has used part of the last.
+// How far it reaches is bounded by Manager.window.
 func (s *stream) grow(maxFetch int64, maxLanes int) {
-	moved := s.pos - s.growAt
-	if s.dir == backward {
-		moved = -moved
-	}
-	if s.growAt != 0 && moved < s.fetch/4 && s.dir != strided {
+	if s.growAt != 0 && s.span-s.growAt < s.fetch/4 && s.dir != strided {
 		return
 	}
-	s.growAt = s.pos
+	s.growAt = s.span
 	if s.dir == backward {
 		maxFetch = min(maxFetch, backwardFetch)
 	}
