@@ -153,14 +153,19 @@ func (c content) writeTo(w io.Writer, first, n int64) error {
 // stream of zeros may be as long as a test likes. size is a hint.
 func readContent(r io.Reader, size int64) (content, error) {
 	var c content
+	var p []byte
 	for {
 		want := int64(segmentSize)
 		if rest := size - c.size(); rest >= 0 && rest < want {
 			want = max(rest, 1) // one byte more shows the end, or a body that is too long
 		}
-		p := make([]byte, want)
+		if int64(len(p)) != want {
+			p = make([]byte, want)
+		}
 		n, err := io.ReadFull(r, p)
-		c.addBytes(p[:n])
+		if c.addBytes(p[:n]) {
+			p = nil
+		}
 		switch err {
 		case nil:
 		case io.EOF, io.ErrUnexpectedEOF:
@@ -171,18 +176,20 @@ func readContent(r io.Reader, size int64) (content, error) {
 	}
 }
 
-// addBytes appends p, which it keeps unless it is all zeros.
-func (c *content) addBytes(p []byte) {
+// addBytes appends p. It returns true if it keeps p itself, which it does
+// unless p is all zeros.
+func (c *content) addBytes(p []byte) bool {
 	n := int64(len(p))
 	if n < zeroPageSize || !allZero(p) {
 		c.add(segment{data: p}, n)
-		return
+		return n > 0
 	}
 	if last := len(c.segments) - 1; last >= 0 && isZeroPage(c.segments[last].data) {
 		c.segments[last].end += n
-		return
+	} else {
+		c.add(segment{data: zeroPage[:]}, n)
 	}
-	c.add(segment{data: zeroPage[:]}, n)
+	return false
 }
 
 // zeroPage stands for every run of zeros. It is never written to.

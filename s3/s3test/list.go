@@ -141,10 +141,15 @@ func (c *call) listHead(x *xmlWriter, l listing, more bool) {
 		x.text("Delimiter", l.encode(l.delimiter))
 	}
 	x.number("MaxKeys", int64(l.maxKeys))
+	c.encodingType(x)
+	x.flag("IsTruncated", more)
+}
+
+// encodingType tells that keys are encoded.
+func (c *call) encodingType(x *xmlWriter) {
 	if c.has("encoding-type") && !c.opts.NoURLEncoding {
 		x.text("EncodingType", "url")
 	}
-	x.flag("IsTruncated", more)
 }
 
 // listRows writes the objects and then the common prefixes.

@@ -95,6 +95,7 @@ func (c *call) listUploads() error {
 	x.text("KeyMarker", l.encode(l.after))
 	x.text("UploadIdMarker", c.query.Get("upload-id-marker"))
 	x.number("MaxUploads", int64(l.maxKeys))
+	c.encodingType(x)
 	c.uploadRows(x, l, uploads)
 	x.end("ListMultipartUploadsResult")
 	c.reply(http.StatusOK, x)

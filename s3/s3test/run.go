@@ -1,0 +1,303 @@
+package s3test
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5" //nolint:gosec // an S3 ETag is an MD5
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// Feature names something that S3 does and that not every server does. Run
+// skips, and says why, what needs a feature that Without takes away.
+type Feature string
+
+// The features.
+const (
+	// NestedKeys: an object a can be beside a/b.
+	NestedKeys Feature = "objects beside keys that they are a prefix of"
+	// RawKeys: empty segments, "." and ".." in keys are kept as they are.
+	RawKeys Feature = "keys with empty, . and .. segments"
+	// ControlKeys: keys may hold control characters.
+	ControlKeys Feature = "keys with control characters"
+	// LongSegments: a segment of a key may be longer than 255 bytes.
+	LongSegments Feature = "key segments over 255 bytes"
+	// MarkerBodies: an object under a key that ends in "/" may have bytes.
+	MarkerBodies Feature = "bytes under keys that end in a slash"
+	// ConditionalGet: If-Match on GET and HEAD.
+	ConditionalGet Feature = "If-Match on GET and HEAD"
+	// ConditionalPut: If-Match and If-None-Match on PUT.
+	ConditionalPut Feature = "conditional PUT"
+	// ConditionalComplete: the same on CompleteMultipartUpload.
+	ConditionalComplete Feature = "conditional CompleteMultipartUpload"
+	// ConditionalDelete: If-Match on DELETE.
+	ConditionalDelete Feature = "conditional DELETE"
+	// ConditionalDeleteMulti: an ETag per key in DeleteObjects.
+	ConditionalDeleteMulti Feature = "conditional DeleteObjects"
+	// ConditionalCopySource: x-amz-copy-source-if-match.
+	ConditionalCopySource Feature = "conditions on the source of a copy"
+	// ConditionalCopyTarget: If-Match and If-None-Match on CopyObject.
+	ConditionalCopyTarget Feature = "conditions on the target of a copy"
+	// MultipartETag: the ETag of a multipart object ends in -N.
+	MultipartETag Feature = "-N in the ETag of multipart objects"
+	// PartOrder: CompleteMultipartUpload refuses what does not fit the parts.
+	PartOrder Feature = "checks of the parts in CompleteMultipartUpload"
+	// PartCopy: UploadPartCopy.
+	PartCopy Feature = "part copies"
+	// ListParts: parts and uploads are listed in pages.
+	ListParts Feature = "pages of parts and uploads"
+	// ContentHeaders: all content headers are kept.
+	ContentHeaders Feature = "all content headers"
+	// StorageClasses: the storage class is kept.
+	StorageClasses Feature = "storage classes"
+	// Checksums: additional checksums are checked and given back.
+	Checksums Feature = "additional checksums"
+	// ContentMD5: Content-MD5 is checked.
+	ContentMD5 Feature = "Content-MD5"
+	// CustomerKeys: SSE-C.
+	CustomerKeys Feature = "SSE-C"
+	// Encryption: SSE-S3 is accepted and told.
+	Encryption Feature = "SSE-S3"
+	// Versioning: the buckets of the test are versioned.
+	Versioning Feature = "versioning"
+	// Authentication: signatures are checked.
+	Authentication Feature = "authentication"
+	// BucketRegion: HEAD of a bucket tells its region.
+	BucketRegion Feature = "the region of a bucket"
+	// ErrorCodes: an absent bucket, upload or part is told from an absent key.
+	ErrorCodes Feature = "exact error codes"
+	// OpenRanges: a range past the end, or of an empty object, is refused with 416.
+	OpenRanges Feature = "416 for ranges past the end"
+)
+
+// RunOption changes what Run does.
+type RunOption func(*suite)
+
+// Without takes a feature away that the server lacks. The reason is printed.
+func Without(f Feature, reason string) RunOption {
+	return func(s *suite) { s.lacks[f] = reason }
+}
+
+// Configure gives the options of a client of the server, and a bucket, for the
+// rows that make clients of their own: with faults between client and server,
+// other credentials, other checksums. Without it they are skipped.
+func Configure(f func(t *testing.T) (o s3.Options, bucket string)) RunOption {
+	return func(s *suite) { s.configure = f }
+}
+
+// suite is one run.
+type suite struct {
+	newClient func(t *testing.T) (*s3.Client, string)
+	configure func(t *testing.T) (s3.Options, string)
+	lacks     map[Feature]string
+	// streamSize is the length of the long stream in bytes.
+	streamSize int64
+}
+
+// Run holds a client and a server to what package s3 promises: bytes, ETags,
+// metadata, order, pages, conditions, error kinds, retries, bounds. newClient
+// returns a client and an empty bucket that is the test's own; it is called
+// for every row of the table that the suite is.
+func Run(t *testing.T, newClient func(t *testing.T) (client *s3.Client, bucket string), opts ...RunOption) {
+	s := &suite{newClient: newClient, lacks: map[Feature]string{}, streamSize: defaultStream}
+	for _, o := range opts {
+		o(s)
+	}
+	for _, row := range s.rows() {
+		t.Run(row.name, func(t *testing.T) { row.test(s.env(t)) })
+	}
+}
+
+// suiteRow is one row of the table.
+type suiteRow struct {
+	name string
+	test func(*env)
+}
+
+func (s *suite) rows() []suiteRow {
+	return []suiteRow{
+		{"Put", testPut},
+		{"Get", testGet},
+		{"Head", testHead},
+		{"Delete", testDelete},
+		{"DeleteMulti", testDeleteMulti},
+		{"Ls", testLs},
+		{"Keys", testKeys},
+		{"Stream", testStream},
+		{"Multipart", testMultipart},
+		{"Copy", testCopy},
+		{"Conditions", testConditions},
+		{"Versions", testVersions},
+		{"Errors", testErrors},
+		{"Input", testInput},
+		{"Credentials", testCredentials},
+		{"Region", testRegion},
+		{"Connections", testConnections},
+		{"Integrity", testIntegrity},
+		{"Retry", testRetry},
+		{"Presign", testPresign},
+		{"RequesterPays", testRequesterPays},
+		{"Capabilities", testCapabilities},
+	}
+}
+
+// env is what a row works with.
+type env struct {
+	*testing.T
+	suite  *suite
+	ctx    context.Context
+	c      *s3.Client
+	bucket string
+}
+
+// rowTimeout bounds a row: a hang is a failure that names its row.
+const rowTimeout = 3 * time.Minute
+
+func (s *suite) env(t *testing.T) *env {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), rowTimeout)
+	t.Cleanup(cancel)
+	e := &env{T: t, suite: s, ctx: ctx}
+	e.c, e.bucket = s.newClient(t)
+	return e
+}
+
+// run runs a subtest with the row's client and bucket.
+func (e *env) run(name string, f func(*env)) {
+	e.Helper()
+	e.T.Run(name, func(t *testing.T) {
+		sub := *e
+		sub.T = t
+		f(&sub)
+	})
+}
+
+// need skips the test if the server lacks a feature.
+func (e *env) need(features ...Feature) {
+	e.Helper()
+	for _, f := range features {
+		if reason, lacks := e.suite.lacks[f]; lacks {
+			e.Skipf("the server lacks %s: %s", f, reason)
+		}
+	}
+}
+
+// has tells whether the server has a feature.
+func (e *env) has(f Feature) bool {
+	_, lacks := e.suite.lacks[f]
+	return !lacks
+}
+
+// with makes a client of the same kind of server with changed options; its
+// bucket becomes e's. It skips the test if the caller of Run gave no options.
+func (e *env) with(change func(*s3.Options)) {
+	e.Helper()
+	if e.suite.configure == nil {
+		e.Skip("the options of a client are not known: s3test.Configure gives them")
+	}
+	o, bucket := e.suite.configure(e.T)
+	change(&o)
+	c, err := s3.New(o)
+	if err != nil {
+		e.Fatalf("client: %v", err)
+	}
+	e.Cleanup(c.Close)
+	e.c, e.bucket = c, bucket
+}
+
+// putInput is a PUT of body.
+func (e *env) putInput(key string, body []byte) *s3.PutInput {
+	return &s3.PutInput{Bucket: e.bucket, Key: key, Body: bytes.NewReader(body), Size: int64(len(body))}
+}
+
+// put stores an object and returns its ETag.
+func (e *env) put(key, body string) string {
+	e.Helper()
+	out, err := e.c.Put(e.ctx, e.putInput(key, []byte(body)))
+	if err != nil {
+		e.Fatalf("put %q: %v", key, err)
+	}
+	return out.ETag
+}
+
+// get reads a whole object.
+func (e *env) get(key string) string {
+	e.Helper()
+	var b bytes.Buffer
+	if _, _, err := e.c.GetTo(e.ctx, &s3.GetInput{Bucket: e.bucket, Key: key}, &b); err != nil {
+		e.Fatalf("get %q: %v", key, err)
+	}
+	return b.String()
+}
+
+// holds checks that an object has these bytes.
+func (e *env) holds(key, want string) {
+	e.Helper()
+	if got := e.get(key); got != want {
+		e.Errorf("%q holds %s, want %s", key, brief(got), brief(want))
+	}
+}
+
+// absent checks that there is no object.
+func (e *env) absent(key string) {
+	e.Helper()
+	if _, err := e.c.Head(e.ctx, &s3.HeadInput{Bucket: e.bucket, Key: key}); !errors.Is(err, s3.ErrNotFound) {
+		e.Errorf("head of absent %q: %v", key, err)
+	}
+}
+
+// fails checks that err is of this kind, and an *s3.Error that says of what.
+func (e *env) fails(what string, err, kind error) *s3.Error {
+	e.Helper()
+	var typed *s3.Error
+	switch {
+	case err == nil:
+		e.Errorf("%s: no error, want %v", what, kind)
+	case !errors.Is(err, kind):
+		e.Errorf("%s: %v, want %v", what, err, kind)
+	case !errors.As(err, &typed):
+		e.Errorf("%s: %T is no *s3.Error", what, err)
+	case typed.Op == "" || typed.Error() == "":
+		e.Errorf("%s: the error does not say which operation failed: %#v", what, typed)
+	}
+	if typed == nil {
+		typed = &s3.Error{}
+	}
+	return typed
+}
+
+// ok checks that there is no error.
+func (e *env) ok(what string, err error) {
+	e.Helper()
+	if err != nil {
+		e.Fatalf("%s: %v", what, err)
+	}
+}
+
+// quotedMD5 is the ETag of a plain PUT.
+func quotedMD5(body string) string {
+	sum := md5.Sum([]byte(body)) //nolint:gosec // an S3 ETag is an MD5
+	return `"` + hex.EncodeToString(sum[:]) + `"`
+}
+
+// brief shows a body in a message.
+func brief(s string) string {
+	if len(s) <= 40 {
+		return fmt.Sprintf("%q", s)
+	}
+	return fmt.Sprintf("%d bytes with MD5 %s", len(s), quotedMD5(s))
+}
+
+// pattern is n bytes that differ from one 251-byte period to the next, so that bytes out of place show.
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(i%251) ^ byte(i/251*31)
+	}
+	return p
+}
