@@ -141,7 +141,8 @@ func (m *Manager) Drain(ctx context.Context) error {
 			continue
 		}
 		wg.Go(func() {
-			if _, err := f.Commit(ctx); err != nil {
+			// A file that was closed meanwhile has said itself what became of it.
+			if _, err := f.Commit(ctx); err != nil && !errors.Is(err, ErrClosed) {
 				errs[i] = fmt.Errorf("commit %q: %w", f.Key(), err)
 			}
 		})

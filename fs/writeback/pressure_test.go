@@ -1,0 +1,223 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestMemoryBound streams much more than the budget through it, several files
+// at once: what they hold stays below the budget and one part each (I8).
+func TestMemoryBound(t *testing.T) {
+	const memory, files, each = 8 << 20, 4, 96 << 20
+	b := newBench(t, t.TempDir(), memory, nil)
+	b.s.discard = true
+	b.shrink(1<<20, 64<<10)
+	var most atomic.Int64
+	watch := func(op, key string) error {
+		for used := b.budget.Used(); ; {
+			was := most.Load()
+			if used <= was || most.CompareAndSwap(was, used) {
+				return nil
+			}
+		}
+	}
+	b.s.hook(watch, watch)
+	var wg sync.WaitGroup
+	for i := range files {
+		wg.Go(func() {
+			f := b.Open(OpenInput{Key: string(rune('a' + i))})
+			p := random(1<<20, uint64(i))
+			for off := int64(0); off < each; off += int64(len(p)) {
+				mustWrite(t, f, p, off)
+			}
+			mustCommit(t, f)
+			mustClose(t, f)
+		})
+	}
+	wg.Wait()
+	if got, limit := most.Load(), int64(memory+files*b.limits.part); got > limit {
+		t.Errorf("I8: %d bytes were held, at most %d are allowed", got, limit)
+	}
+	b.end(t)
+}
+
+// TestSpoolKeepsBytes writes at random over a budget far too small, with
+// nothing uploaded, and reads everything back.
+func TestSpoolKeepsBytes(t *testing.T) {
+	b := newBench(t, t.TempDir(), 1<<20, nil)
+	f := b.Open(OpenInput{Key: "k"})
+	const size = 12 << 20
+	if err := f.Truncate(context.Background(), size); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, size)
+	for i := range 400 {
+		p := random(1+i*97%90_000, uint64(i))
+		off := (i * 7_654_321) % (size - len(p))
+		mustWrite(t, f, p, int64(off))
+		copy(want[off:], p)
+		if i%50 == 0 {
+			if err := f.check(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if b.Stats().Spool == 0 {
+		t.Error("nothing is in the spool")
+	}
+	sameContent(t, "file", content(t, f), want)
+	mustCommit(t, f)
+	sameContent(t, "object", b.s.object("k"), want)
+	mustClose(t, f)
+	b.end(t)
+}
+
+// TestFullSpoolCommitsEarly: past the limit of the spool a file is committed,
+// and the writer goes on.
+func TestFullSpoolCommitsEarly(t *testing.T) {
+	b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 1 << 20 })
+	b.shrink(256<<10, 64<<10)
+	f := b.Open(OpenInput{Key: "k"})
+	want := random(10<<20, 1)
+	for off := 0; off < len(want); off += 100_000 {
+		mustWrite(t, f, want[off:min(off+100_000, len(want))], int64(off))
+	}
+	if b.Stats().EarlyCommits == 0 {
+		t.Error("no early commit")
+	}
+	copy(want[1000:], "old bytes again")
+	mustWrite(t, f, []byte("old bytes again"), 1000)
+	sameContent(t, "file", content(t, f), want)
+	mustCommit(t, f)
+	sameContent(t, "object", b.s.object("k"), want)
+	mustClose(t, f)
+	b.end(t)
+}
+
+// TestNoSpace: no spool, no S3. The write that finds no memory fails, and no
+// earlier byte is harmed. A file that may be committed reports why it could not
+// be, one without a name that there is no space.
+func TestNoSpace(t *testing.T) {
+	for _, discarded := range []bool{false, true} {
+		b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 0 })
+		b.s.hook(func(op, key string) error {
+			if op != "abort" {
+				return errFake
+			}
+			return nil
+		}, nil)
+		f := b.Open(OpenInput{Key: "k"})
+		expect := errFake
+		if discarded {
+			f.Discard()
+			expect = ErrNoSpace
+		}
+		var want []byte
+		var err error
+		for i := 0; err == nil && i < 200; i++ {
+			p := random(100_000, uint64(i))
+			if _, err = f.WriteAt(context.Background(), p, int64(len(want))); err == nil {
+				want = append(want, p...)
+			}
+		}
+		if !errors.Is(err, expect) {
+			t.Fatalf("%d bytes were taken, then: %v, want %v", len(want), err, expect)
+		}
+		if n, limit := b.budget.Used(), 1<<20+b.o.PartSize; n > limit {
+			t.Errorf("I8: %d bytes are held, at most %d are allowed", n, limit)
+		}
+		sameContent(t, "file", content(t, f), want)
+		b.s.hook(nil, nil)
+		if !discarded {
+			mustCommit(t, f)
+			sameContent(t, "object", b.s.object("k"), want)
+		}
+		mustClose(t, f)
+		b.end(t)
+	}
+}
+
+// TestWaitingWriterCanLeave: a writer that waits for memory ends with its context.
+func TestWaitingWriterCanLeave(t *testing.T) {
+	b := newBench(t, t.TempDir(), 1<<20, nil)
+	b.budget.Force(1 << 20) // readers hold everything
+	g := newGate("put")
+	b.s.hook(g.hook, nil)
+	other := b.Open(OpenInput{Key: "busy"})
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = other.Commit(context.Background()) })
+	<-g.reached
+	f := b.Open(OpenInput{Key: "k"})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := f.WriteAt(ctx, []byte("x"), 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("write: %v", err)
+	}
+	close(g.open)
+	wg.Wait()
+	// With nothing on its way the least memory is forced, so that writers progress.
+	mustWrite(t, f, []byte("x"), 0)
+	b.budget.Release(1 << 20)
+	mustClose(t, other)
+	mustClose(t, f)
+	b.end(t)
+}
+
+func TestSpoolFile(t *testing.T) {
+	dir := t.TempDir()
+	s := newSpool(dir+"/spool", 1<<20)
+	defer s.close()
+	a, err := s.alloc(5000)
+	if err != nil || a.size != 8192 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if err := s.write(a, []byte("bytes")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir + "/spool"); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("spool directory: %v, %v", info.Mode(), err)
+	}
+	if left, _ := os.ReadDir(dir + "/spool"); len(left) != 0 {
+		t.Error("the spool file has a name")
+	}
+	p := make([]byte, 5)
+	if err := s.read(p, a.off); err != nil || string(p) != "bytes" {
+		t.Errorf("%q, %v", p, err)
+	}
+	s.release(a)
+	if again, _ := s.alloc(8000); again != a {
+		t.Errorf("slot %+v, want %+v again", again, a)
+	}
+	if _, err := s.alloc(1); err != nil {
+		t.Error(err)
+	}
+	for range 8 {
+		_, err = s.alloc(128 << 10)
+	}
+	if !errors.Is(err, ErrNoSpace) {
+		t.Errorf("past the limit: %v", err)
+	}
+}
+
+func TestSpoolDirectoryFails(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/spool", nil, 0o600); err != nil { // a file where a directory must be
+		t.Fatal(err)
+	}
+	b := newBench(t, dir, 1<<20, nil)
+	b.shrink(256<<10, 64<<10)
+	f := b.Open(OpenInput{Key: "k"})
+	want := random(4<<20, 1)
+	for off := 0; off < len(want); off += 64 << 10 {
+		mustWrite(t, f, want[off:off+64<<10], int64(off)) // early commits carry it
+	}
+	mustCommit(t, f)
+	sameContent(t, "object", b.s.object("k"), want)
+	mustClose(t, f)
+	b.end(t)
+}
