@@ -64,14 +64,17 @@ var enabledHeader = []string{"ENABLED"}
 // a request for a range with the whole object.
 func (out *GetOutput) place(resp *response, in *GetInput) error {
 	out.Length = resp.length
-	if resp.length < 0 {
-		return errNoLength
-	}
 	if resp.status != http.StatusPartialContent {
+		if resp.length < 0 {
+			return errNoLength
+		}
 		return out.narrow(in.Range)
 	}
 	first, last, size, ok := parseContentRange(first(resp.header, "Content-Range"))
-	if !ok || last-first+1 != resp.length {
+	if resp.length < 0 {
+		out.Length = last - first + 1 // sent in chunks, which mark their end
+	}
+	if !ok || last-first+1 != out.Length {
 		return errBadContentRange
 	}
 	if in.Range.set && in.Range.first >= 0 && first != in.Range.first ||

@@ -12,6 +12,7 @@ import (
 var (
 	errNoLength        = errors.New("answer has no length")
 	errBadContentRange = errors.New("answer has another range than was asked for")
+	errOtherVersion    = errors.New("object changed while it was read")
 	errRangeIgnored    = errors.New("server ignores ranges")
 )
 
@@ -124,13 +125,20 @@ func (b *getBody) reopen() {
 	}
 	var out GetOutput
 	out.Size = resp.length
-	if err := out.place(resp, &in); err == nil && out.Length == b.left &&
-		first(resp.header, "Etag") == b.out.ETag {
+	err = out.place(resp, &in)
+	if err == nil && out.Length != b.left {
+		err = errBadContentRange
+	}
+	switch {
+	case first(resp.header, "Etag") != b.out.ETag:
+		b.err = b.fail(errOtherVersion, ErrPreconditionFailed)
+	case err != nil:
+		b.err = b.fail(err, ErrTransient)
+	default:
 		b.src = resp.body
 		return
 	}
 	resp.body.Close()
-	b.err = b.fail(errBadContentRange, ErrPreconditionFailed)
 }
 
 var errBodyClosed = errors.New("read of a closed body")

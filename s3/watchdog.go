@@ -51,7 +51,9 @@ func (w *watchdog) progress(n int, more bool) {
 	defer w.mu.Unlock()
 	now := time.Now()
 	w.moved += int64(n)
-	w.left -= now.Sub(w.begun)
+	if !w.begun.IsZero() { // zero: a request's first bytes, which await has watched for
+		w.left -= now.Sub(w.begun)
+	}
 	w.begun = now
 	if w.moved >= stallBytes {
 		w.moved, w.left = 0, w.stall
