@@ -437,7 +437,11 @@ func (n *Namespace) kickDeleted(id string) {
 func (n *Namespace) isHidden(e Entry) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.hidden[e.ID()] != nil
+	if n.hidden[e.ID()] == nil {
+		return false
+	}
+	dir, rel := n.rowOf(e)
+	return n.pending[dir][rel] == nil // made again since
 }
 
 // FlushDir waits for the deletes in a directory and reports the first failure

@@ -224,7 +224,10 @@ func (l *Lister) take(fetched []*page) ([]line, bool) {
 	}
 	lines := make([]line, 0, last-i)
 	for ; i < last; i++ {
-		lines = append(lines, line{rel: p.rel(&p.rows[i]), entry: n.entry(p, &p.rows[i])})
+		rel := p.rel(&p.rows[i])
+		if n.hidden[rowID(l.base, rel)] == nil {
+			lines = append(lines, line{rel: rel, entry: n.entry(p, &p.rows[i])})
+		}
 	}
 	lines = n.mergePending(lines, l.base, l.rel, upto, l.begun, all && l.stem == "")
 	l.rel, l.begun, l.end = upto, true, all

@@ -42,6 +42,9 @@ func (n *Namespace) renameDir(ctx context.Context, in RenameInput, key string) (
 			return RenameOutput{}, err
 		}
 	}
+	if err := n.WaitDeleted(ctx, strings.TrimSuffix(key, "/")); err != nil {
+		return RenameOutput{}, err
+	}
 	for _, prefix := range []string{old, key} {
 		if err := n.waitBelow(ctx, prefix); err != nil {
 			return RenameOutput{}, err
