@@ -35,7 +35,6 @@ type invocation struct {
 	stdout io.Writer
 
 	// The rest comes from mount(8), see helper.go.
-	helper bool
 	fake   bool // check the command line, mount nothing
 	sloppy bool // ignore unknown names in -o
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -35,46 +36,59 @@ func isHelper(argv0 string) bool {
 //
 // (mount(8), "EXTERNAL HELPERS") and rewrites it to one of s3mount's own.
 func parseHelper(in invocation) (invocation, error) {
-	in.helper = true
-	var rest, lists []string
-	args := in.args[1:]
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
+	var lists, rest []string
+	for args := in.args[1:]; len(args) > 0; {
+		arg := args[0]
+		args = args[1:]
 		if len(arg) < 2 || arg[0] != '-' || strings.HasPrefix(arg, "--") {
 			rest = append(rest, arg)
 			continue
 		}
-		for j := 1; j < len(arg); j++ {
-			switch letter := arg[j]; letter {
-			case 's':
-				in.sloppy = true
-			case 'f':
-				in.fake = true
-			case 'n', 'v': // there is no mtab to leave alone, and nothing more to say
-			case 'o', 't', 'N':
-				value := arg[j+1:]
-				if value == "" {
-					if i++; i == len(args) {
-						return in, fail(exitUsage, "-%c needs a value", letter)
-					}
-					value = args[i]
-				}
-				if letter == 'N' {
-					return in, fail(exitUsage, "cannot mount into another mount namespace: enter it first, with nsenter --mount=%s", value)
-				}
-				if letter == 'o' {
-					lists = append(lists, "-o", value)
-				}
-				j = len(arg)
-			default:
-				return in, fail(exitUsage, "unknown option -%c: this is the helper of mount(8); for s3mount's own options call s3mount", letter)
-			}
+		list, left, err := in.helperLetters(arg[1:], args)
+		if err != nil {
+			return in, err
 		}
+		if list != "" {
+			lists = append(lists, "-o", list)
+		}
+		args = left
 	}
-	if len(rest) == 1 && (rest[0] == "--help" || rest[0] == "--version") {
+	if len(rest) == 1 && strings.HasPrefix(rest[0], "--") { // --help, --version
 		in.args = append(in.args[:1:1], rest...)
 		return in, nil
 	}
-	in.args = append(append(append(in.args[:1:1], lists...), "--"), rest...)
+	in.args = slices.Concat(in.args[:1], lists, []string{"--"}, rest)
 	return in, nil
+}
+
+// helperLetters reads one group of letters, such as the sfo of -sfo LIST. It
+// returns the list of -o, if it is there, and the arguments that are left.
+func (in *invocation) helperLetters(letters string, args []string) (list string, left []string, err error) {
+	for i := range len(letters) {
+		switch letter := letters[i]; letter {
+		case 's':
+			in.sloppy = true
+		case 'f':
+			in.fake = true
+		case 'n', 'v': // there is no mtab to leave alone, and nothing more to say
+		case 'o', 't', 'N':
+			value := letters[i+1:]
+			if value == "" && len(args) == 0 {
+				return "", nil, fail(exitUsage, "-%c needs a value", letter)
+			}
+			if value == "" {
+				value, args = args[0], args[1:]
+			}
+			switch letter {
+			case 'N':
+				return "", nil, fail(exitUsage, "cannot mount into another mount namespace: enter it first, with nsenter --mount=%s", value)
+			case 't': // there is only one type
+				value = ""
+			}
+			return value, args, nil
+		default:
+			return "", nil, fail(exitUsage, "unknown option -%c: this is the helper of mount(8); for s3mount's own options call s3mount", letter)
+		}
+	}
+	return "", args, nil
 }

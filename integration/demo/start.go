@@ -127,7 +127,8 @@ func (d demo) show(endpoint string) error {
 		"cat hello.txt",
 		"mv papers/2026 papers/archive",
 		"echo 'A second line.' >> hello.txt",
-		"find . -type f -size -1k -exec cat {} +",
+		"cat hello.txt",
+		"find . -type f",
 		"df -h --output=source,fstype,target .",
 	} {
 		if dir, ok := strings.CutPrefix(command, "cd "); ok {

@@ -19,7 +19,8 @@ import (
 // long as something is mounted in it.
 func (d demo) stop() error {
 	if _, err := os.Stat(d.dir); errors.Is(err, os.ErrNotExist) {
-		return errors.New("there is no demo to stop")
+		fmt.Println("There is no demo to stop.")
+		return nil
 	}
 	if err := d.unmount(); err != nil {
 		return err
