@@ -56,7 +56,9 @@ func New(o Options) (*Client, error) {
 		slots:    make(chan struct{}, o.Connections),
 	}
 	c.integrity.init(o, e)
-	if _, ok := o.Credentials.(interface{ Invalidate() }); o.Credentials != nil && !ok {
+	if aws.IsCredentialsProvider(o.Credentials, aws.AnonymousCredentials{}) {
+		c.opts.Credentials = nil
+	} else if _, ok := o.Credentials.(interface{ Invalidate() }); o.Credentials != nil && !ok {
 		c.opts.Credentials = aws.NewCredentialsCache(o.Credentials)
 	}
 	c.transport = newTransport(o, c.pool)

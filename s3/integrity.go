@@ -229,7 +229,7 @@ func (p *payload) weaken(e *Error) bool {
 	switch {
 	case p.trailer():
 		p.state = checksumHeader
-	case p.state == checksumUnknown || p.state == checksumHeader && p.known != checksumHeader:
+	case p.state == checksumUnknown || p.state == checksumHeader && (p.known != checksumHeader || p.plainPart):
 		p.state = checksumMD5
 	default:
 		return false
