@@ -27,6 +27,7 @@ var errnoTable = [...]struct {
 	{namespace.ErrStale, syscall.ESTALE},
 	{writeback.ErrNoSpace, syscall.ENOSPC},
 	{writeback.ErrTooLarge, syscall.EFBIG},
+	{writeback.ErrNoData, syscall.ENXIO},
 	{namespace.ErrNotEmpty, syscall.ENOTEMPTY},
 	{namespace.ErrExists, syscall.EEXIST},
 	{namespace.ErrNotDir, syscall.ENOTDIR},

@@ -33,6 +33,7 @@ func TestErrno(t *testing.T) {
 		{writeback.ErrConflict, syscall.ESTALE},
 		{writeback.ErrNoSpace, syscall.ENOSPC},
 		{writeback.ErrTooLarge, syscall.EFBIG},
+		{writeback.ErrNoData, syscall.ENXIO},
 		{namespace.ErrNotEmpty, syscall.ENOTEMPTY},
 		{namespace.ErrNameTooLong, syscall.ENAMETOOLONG},
 		{namespace.ErrExists, syscall.EEXIST},

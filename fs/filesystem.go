@@ -58,7 +58,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 		return nil, fmt.Errorf("start writeback: %w", err)
 	}
 	f.inodes = newInodes(f.ns.Root())
-	f.attrs = newAttrQueue(f.inodes, f.flushAttrs)
+	f.attrs = newAttrQueue(f.inodes, o.Connections, f.flushAttrs)
 	return f, nil
 }
 
