@@ -227,10 +227,14 @@ func (p *payload) weaken(e *Error) bool {
 		return false
 	}
 	switch {
+	case p.state == checksumMD5 || p.state == checksumOff:
+		return false
+	case p.plainPart || p.state == checksumUnknown:
+		p.state = checksumMD5
 	case p.trailer():
 		p.state = checksumHeader
-	case p.state == checksumUnknown || p.state == checksumHeader && (p.known != checksumHeader || p.plainPart):
-		p.state = checksumMD5
+	case p.state == checksumHeader && p.known != checksumHeader:
+		p.state = checksumMD5 // neither trailer nor header
 	default:
 		return false
 	}
