@@ -33,9 +33,9 @@ func checkParts(t tb, l limits, size int64, parts []part) {
 func TestPlanParts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := limits{
-			part:    rapid.Int64Range(5, 40).Draw(t, "part"),
-			max:     rapid.Int64Range(400, 5000).Draw(t, "max"),
-			parts:   rapid.IntRange(20, 100).Draw(t, "parts"),
+			part:  rapid.Int64Range(5, 40).Draw(t, "part"),
+			max:   rapid.Int64Range(400, 5000).Draw(t, "max"),
+			parts: rapid.IntRange(20, 100).Draw(t, "parts"),
 		}
 		l.min = rapid.Int64Range(1, l.part).Draw(t, "min")
 		l.copyMax = rapid.Int64Range(l.min, 300).Draw(t, "copyMax")

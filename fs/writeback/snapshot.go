@@ -2,9 +2,6 @@ package writeback
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"sort"
 )
 
@@ -77,82 +74,31 @@ func (s *snapshot) kept() []span {
 	return out
 }
 
-// body reads [off, off+n) of a snapshot. It can be sent again: it is an
-// io.Seeker over what the snapshot froze. Chunks may move to the spool between
-// two reads.
-type body struct {
-	ctx      context.Context // of the request; reads of the base end with it
-	s        *snapshot
-	off, end int64
-	at       int64
-	moved    func() // called after each read: the request is not stuck
-	err      error  // what a read failed with: tells our failures from the server's
-	sums     *sums  // of all bytes, once they were read in order; nil: not wanted
-	summed   int64  // where the sums have got to
-}
-
-// body makes a reader of [off, off+n) whose reads of the base end with ctx.
-func (s *snapshot) body(ctx context.Context, off, n int64) *body {
-	return &body{ctx: ctx, s: s, off: off, end: off + n, at: off, moved: func() {}}
-}
-
-// Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	if b.at >= b.end {
-		return 0, io.EOF
-	}
-	p = p[:min(int64(len(p)), b.end-b.at)]
-	n, err := b.s.readSome(b.ctx, p, b.at)
-	if err != nil {
-		b.err = err
-		return 0, err
-	}
-	if b.sums != nil && b.at <= b.summed && b.summed < b.at+int64(n) {
-		_, _ = b.sums.Write(p[b.summed-b.at : n])
-		b.summed = b.at + int64(n)
-	}
-	b.at += int64(n)
-	b.moved()
-	return n, nil
-}
-
-// Seek implements io.Seeker.
-func (b *body) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekStart:
-		offset += b.off
-	case io.SeekCurrent:
-		offset += b.at
-	case io.SeekEnd:
-		offset += b.end
-	default:
-		return 0, errors.New("seek body: invalid whence")
-	}
-	if offset < b.off {
-		return 0, fmt.Errorf("seek body: negative position %d", offset-b.off)
-	}
-	b.at = offset
-	return b.at - b.off, nil
-}
-
 // readSome reads from off up to the end of the extent or gap that is there.
 func (s *snapshot) readSome(ctx context.Context, p []byte, off int64) (int, error) {
-	i := sort.Search(len(s.exts), func(i int) bool { return s.exts[i].end() > off })
-	if i < len(s.exts) && s.exts[i].off <= off {
-		e := s.exts[i]
-		e = e.sub(off, min(e.end(), off+int64(len(p))))
+	e, ok := s.at(off)
+	e = e.sub(off, off+int64(len(p)))
+	switch {
+	case ok:
 		return int(e.n), s.readExtent(p[:e.n], e)
-	}
-	n := int64(len(p))
-	if i < len(s.exts) {
-		n = min(n, s.exts[i].off-off)
-	}
-	if off < s.baseLen {
-		n = min(n, s.baseLen-off)
+	case off < s.baseLen:
+		n := min(e.n, s.baseLen-off)
 		return int(n), s.base.read(ctx, p[:n], off)
 	}
-	clear(p[:n])
-	return int(n), nil
+	clear(p[:e.n])
+	return int(e.n), nil
+}
+
+// at returns the extent at off. If there is none it returns false and the gap.
+func (s *snapshot) at(off int64) (e extent, ok bool) {
+	i := sort.Search(len(s.exts), func(i int) bool { return s.exts[i].end() > off })
+	switch {
+	case i == len(s.exts):
+		return extent{off: off, n: s.end - off}, false
+	case s.exts[i].off > off:
+		return extent{off: off, n: s.exts[i].off - off}, false
+	}
+	return s.exts[i], true
 }
 
 // readExtent copies e's bytes out of memory or the spool.
@@ -161,18 +107,29 @@ func (s *snapshot) readExtent(p []byte, e extent) error {
 		clear(p)
 		return nil
 	}
-	s.f.mu.Lock()
-	s.f.pin(e.c)
-	mem, at := e.c.mem, e.c.slot.off
-	s.f.mu.Unlock()
-	var err error
+	mem, at := s.hold(e)
+	defer s.letGo(e)
 	if mem != nil {
-		copy(p, mem[e.at:])
-	} else {
-		err = s.f.m.spool.read(p, at+int64(e.at))
+		copy(p, mem)
+		return nil
 	}
+	return s.f.m.spool.read(p, at)
+}
+
+// hold keeps e's bytes where they are until letGo, and returns them if they are
+// in memory, or else where they are in the spool.
+func (s *snapshot) hold(e extent) (mem []byte, at int64) {
 	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	s.f.pin(e.c)
+	if e.c.mem != nil {
+		return e.c.mem[e.at : e.at+int(e.n)], 0
+	}
+	return nil, e.c.slot.off + int64(e.at)
+}
+
+func (s *snapshot) letGo(e extent) {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
 	s.f.unpin(e.c)
-	s.f.mu.Unlock()
-	return err
 }

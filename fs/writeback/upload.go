@@ -93,7 +93,7 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 			ObjectOptions: t.object, IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch})
 		return err
 	})
-	if b.err != nil { // ours: the server never had the bytes
+	if err != nil && b.err != nil { // ours: the server never had the bytes
 		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, b.err))
 	}
 	return f.m.judge(ctx, t, r.size(), out, err, func(info *s3.ObjectInfo) (bool, error) {
@@ -233,7 +233,7 @@ func (m *Manager) sendPart(ctx context.Context, id s3.UploadID, snap *snapshot, 
 			Body: b, Size: p.n, SSE: sse})
 		return err
 	})
-	if b.err != nil {
+	if err != nil && b.err != nil {
 		err = b.err
 	}
 	if err != nil {

@@ -1,0 +1,113 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/s3mount/s3mount/cache"
+)
+
+// body reads [off, off+n) of a snapshot. It can be sent again: it is an
+// io.Seeker over what the snapshot froze. Chunks may move to the spool between
+// two reads.
+type body struct {
+	ctx      context.Context // of the request; reads of the base end with it
+	s        *snapshot
+	off, end int64
+	at       int64
+	moved    func() // called after each read: the request is not stuck
+	err      error  // what a read failed with: tells our failures from the server's
+	sums     *sums  // of all bytes, once they were read in order; nil: not wanted
+	summed   int64  // where the sums have got to
+	buf      []byte // for WriteTo, of what is not in memory
+}
+
+// body makes a reader of [off, off+n) whose reads of the base end with ctx.
+func (s *snapshot) body(ctx context.Context, off, n int64) *body {
+	return &body{ctx: ctx, s: s, off: off, end: off + n, at: off, moved: func() {}}
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.at >= b.end {
+		return 0, io.EOF
+	}
+	p = p[:min(int64(len(p)), b.end-b.at)]
+	n, err := b.s.readSome(b.ctx, p, b.at)
+	if err != nil {
+		b.err = err
+		return 0, err
+	}
+	b.took(p[:n])
+	return n, nil
+}
+
+// took accounts for bytes that were read.
+func (b *body) took(p []byte) {
+	end := b.at + int64(len(p))
+	if b.sums != nil && b.at <= b.summed && b.summed < end {
+		_, _ = b.sums.Write(p[b.summed-b.at:])
+		b.summed = end
+	}
+	b.at = end
+	b.moved()
+}
+
+// WriteTo implements io.WriterTo: bytes in memory go to w without a copy.
+func (b *body) WriteTo(w io.Writer) (total int64, err error) {
+	for b.at < b.end {
+		n, err := b.writeSome(w)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// writeSome writes one extent, or a piece of what is not in memory.
+func (b *body) writeSome(w io.Writer) (int, error) {
+	if e, ok := b.s.at(b.at); ok && e.c != nil {
+		e = e.sub(b.at, b.end)
+		mem, _ := b.s.hold(e)
+		defer b.s.letGo(e)
+		if mem != nil {
+			n, err := w.Write(mem)
+			b.took(mem[:n])
+			return n, err
+		}
+	}
+	if b.buf == nil {
+		b.buf = make([]byte, cache.BlockSize)
+	}
+	p := b.buf[:min(int64(len(b.buf)), b.end-b.at)]
+	n, err := b.s.readSome(b.ctx, p, b.at)
+	if err != nil {
+		b.err = err
+		return 0, err
+	}
+	n, err = w.Write(p[:n])
+	b.took(p[:n])
+	return n, err
+}
+
+// Seek implements io.Seeker.
+func (b *body) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekStart:
+		offset += b.off
+	case io.SeekCurrent:
+		offset += b.at
+	case io.SeekEnd:
+		offset += b.end
+	default:
+		return 0, errors.New("seek body: invalid whence")
+	}
+	if offset < b.off {
+		return 0, fmt.Errorf("seek body: negative position %d", offset-b.off)
+	}
+	b.at = offset
+	return b.at - b.off, nil
+}
