@@ -30,7 +30,7 @@ func (f *filesystem) commit(ctx context.Context, n *inode) error {
 // commitNow is commit for callers that have the inode's turn.
 func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	n.mu.Lock()
-	file, unlinked, key, object := n.file, n.unlinked, n.entry.Key, n.objectOptions()
+	file, unlinked, key, object := n.file, n.unlinked, n.entry.Key, f.objectOptions(n)
 	n.mu.Unlock()
 	if file == nil || unlinked {
 		return nil
@@ -91,12 +91,14 @@ func (n *inode) owesAttrs(v writeback.Version) bool {
 
 // objectOptions are what a PUT of the inode carries beside the bytes; n.mu is
 // held.
-func (n *inode) objectOptions() s3.ObjectOptions {
+func (f *filesystem) objectOptions(n *inode) s3.ObjectOptions {
 	o := n.foreign
 	if o.ContentType == "" {
 		o.ContentType = contentType(n.entry.Key)
 	}
-	o.Metadata = n.entry.Attr.MergeMetadata(n.kind, n.foreign.Metadata)
+	if f.o.Posix != string(namespace.PosixOff) {
+		o.Metadata = n.entry.Attr.MergeMetadata(n.kind, n.foreign.Metadata)
+	}
 	return o
 }
 

@@ -67,8 +67,10 @@ func (o Options) namespaceOptions() namespace.Options {
 		Bucket: o.Bucket, Prefix: o.Prefix,
 		TTL:      o.MetadataTTL,
 		FilePerm: o.FileMode, DirPerm: o.DirMode, UID: o.UID, GID: o.GID,
-		StateDir: filepath.Join(o.StateDir, "rename"),
-		Logger:   o.Logger,
+		Posix:      namespace.Posix(o.Posix),
+		StateDir:   filepath.Join(o.StateDir, "rename"),
+		DeleteSync: o.Delete == deleteSync,
+		Logger:     o.Logger,
 	}
 	n.Defaults()
 	return n
@@ -88,6 +90,7 @@ func (f *filesystem) writebackOptions() writeback.Options {
 	w.OpenBase = func(v writeback.Version) writeback.BaseReader {
 		return f.reads.OpenVersion(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size})
 	}
+	w.Conflict = writeback.ConflictPolicy(f.o.Conflict)
 	w.Logger = f.o.Logger
 	return w
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -330,4 +331,20 @@ func (k *kernel) wantNoObject(key string) {
 	if _, _, ok := k.srv.Object(testBucket, key); ok {
 		k.t.Errorf("S3 still has the object %q", key)
 	}
+}
+
+// keys lists what S3 holds, but for the hints of the attribute index.
+func (k *kernel) keys() []string {
+	return slices.DeleteFunc(k.srv.Keys(testBucket), func(key string) bool { return strings.HasPrefix(key, ".s3mount/attrs/") })
+}
+
+// requests counts those of a kind, but for the hints of the attribute index.
+func (k *kernel) requests(kind string) int {
+	n := 0
+	for _, r := range k.srv.Log() {
+		if r.Kind == kind && !strings.HasPrefix(r.Key, ".s3mount/attrs/") {
+			n++
+		}
+	}
+	return n
 }

@@ -151,7 +151,7 @@ func (f *filesystem) dirty(n *inode) *writeback.File {
 			Key:    e.Key,
 			Base:   &writeback.Version{Key: e.Key, ETag: e.ETag, Size: e.Size, VersionID: e.VersionID},
 			Reader: n.base,
-			Object: n.objectOptions(),
+			Object: f.objectOptions(n),
 		})
 	}
 	return n.file

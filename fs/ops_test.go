@@ -24,7 +24,7 @@ func TestCreateWriteCloseRead(t *testing.T) {
 	if got := k.cat("hello.txt"); got != "hello" {
 		t.Errorf("read %q", got)
 	}
-	if got := k.srv.Requests()["PutObject"]; got != 1 {
+	if got := k.requests("PutObject"); got != 1 {
 		t.Errorf("%d PUTs for one small file, want 1", got)
 	}
 	a, st := k.stat("hello.txt")
@@ -41,7 +41,7 @@ func TestEmptyFileIsOnePut(t *testing.T) {
 	k := newKernel(t)
 	k.put("empty", "")
 	k.wantObject("empty", "")
-	if got := k.srv.Requests()["PutObject"]; got != 1 {
+	if got := k.requests("PutObject"); got != 1 {
 		t.Errorf("%d PUTs, want 1", got)
 	}
 }
@@ -176,7 +176,7 @@ func TestUnlinkedStaysOpen(t *testing.T) {
 			if err := k.f.ns.Drain(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if keys := k.srv.Keys(testBucket); len(keys) != 0 {
+			if keys := k.keys(); len(keys) != 0 {
 				t.Errorf("S3 still has %q", keys)
 			}
 		})
@@ -214,9 +214,8 @@ func TestRenameUnsaved(t *testing.T) {
 	k.close(fh)
 	k.wantObject("target", "new")
 	k.wantNoObject("tmp")
-	r := k.srv.Requests()
-	if r["PutObject"] != 1 || r["CopyObject"] != 0 {
-		t.Errorf("requests: %v, want one PutObject and no CopyObject", r)
+	if puts, copies := k.requests("PutObject"), k.requests("CopyObject"); puts != 1 || copies != 0 {
+		t.Errorf("%d PutObject and %d CopyObject, want one and none", puts, copies)
 	}
 }
 
@@ -269,7 +268,7 @@ func TestRenameDirectory(t *testing.T) {
 	k.wantObject("e/a", "A")
 	k.wantObject("e/sub/b", "B")
 	k.wantObject("e/c", "Cmore")
-	for _, key := range k.srv.Keys(testBucket) {
+	for _, key := range k.keys() {
 		if strings.HasPrefix(key, "d/") {
 			t.Errorf("S3 still has %q", key)
 		}
@@ -295,7 +294,7 @@ func TestDirectories(t *testing.T) {
 	if err := k.f.drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if keys := k.srv.Keys(testBucket); len(keys) != 0 {
+	if keys := k.keys(); len(keys) != 0 {
 		t.Errorf("S3 still has %q", keys)
 	}
 }
@@ -363,9 +362,8 @@ func TestAttributesRideOnThePut(t *testing.T) {
 	if err := k.f.drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r := k.srv.Requests()
-	if r["PutObject"] != 1 || r["CopyObject"] != 0 {
-		t.Errorf("requests: %v, want one PutObject and no CopyObject", r)
+	if puts, copies := k.requests("PutObject"), k.requests("CopyObject"); puts != 1 || copies != 0 {
+		t.Errorf("%d PutObject and %d CopyObject, want one and none", puts, copies)
 	}
 	if a, _ := remount(t, k.srv).stat("f"); a.Mode&0o7777 != 0o600 {
 		t.Errorf("mode on another mount: %o", a.Mode)

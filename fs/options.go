@@ -6,7 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/writeback"
 )
 
 // Options say what is mounted and within which bounds. Start from
@@ -24,6 +28,16 @@ type Options struct {
 	// permission bits (07777) of what S3 knows no mode of.
 	UID, GID          uint32
 	FileMode, DirMode uint32
+
+	// Posix says which attributes are kept on objects: "auto", "full" or "off"
+	// (namespace.Posix).
+	Posix string
+	// Conflict says what becomes of a change that was built on a version that
+	// someone else has replaced: "error", "overwrite" or "keep-both"
+	// (writeback.ConflictPolicy).
+	Conflict string
+	// Delete is "gather" (unlinks wait a moment and share requests) or "sync".
+	Delete string
 
 	// MetadataTTL is how long names and attributes may be stale, at most.
 	MetadataTTL time.Duration
@@ -50,6 +64,12 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// The values of Options.Delete.
+const (
+	deleteGather = "gather"
+	deleteSync   = "sync"
+)
+
 const (
 	// defaultTTL is what --metadata-ttl promises when nothing is said.
 	defaultTTL = 60 * time.Second
@@ -71,6 +91,7 @@ func DefaultOptions() Options {
 	return Options{
 		UID: uint32(os.Getuid()), GID: uint32(os.Getgid()),
 		FileMode: 0o644, DirMode: 0o755,
+		Posix: string(namespace.PosixAuto), Conflict: string(writeback.ConflictError), Delete: deleteGather,
 		MetadataTTL: defaultTTL,
 		MemoryLimit: defaultMemory,
 		Connections: defaultConnections,
@@ -90,6 +111,13 @@ func (o Options) Validate() error {
 		return fmt.Errorf("--file-mode %#o: only permission bits (07777) may be set", o.FileMode)
 	case o.DirMode&^0o7777 != 0:
 		return fmt.Errorf("--dir-mode %#o: only permission bits (07777) may be set", o.DirMode)
+	case !slices.Contains([]namespace.Posix{namespace.PosixAuto, namespace.PosixFull, namespace.PosixOff}, namespace.Posix(o.Posix)):
+		return fmt.Errorf("--posix %q: must be auto, full or off", o.Posix)
+	case !slices.Contains([]writeback.ConflictPolicy{writeback.ConflictError, writeback.ConflictOverwrite, writeback.ConflictKeepBoth},
+		writeback.ConflictPolicy(o.Conflict)):
+		return fmt.Errorf("--conflict %q: must be error, overwrite or keep-both", o.Conflict)
+	case o.Delete != deleteGather && o.Delete != deleteSync:
+		return fmt.Errorf("--delete %q: must be gather or sync", o.Delete)
 	case o.MetadataTTL < 0:
 		return fmt.Errorf("--metadata-ttl %v: must not be negative", o.MetadataTTL)
 	case o.MemoryLimit < minMemory:

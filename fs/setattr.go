@@ -163,7 +163,7 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	fresh := size == 0 && n.file == nil && !n.unlinked
 	if fresh {
 		n.foreign = s3.ObjectOptions{}
-		n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Object: n.objectOptions()})
+		n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n)})
 	}
 	file, key := f.dirty(n), n.entry.Key
 	n.touch()

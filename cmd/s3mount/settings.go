@@ -46,6 +46,7 @@ func defaultSettings() *settings {
 		logLevel:  "info",
 		logFormat: "text",
 	}
+	s.s3.Deadline = s3.Options{}.Defaults().Deadline
 	s.fs.StateDir = defaultStateDir(os.Geteuid(), os.Getenv)
 	return s
 }
