@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"testing"
 	"time"
@@ -48,6 +49,7 @@ func remote(t *testing.T, srv *s3test.Server, faults *s3test.Faults) (*Manager, 
 	o.Bucket = "bucket"
 	o.SpoolDir, o.RecoveryDir, o.StateDir = dir+"/spool", dir+"/recovery", dir+"/state"
 	o.PartSize = s3.MinPartSize
+	o.Logger = slog.New(slog.DiscardHandler)
 	o.OpenBase = func(v Version) BaseReader { return getReader{c, v} }
 	m, err := New(c, cache.NewPool(cache.NewBudget(64<<20)), o)
 	if err != nil {

@@ -30,6 +30,7 @@ type File struct {
 	run       *run    // the running commit
 	stream    *stream // the upload that runs while the file is written
 	snaps     int     // snapshots that are not released
+	pins      int     // of all chunks
 }
 
 // newFile makes a file that m knows already.
@@ -162,10 +163,14 @@ func (f *File) settle(c *chunk) {
 }
 
 // pin keeps c where it is until unpin, so that its bytes can be read without the lock.
-func (f *File) pin(c *chunk) { c.pins++ }
+func (f *File) pin(c *chunk) {
+	c.pins++
+	f.pins++
+}
 
 func (f *File) unpin(c *chunk) {
 	c.pins--
+	f.pins--
 	f.settle(c)
 }
 
@@ -214,7 +219,7 @@ func (f *File) checkChunks() error {
 		}
 		mem += int64(cap(c.mem))
 	}
-	if f.snaps == 0 && mem != f.mem {
+	if f.snaps == 0 && f.pins == 0 && mem != f.mem {
 		return fmt.Errorf("I9: %d bytes of memory are counted, %d are there", f.mem, mem)
 	}
 	return nil
