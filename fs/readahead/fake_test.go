@@ -2,11 +2,11 @@ package readahead
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -77,6 +77,12 @@ func (s *fakeStore) rename(from, to string) {
 	delete(s.objects, from)
 }
 
+func (s *fakeStore) sentSoFar() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
 // stripETag makes an object have none.
 func (s *fakeStore) stripETag(key string) {
 	s.mu.Lock()
@@ -86,16 +92,20 @@ func (s *fakeStore) stripETag(key string) {
 	s.objects[key] = o
 }
 
+// noise is what all content is cut from. Its length is a prime, so that no two
+// blocks of an object are the same.
+var noise = sync.OnceValue(func() []byte {
+	p := make([]byte, 1048583)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(p)
+	return p
+})
+
 // content writes the bytes at off of the object with this seed into p.
 func content(seed uint64, off int64, p []byte) {
-	var word [8]byte
+	at := (uint64(off) + seed*7919) % uint64(len(noise()))
 	for len(p) > 0 {
-		x := seed*0x9E3779B97F4A7C15 + uint64(off/8)
-		x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
-		x = (x ^ x>>27) * 0x94D049BB133111EB
-		binary.LittleEndian.PutUint64(word[:], x^x>>31)
-		n := copy(p, word[off%8:])
-		p, off = p[n:], off+int64(n)
+		n := copy(p, noise()[at:])
+		p, at = p[n:], 0
 	}
 }
 
