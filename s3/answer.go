@@ -65,13 +65,16 @@ func (x *exchange) answerError(resp *response) *Error {
 	e.RetryAfter = retryAfter(first(h, "Retry-After"), time.Now())
 	e.serverTime, _ = http.ParseTime(first(h, "Date"))
 	body, err := io.ReadAll(io.LimitReader(resp.body, maxErrorBody))
-	if perr := parseError(body, e); perr != nil && e.Message == "" && err == nil && x.k.method != http.MethodHead {
+	foreign := false
+	if perr := parseError(body, e); perr != nil && err == nil {
+		foreign = true
 		e.Message = "answer is not S3's: " + firstLine(body)
 	}
 	e.setLocation(first(h, "Location"))
 	e.classify()
-	if e.kind == nil && e.Code == "" && resp.status == http.StatusBadRequest && x.ctx.Err() == nil && err != nil {
-		e.kind, e.retry, e.Err = ErrTransient, true, err
+	if foreign && e.kind == ErrNotFound {
+		// A proxy's: it tells nothing of the object.
+		e.kind, e.retry = ErrTransient, true
 	}
 	return e
 }

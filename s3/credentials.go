@@ -103,8 +103,8 @@ func (p *defaultProvider) Retrieve(ctx context.Context) (aws.Credentials, error)
 }
 
 // current returns the chain, made anew if a file has changed. A file that
-// cannot be read just now, as when it is being written, leaves the old one
-// until the next look.
+// gives no credentials just now, as when it is being written, leaves the old
+// one until the next look.
 func (p *defaultProvider) current(ctx context.Context) aws.CredentialsProvider {
 	p.mu.Lock()
 	chain, stamp := p.chain, p.stamp
@@ -121,6 +121,9 @@ func (p *defaultProvider) current(ctx context.Context) aws.CredentialsProvider {
 		return chain
 	}
 	fresh, err := loadChain(ctx, p.profile)
+	if err == nil {
+		_, err = fresh.Retrieve(ctx)
+	}
 	if err != nil {
 		return chain
 	}

@@ -129,6 +129,18 @@ func (e *Error) classify() {
 		return
 	}
 	e.kind, e.retry = classOfStatus(e.Status)
+	if e.kind == ErrNotFound && e.Code != "" && !strings.HasPrefix(e.Code, "NoSuch") {
+		e.kind = nil // what is absent is not the object, see absentUser
+		if absentUser(e.Code) {
+			e.kind = ErrForbidden
+		}
+	}
+}
+
+// absentUser knows that an unknown access key is meant: some servers answer
+// that with 404, which must not look like an absent object.
+func absentUser(code string) bool {
+	return strings.Contains(code, "User") || strings.Contains(code, "AccessKey")
 }
 
 type errorClass struct {
@@ -141,6 +153,8 @@ func classOfCode(code string) (errorClass, bool) {
 	switch code {
 	case "NoSuchBucket":
 		return errorClass{ErrNoSuchBucket, false}, true
+	case "NoSuchUser":
+		return errorClass{ErrForbidden, false}, true
 	case "NoSuchKey", "NoSuchVersion", "NoSuchUpload", "NotFound":
 		return errorClass{ErrNotFound, false}, true
 	case "PreconditionFailed", "ConditionalRequestFailed":

@@ -25,6 +25,10 @@ func TestClassify(t *testing.T) {
 		{404, "", []error{ErrNotFound}, false},
 		{404, "NoSuchBucket", []error{ErrNotFound, ErrNoSuchBucket}, false},
 		{404, "NoSuchUpload", []error{ErrNotFound}, false},
+		{404, "XAdminUserNotFound", []error{ErrForbidden}, false},
+		{404, "InvalidAccessKeyId", []error{ErrForbidden}, false},
+		{404, "NoSuchUser", []error{ErrForbidden}, false},
+		{404, "RouteNotFound", nil, false},
 		{403, "AccessDenied", []error{ErrForbidden}, false},
 		{401, "", []error{ErrForbidden}, false},
 		{403, "SignatureDoesNotMatch", []error{ErrForbidden}, false},
@@ -78,6 +82,20 @@ func TestThrottlingAnsweredAs403(t *testing.T) {
 	e := &Error{Status: 403, RetryAfter: time.Second}
 	e.classify()
 	wantIs(t, e, ErrThrottled)
+}
+
+// A 404 of a proxy is no word on the object.
+func TestNotFoundByAProxy(t *testing.T) {
+	n := 0
+	c := newFakeClient(t, func(*http.Request) (*http.Response, error) {
+		n++
+		return answer(404, "<html><body>no backend</body></html>"), nil
+	}, func(o *Options) { o.MaxAttempts = 2 })
+	c.backoff = func(int) time.Duration { return 0 }
+	_, err := c.Get(t.Context(), &GetInput{Bucket: "bucket", Key: "k"})
+	if wantIs(t, err, ErrTransient); errors.Is(err, ErrNotFound) || n != 2 {
+		t.Errorf("%v after %d attempts", err, n)
+	}
 }
 
 func TestErrorText(t *testing.T) {

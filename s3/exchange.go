@@ -103,23 +103,28 @@ func (x *exchange) run() (*response, *Error) {
 	resp := &response{status: hr.StatusCode, header: hr.Header, length: hr.ContentLength,
 		body: &recvBody{x: x, src: hr.Body}}
 	if hr.StatusCode/100 != 2 {
-		e := x.answerError(resp)
-		resp.body.Close()
-		return nil, e
+		return nil, x.fail(resp, x.answerError(resp))
 	}
 	if x.k.consume == nil {
 		return resp, nil
 	}
-	err = x.k.consume(resp)
-	if err == nil && x.body != nil && x.body.sent.Load() < x.body.size {
-		err = errors.New("server answered before it had the body")
-		return nil, x.networkError("", err)
+	if x.body != nil && x.body.sent.Load() < x.body.size {
+		return nil, x.fail(resp, x.networkError("", errEarlyAnswer))
+	}
+	if err := x.k.consume(resp); err != nil {
+		return nil, x.fail(resp, x.consumeError(resp, err))
 	}
 	resp.body.Close()
-	if err != nil {
-		return nil, x.consumeError(resp, err)
-	}
 	return resp, nil
+}
+
+var errEarlyAnswer = errors.New("server answered before it had the body")
+
+// fail ends an attempt that got a response.
+func (x *exchange) fail(resp *response, e *Error) *Error {
+	x.at.Err = e
+	resp.body.Close()
+	return e
 }
 
 // consumeError places an error of call.consume.
