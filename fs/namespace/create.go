@@ -184,6 +184,12 @@ func (n *Namespace) Mknod(ctx context.Context, dir Entry, text string, k Kind, a
 	if err := n.WaitDeleted(ctx, key); err != nil {
 		return Entry{}, fmt.Errorf("mknod: %w", err)
 	}
+	if k != File {
+		parent, _ := n.fileParts(key)
+		if err := n.needIndex(ctx, parent); err != nil {
+			return Entry{}, fmt.Errorf("mknod: %w", err)
+		}
+	}
 	in := &s3.PutInput{Bucket: n.o.Bucket, Key: key, Body: strings.NewReader(target), Size: int64(len(target))}
 	if n.o.Posix != PosixOff {
 		in.Metadata = a.Metadata(k)

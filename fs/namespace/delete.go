@@ -144,7 +144,8 @@ func (n *Namespace) deleteBatch(ctx context.Context, batch []*deletion) {
 			objects = append(objects, s3.ObjectID{Key: d.entry.Key, ETag: d.etag})
 		}
 	}
-	errs := n.deleteObjects(ctx, objects)
+	indexes := n.indexesOf(batch)
+	errs := n.deleteObjects(ctx, append(objects, indexes...))
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, d := range batch {
@@ -160,6 +161,33 @@ func (n *Namespace) deleteBatch(ctx context.Context, batch []*deletion) {
 		}
 		n.deleted(d, err)
 	}
+}
+
+// indexesOf returns the attribute indexes of the directories in a batch: they
+// go together with them. One that could not be deleted does no harm.
+func (n *Namespace) indexesOf(batch []*deletion) []s3.ObjectID {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var ids []s3.ObjectID
+	for _, d := range batch {
+		if d.entry.Kind == Directory {
+			ids = append(ids, n.dropIndex(d.entry.Key)...)
+		}
+	}
+	return ids
+}
+
+// dropIndex forgets the index of a directory that goes, and returns its object
+// if there is one. n.mu is held.
+func (n *Namespace) dropIndex(dir string) []s3.ObjectID {
+	delete(n.changes, dir)
+	n.indexes.Delete(dir)
+	exists := n.hasIndex(dir) || n.catalogue.more
+	delete(n.catalogue.etags, indexName(strings.TrimPrefix(dir, n.o.Prefix)))
+	if !exists || n.o.ReadOnly || n.noIndex {
+		return nil
+	}
+	return []s3.ObjectID{{Key: n.indexKey(dir)}}
 }
 
 // deleteObjects deletes objects and returns what failed, by key.
@@ -460,6 +488,9 @@ func (n *Namespace) FlushDir(ctx context.Context, dir Entry) error {
 // Drain waits for everything that this package still has to write.
 func (n *Namespace) Drain(ctx context.Context) error {
 	if err := n.waitBelow(ctx, ""); err != nil {
+		return fmt.Errorf("drain: %w", err)
+	}
+	if err := n.drainIndexes(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
 	n.mu.Lock()

@@ -91,6 +91,11 @@ func (f *fakeStore) keys() []string {
 	return slices.Sorted(maps.Keys(f.objects))
 }
 
+// files returns the keys without those of the hints.
+func (f *fakeStore) files() []string {
+	return slices.DeleteFunc(f.keys(), func(k string) bool { return strings.HasPrefix(k, reservedDir) })
+}
+
 func fakeErr(op, key string, status int, err error) error {
 	return &s3.Error{Op: op, Key: key, Status: status, Err: err}
 }

@@ -48,7 +48,8 @@ type stretch struct {
 	from      string // full key: start after it; "" is the beginning
 	token     string // continues an earlier LIST; goes before from
 	delimited bool
-	max       int // keys; 0 is s3.MaxListKeys
+	catalogue bool // what it tells does not go to the pages
+	max       int  // keys; 0 is s3.MaxListKeys
 }
 
 // flight is a LIST that several may wait for.
@@ -60,8 +61,10 @@ type flight struct {
 
 // listing is what a LIST brought.
 type listing struct {
-	token string  // continues it; "" at the end
-	pages []*page // as they were when they came, also if there is no room for them in the cache
+	when    time.Time
+	token   string            // continues it; "" at the end
+	pages   []*page           // as they were when they came, also if there is no room for them in the cache
+	objects []s3.ListedObject // of a catalogue
 }
 
 // fetch performs one LIST and puts what it tells into the cache. Callers that
@@ -101,6 +104,10 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 		n.endFill(f, nil)
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, err)
 	}
+	if s.catalogue {
+		n.endFill(f, nil)
+		return listing{when: when, token: got.NextToken, objects: got.Objects}, nil
+	}
 	b := builder{n: n, when: when, from: s.from, token: got.NextToken}
 	n.endFill(f, func() {
 		if s.delimited {
@@ -112,7 +119,7 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 			n.addPage(p)
 		}
 	})
-	return listing{token: got.NextToken, pages: b.done}, nil
+	return listing{when: when, token: got.NextToken, pages: b.done}, nil
 }
 
 // ls asks S3 until a page has rows or is the last: some servers answer with
@@ -325,7 +332,7 @@ func sameVersion(a, b *Entry, own bool) bool {
 // pageTTL tells how long a page is believed: as long as its youngest object
 // that another wrote.
 func (n *Namespace) pageTTL(p *page) time.Duration {
-	var youngest int64
+	youngest := int64(noTime)
 	for i := range p.rows {
 		if r := &p.rows[i]; r.flags&rowOwn == 0 && r.mod > youngest {
 			f, ok := n.facts.Get(rowID(p.dir, p.rel(r)))

@@ -46,6 +46,8 @@ func (n *Namespace) initKnown() {
 	n.pages = cache.NewMetadata(n.o.MemoryLimit-facts, pageCost)
 	n.pages.OnEvict(func(_ string, p *page) { n.unlinkPage(p) })
 	n.dirs = map[string]*dirNode{}
+	n.hints = cache.NewMetadata(hintsLimit, hintCost)
+	n.indexes = cache.NewMetadata(indexMemory, indexCost)
 }
 
 // unlinkPage takes a page out of its directory. n.mu is held.
@@ -291,6 +293,7 @@ func (n *Namespace) apply(m mutation) {
 		n.facts.Put(id, fact{entry: e, own: m.own}, now.Add(n.ttlOf(e.LastModified, m.own)))
 	}
 	n.patch(dir, rel, m)
+	n.indexNote(m)
 	if !m.gone {
 		n.ensureParent(dir)
 	}

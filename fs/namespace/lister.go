@@ -54,8 +54,11 @@ type mark struct {
 	place
 }
 
-// OpenDir starts a listing of a directory. It makes no request.
+// OpenDir starts a listing of a directory. It waits for no request.
 func (n *Namespace) OpenDir(dir Entry) *Lister {
+	if dir.Key != n.o.Prefix { // the listing of the root tells whether there is one
+		n.prefetchCatalogue()
+	}
 	l := &Lister{n: n, dir: dir}
 	l.base, l.stem = n.parts(dir)
 	l.rewind()
@@ -145,6 +148,9 @@ func (l *Lister) refill(ctx context.Context) error {
 	for tries := 0; len(l.view) == 0 && !l.end; {
 		if rows, ok := l.take(fetched); ok {
 			tries, fetched = 0, nil
+			if err := l.n.completeLines(ctx, l.base, rows); err != nil {
+				return err
+			}
 			l.show(rows)
 			continue
 		}
@@ -188,6 +194,8 @@ type line struct {
 	rel   string
 	entry Entry
 	stat  func() Entry // of a pending file
+	exact bool         // the index told the attributes
+	gone  bool
 }
 
 // take copies the next rows from the cache, or from what was just fetched,
@@ -243,7 +251,7 @@ func (l *Lister) show(lines []line) {
 			ln.entry = ln.stat()
 		}
 		seg, isDir := strings.CutSuffix(ln.rel, "/")
-		if ln.rel == "" && ln.entry.Size == 0 || l.n.reserved(l.base, ln.rel) {
+		if ln.gone || ln.rel == "" && ln.entry.Size == 0 || l.n.reserved(l.base, ln.rel) {
 			continue
 		}
 		shadowed := l.shadowing(seg, isDir)
@@ -259,7 +267,7 @@ func (l *Lister) show(lines []line) {
 				l.view = append(l.view, Dirent{Name: name, Entry: l.n.contEntry(l.base + l.stem + part)})
 			}
 		default:
-			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: l.n.partial(ln.entry)})
+			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: !ln.entry.Exact && l.n.mayBeSpecial(&ln.entry)})
 		}
 	}
 }

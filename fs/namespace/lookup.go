@@ -77,10 +77,7 @@ func (n *Namespace) Lookup(ctx context.Context, dir Entry, text string) (Entry, 
 	if k == absent {
 		return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
 	}
-	if n.partial(e) {
-		return n.Stat(ctx, e)
-	}
-	return e, nil
+	return n.completeEntry(ctx, e)
 }
 
 // lookupPending finds a file that is not yet in S3.
@@ -140,10 +137,8 @@ func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
 		switch e, k := n.lookupKnown(nm); {
 		case k == absent:
 			return Entry{}, s3.ErrNotFound
-		case k == present && n.partial(e):
-			return n.Stat(ctx, e)
 		case k == present:
-			return e, nil
+			return n.completeEntry(ctx, e)
 		}
 	}
 	file, err := n.askFile(ctx, nm)
@@ -163,10 +158,8 @@ func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
 	switch {
 	case k == absent:
 		return Entry{}, s3.ErrNotFound
-	case k == present && n.partial(e):
-		return n.Stat(ctx, e)
 	case k == present:
-		return e, nil
+		return n.completeEntry(ctx, e)
 	}
 	return n.probeDir(ctx, nm.key()+"/")
 }
@@ -182,8 +175,8 @@ func (n *Namespace) askFile(ctx context.Context, nm name) (Entry, error) {
 	switch {
 	case k == absent, k == present && nm.rel == "" && e.Size == 0:
 		return Entry{}, s3.ErrNotFound
-	case k == present && !n.partial(e):
-		return e, nil
+	case k == present:
+		return n.completeEntry(ctx, e)
 	}
 	got, err := n.head(ctx, nm.key(), false)
 	if err == nil && got.Kind == Directory {
@@ -382,15 +375,4 @@ func (n *Namespace) TTL(e Entry) time.Duration {
 // from a directory.
 func (n *Namespace) NegativeTTL(dir Entry) time.Duration {
 	return min(negativeTTL, n.o.TTL)
-}
-
-// partial reports whether an entry that a listing told of may be something
-// other than it seems. Symlinks hold at most PATH_MAX bytes, other special
-// files none.
-func (n *Namespace) partial(e Entry) bool {
-	const pathMax = 4096
-	if e.Exact || e.Implicit || n.o.Posix == PosixOff {
-		return false
-	}
-	return n.o.Posix == PosixFull || e.Size <= pathMax
 }

@@ -283,8 +283,10 @@ func TestModel(t *testing.T) {
 			t.Repeat(map[string]func(*rapid.T){
 				"create": m.create, "mkdir": m.mkdir, "remove": m.remove, "remove2": m.remove, "rename": m.rename,
 				"remount": m.remount, "check": m.check,
-				"list":   func(t *rapid.T) { m.list(t, rapid.SampledFrom(m.model.dirs()).Draw(t, "list")) },
-				"wait":   func(t *rapid.T) { time.Sleep(time.Duration(rapid.IntRange(1, 90_000).Draw(t, "ms")) * time.Millisecond) },
+				"list": func(t *rapid.T) { m.list(t, rapid.SampledFrom(m.model.dirs()).Draw(t, "list")) },
+				"wait": func(t *rapid.T) {
+					time.Sleep(time.Duration(rapid.IntRange(1, 90_000).Draw(t, "ms")) * time.Millisecond)
+				},
 				"forget": func(t *rapid.T) { m.n.InvalidateAll() },
 			})
 			m.remount(t)

@@ -37,9 +37,10 @@ type Namespace struct {
 	stop       context.CancelFunc
 	background sync.WaitGroup
 
-	facts *cache.Metadata[fact]
-	pages *cache.Metadata[*page]
-	hints *cache.Metadata[hint]
+	facts   *cache.Metadata[fact]
+	pages   *cache.Metadata[*page]
+	hints   *cache.Metadata[hint]
+	indexes *cache.Metadata[*attrIndex]
 
 	deletes deleter
 
@@ -50,6 +51,12 @@ type Namespace struct {
 	flights map[stretch]*flight
 	pending map[string]map[string]func() Entry // by directory, by rel
 	hidden  map[string]*deletion               // names that are gone here and not yet in S3
+
+	catalogue  catalogue
+	loading    map[string]*indexLoad // by directory
+	changes    map[string]*changeSet // of indexes, by directory
+	indexTimer *time.Timer
+	noIndex    bool // S3 does not let this mount write indexes
 }
 
 // New returns the namespace of a bucket. It makes no request.
@@ -62,10 +69,10 @@ func New(store Store, o Options) (*Namespace, error) {
 		store: store, o: o, started: time.Now(),
 		fills: map[*fill]struct{}{}, flights: map[stretch]*flight{},
 		pending: map[string]map[string]func() Entry{}, hidden: map[string]*deletion{},
+		loading: map[string]*indexLoad{}, changes: map[string]*changeSet{},
 	}
 	n.life, n.stop = context.WithCancel(context.Background())
 	n.initKnown()
-	n.hints = cache.NewMetadata(hintsLimit, func(string, hint) int64 { return 64 })
 	n.deletes.init(n)
 	n.root = Entry{Key: o.Prefix, Kind: Directory, Implicit: true}
 	n.root.Attr = n.defaults(Directory, n.started)
@@ -74,7 +81,9 @@ func New(store Store, o Options) (*Namespace, error) {
 
 // Close stops all background work without finishing it: call Drain first.
 func (n *Namespace) Close() {
-	n.stop()
+	n.mu.Lock()
+	n.stop() // under the lock: nothing starts in the background after it
+	n.mu.Unlock()
 	n.background.Wait()
 }
 
@@ -203,5 +212,7 @@ func (n *Namespace) InvalidateAll() {
 	n.facts.Purge()
 	n.pages.Purge()
 	n.hints.Purge()
+	n.indexes.Purge()
+	n.catalogue = catalogue{}
 	n.dirs = map[string]*dirNode{}
 }

@@ -177,7 +177,7 @@ func TestBigDirectory(t *testing.T) {
 		if err != nil || first.Name != "f00000" {
 			t.Fatalf("first is %q, %v", first.Name, err)
 		}
-		equal(t, "requests for the first name", f.took(), "LIST 1")
+		equal(t, "requests for the first name and the catalogue of indexes", f.took(), "LIST 2")
 		got := append([]string{first.Name}, names(t, l)...)
 		equal(t, "names", got, want)
 		equal(t, "requests for the rest", f.took(), "LIST 2")

@@ -45,6 +45,7 @@ type Options struct {
 	UID, GID          uint32 // of objects that carry no owner
 	Posix             Posix
 
+	ReadOnly    bool          // no attribute index is written
 	StateDir    string        // directory for the records of unfinished renames; "" keeps none
 	DeleteDelay time.Duration // how long unlinks are gathered
 	DeleteSync  bool          // every unlink waits for its own DELETE

@@ -1,10 +1,9 @@
 package namespace
 
 import (
-	"encoding/hex"
+	"math"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ type page struct {
 // row is one object or subdirectory in a page.
 type row struct {
 	size  int64
-	mod   int64 // UnixNano of Last-Modified, 0 if unknown
+	mod   int64 // packed Last-Modified
 	etag  [16]byte
 	parts uint32 // of a multipart ETag
 	off   uint32 // rel is blob[off:off+n]
@@ -81,15 +80,18 @@ func (p packedAttr) unpack() Attr {
 	}
 }
 
+// noTime is the packed zero time: 0 is the beginning of 1970, which is a time.
+const noTime = math.MinInt64
+
 func packTime(t time.Time) int64 {
 	if t.IsZero() {
-		return 0
+		return noTime
 	}
 	return t.UnixNano()
 }
 
 func unpackTime(ns int64) time.Time {
-	if ns == 0 {
+	if ns == noTime {
 		return time.Time{}
 	}
 	return time.Unix(0, ns)
@@ -178,19 +180,10 @@ func (p *page) packETag(r *row, etag string) {
 		r.flags |= rowNoETag
 		return
 	}
-	s := strings.TrimSuffix(strings.TrimPrefix(etag, `"`), `"`)
-	digest, parts, multi := strings.Cut(s, "-")
-	n := uint64(0)
-	if multi {
-		n, _ = strconv.ParseUint(parts, 10, 32)
-	}
-	sum, err := hex.DecodeString(digest)
-	if err == nil && len(sum) == len(r.etag) {
+	if sum, parts, ok := splitETag(etag); ok {
 		copy(r.etag[:], sum)
-		r.parts = uint32(n)
-		if p.etag(r) == etag {
-			return
-		}
+		r.parts = parts
+		return
 	}
 	r.flags |= rowRawETag
 	off := len(p.blob)
@@ -207,14 +200,7 @@ func (p *page) etag(r *row) string {
 		off, n := getUint32(r.etag[0:]), getUint32(r.etag[4:])
 		return string(p.blob[off : off+n])
 	}
-	b := make([]byte, 0, 48)
-	b = append(b, '"')
-	b = hex.AppendEncode(b, r.etag[:])
-	if r.parts > 0 {
-		b = append(b, '-')
-		b = strconv.AppendUint(b, uint64(r.parts), 10)
-	}
-	return string(append(b, '"'))
+	return joinETag(r.etag[:], r.parts)
 }
 
 func putUint32(b []byte, v uint32) {

@@ -69,6 +69,10 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 	if err := n.WaitDeleted(ctx, key); err != nil {
 		return RenameOutput{}, err
 	}
+	if old, err := n.completeEntry(ctx, old); err == nil && sameVersion(&old, &in.Old, true) {
+		in.Old = old
+	}
+	old = in.Old
 	e, err := n.copyTo(ctx, old, key, in.NoReplace)
 	if err != nil {
 		return RenameOutput{}, err

@@ -122,6 +122,7 @@ func (m *move) run(ctx context.Context) error {
 			return err
 		}
 		m.took(when, pairs, round == 0 && all)
+		m.dropIndexes(ctx, pairs)
 		if all && left == 0 && m.careful {
 			return nil // what is kept would be found again and again
 		}
@@ -187,9 +188,10 @@ func (m *move) copyAll(parent context.Context, list []Entry) ([]pair, error) {
 // since is copied as it is now; one that is gone is left out.
 func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
 	key := m.new + e.Key[len(m.old):]
-	m.n.mu.Lock()
-	e = *m.n.withAttr(&e)
-	m.n.mu.Unlock()
+	e, err := m.attrs(ctx, e)
+	if err != nil {
+		return pair{}, err
+	}
 	if m.careful {
 		if p, ok, err := m.compare(ctx, e, key); ok || err != nil {
 			return p, err
@@ -232,6 +234,31 @@ func (m *move) putMarker(ctx context.Context, e Entry, key string) (Entry, error
 	}
 	info.Key = e.Key
 	return m.n.putMarker(ctx, key, m.n.FromInfo(info).Attr, info.Metadata, false)
+}
+
+// attrs finds the attributes of an object that is moved. Where the directory
+// has an index that does not tell them, the new one gets an index too: then
+// they are read when someone looks.
+func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
+	n := m.n
+	n.mu.Lock()
+	e = *n.withAttr(&e)
+	n.mu.Unlock()
+	dir, rel := n.rowOf(e)
+	if e.Exact || n.o.Posix == PosixOff || rel == "" {
+		return e, nil
+	}
+	x, err := n.indexFor(ctx, dir)
+	if err != nil || x == nil {
+		return e, err
+	}
+	if exact, _ := n.attrsOf(x, rel, &e); !exact && strings.HasPrefix(dir, m.old) {
+		n.mu.Lock()
+		n.change(m.new + dir[len(m.old):])
+		n.scheduleIndexes()
+		n.mu.Unlock()
+	}
+	return e, nil
 }
 
 // compare looks whether a copy exists already. A copy is as large as the
@@ -354,6 +381,27 @@ func (m *move) took(when time.Time, pairs []pair, complete bool) {
 		b.flat(m.new, got)
 		for _, p := range b.done {
 			n.addPage(p)
+		}
+	}
+}
+
+// dropIndexes deletes the indexes of the directories that were moved.
+func (m *move) dropIndexes(ctx context.Context, pairs []pair) {
+	n := m.n
+	var ids []s3.ObjectID
+	last := ""
+	n.mu.Lock()
+	for _, p := range pairs {
+		dir, _ := n.fileParts(p.old.Key)
+		if dir != last && strings.HasPrefix(dir, m.old) {
+			last = dir
+			ids = append(ids, n.dropIndex(dir)...)
+		}
+	}
+	n.mu.Unlock()
+	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
+		for key, err := range n.deleteObjects(ctx, chunk) {
+			n.o.Logger.Info("the attribute index of a renamed directory is left behind", "key", key, "err", err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // hint remembers how a directory was used lately.
@@ -39,6 +40,8 @@ func (n *Namespace) hintOf(dir string) hint {
 	return k.Value
 }
 
+func hintCost(string, hint) int64 { return int64(unsafe.Sizeof(hint{})) }
+
 func (n *Namespace) setHint(dir string, h hint) {
 	n.hints.Put(dir, h, n.now().Add(walkWindow))
 }
@@ -73,6 +76,9 @@ func (n *Namespace) walk(ctx context.Context, dir, next string) (listing, bool, 
 		next = before(dir)
 	}
 	got, err := n.fetch(ctx, stretch{dir: top, from: next})
+	if err == nil {
+		n.prefetchIndexes(got.pages)
+	}
 	return got, true, err
 }
 

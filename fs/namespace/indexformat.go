@@ -1,0 +1,228 @@
+package namespace
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The attribute index of a directory is one object:
+//
+//	magic    "s3mount attributes 1\n"
+//	dir      string: the directory's key below the mount's root
+//	rows     uvarint: how many follow, in order of name
+//	row      uvarint: bytes shared with the name before; string: the rest of it
+//	         byte: kind, and bit 7 if Last-Modified is an upper bound
+//	         byte: form of the ETag; 0 a string; 1 an MD5 in hex and quotes, and
+//	         uvarint: its parts
+//	         uvarint size; varint Last-Modified in seconds
+//	         uvarint mode bits, uid, gid, rdev
+//	         varint mtime in nanoseconds; varint ctime - mtime; varint atime - mtime
+//	         string: target of a symlink
+//	sum      4 bytes, little endian: CRC-32C of all before
+//
+// string is a uvarint length and the bytes. Names are rels: that of a
+// subdirectory ends in "/". Varints are those of encoding/binary.
+const indexMagic = "s3mount attributes 1\n"
+
+const (
+	kindMask    = 0x0f
+	approxBit   = 0x80
+	etagString  = 0
+	etagMD5     = 1
+	maxIndexStr = 1 << 16 // longer than any key, ETag or target
+)
+
+// errIndex: an index object that cannot be read. It is treated as one without rows.
+var errIndex = errors.New("damaged attribute index")
+
+// attrRow is what the index tells of one name.
+type attrRow struct {
+	kind   Kind
+	approx bool // mod is the server's clock after the write: Last-Modified is that or earlier
+	etag   string
+	size   int64
+	mod    int64 // seconds
+	attr   packedAttr
+	target string
+}
+
+func encodeIndex(dir string, rows map[string]attrRow) []byte {
+	b := []byte(indexMagic)
+	b = appendString(b, dir)
+	b = binary.AppendUvarint(b, uint64(len(rows)))
+	prev := ""
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		r := rows[name]
+		shared := 0
+		for shared < len(prev) && shared < len(name) && prev[shared] == name[shared] {
+			shared++
+		}
+		b = binary.AppendUvarint(b, uint64(shared))
+		b = appendString(b, name[shared:])
+		prev = name
+		b = appendRow(b, &r)
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func appendRow(b []byte, r *attrRow) []byte {
+	kind := byte(r.kind)
+	if r.approx {
+		kind |= approxBit
+	}
+	b = append(b, kind)
+	if sum, parts, ok := splitETag(r.etag); ok {
+		b = append(append(b, etagMD5), sum...)
+		b = binary.AppendUvarint(b, uint64(parts))
+	} else {
+		b = appendString(append(b, etagString), r.etag)
+	}
+	b = binary.AppendUvarint(b, uint64(r.size))
+	b = binary.AppendVarint(b, r.mod)
+	for _, v := range []uint32{r.attr.perm, r.attr.uid, r.attr.gid, r.attr.rdev} {
+		b = binary.AppendUvarint(b, uint64(v))
+	}
+	b = binary.AppendVarint(b, r.attr.mtime)
+	b = binary.AppendVarint(b, r.attr.ctime-r.attr.mtime)
+	b = binary.AppendVarint(b, r.attr.atime-r.attr.mtime)
+	return appendString(b, r.target)
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// splitETag takes the usual ETag apart: an MD5 in lower-case hex, with the
+// number of parts behind a dash for a multipart upload. ok is false for any other.
+func splitETag(etag string) (sum []byte, parts uint32, ok bool) {
+	s, _ := strings.CutPrefix(etag, `"`)
+	s, _ = strings.CutSuffix(s, `"`)
+	digest, count, _ := strings.Cut(s, "-")
+	n, _ := strconv.ParseUint("0"+count, 10, 32)
+	sum, err := hex.DecodeString(digest)
+	if err != nil || len(sum) != 16 || joinETag(sum, uint32(n)) != etag {
+		return nil, 0, false
+	}
+	return sum, uint32(n), true
+}
+
+// joinETag is the inverse of splitETag.
+func joinETag(sum []byte, parts uint32) string {
+	b := make([]byte, 0, 48)
+	b = append(b, '"')
+	b = hex.AppendEncode(b, sum)
+	if parts > 0 {
+		b = append(b, '-')
+		b = strconv.AppendUint(b, uint64(parts), 10)
+	}
+	return string(append(b, '"'))
+}
+
+// decodeIndex reads an index object.
+func decodeIndex(data []byte) (dir string, rows map[string]attrRow, err error) {
+	rest, ok := strings.CutPrefix(string(data), indexMagic)
+	if !ok || len(rest) < 4 {
+		return "", nil, fmt.Errorf("read header: %w", errIndex)
+	}
+	body := data[:len(data)-4]
+	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(data[len(body):]) {
+		return "", nil, fmt.Errorf("compare checksum: %w", errIndex)
+	}
+	d := decoder{b: body[len(indexMagic):]}
+	dir = d.string()
+	count := d.uvarint()
+	rows = map[string]attrRow{}
+	prev := ""
+	for range count {
+		shared := d.uvarint()
+		suffix := d.string()
+		if d.bad || shared > uint64(len(prev)) {
+			return "", nil, fmt.Errorf("read row %d: %w", len(rows), errIndex)
+		}
+		prev = prev[:shared] + suffix
+		rows[prev] = d.row()
+	}
+	if d.bad || len(d.b) > 0 {
+		return "", nil, fmt.Errorf("read rows: %w", errIndex)
+	}
+	return dir, rows, nil
+}
+
+// decoder reads values off b. bad stays set once something could not be read.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) row() attrRow {
+	var r attrRow
+	kind := d.byte()
+	r.kind, r.approx = Kind(kind&kindMask), kind&approxBit != 0
+	d.bad = d.bad || r.kind > BlockDevice
+	switch d.byte() {
+	case etagMD5:
+		sum := d.bytes(16)
+		parts := d.uvarint()
+		r.etag = joinETag(sum, uint32(parts))
+	case etagString:
+		r.etag = d.string()
+	default:
+		d.bad = true
+	}
+	r.size = int64(d.uvarint())
+	r.mod = d.varint()
+	for _, v := range []*uint32{&r.attr.perm, &r.attr.uid, &r.attr.gid, &r.attr.rdev} {
+		*v = uint32(d.uvarint())
+	}
+	r.attr.mtime = d.varint()
+	r.attr.ctime = r.attr.mtime + d.varint()
+	r.attr.atime = r.attr.mtime + d.varint()
+	r.target = d.string()
+	return r
+}
+
+func (d *decoder) byte() byte {
+	if b := d.bytes(1); len(b) == 1 {
+		return b[0]
+	}
+	return 0
+}
+
+func (d *decoder) bytes(n uint64) []byte {
+	if n > maxIndexStr || n > uint64(len(d.b)) {
+		d.bad, d.b = true, nil
+		return nil
+	}
+	b := d.b[:n]
+	d.b = d.b[n:]
+	return b
+}
+
+func (d *decoder) string() string { return string(d.bytes(d.uvarint())) }
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}

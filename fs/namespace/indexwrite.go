@@ -1,0 +1,282 @@
+package namespace
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+const (
+	// indexIdle is how long a directory must be quiet before its index is
+	// written: also long enough that the index is younger than each of its
+	// rows by a second, which attrsOf asks for.
+	indexIdle = 1100 * time.Millisecond
+	// indexBusy is how long changes wait at most in a directory that is never quiet.
+	indexBusy = 15 * time.Second
+	// indexTries is how often an index is merged again that another mount
+	// wrote meanwhile. After that the changes are dropped: they are hints.
+	indexTries = 5
+	// indexWriters is how many indexes are written at once: few, since files
+	// that wait for their commit are more urgent.
+	indexWriters = 8
+)
+
+// changeSet holds the changes of one directory's index that are not written.
+type changeSet struct {
+	rows        map[string]*attrRow // nil: gone
+	first, last time.Time
+	writing     bool
+}
+
+// indexNote takes a change of this mount, or what a HEAD told, into the
+// changes of the directory's index. Only attributes that a listing does not
+// show start an index; an index that exists follows every change. n.mu is held.
+func (n *Namespace) indexNote(m mutation) {
+	if n.o.Posix == PosixOff || n.o.ReadOnly || n.noIndex {
+		return
+	}
+	dir, rel := n.rowOf(m.entry)
+	if rel == "" || strings.HasPrefix(m.entry.Key, n.o.Prefix+reservedDir) {
+		return
+	}
+	c := n.changes[dir]
+	if m.gone {
+		// A row without its object is harmless: it goes when the index is
+		// written for another reason.
+		if c != nil && m.own {
+			c.rows[rel] = nil
+		}
+		return
+	}
+	e := m.entry
+	if !e.Exact || e.ETag == "" {
+		return
+	}
+	if c == nil {
+		known := n.hasIndex(dir)
+		if !known && (!m.own && n.o.Posix != PosixFull || n.plain(&e)) {
+			return
+		}
+		c = n.change(dir)
+	}
+	c.rows[rel] = rowFor(&e, m.own)
+	c.last = n.now()
+	n.scheduleIndexes()
+}
+
+// change returns the changes of a directory's index, new if there are none. n.mu is held.
+func (n *Namespace) change(dir string) *changeSet {
+	c := n.changes[dir]
+	if c == nil {
+		c = &changeSet{rows: map[string]*attrRow{}, first: n.now(), last: n.now()}
+		n.changes[dir] = c
+	}
+	return c
+}
+
+// hasIndex reports whether a directory is known to have an index. n.mu is held.
+func (n *Namespace) hasIndex(dir string) bool {
+	_, ok := n.catalogue.etags[indexName(strings.TrimPrefix(dir, n.o.Prefix))]
+	return ok
+}
+
+// scheduleIndexes makes sure that somebody looks after the changes. n.mu is held.
+func (n *Namespace) scheduleIndexes() {
+	if n.indexTimer != nil || n.life.Err() != nil {
+		return
+	}
+	n.indexTimer = time.AfterFunc(indexIdle, func() {
+		n.mu.Lock()
+		n.indexTimer = nil
+		due := n.dueIndexes(false)
+		if len(n.changes) > 0 {
+			n.scheduleIndexes()
+		}
+		stopped := n.life.Err() != nil
+		if !stopped {
+			n.background.Add(1)
+		}
+		n.mu.Unlock()
+		if !stopped {
+			defer n.background.Done()
+			n.writeIndexes(n.life, due)
+		}
+	})
+}
+
+// dueIndexes returns the directories whose index is to be written now. n.mu is held.
+func (n *Namespace) dueIndexes(all bool) []string {
+	now := n.now()
+	var due []string
+	for dir, c := range n.changes {
+		if !c.writing && (all || now.Sub(c.last) >= indexIdle || now.Sub(c.first) >= indexBusy) {
+			c.writing = true
+			due = append(due, dir)
+		}
+	}
+	return due
+}
+
+// writeIndexes writes the indexes of some directories. What fails is logged
+// and dropped: the attributes are on the objects.
+func (n *Namespace) writeIndexes(ctx context.Context, dirs []string) {
+	each(ctx, indexWriters, dirs, func(ctx context.Context, dir string) error {
+		if err := n.writeIndex(ctx, dir); err != nil && ctx.Err() == nil {
+			n.o.Logger.Info("attribute index not written", "dir", dir, "err", err)
+			if errors.Is(err, s3.ErrForbidden) {
+				n.mu.Lock()
+				n.noIndex = true
+				clear(n.changes)
+				n.mu.Unlock()
+			}
+		}
+		return nil
+	})
+}
+
+// writeIndex merges the changes of a directory into its index.
+func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
+	n.mu.Lock()
+	c := n.changes[dir]
+	if c == nil {
+		n.mu.Unlock()
+		return nil
+	}
+	rows := maps.Clone(c.rows)
+	n.mu.Unlock()
+	x, err := n.mergeIndex(ctx, dir, rows)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err == nil {
+		n.indexes.Put(dir, x, n.now().Add(n.o.TTL))
+		if n.catalogue.etags != nil {
+			name := indexName(strings.TrimPrefix(dir, n.o.Prefix))
+			n.catalogue.etags[name] = indexTag{etag: x.etag, own: n.now()}
+		}
+	}
+	c.writing = false
+	c.first = n.now()
+	for rel, r := range rows {
+		if c.rows[rel] == r {
+			delete(c.rows, rel)
+		}
+	}
+	if len(c.rows) == 0 && n.changes[dir] == c {
+		delete(n.changes, dir)
+	}
+	return err
+}
+
+// needIndex makes sure that a directory has an index before it gets its first
+// special file: where there is an index, no object is taken for a plain file
+// on the word of a listing alone, even if this mount dies now.
+func (n *Namespace) needIndex(ctx context.Context, dir string) error {
+	if n.o.Posix == PosixOff || n.o.ReadOnly {
+		return nil
+	}
+	x, err := n.indexFor(ctx, dir)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	if x != nil && x.etag != "" || n.noIndex {
+		n.mu.Unlock()
+		return nil
+	}
+	n.change(dir)
+	n.mu.Unlock()
+	err = n.writeIndex(ctx, dir)
+	if errors.Is(err, s3.ErrForbidden) {
+		return nil // then there is no index anywhere, and nothing to lose
+	}
+	return err
+}
+
+// mergeIndex reads the index that exists, applies the changes and writes it,
+// on the condition that nobody else did meanwhile.
+func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]*attrRow) (*attrIndex, error) {
+	old, err := n.indexFor(ctx, dir)
+	for try := 0; ; try++ {
+		if err != nil {
+			return nil, err
+		}
+		x := &attrIndex{rows: map[string]attrRow{}}
+		if old != nil {
+			x.rows, x.etag = maps.Clone(old.rows), old.etag
+		}
+		if x.rows == nil {
+			x.rows = map[string]attrRow{}
+		}
+		for rel, r := range rows {
+			if r == nil {
+				delete(x.rows, rel)
+			} else {
+				x.rows[rel] = *r
+			}
+		}
+		err = n.putIndex(ctx, dir, x)
+		if !errors.Is(err, s3.ErrPreconditionFailed) && !errors.Is(err, s3.ErrConflict) || try == indexTries {
+			return x, err
+		}
+		old, err = n.readIndex(ctx, dir)
+	}
+}
+
+// putIndex writes an index in place of the version x.etag.
+func (n *Namespace) putIndex(ctx context.Context, dir string, x *attrIndex) error {
+	data := encodeIndex(strings.TrimPrefix(dir, n.o.Prefix), x.rows)
+	in := &s3.PutInput{Bucket: n.o.Bucket, Key: n.indexKey(dir), Body: bytes.NewReader(data), Size: int64(len(data))}
+	in.ContentType = "application/octet-stream"
+	in.IfMatch = x.etag
+	if x.etag == "" {
+		in.IfNoneMatch = "*"
+	}
+	out, err := n.store.Put(ctx, in)
+	if errors.Is(err, s3.ErrNotImplemented) {
+		in.IfMatch, in.IfNoneMatch = "", ""
+		in.Body = bytes.NewReader(data)
+		out, err = n.store.Put(ctx, in)
+	}
+	if err != nil {
+		return fmt.Errorf("write attribute index of %q: %w", dir, err)
+	}
+	x.etag, x.mod = out.ETag, n.timeOf(out).Unix()
+	return nil
+}
+
+// drainIndexes writes all changes, once they are old enough to be believed.
+func (n *Namespace) drainIndexes(ctx context.Context) error {
+	for {
+		n.mu.Lock()
+		wait := time.Duration(-1)
+		for _, c := range n.changes {
+			wait = max(wait, indexIdle-n.now().Sub(c.last), 0)
+		}
+		if wait == 0 {
+			due := n.dueIndexes(true)
+			n.mu.Unlock()
+			n.writeIndexes(ctx, due)
+			if len(due) == 0 {
+				wait = indexIdle / 10 // the timer is at it
+			}
+		} else {
+			n.mu.Unlock()
+		}
+		if wait < 0 {
+			return nil
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return fmt.Errorf("write attribute indexes: %w", context.Cause(ctx))
+		case <-n.life.Done():
+			return nil
+		}
+	}
+}
