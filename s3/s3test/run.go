@@ -7,72 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/s3mount/s3mount/s3"
-)
-
-// Feature names something that S3 does and that not every server does. Run
-// skips, and says why, what needs a feature that Without takes away.
-type Feature string
-
-// The features.
-const (
-	// NestedKeys: an object a can be beside a/b.
-	NestedKeys Feature = "objects beside keys that they are a prefix of"
-	// RawKeys: empty segments, "." and ".." in keys are kept as they are.
-	RawKeys Feature = "keys with empty, . and .. segments"
-	// ControlKeys: keys may hold control characters.
-	ControlKeys Feature = "keys with control characters"
-	// LongSegments: a segment of a key may be longer than 255 bytes.
-	LongSegments Feature = "key segments over 255 bytes"
-	// MarkerBodies: an object under a key that ends in "/" may have bytes.
-	MarkerBodies Feature = "bytes under keys that end in a slash"
-	// ConditionalGet: If-Match on GET and HEAD.
-	ConditionalGet Feature = "If-Match on GET and HEAD"
-	// ConditionalPut: If-Match and If-None-Match on PUT.
-	ConditionalPut Feature = "conditional PUT"
-	// ConditionalComplete: the same on CompleteMultipartUpload.
-	ConditionalComplete Feature = "conditional CompleteMultipartUpload"
-	// ConditionalDelete: If-Match on DELETE.
-	ConditionalDelete Feature = "conditional DELETE"
-	// ConditionalDeleteMulti: an ETag per key in DeleteObjects.
-	ConditionalDeleteMulti Feature = "conditional DeleteObjects"
-	// ConditionalCopySource: x-amz-copy-source-if-match.
-	ConditionalCopySource Feature = "conditions on the source of a copy"
-	// ConditionalCopyTarget: If-Match and If-None-Match on CopyObject.
-	ConditionalCopyTarget Feature = "conditions on the target of a copy"
-	// MultipartETag: the ETag of a multipart object ends in -N.
-	MultipartETag Feature = "-N in the ETag of multipart objects"
-	// PartOrder: CompleteMultipartUpload refuses what does not fit the parts.
-	PartOrder Feature = "checks of the parts in CompleteMultipartUpload"
-	// PartCopy: UploadPartCopy.
-	PartCopy Feature = "part copies"
-	// ListParts: parts and uploads are listed in pages.
-	ListParts Feature = "pages of parts and uploads"
-	// ContentHeaders: all content headers are kept.
-	ContentHeaders Feature = "all content headers"
-	// StorageClasses: the storage class is kept.
-	StorageClasses Feature = "storage classes"
-	// Checksums: additional checksums are checked and given back.
-	Checksums Feature = "additional checksums"
-	// ContentMD5: Content-MD5 is checked.
-	ContentMD5 Feature = "Content-MD5"
-	// CustomerKeys: SSE-C.
-	CustomerKeys Feature = "SSE-C"
-	// Encryption: SSE-S3 is accepted and told.
-	Encryption Feature = "SSE-S3"
-	// Versioning: the buckets of the test are versioned.
-	Versioning Feature = "versioning"
-	// Authentication: signatures are checked.
-	Authentication Feature = "authentication"
-	// BucketRegion: HEAD of a bucket tells its region.
-	BucketRegion Feature = "the region of a bucket"
-	// ErrorCodes: an absent bucket, upload or part is told from an absent key.
-	ErrorCodes Feature = "exact error codes"
-	// OpenRanges: a range past the end, or of an empty object, is refused with 416.
-	OpenRanges Feature = "416 for ranges past the end"
 )
 
 // RunOption changes what Run does.
@@ -90,11 +29,15 @@ func Configure(f func(t *testing.T) (o s3.Options, bucket string)) RunOption {
 	return func(s *suite) { s.configure = f }
 }
 
+// Rows limits the run to these rows.
+func Rows(names ...string) RunOption { return func(s *suite) { s.only = names } }
+
 // suite is one run.
 type suite struct {
 	newClient func(t *testing.T) (*s3.Client, string)
 	configure func(t *testing.T) (s3.Options, string)
 	lacks     map[Feature]string
+	only      []string // rows; nil is all
 	// streamSize is the length of the long stream in bytes.
 	streamSize int64
 }
@@ -109,6 +52,9 @@ func Run(t *testing.T, newClient func(t *testing.T) (client *s3.Client, bucket s
 		o(s)
 	}
 	for _, row := range s.rows() {
+		if s.only != nil && !slices.Contains(s.only, row.name) {
+			continue
+		}
 		t.Run(row.name, func(t *testing.T) { row.test(s.env(t)) })
 	}
 }

@@ -40,7 +40,13 @@ func testCredentials(e *env) {
 		e.need(Authentication)
 		e.with(func(o *s3.Options) { o.Credentials = s3.StaticCredentials("NOBODY", "secret", "") })
 		_, err := e.c.Get(e.ctx, &s3.GetInput{Bucket: e.bucket, Key: "k"})
-		e.fails("get", err, s3.ErrForbidden)
+		if err == nil || errors.Is(err, s3.ErrNotFound) {
+			e.Errorf("a refusal is taken for an absent key: %v", err)
+		}
+		_, err = e.c.Ls(e.ctx, &s3.LsInput{Bucket: e.bucket})
+		if err == nil || errors.Is(err, s3.ErrNotFound) {
+			e.Errorf("a refusal is taken for an absent bucket: %v", err)
+		}
 	})
 }
 

@@ -25,6 +25,9 @@ func integrityModes(e *env) {
 		"off":       func(o *s3.Options) { o.Checksums = s3.ChecksumOff },
 	} {
 		e.run(name, func(e *env) {
+			if name != "off" {
+				e.need(Checksums)
+			}
 			e.with(change)
 			for _, size := range []int{0, 10, 3<<20 + 7} {
 				e.put("k", string(pattern(size)))

@@ -106,13 +106,17 @@ func putMetadata(e *env) {
 		"empty":      {"empty": ""},
 		"none":       nil,
 	} {
-		in := e.putInput("meta", []byte(name))
+		key := "meta"
+		if !e.has(FreshMetadata) {
+			key += name
+		}
+		in := e.putInput(key, []byte(name))
 		in.Metadata = meta
 		if _, err := e.c.Put(e.ctx, in); err != nil {
 			e.Errorf("%s: put: %v", name, err)
 			continue
 		}
-		info, err := e.c.Head(e.ctx, &s3.HeadInput{Bucket: e.bucket, Key: "meta"})
+		info, err := e.c.Head(e.ctx, &s3.HeadInput{Bucket: e.bucket, Key: key})
 		e.ok("head", err)
 		want := map[string]string{}
 		for k, v := range meta {
