@@ -172,12 +172,9 @@ func TestSpoolFile(t *testing.T) {
 	dir := t.TempDir()
 	s := newSpool(dir+"/spool", 1<<20)
 	defer s.close()
-	a, err := s.alloc(5000)
+	a, err := s.store([][]byte{[]byte("by"), []byte("tes"), make([]byte, 5000)})
 	if err != nil || a.size != 8192 {
 		t.Fatalf("%+v, %v", a, err)
-	}
-	if err := s.write(a, []byte("bytes")); err != nil {
-		t.Fatal(err)
 	}
 	if info, err := os.Stat(dir + "/spool"); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("spool directory: %v, %v", info.Mode(), err)

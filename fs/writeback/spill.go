@@ -50,59 +50,116 @@ func (f *File) spillAny() (int64, error) {
 	return moved, err
 }
 
+// spillRun is the most that becomes one chunk in the spool. It keeps the
+// bookkeeping of 64 GiB in the spool at some 10 MB, while an overwritten run
+// wastes little disk until all of it is.
+const spillRun = 1 << 20
+
 // spillRange moves up to one batch of [from, to) to the spool. It returns the
 // bytes of memory that this freed, or will free once their readers are done,
 // and where to go on.
 func (f *File) spillRange(from, to int64) (moved, next int64, err error) {
-	chunks, next := f.seal(from, to)
-	for _, c := range chunks {
+	runs, next := f.seal(from, to)
+	for _, r := range runs {
 		var at slot
 		if err == nil {
-			at, err = f.spillChunk(c)
+			at, err = f.m.spool.store(r.bytes())
 		}
 		f.mu.Lock()
-		if err == nil {
-			c.slot = at
-			moved += int64(cap(c.mem))
-		} else {
-			c.sealed = false
+		switch {
+		case err != nil:
+			f.unseal(r)
+		case len(r) == 1:
+			moved += int64(cap(r[0].c.mem))
+			r[0].c.slot = at
+			f.unpin(r[0].c)
+		default:
+			moved += f.merge(r, at)
 		}
-		f.unpin(c)
 		f.mu.Unlock()
 	}
 	return moved, next, err
 }
 
+// sealed is a run of extents whose chunks are on the way to the spool. A run of
+// several becomes one.
+type sealed []extent
+
+// bytes returns what is to be written.
+func (r sealed) bytes() [][]byte {
+	out := make([][]byte, len(r))
+	for i, e := range r {
+		out[i] = e.c.mem[:e.c.used]
+	}
+	return out
+}
+
 // seal chooses chunks to move and keeps them from changing.
-func (f *File) seal(from, to int64) (chunks []*chunk, next int64) {
+func (f *File) seal(from, to int64) (runs []sealed, next int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	total := 0
+	total, run := 0, 0
 	for e := range f.ext.in(from, to) {
 		c := e.c
 		if c == nil || c.mem == nil || c.sealed {
 			continue
 		}
 		if total >= spillBatch {
-			return chunks, e.off
+			return runs, e.off
 		}
 		c.sealed = true
 		f.pin(c)
-		chunks = append(chunks, c)
 		total += cap(c.mem)
+		if last := len(runs) - 1; last >= 0 && run+c.used <= spillRun && joins(runs[last], e) {
+			runs[last] = append(runs[last], e)
+			run += c.used
+		} else {
+			runs = append(runs, sealed{e})
+			run = c.used
+		}
 	}
-	return chunks, 0
+	return runs, 0
 }
 
-// spillChunk writes a sealed chunk to the spool.
-func (f *File) spillChunk(c *chunk) (slot, error) {
-	at, err := f.m.spool.alloc(c.used)
-	if err != nil {
-		return slot{}, err
+// joins tells whether e and the extents of r can become one.
+func joins(r sealed, e extent) bool {
+	last := r[len(r)-1]
+	return last.end() == e.off && last.whole() && e.whole()
+}
+
+// whole tells whether e is all that its chunk is used for.
+func (e extent) whole() bool {
+	return e.c.refs == 1 && e.c.frozen == 0 && e.at == 0 && int(e.n) == e.c.used
+}
+
+// unseal lets chunks be that could not be moved.
+func (f *File) unseal(r sealed) {
+	for _, e := range r {
+		e.c.sealed = false
+		f.unpin(e.c)
 	}
-	if err := f.m.spool.write(at, c.mem[:c.used]); err != nil {
-		f.m.spool.release(at)
-		return slot{}, err
+}
+
+// merge puts one extent, in the spool at at, into the place of r. If one of r
+// was changed or frozen meanwhile nothing is moved: the next time finds it so.
+func (f *File) merge(r sealed, at slot) (moved int64) {
+	one := extent{off: r[0].off, c: &chunk{slot: at, sealed: true}}
+	for _, e := range r {
+		now := f.ext.get(f.ext.find(e.off))
+		if now == nil || now.off != e.off || now.n != e.n || now.c != e.c || !now.whole() {
+			f.m.spool.release(at)
+			f.unseal(r)
+			return 0
+		}
+		one.seq = max(one.seq, now.seq)
+		one.n += e.n
 	}
-	return at, nil
+	one.c.used = int(one.n)
+	f.cut(one.off, one.end())
+	f.insert(one)
+	for _, e := range r {
+		moved += int64(cap(e.c.mem))
+		f.unpin(e.c)
+	}
+	return moved
 }

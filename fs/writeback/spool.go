@@ -8,8 +8,6 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/s3mount/s3mount/cache"
 )
 
 // slot is a place in the spool. Its size is a power of two.
@@ -48,10 +46,9 @@ func slotSize(n int) int {
 	return 1 << bits.Len(uint(n-1))
 }
 
-// alloc reserves a slot for n bytes, at most cache.BlockSize. Its error is
-// ErrNoSpace at the limit.
+// alloc reserves a slot for n bytes. Its error is ErrNoSpace at the limit.
 func (s *spool) alloc(n int) (slot, error) {
-	size := slotSize(min(n, cache.BlockSize))
+	size := slotSize(n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live+int64(size) > s.limit {
@@ -122,14 +119,44 @@ func unlinkedFile(dir string) (*os.File, error) {
 	return file, nil
 }
 
-// write puts p into its slot.
-func (s *spool) write(at slot, p []byte) error {
+// store puts the bytes of all of p, one behind the other, into a new slot.
+func (s *spool) store(p [][]byte) (slot, error) {
+	n := 0
+	for _, b := range p {
+		n += len(b)
+	}
+	at, err := s.alloc(n)
+	if err != nil {
+		return slot{}, err
+	}
+	if err := s.write(at, p); err != nil {
+		s.release(at)
+		return slot{}, err
+	}
+	return at, nil
+}
+
+func (s *spool) write(at slot, p [][]byte) error {
 	file, err := s.open()
 	if err != nil {
 		return err
 	}
-	if _, err := file.WriteAt(p, at.off); err != nil {
-		return fmt.Errorf("write spool: %w", noSpace(err))
+	for off := at.off; len(p) > 0; {
+		n, err := unix.Pwritev(int(file.Fd()), p, off)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("write spool: %w", noSpace(err))
+		}
+		off += int64(n)
+		for len(p) > 0 && n >= len(p[0]) {
+			n -= len(p[0])
+			p = p[1:]
+		}
+		if n > 0 {
+			p[0] = p[0][n:]
+		}
 	}
 	return nil
 }

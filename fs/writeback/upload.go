@@ -33,8 +33,18 @@ func (r *run) target() target {
 	return t
 }
 
-// upload writes the object of r in the way that moves the least.
+// upload writes the object of r. That something on the way was not found, such
+// as an upload that somebody aborted, does not say that the file is absent (P10).
 func (f *File) upload(ctx context.Context, r *run) (Version, error) {
+	v, err := f.choose(ctx, r)
+	if errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket) && !errors.Is(err, ErrConflict) {
+		err = fmt.Errorf("%w: %v", s3.ErrTransient, err)
+	}
+	return v, err
+}
+
+// choose writes the object of r in the way that moves the least.
+func (f *File) choose(ctx context.Context, r *run) (Version, error) {
 	t := r.target()
 	if err := f.m.compare(ctx, &t); err != nil {
 		return Version{}, err
@@ -69,7 +79,7 @@ func (f *File) lostBase(ctx context.Context, r *run, err error) error {
 		!errors.As(err, &read) && !errors.Is(err, s3.ErrPreconditionFailed) && !errors.Is(err, s3.ErrNotFound) {
 		return err
 	}
-	info, headErr := f.m.head(ctx, r.key)
+	info, headErr := f.m.headKey(ctx, r.target())
 	switch {
 	case errors.Is(headErr, s3.ErrNotFound) && !errors.Is(headErr, s3.ErrNoSuchBucket),
 		headErr == nil && info.ETag != r.snap.base.v.ETag:
@@ -306,15 +316,6 @@ func (m *Manager) complete(ctx context.Context, id s3.UploadID, t target, size i
 		m.notes.remove(id)
 	}
 	return v, err
-}
-
-// head asks for an object's properties.
-func (m *Manager) head(ctx context.Context, key string) (info *s3.ObjectInfo, err error) {
-	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
-		info, err = m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: key})
-		return err
-	})
-	return info, err
 }
 
 // carries tells whether an object has all of the metadata want.
