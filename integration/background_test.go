@@ -84,7 +84,7 @@ func testFstab(t *testing.T, w *harness.World) {
 	must(t, os.WriteFile(filepath.Join(dest, "usr/local/bin/s3mount"), binary, 0o755))
 	must(t, bucket.Put(w.Context(t), "sub/f", []byte("in S3\n"), nil))
 	one, two := w.Dir(t, "mnt"), w.Dir(t, "mnt")
-	options := "_netdev,allow_other,endpoint=" + w.Endpoint + ",state_dir=" + w.Dir(t, "state")
+	options := "_netdev,allow_other,endpoint=" + w.Endpoint + ",state_dir=" + w.Dir(t, "state") + ",log_file=" + filepath.Join(w.Work, "mount.log")
 	fstab := filepath.Join(w.Work, "fstab")
 	must(t, os.WriteFile(fstab, fmt.Appendf(nil, "%s %s s3mount %s 0 0\n%s:sub/ %s s3mount ro,%s 0 0\n", bucket.Bucket, one, options, bucket.Bucket, two, options), 0o644))
 	helper := ""

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,13 @@ type FuseMount struct {
 // FuseMounts lists the FUSE mounts under dir, dir itself too, without
 // touching any of them.
 func FuseMounts(dir string) ([]FuseMount, error) {
+	ms, err := mountsUnder(dir)
+	return slices.DeleteFunc(ms, func(m FuseMount) bool {
+		return !strings.HasPrefix(m.Type, "fuse") || m.Type == "fusectl"
+	}), err
+}
+
+func mountsUnder(dir string) ([]FuseMount, error) {
 	b, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("read the mount table: %w", err)
@@ -29,7 +37,7 @@ func FuseMounts(dir string) ([]FuseMount, error) {
 	for line := range strings.Lines(string(b)) {
 		left, right, ok := strings.Cut(line, " - ")
 		l, r := strings.Fields(left), strings.Fields(right)
-		if !ok || len(l) < 5 || len(r) < 2 || !strings.HasPrefix(r[0], "fuse") || r[0] == "fusectl" {
+		if !ok || len(l) < 5 || len(r) < 2 {
 			continue
 		}
 		at := unoctal(l[4])

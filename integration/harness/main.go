@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 )
@@ -33,7 +32,8 @@ type shared struct {
 	Root     string // holds the work dirs
 	Binary   string // s3mount
 	Self     string // the test binary, where every user may run it
-	Endpoint string // of versitygw
+	Gateway  string // versitygw
+	Endpoint string // where it serves
 }
 
 // child is what a supervisor tells its child.
@@ -137,6 +137,11 @@ func prepareIn(root string) (cleanup func(), err error) {
 	if err := os.Chmod(root, 0o755); err != nil { // other users mount in here, too
 		return nil, fmt.Errorf("open the work root: %w", err)
 	}
+	if InNamespace() {
+		if err := openDevice(root); err != nil {
+			return nil, err
+		}
+	}
 	sh := shared{Root: root, Self: filepath.Join(root, "testbinary")}
 	if sh.Binary, err = BuildS3mount(root); err != nil {
 		return nil, err
@@ -148,7 +153,10 @@ func prepareIn(root string) (cleanup func(), err error) {
 	if err := os.Mkdir(server, 0o755); err != nil {
 		return nil, fmt.Errorf("make the server's directory: %w", err)
 	}
-	s, err := StartServer(context.Background(), server, ServerOptions{})
+	if sh.Gateway, err = Tool(".", "versitygw"); err != nil {
+		return nil, err
+	}
+	s, err := StartServer(context.Background(), server, ServerOptions{Binary: sh.Gateway})
 	if err != nil {
 		return nil, err
 	}
@@ -166,11 +174,35 @@ func prepareIn(root string) (cleanup func(), err error) {
 	}, nil
 }
 
+// openDevice makes sure that every user can open /dev/fuse in this mount
+// namespace, as udev has it but containers often do not.
+func openDevice(root string) error {
+	const device = "/dev/fuse"
+	var st syscall.Stat_t
+	if err := syscall.Stat(device, &st); err != nil {
+		return fmt.Errorf("look at %s: %w", device, err)
+	}
+	if st.Mode&0o006 == 0o006 {
+		return nil
+	}
+	own := filepath.Join(root, "fuse")
+	if err := syscall.Mknod(own, syscall.S_IFCHR, int(st.Rdev)); err != nil {
+		return fmt.Errorf("make a device like %s: %w", device, err)
+	}
+	if err := os.Chmod(own, 0o666); err != nil {
+		return fmt.Errorf("open the device to all: %w", err)
+	}
+	if err := syscall.Mount(own, device, "", syscall.MS_BIND, ""); err != nil {
+		return fmt.Errorf("put the device in the place of %s: %w", device, err)
+	}
+	return nil
+}
+
 // RemoveUnmounted deletes a work tree, but never through a mount.
 func RemoveUnmounted(dir string) {
-	b, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil || strings.Contains(string(b), " "+dir+"/") {
-		fmt.Fprintf(os.Stderr, "left %s alone: something may be mounted there\n", dir)
+	mounts, err := mountsUnder(dir)
+	if err != nil || len(mounts) > 0 {
+		fmt.Fprintf(os.Stderr, "left %s alone: %v (%v) is mounted there\n", dir, mounts, err)
 		return
 	}
 	_ = os.RemoveAll(dir) // a leftover in the temporary directory harms nobody

@@ -23,6 +23,7 @@ type Proxy struct {
 	target string
 	ln     net.Listener
 	wg     sync.WaitGroup
+	done   chan struct{} // closed by Close
 
 	mu       sync.Mutex
 	shape    Shape
@@ -63,17 +64,18 @@ func StartProxy(endpoint string, shape Shape) (*Proxy, error) {
 	p := &Proxy{
 		URL:    "http://" + ln.Addr().String(),
 		target: strings.TrimPrefix(endpoint, "http://"),
-		ln:     ln, shape: shape, conns: map[net.Conn]struct{}{},
+		ln:     ln, shape: shape, conns: map[net.Conn]struct{}{}, done: make(chan struct{}),
 	}
 	p.wg.Go(p.accept)
 	return p, nil
 }
 
-// Close ends the proxy and every connection through it.
+// Close ends the proxy and every connection through it. It is called once.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	close(p.done)
 	_ = p.ln.Close() // a listener that is gone already is what is wanted
 	p.CloseConnections()
 	p.wg.Wait()

@@ -112,7 +112,13 @@ func (p *Proxy) exchange(client, server *side) error {
 	method, rest, _ := strings.Cut(req.first, " ")
 	target, _, _ := strings.Cut(rest, " ")
 	shape, fault := p.admit(classify(method, target, req.header))
-	time.Sleep(shape.Latency + fault.Delay)
+	if wait := shape.Latency + fault.Delay; wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-p.done:
+			return errDropped
+		}
+	}
 	switch {
 	case fault.Status != 0:
 		return p.answer(client, req, method, fault)

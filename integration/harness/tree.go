@@ -76,8 +76,20 @@ func look(path string, d fs.DirEntry) (Node, error) {
 
 // TreeOptions say what does not count in a comparison.
 type TreeOptions struct {
-	Mtimes bool     // modification times of files count
-	Ignore []string // path prefixes that do not
+	Mtimes   bool     // modification times of files count
+	Contents bool     // only kinds, sizes, bytes and targets count
+	Ignore   []string // path prefixes that do not count
+}
+
+// only leaves out what does not count.
+func (n Node) only(o TreeOptions) Node {
+	if !o.Mtimes {
+		n.Mtime = 0
+	}
+	if o.Contents {
+		n.Mode, n.UID, n.GID = n.Mode.Type(), 0, 0
+	}
+	return n
 }
 
 // Diff tells how got differs from want, or "" if it does not.
@@ -92,9 +104,7 @@ func (want Tree) Diff(got Tree, o TreeOptions) string {
 	for _, p := range paths {
 		w, wok := want[p]
 		g, gok := got[p]
-		if !o.Mtimes {
-			w.Mtime, g.Mtime = 0, 0
-		}
+		w, g = w.only(o), g.only(o)
 		switch {
 		case slices.ContainsFunc(o.Ignore, func(i string) bool { return strings.HasPrefix(p, i) }):
 		case !gok:

@@ -26,6 +26,7 @@ type Server struct {
 
 // ServerOptions are what a test may want different; the zero value is usual.
 type ServerOptions struct {
+	Binary    string // versitygw, if it is built already
 	Addr      string // listen here and not on a free port
 	Data      string // use this data directory and not a new one
 	AccessLog bool   // write Server.Access
@@ -34,9 +35,11 @@ type ServerOptions struct {
 // StartServer starts versitygw with its data under dir, which must be on a
 // filesystem with user xattrs, and returns when it answers.
 func StartServer(ctx context.Context, dir string, o ServerOptions) (*Server, error) {
-	bin, err := Tool(".", "versitygw")
-	if err != nil {
-		return nil, err
+	var err error
+	if o.Binary == "" {
+		if o.Binary, err = Tool(".", "versitygw"); err != nil {
+			return nil, err
+		}
 	}
 	if o.Addr == "" {
 		if o.Addr, err = FreePort(); err != nil {
@@ -64,7 +67,7 @@ func StartServer(ctx context.Context, dir string, o ServerOptions) (*Server, err
 		args = append(args, "--access-log", s.Access)
 	}
 	args = append(args, "posix", "--versioning-dir", versions, s.Data)
-	if err := s.start(bin, args); err != nil {
+	if err := s.start(o.Binary, args); err != nil {
 		return nil, err
 	}
 	if err := s.waitReady(ctx); err != nil {

@@ -19,6 +19,7 @@ type World struct {
 	Endpoint string // of the shared versitygw
 	Binary   string // s3mount
 	Self     string // the test binary
+	gateway  string // versitygw
 
 	deadline time.Time
 	seq      atomic.Int64
@@ -30,7 +31,7 @@ func newWorld(t *testing.T, sh shared, c child, cfg Config) *World {
 		timeout = time.Minute
 	}
 	return &World{
-		Work: c.Work, Endpoint: sh.Endpoint, Binary: sh.Binary, Self: sh.Self,
+		Work: c.Work, Endpoint: sh.Endpoint, Binary: sh.Binary, Self: sh.Self, gateway: sh.Gateway,
 		// Five seconds before the supervisor, so that the test itself can say what hung.
 		deadline: time.Now().Add(timeout - min(5*time.Second, timeout/4)),
 	}
@@ -90,6 +91,7 @@ func (w *World) Memory(t testing.TB) (endpoint string) {
 // Server starts a versitygw of the test's own.
 func (w *World) Server(t testing.TB, o ServerOptions) *Server {
 	t.Helper()
+	o.Binary = w.gateway
 	s, err := StartServer(w.Context(t), w.Dir(t, "server"), o)
 	if err != nil {
 		t.Fatal(err)
