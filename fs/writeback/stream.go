@@ -124,7 +124,7 @@ func (f *File) sendPart(p part) {
 		f.mu.Lock()
 		done := snap.release()
 		sp.result = result
-		if err != nil {
+		if err != nil && !s.broken { // others may fail of the same cause
 			s.broken = true
 			if f.run == nil && f.stream == s && f.err == nil && s.ctx.Err() == nil {
 				f.err = err // a running commit sends the part itself, and reports
