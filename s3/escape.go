@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,21 +43,30 @@ func escapeKey(key string) string {
 // path does (space is %20); both decode alike since a literal '+' is always
 // %2B. What is not valid encoding was never encoded and stays as it is.
 func unescapeListed(s string) string {
-	if !strings.ContainsAny(s, "%+") {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
 	}
-	b := make([]byte, 0, len(s))
+	return unescapeBytes([]byte(s))
+}
+
+// unescapeBytes is unescapeListed for what is not yet a string.
+func unescapeBytes(s []byte) string {
+	if bytes.IndexByte(s, '%') < 0 && bytes.IndexByte(s, '+') < 0 {
+		return string(s)
+	}
+	var buf [MaxKeyLength]byte
+	b := buf[:0]
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; c {
 		case '+':
 			b = append(b, ' ')
 		case '%':
 			if i+2 >= len(s) {
-				return s
+				return string(s)
 			}
 			hi, lo := unhex(s[i+1]), unhex(s[i+2])
 			if hi < 0 || lo < 0 {
-				return s
+				return string(s)
 			}
 			b = append(b, byte(hi<<4|lo))
 			i += 2

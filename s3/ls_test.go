@@ -64,6 +64,23 @@ func TestParseListRefuses(t *testing.T) {
 	wantIs(t, err, ErrThrottled)
 }
 
+func TestListedTime(t *testing.T) {
+	for _, v := range []string{"2026-11-22T13:00:59.123Z", "2024-02-29T00:00:00.000Z", "2026-12-31T23:59:59.999Z",
+		"2026-11-22T13:00:59Z", "2026-11-22T13:00:59.5+02:00"} {
+		want, err := time.Parse(time.RFC3339, v)
+		noError(t, err)
+		if got := listedTime([]byte(v)); !got.Equal(want) {
+			t.Errorf("%s is read as %v", v, got)
+		}
+	}
+	for _, v := range []string{"", "yesterday", "2026-02-30T00:00:00.000Z", "2026-13-01T00:00:00.000Z", "2026-01-01T24:00:00.000Z",
+		"2026-01-01T00:60:00.000Z", "2026-01-01T00:00:60.000Z", "2026-01-00T00:00:00.000Z", "2026-01-01 00:00:00.000Z"} {
+		if got := listedTime([]byte(v)); !got.IsZero() {
+			t.Errorf("%q is read as %v", v, got)
+		}
+	}
+}
+
 // listServer answers ListObjectsV2 on keys, pages of at most max.
 func listServer(keys []string, limit int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -43,7 +42,32 @@ type signer struct {
 // it costs as much as all the rest of a signature.
 type signingKey struct {
 	date, region, service, secret string
-	key                           [sha256.Size]byte
+	mac                           macKey
+}
+
+// macKey is a key of HMAC-SHA256 (RFC 2104), padded once for all messages.
+type macKey struct{ inner, outer [sha256.BlockSize]byte }
+
+// newMACKey takes keys of at most sha256.BlockSize bytes as they are, as all
+// but the first of a derivation are.
+func newMACKey(key []byte) (k macKey) {
+	if len(key) > sha256.BlockSize {
+		sum := sha256.Sum256(key)
+		key = sum[:]
+	}
+	copy(k.inner[:], key)
+	copy(k.outer[:], key)
+	for i := range k.inner {
+		k.inner[i] ^= 0x36
+		k.outer[i] ^= 0x5c
+	}
+	return k
+}
+
+func (k *macKey) sum(data []byte) [sha256.Size]byte {
+	var buf [512]byte // holds all that is ever signed, without a heap allocation
+	inner := sha256.Sum256(append(append(buf[:0], k.inner[:]...), data...))
+	return sha256.Sum256(append(append(buf[:0], k.outer[:]...), inner[:]...))
 }
 
 // signTarget is where and when a request is signed for.
@@ -52,8 +76,8 @@ type signTarget struct {
 	now             time.Time
 }
 
-func (t signTarget) scope() string {
-	return t.now.Format(amzDate) + "/" + t.region + "/" + t.service + "/aws4_request"
+func (t signTarget) scope(stamp string) string {
+	return stamp[:len(amzDate)] + "/" + t.region + "/" + t.service + "/aws4_request"
 }
 
 // sign adds X-Amz-Date, X-Amz-Security-Token and Authorization. The header
@@ -69,12 +93,12 @@ func (s *signer) sign(r *http.Request, path, query string, cr aws.Credentials, t
 	if bp == nil {
 		bp = new([]byte)
 	}
-	var names [24]string
+	var names [24]signedName
 	signed := signedNames(names[:0], h)
 	b := appendCanonical((*bp)[:0], r, path, query, signed)
 	b = append(b, h["X-Amz-Content-Sha256"][0]...)
 	sum := sha256.Sum256(b)
-	scope := t.scope()
+	scope := t.scope(stamp)
 	signature := s.signature(sum, stamp, scope, cr, t)
 
 	b = append(b[:0], sigV4+" Credential="...)
@@ -92,11 +116,11 @@ func (s *signer) sign(r *http.Request, path, query string, cr aws.Credentials, t
 // has it. All headers of r are signed: whoever uses the URL must send them.
 func (s *signer) presign(r *http.Request, path string, q query, cr aws.Credentials, t signTarget, expires time.Duration) string {
 	stamp := t.now.Format(amzTime)
-	var names [24]string
+	var names [24]signedName
 	signed := signedNames(names[:0], r.Header)
 	q = append(q,
 		param{"X-Amz-Algorithm", sigV4},
-		param{"X-Amz-Credential", cr.AccessKeyID + "/" + t.scope()},
+		param{"X-Amz-Credential", cr.AccessKeyID + "/" + t.scope(stamp)},
 		param{"X-Amz-Date", stamp},
 		param{"X-Amz-Expires", itoa(int64(expires / time.Second))},
 		param{"X-Amz-SignedHeaders", string(appendNames(nil, signed))})
@@ -106,50 +130,70 @@ func (s *signer) presign(r *http.Request, path string, q query, cr aws.Credentia
 	enc := q.encode()
 	b := appendCanonical(nil, r, path, enc, signed)
 	b = append(b, unsignedPayload...)
-	signature := s.signature(sha256.Sum256(b), stamp, t.scope(), cr, t)
+	signature := s.signature(sha256.Sum256(b), stamp, t.scope(stamp), cr, t)
 	return enc + "&X-Amz-Signature=" + hex.EncodeToString(signature[:])
 }
 
-// signedNames returns the names, sorted as the canonical request wants them
-// (in lower case), of the headers to sign: those that S3 requires. Others
-// pass unsigned, because proxies may change them.
-func signedNames(names []string, h http.Header) []string {
-	names = append(names, "host")
+// signedName is a header to sign: as http.Header and as the signature has it.
+type signedName struct{ name, lower string }
+
+// signedNames returns the headers to sign, sorted as the canonical request
+// wants them: those that S3 requires. Others pass unsigned, because proxies
+// may change them.
+func signedNames(names []signedName, h http.Header) []signedName {
+	names = append(names, signedName{"", "host"})
 	for name := range h {
 		if strings.HasPrefix(name, "X-Amz-") || name == "Content-Type" || name == "Content-Md5" {
-			names = append(names, strings.ToLower(name))
+			names = append(names, signedName{name, lowerName(name)})
 		}
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, func(a, b signedName) int { return strings.Compare(a.lower, b.lower) })
 	return names
 }
 
-func appendNames(b []byte, names []string) []byte {
-	for i, name := range names {
+// lowerName is strings.ToLower, without an allocation for the names that
+// nearly every request has.
+func lowerName(name string) string {
+	switch name {
+	case "X-Amz-Date":
+		return "x-amz-date"
+	case "X-Amz-Content-Sha256":
+		return "x-amz-content-sha256"
+	case "X-Amz-Security-Token":
+		return "x-amz-security-token"
+	case "X-Amz-Checksum-Mode":
+		return "x-amz-checksum-mode"
+	case "X-Amz-Checksum-Crc32c":
+		return "x-amz-checksum-crc32c"
+	}
+	return strings.ToLower(name)
+}
+
+func appendNames(b []byte, names []signedName) []byte {
+	for i, n := range names {
 		if i > 0 {
 			b = append(b, ';')
 		}
-		b = append(b, name...)
+		b = append(b, n.lower...)
 	}
 	return b
 }
 
 // appendCanonical appends the canonical request but for the payload's hash.
-func appendCanonical(b []byte, r *http.Request, path, query string, names []string) []byte {
+func appendCanonical(b []byte, r *http.Request, path, query string, names []signedName) []byte {
 	b = append(append(b, r.Method...), '\n')
 	b = append(append(b, path...), '\n')
 	b = append(append(b, query...), '\n')
-	for _, name := range names {
-		b = append(append(b, name...), ':')
-		if name == "host" {
+	for _, n := range names {
+		b = append(append(b, n.lower...), ':')
+		if n.name == "" {
 			b = append(b, r.Host...)
-		} else {
-			for i, v := range r.Header[http.CanonicalHeaderKey(name)] {
-				if i > 0 {
-					b = append(b, ',')
-				}
-				b = appendCollapsed(b, v)
+		}
+		for i, v := range r.Header[n.name] {
+			if i > 0 {
+				b = append(b, ',')
 			}
+			b = appendCollapsed(b, v)
 		}
 		b = append(b, '\n')
 	}
@@ -172,17 +216,16 @@ func appendCollapsed(b []byte, v string) []byte {
 }
 
 func (s *signer) signature(sum [sha256.Size]byte, stamp, scope string, cr aws.Credentials, t signTarget) [sha256.Size]byte {
-	k := s.signingKey(cr, t)
+	k := s.signingKey(cr, t, stamp[:len(amzDate)])
 	var buf [256]byte
 	b := append(buf[:0], sigV4+"\n"...)
 	b = append(append(b, stamp...), '\n')
 	b = append(append(b, scope...), '\n')
 	b = hex.AppendEncode(b, sum[:])
-	return mac(k.key[:], b)
+	return k.mac.sum(b)
 }
 
-func (s *signer) signingKey(cr aws.Credentials, t signTarget) *signingKey {
-	date := t.now.Format(amzDate)
+func (s *signer) signingKey(cr aws.Credentials, t signTarget, date string) *signingKey {
 	if k := s.key.Load(); k != nil && k.date == date && k.region == t.region &&
 		k.service == t.service && k.secret == cr.SecretAccessKey {
 		return k
@@ -191,16 +234,15 @@ func (s *signer) signingKey(cr aws.Credentials, t signTarget) *signingKey {
 	key := mac([]byte("AWS4"+cr.SecretAccessKey), []byte(date))
 	key = mac(key[:], []byte(t.region))
 	key = mac(key[:], []byte(t.service))
-	k.key = mac(key[:], []byte("aws4_request"))
+	key = mac(key[:], []byte("aws4_request"))
+	k.mac = newMACKey(key[:])
 	s.key.Store(k)
 	return k
 }
 
-func mac(key, data []byte) (sum [sha256.Size]byte) {
-	h := hmac.New(sha256.New, key)
-	h.Write(data)
-	h.Sum(sum[:0])
-	return sum
+func mac(key, data []byte) [sha256.Size]byte {
+	k := newMACKey(key)
+	return k.sum(data)
 }
 
 // credentials returns what to sign with; ok is false for unsigned requests.

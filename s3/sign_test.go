@@ -32,7 +32,7 @@ var signCases = []struct {
 func TestSignAsTheSDK(t *testing.T) {
 	now := time.Date(2026, 11, 22, 13, 14, 15, 0, time.UTC)
 	for _, token := range []string{"", "session/token=="} {
-		cr := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "wJalr/+EXAMPLE", SessionToken: token}
+		cr := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "wJalr/+EXAMPLE" + strings.Repeat("long", 5*len(token)), SessionToken: token}
 		for _, tt := range signCases {
 			t.Run(tt.name+token, func(t *testing.T) {
 				mine, theirs := signRequest(tt.method, tt.host, tt.path, tt.query, tt.header), signRequest(tt.method, tt.host, tt.path, tt.query, tt.header)
@@ -98,17 +98,18 @@ func TestPresignAsTheSDK(t *testing.T) {
 func TestSigningKeyFollowsCredentials(t *testing.T) {
 	var s signer
 	a := signTarget{"us-east-1", "s3", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	first := s.signingKey(aws.Credentials{SecretAccessKey: "1"}, a)
-	if s.signingKey(aws.Credentials{SecretAccessKey: "1"}, a) != first {
+	first := s.signingKey(aws.Credentials{SecretAccessKey: "1"}, a, "20260101")
+	if s.signingKey(aws.Credentials{SecretAccessKey: "1"}, a, "20260101") != first {
 		t.Error("key was derived twice")
 	}
 	b := a
-	b.now = a.now.AddDate(0, 0, 1)
+	b.region = "eu-west-1"
 	for _, k := range []*signingKey{
-		s.signingKey(aws.Credentials{SecretAccessKey: "2"}, a),
-		s.signingKey(aws.Credentials{SecretAccessKey: "1"}, b),
+		s.signingKey(aws.Credentials{SecretAccessKey: "2"}, a, "20260101"),
+		s.signingKey(aws.Credentials{SecretAccessKey: "1"}, b, "20260101"),
+		s.signingKey(aws.Credentials{SecretAccessKey: "1"}, a, "20260102"),
 	} {
-		if k.key == first.key {
+		if k.mac == first.mac {
 			t.Error("same key for other input")
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // ListUploads asks for one page of the unfinished uploads of a bucket
@@ -188,16 +187,6 @@ func parseDocument(data []byte, want string, f xmlElement) error {
 		return badDocument(data, err)
 	}
 	return nil
-}
-
-// listedTime parses the date of a row. A date that no one can read is zero, as
-// one bad date must not hide a directory.
-func listedTime(text []byte) time.Time {
-	t, err := time.Parse(time.RFC3339, string(text))
-	if err != nil {
-		return time.Time{}
-	}
-	return t
 }
 
 // storageClass is "" for the standard class, which servers name or leave out.

@@ -62,19 +62,29 @@ func (s *xmlScanner) step(f xmlElement) (done bool, err error) {
 		s.pos += n
 		return false, s.addText(rest[:n])
 	}
-	switch {
-	case bytes.HasPrefix(rest, []byte("<?")):
-		return false, s.skipPast("?>")
-	case bytes.HasPrefix(rest, []byte("<!--")):
-		return false, s.skipPast("-->")
-	case bytes.HasPrefix(rest, []byte("<![CDATA[")):
-		return false, s.cdata(rest)
-	case bytes.HasPrefix(rest, []byte("<!")):
-		return false, s.skipPast(">")
-	case bytes.HasPrefix(rest, []byte("</")):
+	if len(rest) == 1 {
+		return false, errXMLTruncated
+	}
+	switch rest[1] {
+	case '/':
 		return false, s.endTag(rest, f)
+	case '?':
+		return false, s.skipPast("?>")
+	case '!':
+		return false, s.declaration(rest)
 	}
 	return false, s.startTag(rest, f)
+}
+
+// declaration passes a comment or document type, and takes CDATA as text.
+func (s *xmlScanner) declaration(rest []byte) error {
+	switch {
+	case bytes.HasPrefix(rest, []byte("<!--")):
+		return s.skipPast("-->")
+	case bytes.HasPrefix(rest, []byte("<![CDATA[")):
+		return s.cdata(rest)
+	}
+	return s.skipPast(">")
 }
 
 func (s *xmlScanner) skipPast(mark string) error {
@@ -114,9 +124,6 @@ func (s *xmlScanner) startTag(rest []byte, f xmlElement) error {
 	closed := len(tag) > 0 && tag[len(tag)-1] == '/'
 	if closed {
 		tag = tag[:len(tag)-1]
-	}
-	if i := bytes.IndexAny(tag, " \t\r\n"); i >= 0 {
-		tag = tag[:i]
 	}
 	name := localName(tag)
 	if len(name) == 0 {
@@ -159,7 +166,7 @@ func (s *xmlScanner) endTag(rest []byte, f xmlElement) error {
 		return errXMLTruncated
 	}
 	s.pos += end + 1
-	name := localName(bytes.TrimRight(rest[2:end], " \t\r\n"))
+	name := localName(rest[2:end])
 	if s.depth == 0 || !bytes.Equal(name, s.names[s.depth-1]) {
 		return fmt.Errorf("unexpected end of element %q", clip(string(name), 40))
 	}
@@ -179,11 +186,18 @@ func (s *xmlScanner) close(f xmlElement) error {
 	return err
 }
 
+// localName is the name in a tag, without a namespace prefix and attributes.
 func localName(tag []byte) []byte {
-	if i := bytes.IndexByte(tag, ':'); i >= 0 {
-		return tag[i+1:]
+	start := 0
+	for i, c := range tag {
+		switch c {
+		case ':':
+			start = i + 1
+		case ' ', '\t', '\r', '\n':
+			return tag[start:i]
+		}
 	}
-	return tag
+	return tag[start:]
 }
 
 // addText appends a run of character data, references resolved. A run without
