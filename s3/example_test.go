@@ -1,0 +1,453 @@
+package s3_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/s3test"
+)
+
+// example returns a client and a bucket for an example: of the server that
+// S3_ENDPOINT names, with S3_BUCKET, S3_ACCESS_KEY, S3_SECRET_KEY and
+// S3_REGION, or of one in memory. done ends it.
+func example() (c *s3.Client, bucket string, done func()) {
+	if endpoint := os.Getenv("S3_ENDPOINT"); endpoint != "" {
+		c, err := s3.New(s3.Options{
+			Endpoint:    endpoint,
+			Region:      os.Getenv("S3_REGION"),
+			Credentials: s3.StaticCredentials(os.Getenv("S3_ACCESS_KEY"), os.Getenv("S3_SECRET_KEY"), ""),
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		return c, os.Getenv("S3_BUCKET"), c.Close
+	}
+	server, err := s3test.Start(s3test.Options{Buckets: []string{"examples"}, AccessKey: "id", SecretKey: "secret"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return server.Client(), "examples", server.Close
+}
+
+// put stores a small object.
+func put(c *s3.Client, bucket, key, body string) {
+	_, err := c.Put(context.Background(), &s3.PutInput{Bucket: bucket, Key: key, Body: strings.NewReader(body), Size: int64(len(body))})
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func ExampleNew() {
+	// AWS: the region is found by itself if it is another.
+	c, err := s3.New(s3.Options{Region: "eu-west-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	// Another server, over IPv4 only.
+	other, err := s3.New(s3.Options{Endpoint: "http://127.0.0.1:9000", IPFamily: s3.IPv4Only, ConnectTimeout: 3 * time.Second})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer other.Close()
+	_, err = s3.New(s3.Options{Endpoint: "ftp://127.0.0.1"})
+	fmt.Println(err)
+	// Output: New: invalid input: option Endpoint: scheme "ftp" is neither http nor https
+}
+
+func ExampleDefaultCredentials() {
+	ctx := context.Background()
+	credentials, err := s3.DefaultCredentials(ctx, "") // environment, ~/.aws, SSO, IMDS and so on
+	if err != nil {
+		log.Fatal(err)
+	}
+	region, err := s3.DefaultRegion(ctx, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := s3.New(s3.Options{Region: region, Credentials: credentials, RequesterPays: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+}
+
+func ExampleClient_Put() {
+	c, bucket, done := example()
+	defer done()
+	out, err := c.Put(context.Background(), &s3.PutInput{
+		Bucket: bucket, Key: "hello.txt",
+		Body: strings.NewReader("hello"), Size: 5,
+		ObjectOptions: s3.ObjectOptions{
+			ContentType: "text/plain",
+			Metadata:    map[string]string{"author": "Zoë"}, // RFC 2047 on the wire
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(out.ETag)
+	// Output: "5d41402abc4b2a76b9719d911017c592"
+}
+
+// A write that must not overwrite anything, nor lose anyone's update.
+func ExampleClient_Put_conditions() {
+	c, bucket, done := example()
+	defer done()
+	ctx := context.Background()
+	if _, err := c.Delete(ctx, &s3.DeleteInput{Bucket: bucket, Key: "lock"}); err != nil {
+		log.Fatal(err)
+	}
+	write := func(ifMatch, ifNoneMatch string) (string, error) {
+		out, err := c.Put(ctx, &s3.PutInput{Bucket: bucket, Key: "lock", Body: strings.NewReader("mine"), Size: 4,
+			IfMatch: ifMatch, IfNoneMatch: ifNoneMatch})
+		if err != nil {
+			return "", err
+		}
+		return out.ETag, nil
+	}
+	etag, err := write("", "*")
+	fmt.Println(err)
+	_, err = write("", "*")
+	fmt.Println(errors.Is(err, s3.ErrPreconditionFailed))
+	_, err = write(etag, "")
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// true
+	// <nil>
+}
+
+func ExampleClient_Get() {
+	c, bucket, done := example()
+	defer done()
+	put(c, bucket, "digits", "0123456789")
+	out, err := c.Get(context.Background(), &s3.GetInput{Bucket: bucket, Key: "digits", Range: s3.Last(3)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer out.Body.Close()
+	b, err := io.ReadAll(out.Body) // an error if the body is cut short
+	fmt.Printf("%s from %d of %d, %v\n", b, out.Offset, out.Size, err)
+	// Output: 789 from 7 of 10, <nil>
+}
+
+func ExampleClient_GetInto() {
+	c, bucket, done := example()
+	defer done()
+	put(c, bucket, "digits", "0123456789")
+	buf := make([]byte, 4)
+	out, n, err := c.GetInto(context.Background(), &s3.GetInput{Bucket: bucket, Key: "digits", Range: s3.Bytes(2, 5)}, buf)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s, %d of %d bytes\n", buf[:n], n, out.Size)
+	// Output: 2345, 4 of 10 bytes
+}
+
+func ExampleClient_GetTo() {
+	c, bucket, done := example()
+	defer done()
+	put(c, bucket, "digits", "0123456789")
+	out, _, err := c.GetTo(context.Background(), &s3.GetInput{Bucket: bucket, Key: "digits"}, os.Stdout)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The same again costs nothing while the object is the same.
+	_, _, err = c.GetTo(context.Background(), &s3.GetInput{Bucket: bucket, Key: "digits", Conditions: s3.Conditions{IfNoneMatch: out.ETag}}, os.Stdout)
+	fmt.Println("", errors.Is(err, s3.ErrNotModified))
+	// Output: 0123456789 true
+}
+
+func ExampleClient_Head() {
+	c, bucket, done := example()
+	defer done()
+	put(c, bucket, "digits", "0123456789")
+	info, err := c.Head(context.Background(), &s3.HeadInput{Bucket: bucket, Key: "digits"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(info.Size, info.ETag)
+	_, err = c.Head(context.Background(), &s3.HeadInput{Bucket: bucket, Key: "absent"})
+	fmt.Println(errors.Is(err, s3.ErrNotFound))
+	// Output:
+	// 10 "781e5e245d69b566979b86e28d23f2c7"
+	// true
+}
+
+func ExampleClient_HeadBucket() {
+	c, bucket, done := example()
+	defer done()
+	info, err := c.HeadBucket(context.Background(), bucket)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(info.Region)
+	// Output: us-east-1
+}
+
+func ExampleClient_Delete() {
+	c, bucket, done := example()
+	defer done()
+	put(c, bucket, "old", "x")
+	for range 2 { // an absent key is no error
+		_, err := c.Delete(context.Background(), &s3.DeleteInput{Bucket: bucket, Key: "old"})
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// <nil>
+}
+
+func ExampleClient_DeleteMulti() {
+	c, bucket, done := example()
+	defer done()
+	put(c, bucket, "a", "x")
+	results, err := c.DeleteMulti(context.Background(), &s3.DeleteMultiInput{Bucket: bucket,
+		Objects: []s3.ObjectID{{Key: "a"}, {Key: "absent"}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range results {
+		fmt.Println(r.Key, r.Err)
+	}
+	// Output:
+	// a <nil>
+	// absent <nil>
+}
+
+func ExampleClient_Ls() {
+	c, bucket, done := example()
+	defer done()
+	for _, key := range []string{"ls/a", "ls/b", "ls/c"} {
+		put(c, bucket, key, "x")
+	}
+	in := &s3.LsInput{Bucket: bucket, Prefix: "ls/", MaxKeys: 2}
+	for {
+		page, err := c.Ls(context.Background(), in)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(len(page.Objects), "objects")
+		if page.NextToken == "" {
+			break
+		}
+		in.ContinuationToken = page.NextToken
+	}
+	// Output:
+	// 2 objects
+	// 1 objects
+}
+
+func ExampleClient_LsAll() {
+	c, bucket, done := example()
+	defer done()
+	for _, key := range []string{"tree/b", "tree/a/1", "tree/a/2"} {
+		put(c, bucket, key, "x")
+	}
+	for e, err := range c.LsAll(context.Background(), &s3.LsInput{Bucket: bucket, Prefix: "tree/", Delimiter: "/"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(e.Key, e.IsPrefix)
+	}
+	// Output:
+	// tree/a/ true
+	// tree/b false
+}
+
+func ExampleClient_PutStream() {
+	c, bucket, done := example()
+	defer done()
+	r, w := io.Pipe() // of a length that nobody knows
+	go func() {
+		for range 1 << 20 {
+			fmt.Fprint(w, "ten bytes\n")
+		}
+		w.Close()
+	}()
+	ctx := context.Background()
+	if _, err := c.PutStream(ctx, &s3.PutStreamInput{Bucket: bucket, Key: "stream", Body: r}); err != nil {
+		log.Fatal(err)
+	}
+	info, err := c.Head(ctx, &s3.HeadInput{Bucket: bucket, Key: "stream"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(info.Size)
+	// Output: 10485760
+}
+
+// An upload by parts that goes on after a restart.
+func ExampleClient_CreateUpload() {
+	c, bucket, done := example()
+	defer done()
+	ctx := context.Background()
+	id, err := c.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: bucket, Key: "parts", NoCopies: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	file := strings.NewReader(strings.Repeat("x", s3.MinPartSize+10)) // any io.ReaderAt
+	upload := func(id s3.UploadID, number int, off, size int64) s3.Part {
+		p, err := c.UploadPart(ctx, &s3.UploadPartInput{Upload: id, PartNumber: number, Body: io.NewSectionReader(file, off, size), Size: size})
+		if err != nil {
+			log.Fatal(err)
+		}
+		return *p
+	}
+	upload(id, 1, 0, s3.MinPartSize)
+	// Here the process may end: id is all that it takes.
+	page, err := c.ListParts(ctx, &s3.ListPartsInput{Upload: id})
+	if err != nil {
+		log.Fatal(err)
+	}
+	parts := append(page.Parts, upload(id, len(page.Parts)+1, s3.MinPartSize, 10))
+	out, err := c.CompleteUpload(ctx, &s3.CompleteUploadInput{Upload: id, Parts: parts})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(strings.HasSuffix(out.ETag, `-2"`))
+	// Output: true
+}
+
+// The first bytes of an object are replaced, the rest is copied inside S3.
+func ExampleClient_CopyPart() {
+	c, bucket, done := example()
+	defer done()
+	ctx := context.Background()
+	put(c, bucket, "big", strings.Repeat("a", s3.MinPartSize)+"tail")
+	id, err := c.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: bucket, Key: "big"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	first, err := c.UploadPart(ctx, &s3.UploadPartInput{Upload: id, PartNumber: 1,
+		Body: strings.NewReader(strings.Repeat("b", s3.MinPartSize)), Size: s3.MinPartSize})
+	if err != nil {
+		log.Fatal(err)
+	}
+	rest, err := c.CopyPart(ctx, &s3.CopyPartInput{Upload: id, PartNumber: 2, SrcBucket: bucket, SrcKey: "big",
+		First: s3.MinPartSize, Last: s3.MinPartSize + 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.CompleteUpload(ctx, &s3.CompleteUploadInput{Upload: id, Parts: []s3.Part{*first, *rest}}); err != nil {
+		log.Fatal(err)
+	}
+	buf := make([]byte, 6)
+	if _, _, err := c.GetInto(ctx, &s3.GetInput{Bucket: bucket, Key: "big", Range: s3.Last(6)}, buf); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s\n", buf)
+	// Output: bbtail
+}
+
+// What others left behind is found and dropped.
+func ExampleClient_ListUploads() {
+	c, bucket, done := example()
+	defer done()
+	ctx := context.Background()
+	if _, err := c.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: bucket, Key: "left/behind"}); err != nil {
+		log.Fatal(err)
+	}
+	page, err := c.ListUploads(ctx, &s3.ListUploadsInput{Bucket: bucket, Prefix: "left/"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, u := range page.Uploads {
+		fmt.Println(u.Key, c.AbortUpload(ctx, u.UploadID))
+	}
+	// Output: left/behind <nil>
+}
+
+func ExampleClient_Copy() {
+	c, bucket, done := example()
+	defer done()
+	ctx := context.Background()
+	put(c, bucket, "from", "hello")
+	_, err := c.Copy(ctx, &s3.CopyInput{SrcBucket: bucket, SrcKey: "from", Bucket: bucket, Key: "to",
+		ReplaceMetadata: true, ObjectOptions: s3.ObjectOptions{Metadata: map[string]string{"mode": "33188"}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	info, err := c.Head(ctx, &s3.HeadInput{Bucket: bucket, Key: "to"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(info.Size, info.Metadata["mode"])
+	// Output: 5 33188
+}
+
+func ExampleClient_PresignGet() {
+	c, bucket, done := example()
+	defer done()
+	put(c, bucket, "shared", "for all who have the URL")
+	p, err := c.PresignGet(context.Background(), &s3.GetInput{Bucket: bucket, Key: "shared"}, time.Hour)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp, err := http.Get(p.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	fmt.Println(string(b), err)
+	// Output: for all who have the URL <nil>
+}
+
+func ExampleClient_PresignPut() {
+	c, bucket, done := example()
+	defer done()
+	p, err := c.PresignPut(context.Background(), &s3.PutInput{Bucket: bucket, Key: "given",
+		ObjectOptions: s3.ObjectOptions{ContentType: "text/plain"}}, time.Hour)
+	if err != nil {
+		log.Fatal(err)
+	}
+	req, err := http.NewRequest(p.Method, p.URL, strings.NewReader("hello"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	req.Header = p.Header
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+func ExampleClient_Capabilities() {
+	c, bucket, done := example()
+	defer done()
+	can, err := c.Capabilities(context.Background(), bucket, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(can.PutIfMatch, can.PutIfNoneMatch, can.UnquotedETag)
+	// Output: true true false
+}
+
+func ExampleError() {
+	c, bucket, done := example()
+	defer done()
+	_, err := c.Get(context.Background(), &s3.GetInput{Bucket: bucket, Key: "absent"})
+	var e *s3.Error
+	switch {
+	case errors.Is(err, s3.ErrNoSuchBucket):
+		fmt.Println("no bucket")
+	case errors.Is(err, s3.ErrNotFound) && errors.As(err, &e):
+		fmt.Println(e.Op, e.Status, e.Code)
+	case errors.Is(err, s3.ErrTransient):
+		fmt.Println("try later")
+	}
+	// Output: GetObject 404 NoSuchKey
+}
