@@ -10,10 +10,11 @@ import (
 // base is the version that a file's content starts from, and its reader.
 // refs is guarded by the file's mu; the rest does not change.
 type base struct {
-	v     Version
-	r     BaseReader
-	owned bool // opened by this package: closed with the last reference
-	refs  int
+	v       Version
+	r       BaseReader
+	owned   bool // opened by this package: closed with the last reference
+	foreign bool // of another key: the content is a copy of it, not built on it
+	refs    int
 }
 
 // baseError says that bytes of the base could not be read.
@@ -48,8 +49,15 @@ func (b *base) drop() func() {
 		return func() {}
 	}
 	b.refs--
-	if c, ok := b.r.(interface{ Close() }); ok && b.refs == 0 && b.owned {
-		return c.Close
+	if b.refs == 0 && b.owned {
+		return b.close
 	}
 	return func() {}
+}
+
+// close closes the reader, if it is one to be closed.
+func (b *base) close() {
+	if c, ok := b.r.(interface{ Close() }); ok {
+		c.Close()
+	}
 }

@@ -1,3 +1,79 @@
 // Package writeback holds the bytes that applications have written and S3 does
 // not hold yet, and commits them.
+//
+// # Concepts
+//
+// A File is a base overlaid by extents. The base is the version of the object
+// that the content started from, read through a BaseReader; a new file has
+// none. An extent is a run of written bytes, or of zeros that hide the base.
+// What neither an extent nor the base holds is zeros (a hole). Extents lie in
+// chunks: memory of the cache.Pool at first, and the spool, an unlinked file,
+// once the budget is used up.
+//
+// A commit makes an object of the content at one moment, the snapshot. It
+// freezes the chunks: whoever writes during a commit writes elsewhere. When it
+// has succeeded the new version is the base, and the extents that it carried
+// are dropped.
+//
+// # Flow
+//
+//	WriteAt ─ memory (waits) ─ extent ─ a part of a new file is full ─ stream: UploadPart
+//	Commit ─ snapshot ─┬─ small, or nearly all of it changed: Put
+//	                   ├─ stream: the last part, parts written again, CompleteUpload
+//	                   └─ large with a base: CopyPart of long unchanged ranges,
+//	                      UploadPart of the rest, CompleteUpload
+//	                ─ judge: was it ours? ─ resolve a conflict ─ finish: extents turn clean
+//
+// A new file larger than one part streams: its full parts are sent while it is
+// written, so that the commit costs about one round trip. A write into such a
+// part marks it, and the commit sends it again under the same number. The bytes
+// stay here until S3 has the object: an upload can fail at its last step.
+//
+// # Conditions
+//
+// Content that was built on a base is committed with If-Match on its ETag, a
+// file that must be new with If-None-Match, a whole replacement without (P3). A
+// refused condition, a lost answer and a timeout all lead to a HEAD: if the
+// object has the bytes that were sent, the write was ours and has succeeded.
+// Else it is a conflict: ErrConflict, and the bytes are kept as
+// Options.Conflict says.
+//
+// # Memory
+//
+// Writers wait for the budget. Meanwhile the spiller, one goroutine, moves
+// bytes to the spool in the order in which that costs least; see relieve. With
+// the spool full it commits a file early: others then see a state of the file
+// between two writes, as after an fsync. When nothing can be done a writer may
+// exceed the budget by one part, so that it can fill it (I8), and then fails
+// with ErrNoSpace or with what S3 said.
+//
+// # Failures
+//
+// The error of an upload in the background is reported by the next write or
+// commit of the file (I5), once. The bytes stay dirty and the next Commit tries
+// again. What Close cannot commit goes to Options.RecoveryDir. The ids of
+// running uploads are noted in Options.StateDir, so that the next mount can
+// abort those of a process that was killed. An upload whose creation was
+// executed while its answer was lost is known to nobody: a lifecycle rule that
+// aborts incomplete uploads takes care of it.
+//
+// # Invariants
+//
+// I3, I6 and I9 are checked by File.check and Manager.Stats after every step of
+// the tests that compare random operations with a model: extents are in order,
+// do not overlap and end within the size; a clean file is its base; chunks are
+// counted; at the end all gauges are 0. I4 and I7 are checked by failing every
+// store call of every kind of commit, I5 by the tests of cancelled commits, I8
+// by streams through a small budget.
+//
+// # Lock order
+//
+//  1. File.mu: content, state, stream and run of one file, and the counts of its chunks
+//  2. Manager.mu: the files, jobs and waiting writers
+//  3. spool.mu, uploadNotes.mu, and those of cache.Pool and cache.Budget
+//
+// Two Files are never locked at once. No lock is held across a request, the
+// spool's reads and writes, a read of the base, or a wait; slots of the spool
+// are booked under a lock, which takes no disk access. Methods of snapshot and
+// body take File.mu themselves, those named release expect it to be held.
 package writeback

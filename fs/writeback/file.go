@@ -71,7 +71,7 @@ func (f *File) Err() error {
 func (f *File) Version() *Version {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.base == nil {
+	if f.base == nil || f.base.foreign {
 		return nil
 	}
 	v := f.base.v

@@ -1,0 +1,132 @@
+package writeback
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// sendParts sends or copies the parts that have lacks and returns all, in order.
+func (m *Manager) sendParts(ctx context.Context, id s3.UploadID, snap *snapshot, parts []part,
+	have map[int]s3.Part, sse *s3.CustomerKey) ([]s3.Part, error) {
+	out := make([]s3.Part, len(parts))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(m.o.Connections)
+	for i, p := range parts {
+		if done, ok := have[p.number]; ok {
+			out[i] = done
+			continue
+		}
+		g.Go(func() error {
+			send := m.sendPart
+			if p.copied {
+				send = m.copyPart
+			}
+			done, err := send(ctx, id, snap, p, sse)
+			if err == nil {
+				out[i] = *done
+			}
+			return err
+		})
+	}
+	return out, g.Wait()
+}
+
+// sendPart uploads one part out of snap.
+func (m *Manager) sendPart(ctx context.Context, id s3.UploadID, snap *snapshot, p part, sse *s3.CustomerKey) (*s3.Part, error) {
+	var out *s3.Part
+	b := snap.body(ctx, p.off, p.n)
+	err := m.data(ctx, b, func(ctx context.Context) (err error) {
+		out, err = m.store.UploadPart(ctx, &s3.UploadPartInput{Upload: id, PartNumber: p.number,
+			Body: b, Size: p.n, SSE: sse})
+		return err
+	})
+	if err != nil && b.err != nil {
+		err = b.err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("send part %d of %q: %w", p.number, id.Key, err)
+	}
+	return out, nil
+}
+
+// copyPart makes one part of the base's bytes, inside S3.
+func (m *Manager) copyPart(ctx context.Context, id s3.UploadID, snap *snapshot, p part, sse *s3.CustomerKey) (*s3.Part, error) {
+	var out *s3.Part
+	v := snap.base.v
+	err := m.data(ctx, nil, func(ctx context.Context) (err error) {
+		out, err = m.store.CopyPart(ctx, &s3.CopyPartInput{Upload: id, PartNumber: p.number,
+			SrcBucket: m.o.Bucket, SrcKey: v.Key, SrcVersionID: v.VersionID, SrcIfMatch: v.ETag,
+			First: p.off, Last: p.end() - 1, SSE: sse, SrcSSE: sse})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("copy part %d of %q: %w", p.number, id.Key, err)
+	}
+	if out.Size == 0 {
+		out.Size = p.n
+	}
+	return out, nil
+}
+
+// createUpload starts a multipart upload and notes it for AbortOrphans. copies
+// tells whether parts will come from the base.
+func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptions, copies bool) (id s3.UploadID, err error) {
+	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
+		id, err = m.store.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: m.o.Bucket, Key: key, ObjectOptions: o, NoCopies: !copies})
+		return err
+	})
+	if err != nil {
+		return id, fmt.Errorf("start upload of %q: %w", key, err)
+	}
+	m.uploads.Add(1)
+	if err := m.notes.add(id); err != nil {
+		m.o.Logger.Warn("cannot note a running upload; it would stay if this process were killed",
+			"key", key, "error", err)
+	}
+	return id, nil
+}
+
+// abortUpload ends an upload. If that fails the note stays for the next mount.
+func (m *Manager) abortUpload(id s3.UploadID) {
+	err := m.call(m.ctx, nil, func(ctx context.Context) error { return m.store.AbortUpload(ctx, id) })
+	m.uploads.Add(-1)
+	if err != nil {
+		m.o.Logger.Warn("cannot abort an upload; the next mount will", "key", id.Key, "error", err)
+		return
+	}
+	m.notes.remove(id)
+}
+
+// complete makes an object of the parts.
+func (m *Manager) complete(ctx context.Context, id s3.UploadID, t target, size int64, parts []s3.Part) (Version, error) {
+	var out *s3.PutOutput
+	err := m.call(ctx, nil, func(ctx context.Context) (err error) {
+		out, err = m.store.CompleteUpload(ctx, &s3.CompleteUploadInput{Upload: id, Parts: slices.Clone(parts),
+			IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch, SSE: t.object.SSE.Customer})
+		return err
+	})
+	v, err := m.judge(ctx, t, size, out, err, func(info *s3.ObjectInfo) (bool, error) {
+		return sameParts(parts, info.ETag), nil
+	})
+	if err == nil {
+		m.uploads.Add(-1)
+		m.notes.remove(id)
+	}
+	return v, err
+}
+
+// carries tells whether an object has all of the metadata want.
+func carries(got, want map[string]string) bool {
+	for k, v := range maps.All(want) {
+		if got[k] != v {
+			return false
+		}
+	}
+	return true
+}
