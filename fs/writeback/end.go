@@ -39,7 +39,7 @@ func (f *File) Discard() {
 func (f *File) Rename(key string, exclusive bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.base != nil || f.stream != nil || f.run != nil {
+	if f.base != nil && !f.base.foreign || f.stream != nil || f.run != nil {
 		return ErrBound
 	}
 	f.key, f.exclusive = key, exclusive

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -21,7 +22,7 @@ type target struct {
 func (r *run) target() target {
 	t := target{key: r.key, object: r.object}
 	switch {
-	case r.snap.base != nil:
+	case r.snap.base != nil && !r.snap.base.foreign:
 		t.ifMatch = r.snap.base.v.ETag
 	case r.exclusive:
 		t.ifNoneMatch = "*"
@@ -75,7 +76,9 @@ func (f *File) lostBase(ctx context.Context, r *run, err error) error {
 		!errors.As(err, &read) && !errors.Is(err, s3.ErrPreconditionFailed) && !errors.Is(err, s3.ErrNotFound) {
 		return err
 	}
-	info, headErr := f.m.headKey(ctx, r.target())
+	at := r.target()
+	at.key = r.snap.base.v.Key
+	info, headErr := f.m.headKey(ctx, at)
 	switch {
 	case errors.Is(headErr, s3.ErrNotFound) && !errors.Is(headErr, s3.ErrNoSuchBucket),
 		headErr == nil && info.ETag != r.snap.base.v.ETag:
