@@ -214,8 +214,3 @@ const (
 	seekData = 3
 	seekHole = 4
 )
-
-// CopyFileRange is left to the kernel's own copy.
-func (f *filesystem) CopyFileRange(<-chan struct{}, *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
-	return 0, fuse.ENOSYS
-}

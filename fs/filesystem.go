@@ -87,12 +87,15 @@ func (f *filesystem) writebackOptions() writeback.Options {
 	}
 	w.RecoveryDir = filepath.Join(f.o.StateDir, "recovery")
 	w.StateDir = filepath.Join(f.o.StateDir, "uploads")
-	w.OpenBase = func(v writeback.Version) writeback.BaseReader {
-		return f.reads.OpenVersion(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size})
-	}
+	w.OpenBase = f.writebackBase
 	w.Conflict = writeback.ConflictPolicy(f.o.Conflict)
 	w.Logger = f.o.Logger
 	return w
+}
+
+// writebackBase opens a version for writeback to read.
+func (f *filesystem) writebackBase(v writeback.Version) writeback.BaseReader {
+	return f.reads.OpenVersion(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size})
 }
 
 // recover finishes what a mount that died left behind.

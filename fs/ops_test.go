@@ -388,3 +388,49 @@ func TestSymlink(t *testing.T) {
 		}
 	}
 }
+
+// cp of a large file moves no bytes: copy_file_range is done in S3.
+func TestCopyFileRangeInS3(t *testing.T) {
+	k := newKernel(t)
+	const size = 40 << 20
+	k.srv.PutRepeated(testBucket, "big", []byte("0123456789abcdef"), size, nil)
+	from := k.openFile("big", syscall.O_RDONLY)
+	to := k.create("copy", syscall.O_WRONLY)
+	for off := uint64(0); off < size; {
+		n, st := k.f.CopyFileRange(nil, &fuse.CopyFileRangeIn{
+			InHeader: header(k.open[from]), FhIn: from, OffIn: off, NodeIdOut: k.open[to], FhOut: to, OffOut: off, Len: 16 << 20,
+		})
+		k.must(st, "copy_file_range", "big")
+		off += uint64(n)
+	}
+	if a, _ := k.stat("copy"); a.Size != size {
+		t.Errorf("size before the close: %d", a.Size)
+	}
+	k.close(from)
+	k.close(to)
+	body, _, _ := k.srv.Object(testBucket, "copy")
+	if len(body) != size || string(body[size-16:]) != "0123456789abcdef" {
+		t.Errorf("the copy has %d bytes, want %d", len(body), size)
+	}
+	if n := k.requests("UploadPart") + k.requests("PutObject"); n != 0 {
+		t.Errorf("%d requests sent bytes, want none", n)
+	}
+}
+
+func TestCopyFileRangeFallsBack(t *testing.T) {
+	k := newKernel(t)
+	k.put("small", "x")
+	k.srv.PutRepeated(testBucket, "big", []byte("x"), 6<<20, nil)
+	to := k.create("to", syscall.O_WRONLY)
+	k.write(to, 0, "already something here")
+	for _, name := range []string{"small", "big"} {
+		from := k.openFile(name, syscall.O_RDONLY)
+		_, st := k.f.CopyFileRange(nil, &fuse.CopyFileRangeIn{
+			InHeader: header(k.open[from]), FhIn: from, NodeIdOut: k.open[to], FhOut: to, Len: 16 << 20,
+		})
+		errnoIs(t, st, syscall.EOPNOTSUPP, "copy_file_range of "+name)
+		k.close(from)
+	}
+	k.close(to)
+	k.wantObject("to", "already something here")
+}
