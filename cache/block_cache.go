@@ -29,6 +29,7 @@ type Blocks struct {
 	small   lru // of closed small objects
 	seen    lru // read at least once
 	fresh   lru // fetched, not yet read
+	disk    *diskLayer
 	stats   BlocksStats
 }
 
@@ -96,53 +97,63 @@ func (c *Blocks) Object(key, etag string, size int64) *Object {
 	return o
 }
 
-// Has tells whether block index of the version (key, etag) is wholly in memory.
-func (c *Blocks) Has(key, etag string, index int64) bool {
+// Has tells whether a block of the version (key, etag) is there, in memory or on
+// disk.
+func (c *Blocks) Has(key, etag string, size, index int64) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	o := c.objects[objectKey{key, etag}]
-	if o == nil {
+	if o != nil && o.size == size {
+		if b := o.blocks[index]; b != nil && b.state == blockReady {
+			c.mu.Unlock()
+			return true
+		}
+	}
+	c.mu.Unlock()
+	d := c.below()
+	if d == nil {
 		return false
 	}
-	b := o.blocks[index]
-	return b != nil && b.state == blockReady
+	there, _ := d.Run(key, etag, size, index, 1)
+	return there
 }
 
 // Move makes the version (fromKey, fromETag) be known as (toKey, toETag), with
 // its readers and blocks: the bytes are the same, as after a copy.
-func (c *Blocks) Move(fromKey, fromETag, toKey, toETag string) {
+func (c *Blocks) Move(fromKey, fromETag, toKey, toETag string, size int64) {
 	from, to := objectKey{fromKey, fromETag}, objectKey{toKey, toETag}
 	c.mu.Lock()
-	o := c.objects[from]
-	if o == nil || from == to {
-		c.mu.Unlock()
-		return
+	var freed *block
+	if o := c.objects[from]; o != nil && from != to {
+		delete(c.objects, from)
+		o.id = to
+		o.mapped = toETag != "" && c.objects[to] == nil
+		if o.mapped {
+			c.objects[to] = o
+		}
+		freed = c.settle(o)
 	}
-	delete(c.objects, from)
-	o.id = to
-	o.mapped = toETag != "" && c.objects[to] == nil
-	if o.mapped {
-		c.objects[to] = o
-	}
-	freed := c.settle(o)
 	c.mu.Unlock()
 	c.free(freed)
+	if d := c.below(); d != nil {
+		d.Move(fromKey, fromETag, toKey, toETag, size)
+	}
 }
 
 // Drop forgets the version (key, etag). Its readers, if any, keep its blocks
 // until the last of them closes.
 func (c *Blocks) Drop(key, etag string) {
 	c.mu.Lock()
-	o := c.objects[objectKey{key, etag}]
-	if o == nil {
-		c.mu.Unlock()
-		return
+	var freed *block
+	if o := c.objects[objectKey{key, etag}]; o != nil {
+		delete(c.objects, o.id)
+		o.mapped = false
+		freed = c.settle(o)
 	}
-	delete(c.objects, o.id)
-	o.mapped = false
-	freed := c.settle(o)
 	c.mu.Unlock()
 	c.free(freed)
+	if d := c.below(); d != nil {
+		d.Drop(key, etag)
+	}
 }
 
 // Size returns the object's length in bytes.

@@ -146,7 +146,10 @@ func (f *Fill) Next() []byte {
 func (f *Fill) before() int { return f.cur * BlockSize }
 
 // Advance tells that n more bytes are in the memory that Next returned.
-func (f *Fill) Advance(n int) {
+func (f *Fill) Advance(n int) { f.advance(n, true) }
+
+// advance is Advance; the bytes came from S3, or else from the disk.
+func (f *Fill) advance(n int, fromS3 bool) {
 	b := f.blocks[f.cur]
 	f.done += n
 	filled := f.done - f.before()
@@ -159,6 +162,9 @@ func (f *Fill) Advance(n int) {
 		b.become(blockReady)
 		b.wake()
 		c.stats.Filling--
+		if fromS3 {
+			c.toDisk(b)
+		}
 		freed = c.trimSmall(c.unpin(b, nil))
 	} else if b.waits != nil {
 		b.wake()

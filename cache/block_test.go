@@ -86,6 +86,11 @@ func read(o *Object, off int64, n int) []byte {
 	return bytes.Join(p.Slices(), nil)
 }
 
+// has asks for a block of a version as large as o.
+func has(c *Blocks, key, etag string, o *Object, index int64) bool {
+	return c.Has(key, etag, o.Size(), index)
+}
+
 func TestBlocksReadAndHit(t *testing.T) {
 	c := testBlocks(64 << 20)
 	o := c.Object("k", "e", 5*BlockSize+100)
@@ -262,13 +267,13 @@ func TestBlocksEvictionOrder(t *testing.T) {
 		index int64
 	}{{"small", 0}, {"big", 1}, {"big", 3}, {"big", 4}, {"big", 0}, {"big", 10}, {"big", 11}, {"big", 12}, {"big", 13}, {"big", 14}}
 	for i, want := range order {
-		if !c.Has(want.o, "e", want.index) {
+		if !has(c, want.o, "e", map[string]*Object{"big": big, "small": small}[want.o], want.index) {
 			t.Fatalf("%v was evicted before its turn", want)
 		}
 		if n := c.reclaim(1); n != BlockSize {
 			t.Fatalf("step %d: %d bytes reclaimed", i, n)
 		}
-		if c.Has(want.o, "e", want.index) {
+		if has(c, want.o, "e", map[string]*Object{"big": big, "small": small}[want.o], want.index) {
 			t.Errorf("%v was not evicted in its turn", want)
 		}
 		c.check()
@@ -294,7 +299,7 @@ func TestBlocksAheadIsBounded(t *testing.T) {
 		fillAll(o.Claim(100+i, 1, false), 0)
 	}
 	for i := range int64(4) {
-		if !c.Has("k", "e", i) {
+		if !has(c, "k", "e", o, i) {
 			t.Errorf("block %d that was read is gone", i)
 		}
 	}
@@ -313,7 +318,7 @@ func TestBlocksClosedSmallObjects(t *testing.T) {
 		}
 	}
 	c.check()
-	if !c.Has("999", "e", 0) || c.Has("0", "e", 0) {
+	if !c.Has("999", "e", BlockSize/2, 0) || c.Has("0", "e", BlockSize/2, 0) {
 		t.Error("not the latest were kept")
 	}
 	last := c.Object("999", "e", BlockSize/2)
@@ -330,16 +335,16 @@ func TestBlocksMoveAndDrop(t *testing.T) {
 	c := testBlocks(64 << 20)
 	o := c.Object("a", "1", 2*BlockSize)
 	read(o, 0, 1)
-	c.Move("a", "1", "b", "2")
-	if key, etag := o.ID(); key != "b" || etag != "2" || !c.Has("b", "2", 0) || c.Has("a", "1", 0) {
+	c.Move("a", "1", "b", "2", o.Size())
+	if key, etag := o.ID(); key != "b" || etag != "2" || !has(c, "b", "2", o, 0) || has(c, "a", "1", o, 0) {
 		t.Errorf("moved to %q %q", key, etag)
 	}
 	// Another object came to the target first.
 	other := c.Object("c", "3", 2*BlockSize)
 	read(other, BlockSize, 1)
-	c.Move("b", "2", "c", "3")
+	c.Move("b", "2", "c", "3", o.Size())
 	c.check()
-	if key, _ := o.ID(); key != "c" || c.Has("c", "3", 0) || !c.Has("c", "3", 1) {
+	if key, _ := o.ID(); key != "c" || has(c, "c", "3", o, 0) || !has(c, "c", "3", o, 1) {
 		t.Error("the target's own blocks were lost")
 	}
 	if !bytes.Equal(read(o, 0, 10), want(0, 10)) {
@@ -358,7 +363,7 @@ func TestBlocksMoveAndDrop(t *testing.T) {
 	}
 	other.Close()
 	c.Drop("c", "3")
-	c.Move("none", "", "x", "")
+	c.Move("none", "", "x", "", 1)
 	if s := c.Stats(); s != (BlocksStats{}) {
 		t.Errorf("at the end: %+v", s)
 	}

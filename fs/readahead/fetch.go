@@ -60,27 +60,28 @@ func (f *fetch) run() {
 	m.mu.Unlock()
 }
 
-// fetch sends GETs until the fill is complete. A GET that stands still is
-// replaced by another one, each with twice the patience of the one before,
-// until there was no progress for the deadline.
+// fetch fills from the disk cache what is there and sends GETs for the rest. A
+// GET that stands still is replaced by another one, each with twice the patience
+// of the one before, until there was no progress for the deadline.
 func (f *fetch) fetch(ctx context.Context) error {
 	m := f.r.m
 	patience := m.patience()
 	stuck := time.Duration(0)
 	for {
+		f.fill.Load()
 		before := f.fill.Rest()
-		start := time.Now()
-		err := f.get(ctx, min(patience, m.o.Deadline-stuck))
-		if f.fill.Rest() == 0 {
+		if before == 0 {
 			return nil
 		}
+		start := time.Now()
+		err := f.get(ctx, min(patience, m.o.Deadline-stuck))
 		if f.fill.Rest() < before {
 			stuck = 0
 		} else {
 			stuck += time.Since(start)
 		}
 		switch {
-		case errors.Is(err, errMoved):
+		case err == nil, errors.Is(err, errMoved):
 		case errors.Is(err, errStalled):
 			patience *= 2
 		case errors.Is(err, io.ErrUnexpectedEOF) && f.fill.Rest() < before:
@@ -93,11 +94,13 @@ func (f *fetch) fetch(ctx context.Context) error {
 	}
 }
 
-// get sends one GET for the rest of the fill and reads its body into it.
+// get sends one GET for the rest of the fill, or as much of it as the disk cache
+// does not have, and reads its body into it.
 func (f *fetch) get(parent context.Context, patience time.Duration) error {
 	w := watch(parent, patience)
 	defer w.end()
-	in, v := f.request()
+	n := f.fill.Span()
+	in, v := f.request(n)
 	start := time.Now()
 	out, err := f.r.m.get(w.ctx, in)
 	ttfb := time.Since(start)
@@ -109,27 +112,27 @@ func (f *fetch) get(parent context.Context, patience time.Duration) error {
 		return err
 	}
 	w.progress()
-	return f.receive(w, v, out.Body, ttfb)
+	return f.receive(w, v, out.Body, n, ttfb)
 }
 
-// receive reads the body of a GET for v and measures it.
-func (f *fetch) receive(w *watchdog, v Version, body io.Reader, ttfb time.Duration) error {
+// receive reads size bytes of the body of a GET for v and measures it.
+func (f *fetch) receive(w *watchdog, v Version, body io.Reader, size int, ttfb time.Duration) error {
 	start := time.Now()
-	n, err := f.copy(body, w)
-	f.r.m.measure(ttfb, n, time.Since(start))
+	n, err := f.copy(body, size, w)
+	f.r.m.measure(ttfb, int64(n), time.Since(start))
 	if err != nil {
 		return f.explain(w, v, err)
 	}
 	return nil
 }
 
-// request builds the GET for the rest of the fill, and the version it is for.
-func (f *fetch) request() (*s3.GetInput, Version) {
+// request builds the GET for the next n bytes of the fill, and the version it is for.
+func (f *fetch) request(n int) (*s3.GetInput, Version) {
 	v := f.r.Version()
 	first := f.fill.Offset()
 	in := &s3.GetInput{
 		Bucket: f.r.m.o.Bucket, Key: v.Key, SSE: f.r.m.o.SSE,
-		Range: s3.Bytes(first, first+int64(f.fill.Rest())-1),
+		Range: s3.Bytes(first, first+int64(n)-1),
 	}
 	switch {
 	case strong(v.ETag):
@@ -155,23 +158,19 @@ func (f *fetch) verify(out *s3.GetOutput, v Version) error {
 	return nil
 }
 
-// copy reads the body straight into block memory until the fill is complete,
-// and returns the bytes read.
-func (f *fetch) copy(body io.Reader, w *watchdog) (n int64, err error) {
-	for {
+// copy reads size bytes of the body straight into block memory, and returns how
+// many it read.
+func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
+	for n < size {
 		p := f.fill.Next()
-		if len(p) == 0 {
-			return n, nil
-		}
-		got, err := body.Read(p)
+		got, err := body.Read(p[:min(len(p), size-n)])
 		if got > 0 {
 			f.fill.Advance(got)
-			n += int64(got)
+			n += got
 			w.progress()
 		}
 		switch {
-		case f.fill.Rest() == 0:
-			return n, nil
+		case n == size:
 		case err == io.EOF:
 			return n, io.ErrUnexpectedEOF
 		case err != nil:
@@ -180,6 +179,7 @@ func (f *fetch) copy(body io.Reader, w *watchdog) (n int64, err error) {
 			return n, errUnwanted
 		}
 	}
+	return n, nil
 }
 
 // drainLimit in bytes is what is read to the end although nobody wants it: less

@@ -3,6 +3,7 @@ package readahead
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 
 	"github.com/s3mount/s3mount/cache"
@@ -92,11 +93,18 @@ func (m *Manager) OpenVersion(v Version) *Reader {
 // Move tells that this mount has copied from to to: its readers and blocks go
 // on as to. A copy of an uploaded object may have an ETag of its own.
 func (m *Manager) Move(from, to Version) {
-	m.blocks.Move(from.Key, from.ETag, to.Key, to.ETag)
+	m.blocks.Move(from.Key, from.ETag, to.Key, to.ETag, to.Size)
 }
 
 // Drop tells that the blocks of v are of no more use, once its readers are closed.
 func (m *Manager) Drop(v Version) { m.blocks.Drop(v.Key, v.ETag) }
+
+// LocalFile returns a file with all bytes of v if the disk cache has them, else
+// nil: for FUSE passthrough. It is to be read only, and closed by the caller; as
+// long as it is open its bytes stay.
+func (m *Manager) LocalFile(v Version) *os.File {
+	return m.blocks.File(v.Key, v.ETag, v.Size)
+}
 
 // Stats returns the gauges and counters.
 func (m *Manager) Stats() Stats {

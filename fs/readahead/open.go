@@ -22,7 +22,7 @@ type opening struct {
 	m      *Manager
 	key    string
 	hint   Version
-	cached bool          // the hint's first block is in memory
+	cached bool          // the hint's first block is there
 	result chan opened   // unbuffered
 	left   chan struct{} // closed when the caller has gone
 }
@@ -41,7 +41,7 @@ type opened struct {
 // holds, and when it does the ObjectInfo is nil. An absent key is s3.ErrNotFound.
 func (m *Manager) Open(ctx context.Context, key string, hint Version) (*Reader, *s3.ObjectInfo, error) {
 	o := &opening{m: m, key: key, hint: hint, result: make(chan opened), left: make(chan struct{})}
-	o.cached = hint.Key == key && strong(hint.ETag) && m.blocks.Has(key, hint.ETag, 0)
+	o.cached = hint.Key == key && strong(hint.ETag) && m.blocks.Has(key, hint.ETag, hint.Size, 0)
 	if !m.enqueue(o.run) {
 		return nil, nil, ErrClosed
 	}
@@ -127,7 +127,7 @@ func (o *opening) get() {
 	if fill == nil {
 		return
 	}
-	if f.receive(w, r.Version(), out.Body, ttfb) != nil {
+	if f.receive(w, r.Version(), out.Body, fill.Rest(), ttfb) != nil {
 		f.run() // brings the rest in its own way, or tells why not
 	}
 }

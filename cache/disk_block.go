@@ -1,0 +1,290 @@
+package cache
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// syncCheck in bytes is how much of a file is checked before it is handed out
+// while the caller waits: some 20 ms. Larger ones are checked in the background,
+// and handed out the next time.
+const syncCheck = 64 << 20
+
+// acquire returns the open files of a version with a reference more; nil if
+// there are none, and create is not set or does not succeed.
+func (d *Disk) acquire(key, etag string, size int64, create bool) *diskFile {
+	if etag == "" || size == 0 {
+		return nil // not an identity, or nothing to keep
+	}
+	name := d.nameOf(key, etag)
+	if f := d.handle(name, size); f != nil {
+		return f
+	}
+	f, err := d.openFile(name, key, etag, size, create)
+	if err != nil {
+		d.warn("opening a version", err)
+		return nil
+	}
+	return d.keep(f)
+}
+
+// handle returns the open files with this name, if they are still right.
+func (d *Disk) handle(name string, size int64) *diskFile {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.files[name]
+	if e == nil {
+		return nil
+	}
+	f := e.Value.(*diskFile)
+	if at := now(); at-f.alive > aliveEvery {
+		f.alive = at
+		if f.lost() {
+			d.dropHandle(name)
+			return nil
+		}
+	}
+	if f.size != size {
+		return nil
+	}
+	d.recent.MoveToFront(e)
+	f.refs++
+	return f
+}
+
+// keep holds f open for the next time, instead of the least recently used. Of
+// two goroutines that opened the same files, one's are kept.
+func (d *Disk) keep(f *diskFile) *diskFile {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.files[f.name] != nil {
+		return f // closed by its release
+	}
+	f.refs++
+	d.files[f.name] = d.recent.PushFront(f)
+	if d.recent.Len() > diskHandles {
+		d.dropHandle(d.recent.Back().Value.(*diskFile).name)
+	}
+	return f
+}
+
+// release gives a reference back.
+func (d *Disk) release(f *diskFile) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unref(f)
+}
+
+// unref takes a reference away and closes the files with the last. d.mu is held.
+func (d *Disk) unref(f *diskFile) {
+	if f.refs--; f.refs == 0 {
+		f.close()
+	}
+}
+
+// dropHandle lets go of the open files with this name. d.mu is held.
+func (d *Disk) dropHandle(name string) {
+	if e := d.files[name]; e != nil {
+		delete(d.files, name)
+		d.recent.Remove(e)
+		d.unref(e.Value.(*diskFile))
+	}
+}
+
+// Run tells whether block index is there, and for how many blocks in a row, at
+// most n, the same holds.
+func (d *Disk) Run(key, etag string, size, index int64, n int) (there bool, run int) {
+	f := d.acquire(key, etag, size, false)
+	if f == nil {
+		return false, n
+	}
+	defer d.release(f)
+	for i := index; i < index+int64(n); {
+		b, ok := readExtent(f.index, i/extentBlocks)
+		if !ok {
+			return false, n
+		}
+		records := b[8:]
+		for ; i < index+int64(n); i++ {
+			at := int(i % extentBlocks)
+			_, ok := parseRecord(records[at*recordSize:])
+			if i == index {
+				there = ok
+			}
+			if ok != there {
+				return there, int(i - index)
+			}
+			if at == extentBlocks-1 {
+				i++
+				break
+			}
+		}
+	}
+	return there, n
+}
+
+// Read reads a block into p, which is as long as the block, and tells whether
+// its bytes are there and right. Of a damaged version nothing is kept.
+func (d *Disk) Read(key, etag string, size, index int64, p []byte) bool {
+	f := d.acquire(key, etag, size, false)
+	if f == nil {
+		return false
+	}
+	defer d.release(f)
+	err := f.read(index, p)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.warn("reading", err)
+		d.discard(f.name)
+	}
+	return err == nil
+}
+
+// Write keeps a block, if there is room.
+func (d *Disk) Write(key, etag string, size, index int64, p []byte) {
+	f := d.acquire(key, etag, size, true)
+	if f == nil {
+		return
+	}
+	defer d.release(f)
+	if _, ok := f.record(index); ok || !d.reserve(onDisk(len(p))) {
+		return
+	}
+	if f.lost() { // evicted to make the room
+		d.usage.bytes.Add(-onDisk(len(p)))
+		d.forget(f.name)
+		return
+	}
+	if err := f.write(index, p); err != nil {
+		d.usage.bytes.Add(-onDisk(len(p)))
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			d.warn("writing", err)
+			d.discard(f.name)
+		}
+	}
+}
+
+// File returns a file of its own with the object's bytes, if all of them are
+// there and right: for FUSE passthrough. They stay until it is closed. It has to
+// be read only.
+func (d *Disk) File(key, etag string, size int64) *os.File {
+	f := d.acquire(key, etag, size, false)
+	if f == nil {
+		return nil
+	}
+	out, err := d.root.Open(f.name + dataEnd)
+	if err != nil {
+		d.release(f)
+		return nil
+	}
+	// From here on nothing is cut out of it.
+	if flock(out, unix.LOCK_SH|unix.LOCK_NB) == nil && sameFile(out, f.data) && d.whole(f) {
+		d.release(f)
+		return out
+	}
+	_ = out.Close()
+	d.release(f)
+	return nil
+}
+
+// whole tells whether all blocks of f are there and confirmed.
+func (d *Disk) whole(f *diskFile) bool {
+	var unsure []int64
+	for i := range blockCount(f.size) {
+		if _, ok := f.record(i); !ok {
+			return false
+		}
+		if !f.confirmed(i) {
+			unsure = append(unsure, i)
+		}
+	}
+	if int64(len(unsure))*BlockSize <= syncCheck {
+		return d.check(f, unsure)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		f.refs++
+		d.wg.Go(func() {
+			defer d.release(f)
+			d.check(f, unsure)
+		})
+	}
+	return false
+}
+
+// check confirms blocks by reading them.
+func (d *Disk) check(f *diskFile, indices []int64) bool {
+	p := make([]byte, BlockSize)
+	for _, i := range indices {
+		err := f.read(i, p[:min(BlockSize, f.size-i*BlockSize)])
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				d.warn("checking", err)
+				d.discard(f.name)
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// Move makes a version be found by another key and ETag, as after a copy.
+func (d *Disk) Move(fromKey, fromETag, toKey, toETag string, size int64) {
+	from, to := d.nameOf(fromKey, fromETag), d.nameOf(toKey, toETag)
+	f := d.acquire(fromKey, fromETag, size, false)
+	if f == nil || toETag == "" || from == to {
+		if f != nil {
+			d.release(f)
+		}
+		return
+	}
+	defer d.release(f)
+	header := d.header(toKey, toETag, size)
+	d.forget(from)
+	d.forget(to)
+	if err := d.rename(f, from, to, header); err != nil {
+		d.warn("renaming a version", err)
+		d.discard(from)
+		d.discard(to)
+	}
+}
+
+// rename gives the files another name, and a header that fits to it first: in
+// between they are damaged, and so not used.
+func (d *Disk) rename(f *diskFile, from, to string, header []byte) error {
+	if len(header) > headerSize {
+		return errors.New("names do not fit")
+	}
+	d.discard(to)
+	if err := d.root.Mkdir(to[:2], 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if _, err := f.index.WriteAt(slices.Concat(header, make([]byte, 8)), 0); err != nil {
+		return err
+	}
+	if err := d.root.Rename(from+dataEnd, to+dataEnd); err != nil {
+		return err
+	}
+	return d.root.Rename(from+indexEnd, to+indexEnd)
+}
+
+// Drop removes a version.
+func (d *Disk) Drop(key, etag string) { d.discard(d.nameOf(key, etag)) }
+
+// forget lets go of open files that have lost their name.
+func (d *Disk) forget(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dropHandle(name)
+}
+
+// sameFile tells whether two open files are the same one.
+func sameFile(a, b *os.File) bool {
+	x, errA := a.Stat()
+	y, errB := b.Stat()
+	return errA == nil && errB == nil && os.SameFile(x, y)
+}

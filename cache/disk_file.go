@@ -1,0 +1,276 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The index file of a version: a header of headerSize bytes (magic, block size,
+// the object's size, the three names with their lengths, CRC-32C of all that),
+// then for each extent of extentBlocks blocks the time of its last use in
+// nanoseconds, and for each block a record: the CRC-32C of its bytes and, so
+// that zeros mean absent, the same xor recordMark.
+const (
+	headerSize   = 8 << 10 // three names of up to 1 KiB and some
+	extentBlocks = 64      // 8 MiB: what is evicted at a time of a large version
+	extentSize   = extentBlocks * BlockSize
+	recordSize   = 8
+	extentRecord = 8 + extentBlocks*recordSize
+	recordMark   = 0x5333D15C
+	diskMagic    = "s3mount blocks 1"
+
+	// diskPage in bytes is what filesystems allocate at least; the counter of
+	// bytes rounds up to it.
+	diskPage = 4 << 10
+	// diskOverhead in bytes is counted for the index of a version.
+	diskOverhead = headerSize + diskPage
+
+	dataEnd, indexEnd = ".data", ".idx"
+
+	// touchEvery is how exact the time of the last use is.
+	touchEvery = int64(time.Second)
+	// aliveEvery is how often an open file is looked at, whether it is still
+	// the one with its name.
+	aliveEvery = int64(time.Second)
+)
+
+// errDamaged says that a file is not what its name and index say.
+var errDamaged = errors.New("damaged or foreign")
+
+// diskFile is a version whose files are open.
+type diskFile struct {
+	name        string
+	data, index *os.File
+	size        int64
+	refs        int   // guarded by Disk.mu; the Disk's own is one
+	alive       int64 // when it was last seen to have its name; guarded by Disk.mu
+
+	mu      sync.Mutex
+	touched map[int64]int64 // last use by extent, as written
+	sound   []uint64        // blocks whose checksum this process has confirmed, a bit each
+}
+
+// castagnoli is the polynomial with hardware support.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// header returns the header of a version's index.
+func (d *Disk) header(key, etag string, size int64) []byte {
+	h := make([]byte, 0, headerSize)
+	h = append(h, diskMagic...)
+	h = binary.LittleEndian.AppendUint64(h, BlockSize)
+	h = binary.LittleEndian.AppendUint64(h, uint64(size))
+	for _, s := range []string{d.o.Namespace, key, etag} {
+		h = binary.LittleEndian.AppendUint32(h, uint32(len(s)))
+		h = append(h, s...)
+	}
+	h = binary.LittleEndian.AppendUint32(h, crc32.Checksum(h, castagnoli))
+	return h
+}
+
+// openFile opens the files of a version, or makes them. It returns an error
+// with fs.ErrNotExist if there are none and create is not set. Files that are
+// not right are removed.
+func (d *Disk) openFile(name, key, etag string, size int64, create bool) (*diskFile, error) {
+	header := d.header(key, etag, size)
+	if len(header) > headerSize {
+		return nil, fmt.Errorf("names of %d bytes do not fit", len(header))
+	}
+	f, err := d.openExisting(name, size, header)
+	if err == nil || !create {
+		return f, err
+	}
+	// One maker at a time, over all users of the folder.
+	lock, err := d.root.OpenFile("create", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	if err := flock(lock, unix.LOCK_EX); err != nil {
+		return nil, err
+	}
+	if f, err := d.openExisting(name, size, header); err == nil {
+		return f, nil
+	}
+	if !d.reserve(diskOverhead) {
+		return nil, errors.New("no room")
+	}
+	if err := d.create(name, size, header); err != nil {
+		d.unlink(name)
+		d.usage.bytes.Add(-diskOverhead)
+		return nil, err
+	}
+	return d.openExisting(name, size, header)
+}
+
+// openExisting opens files and holds them to what they should be.
+func (d *Disk) openExisting(name string, size int64, header []byte) (*diskFile, error) {
+	f := &diskFile{name: name, size: size, refs: 1, alive: now(), touched: map[int64]int64{}}
+	var err error
+	if f.index, err = d.root.OpenFile(name+indexEnd, os.O_RDWR, 0); err != nil {
+		return nil, err
+	}
+	if f.data, err = d.root.OpenFile(name+dataEnd, os.O_RDWR, 0); err != nil {
+		_ = f.index.Close()
+		d.unlink(name)
+		return nil, err
+	}
+	got := make([]byte, len(header))
+	_, err = f.index.ReadAt(got, 0)
+	info, statErr := f.data.Stat()
+	if err == nil && statErr == nil && bytes.Equal(got, header) && info.Size() == size {
+		return f, nil
+	}
+	f.close()
+	d.discard(name)
+	return nil, fmt.Errorf("%s: %w", name, errDamaged)
+}
+
+// create makes the files, the index last: a version without one does not exist.
+func (d *Disk) create(name string, size int64, header []byte) error {
+	if err := d.root.Mkdir(name[:2], 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	data, err := d.root.OpenFile(name+dataEnd, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	if err := data.Truncate(size); err != nil {
+		return err
+	}
+	index, err := d.root.OpenFile(name+indexEnd, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	if _, err := index.WriteAt(header, 0); err != nil {
+		return err
+	}
+	return index.Truncate(headerSize + extents(size)*extentRecord)
+}
+
+func (f *diskFile) close() {
+	_ = f.data.Close() // was only read, or is cache
+	_ = f.index.Close()
+}
+
+// record returns the checksum of block index, if it is there.
+func (f *diskFile) record(index int64) (sum uint32, ok bool) {
+	var b [recordSize]byte
+	if _, err := f.index.ReadAt(b[:], recordAt(index)); err != nil {
+		return 0, false
+	}
+	return parseRecord(b[:])
+}
+
+func parseRecord(b []byte) (sum uint32, ok bool) {
+	sum = binary.LittleEndian.Uint32(b)
+	return sum, binary.LittleEndian.Uint32(b[4:]) == sum^recordMark
+}
+
+// read reads block index into p, which is as long as the block.
+func (f *diskFile) read(index int64, p []byte) error {
+	sum, ok := f.record(index)
+	if !ok {
+		return os.ErrNotExist
+	}
+	if _, err := f.data.ReadAt(p, index*BlockSize); err != nil && err != io.EOF {
+		return err
+	}
+	if crc32.Checksum(p, castagnoli) != sum {
+		if again, ok := f.record(index); !ok || again != sum {
+			return os.ErrNotExist // was evicted meanwhile
+		}
+		return fmt.Errorf("block %d of %s: %w", index, f.name, errDamaged)
+	}
+	f.confirm(index)
+	f.touch(index / extentBlocks)
+	return nil
+}
+
+// write writes block index, of which the record is absent.
+func (f *diskFile) write(index int64, p []byte) error {
+	if err := flock(f.data, unix.LOCK_SH|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("locking: %w", err) // parts are being cut out of it
+	}
+	defer func() { _ = flock(f.data, unix.LOCK_UN) }()
+	if _, err := f.data.WriteAt(p, index*BlockSize); err != nil {
+		return err
+	}
+	var b [recordSize]byte
+	sum := crc32.Checksum(p, castagnoli)
+	binary.LittleEndian.PutUint32(b[:], sum)
+	binary.LittleEndian.PutUint32(b[4:], sum^recordMark)
+	if _, err := f.index.WriteAt(b[:], recordAt(index)); err != nil {
+		return err
+	}
+	f.confirm(index)
+	f.touch(index / extentBlocks)
+	return nil
+}
+
+// confirm notes that this process has seen the block's bytes to be right.
+func (f *diskFile) confirm(index int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sound == nil {
+		f.sound = make([]uint64, blockCount(f.size)/64+1)
+	}
+	f.sound[index/64] |= 1 << (index % 64)
+}
+
+// confirmed tells whether confirm was called for the block.
+func (f *diskFile) confirmed(index int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sound != nil && f.sound[index/64]&(1<<(index%64)) != 0
+}
+
+// touch writes down that an extent was used.
+func (f *diskFile) touch(extent int64) {
+	at := now()
+	f.mu.Lock()
+	if at-f.touched[extent] < touchEvery {
+		f.mu.Unlock()
+		return
+	}
+	f.touched[extent] = at
+	f.mu.Unlock()
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(at))
+	_, _ = f.index.WriteAt(b[:], extentAt(extent)) // only the order of eviction suffers
+}
+
+// lost tells whether the file has no name any more.
+func (f *diskFile) lost() bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(f.index.Fd()), &st) != nil || st.Nlink == 0
+}
+
+// extents returns the number of extents of size bytes.
+func extents(size int64) int64 { return (size + extentSize - 1) / extentSize }
+
+func extentAt(extent int64) int64 { return headerSize + extent*extentRecord }
+
+func recordAt(index int64) int64 {
+	return extentAt(index/extentBlocks) + 8 + index%extentBlocks*recordSize
+}
+
+// onDisk returns what a block of n bytes is counted as.
+func onDisk(n int) int64 { return (int64(n) + diskPage - 1) &^ (diskPage - 1) }
+
+// atomicAt returns the counter at offset at of a mapping.
+func atomicAt(mem []byte, at int) *atomic.Int64 {
+	return (*atomic.Int64)(unsafe.Pointer(&mem[at]))
+}
