@@ -88,7 +88,7 @@ func fileOptions() []option {
 			usage: "permissions of files where S3 knows of none",
 			value: func(s *settings) flag.Value { return modeValue{&s.fs.FileMode} }},
 		{name: "dir-mode", group: groupFiles, arg: "MODE",
-			usage: "permissions of directories, likewise",
+			usage: "permissions of directories where S3 knows of none",
 			value: func(s *settings) flag.Value { return modeValue{&s.fs.DirMode} }},
 		{name: "umask", group: groupFiles, arg: "MODE",
 			usage: "set --file-mode and --dir-mode by the bits that they lack",
