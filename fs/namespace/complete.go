@@ -170,18 +170,14 @@ func (n *Namespace) prefetchIndexes(pages []*page) {
 			dirs = append(dirs, p.dir)
 		}
 	}
-	if len(dirs) == 0 || n.life.Err() != nil {
-		n.mu.Unlock()
-		return
-	}
-	n.background.Add(1)
-	n.mu.Unlock()
-	go func() {
-		defer n.background.Done()
-		// An error comes again when the directory is read.
-		_ = each(n.life, n.o.Connections, dirs, func(ctx context.Context, dir string) error {
-			_, err := n.loadIndex(ctx, dir)
-			return err
+	if len(dirs) > 0 {
+		n.goLocked(func() {
+			// An error comes again when the directory is read.
+			_ = each(n.life, n.o.Connections, dirs, func(ctx context.Context, dir string) error {
+				_, err := n.loadIndex(ctx, dir)
+				return err
+			})
 		})
-	}()
+	}
+	n.mu.Unlock()
 }

@@ -123,13 +123,11 @@ func (n *Namespace) flushDeletes() {
 		for _, d := range batch {
 			d.sent = true
 		}
-		n.background.Add(1)
-		go func() {
-			defer n.background.Done()
+		n.goLocked(func() {
 			q.slots <- struct{}{}
 			defer func() { <-q.slots }()
 			n.deleteBatch(n.life, batch)
-		}()
+		})
 	}
 	q.queue = nil
 }

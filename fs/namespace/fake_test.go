@@ -2,36 +2,36 @@ package namespace
 
 import (
 	"context"
-	"crypto/md5"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// fakeStore is an S3 in memory, without the wire, so that tests can run in a
-// synctest bubble. It counts requests by kind.
+// fakeStore is a client of an S3 server in memory. It delays and fails
+// requests as a test wants, and counts those that the server answered.
 type fakeStore struct {
-	mu      sync.Mutex
-	objects map[string]fakeObject
-	counts  map[string]int
-	log     []string
-	delay   time.Duration
-	fail    func(op, key string) error
+	*s3.Client
+	server *s3test.Server
+
+	mu    sync.Mutex
+	clock time.Time // of the server while set works, else the real one
+	delay time.Duration
+	fail  func(op, key string) error
 }
 
-type fakeObject struct {
-	body []byte
-	info s3.ObjectInfo
-}
-
-func newFake(keys ...string) *fakeStore {
-	f := &fakeStore{objects: map[string]fakeObject{}, counts: map[string]int{}}
+// newFake starts a server with one bucket. Keys that end in a slash are
+// markers, the others hold one byte; all are an hour old.
+func newFake(t testing.TB, keys ...string) *fakeStore {
+	f := &fakeStore{}
+	f.server = s3test.NewServer(t, s3test.Options{InMemory: true, Buckets: []string{"b"}, Now: f.now})
+	f.Client = f.server.Client()
 	for _, k := range keys {
 		body := "x"
 		if strings.HasSuffix(k, "/") {
@@ -42,26 +42,34 @@ func newFake(keys ...string) *fakeStore {
 	return f
 }
 
-func (f *fakeStore) set(key, body string, meta map[string]string, mod time.Time) s3.ObjectInfo {
+func (f *fakeStore) now() time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.setLocked(key, body, s3.ObjectOptions{Metadata: meta}, mod)
-}
-
-func (f *fakeStore) setLocked(key, body string, o s3.ObjectOptions, mod time.Time) s3.ObjectInfo {
-	info := s3.ObjectInfo{
-		Key: key, Size: int64(len(body)), ETag: fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum([]byte(body)))),
-		LastModified: mod.Truncate(time.Second), Metadata: maps.Clone(o.Metadata), ContentType: o.ContentType,
+	if f.clock.IsZero() {
+		return time.Now()
 	}
-	f.objects[key] = fakeObject{body: []byte(body), info: info}
-	return info
+	return f.clock
 }
 
-// begin counts a request and delays or fails it as the test wants.
+// at runs fn while the server's clock shows a time.
+func (f *fakeStore) at(when time.Time, fn func()) {
+	f.mu.Lock()
+	f.clock = when
+	f.mu.Unlock()
+	fn()
+	f.mu.Lock()
+	f.clock = time.Time{}
+	f.mu.Unlock()
+}
+
+// set writes an object as another tool does.
+func (f *fakeStore) set(key, body string, meta map[string]string, mod time.Time) {
+	f.at(mod, func() { f.server.PutObject("b", key, []byte(body), meta) })
+}
+
+// begin delays or fails a request.
 func (f *fakeStore) begin(op, key string) error {
 	f.mu.Lock()
-	f.counts[op]++
-	f.log = append(f.log, op+" "+key)
 	delay, fail := f.delay, f.fail
 	f.mu.Unlock()
 	if delay > 0 {
@@ -75,174 +83,85 @@ func (f *fakeStore) begin(op, key string) error {
 
 // took returns the requests since the last call, as "HEAD 1 LIST 2".
 func (f *fakeStore) took() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var out []string
-	for _, op := range slices.Sorted(maps.Keys(f.counts)) {
-		out = append(out, fmt.Sprintf("%s %d", op, f.counts[op]))
+	short := map[string]string{
+		"HeadObject": "HEAD", "GetObject": "GET", "ListObjectsV2": "LIST", "PutObject": "PUT",
+		"CopyObject": "COPY", "DeleteObject": "DELETE", "DeleteObjects": "MULTI",
 	}
-	f.counts, f.log = map[string]int{}, nil
+	var out []string
+	for kind, count := range f.server.Requests() {
+		name := short[kind]
+		if name == "" {
+			name = kind
+		}
+		out = append(out, fmt.Sprintf("%s %d", name, count))
+	}
+	f.server.Reset()
+	slices.Sort(out)
 	return strings.Join(out, " ")
 }
 
-func (f *fakeStore) keys() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Sorted(maps.Keys(f.objects))
-}
+func (f *fakeStore) keys() []string { return f.server.Keys("b") }
 
 // files returns the keys without those of the hints.
 func (f *fakeStore) files() []string {
 	return slices.DeleteFunc(f.keys(), func(k string) bool { return strings.HasPrefix(k, reservedDir) })
 }
 
+// metadata returns the user metadata of an object.
+func (f *fakeStore) metadata(key string) map[string]string {
+	_, meta, _ := f.server.Object("b", key)
+	return maps.Clone(meta)
+}
+
 func fakeErr(op, key string, status int, err error) error {
 	return &s3.Error{Op: op, Key: key, Status: status, Err: err}
 }
 
-func (f *fakeStore) Head(_ context.Context, in *s3.HeadInput) (*s3.ObjectInfo, error) {
+func (f *fakeStore) Head(ctx context.Context, in *s3.HeadInput) (*s3.ObjectInfo, error) {
 	if err := f.begin("HEAD", in.Key); err != nil {
 		return nil, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	o, ok := f.objects[in.Key]
-	if !ok {
-		return nil, fakeErr("HEAD", in.Key, 404, s3.ErrNotFound)
-	}
-	info := o.info
-	return &info, nil
+	return f.Client.Head(ctx, in)
 }
 
-func (f *fakeStore) Get(_ context.Context, in *s3.GetInput) (*s3.GetOutput, error) {
+func (f *fakeStore) Get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, error) {
 	if err := f.begin("GET", in.Key); err != nil {
 		return nil, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	o, ok := f.objects[in.Key]
-	if !ok {
-		return nil, fakeErr("GET", in.Key, 404, s3.ErrNotFound)
-	}
-	return &s3.GetOutput{
-		ObjectInfo: o.info, Length: o.info.Size, Body: io.NopCloser(strings.NewReader(string(o.body))),
-	}, nil
+	return f.Client.Get(ctx, in)
 }
 
-func (f *fakeStore) Ls(_ context.Context, in *s3.LsInput) (*s3.LsPage, error) {
+func (f *fakeStore) Ls(ctx context.Context, in *s3.LsInput) (*s3.LsPage, error) {
 	if err := f.begin("LIST", in.Prefix); err != nil {
 		return nil, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	after := in.StartAfter
-	if in.ContinuationToken != "" {
-		after = strings.TrimPrefix(in.ContinuationToken, "after:")
-	}
-	limit := in.MaxKeys
-	if limit == 0 || limit > s3.MaxListKeys {
-		limit = s3.MaxListKeys
-	}
-	page := &s3.LsPage{}
-	last, count := "", 0
-	for _, k := range slices.Sorted(maps.Keys(f.objects)) {
-		if !strings.HasPrefix(k, in.Prefix) || k <= after {
-			continue
-		}
-		row := k
-		if in.Delimiter != "" {
-			if i := strings.Index(k[len(in.Prefix):], in.Delimiter); i >= 0 {
-				row = k[:len(in.Prefix)+i+1]
-			}
-		}
-		isPrefix := row != k || in.Delimiter != "" && strings.HasSuffix(row, "/") && row != in.Prefix
-		if isPrefix && (row == last || strings.HasPrefix(after, row)) {
-			continue
-		}
-		if count == limit {
-			page.NextToken = "after:" + last
-			break
-		}
-		count++
-		last = row
-		if isPrefix {
-			page.CommonPrefixes = append(page.CommonPrefixes, row)
-			continue
-		}
-		o := f.objects[k].info
-		page.Objects = append(page.Objects, s3.ListedObject{Key: k, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified})
-	}
-	return page, nil
+	return f.Client.Ls(ctx, in)
 }
 
-func (f *fakeStore) Put(_ context.Context, in *s3.PutInput) (*s3.PutOutput, error) {
+func (f *fakeStore) Put(ctx context.Context, in *s3.PutInput) (*s3.PutOutput, error) {
 	if err := f.begin("PUT", in.Key); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(in.Body)
-	if err != nil {
-		return nil, err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	old, exists := f.objects[in.Key]
-	if in.IfNoneMatch == "*" && exists || in.IfMatch != "" && (!exists || old.info.ETag != in.IfMatch) {
-		return nil, fakeErr("PUT", in.Key, 412, s3.ErrPreconditionFailed)
-	}
-	info := f.setLocked(in.Key, string(body), in.ObjectOptions, time.Now())
-	return &s3.PutOutput{ETag: info.ETag, Date: info.LastModified}, nil
+	return f.Client.Put(ctx, in)
 }
 
-func (f *fakeStore) Copy(_ context.Context, in *s3.CopyInput) (*s3.CopyOutput, error) {
+func (f *fakeStore) Copy(ctx context.Context, in *s3.CopyInput) (*s3.CopyOutput, error) {
 	if err := f.begin("COPY", in.Key); err != nil {
 		return nil, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	src, ok := f.objects[in.SrcKey]
-	if !ok {
-		return nil, fakeErr("COPY", in.SrcKey, 404, s3.ErrNotFound)
-	}
-	_, exists := f.objects[in.Key]
-	if in.SrcIfMatch != "" && in.SrcIfMatch != src.info.ETag || in.IfNoneMatch == "*" && exists {
-		return nil, fakeErr("COPY", in.Key, 412, s3.ErrPreconditionFailed)
-	}
-	o := s3.ObjectOptions{Metadata: src.info.Metadata, ContentType: src.info.ContentType}
-	if in.ReplaceMetadata {
-		o = in.ObjectOptions
-	}
-	info := f.setLocked(in.Key, string(src.body), o, time.Now())
-	return &s3.CopyOutput{ETag: info.ETag, LastModified: info.LastModified}, nil
+	return f.Client.Copy(ctx, in)
 }
 
-func (f *fakeStore) Delete(_ context.Context, in *s3.DeleteInput) (*s3.DeleteOutput, error) {
+func (f *fakeStore) Delete(ctx context.Context, in *s3.DeleteInput) (*s3.DeleteOutput, error) {
 	if err := f.begin("DELETE", in.Key); err != nil {
 		return nil, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if o, ok := f.objects[in.Key]; ok && in.IfMatch != "" && o.info.ETag != in.IfMatch {
-		return nil, fakeErr("DELETE", in.Key, 412, s3.ErrPreconditionFailed)
-	}
-	delete(f.objects, in.Key)
-	return &s3.DeleteOutput{}, nil
+	return f.Client.Delete(ctx, in)
 }
 
-func (f *fakeStore) DeleteMulti(_ context.Context, in *s3.DeleteMultiInput) ([]s3.DeleteResult, error) {
-	if err := f.begin("MULTI", fmt.Sprint(len(in.Objects))); err != nil {
+func (f *fakeStore) DeleteMulti(ctx context.Context, in *s3.DeleteMultiInput) ([]s3.DeleteResult, error) {
+	if err := f.begin("MULTI", ""); err != nil {
 		return nil, err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var out []s3.DeleteResult
-	for _, id := range in.Objects {
-		r := s3.DeleteResult{Key: id.Key}
-		if o, ok := f.objects[id.Key]; ok && id.ETag != "" && o.info.ETag != id.ETag {
-			r.Err = fakeErr("DELETE", id.Key, 412, s3.ErrPreconditionFailed)
-		} else {
-			delete(f.objects, id.Key)
-		}
-		out = append(out, r)
-	}
-	return out, nil
+	return f.Client.DeleteMulti(ctx, in)
 }

@@ -64,14 +64,12 @@ func indexName(rel string) string {
 func (n *Namespace) prefetchCatalogue() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.o.Posix == PosixOff || n.catalogueFresh() || n.life.Err() != nil {
+	if n.o.Posix == PosixOff || n.catalogueFresh() {
 		return
 	}
-	n.background.Add(1)
-	go func() {
-		defer n.background.Done()
+	n.goLocked(func() {
 		_ = n.loadCatalogue(n.life) // an error comes again when the catalogue is needed
-	}()
+	})
 }
 
 // catalogueFresh reports whether the catalogue may be believed. A fresh listing

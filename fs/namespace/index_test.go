@@ -84,7 +84,7 @@ func commit(t *testing.T, n *Namespace, f *fakeStore, dir, name, body string, a 
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := &s3.PutInput{Key: key, Body: strings.NewReader(body)}
+	in := &s3.PutInput{Bucket: "b", Key: key, Body: strings.NewReader(body), Size: int64(len(body))}
 	in.Metadata = a.Metadata(File)
 	out, err := f.Put(context.Background(), in)
 	if err != nil {
@@ -114,7 +114,7 @@ func dirents(t *testing.T, n *Namespace, dir string) map[string]Entry {
 
 func TestIndexAnswersListing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		n := newTest(t, f)
 		ctx := context.Background()
 		if _, err := n.Mkdir(ctx, n.Root(), "d", attrFor(1)); err != nil {
@@ -147,7 +147,7 @@ func TestIndexAnswersListing(t *testing.T) {
 
 func TestIndexCannotLie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		n := newTest(t, f)
 		if _, err := n.Mkdir(context.Background(), n.Root(), "d", attrFor(1)); err != nil {
 			t.Fatal(err)
@@ -181,7 +181,7 @@ func TestIndexCannotLie(t *testing.T) {
 
 func TestPlainBucketGrowsNoIndex(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("d/a", "d/b")
+		f := newFake(t, "d/a", "d/b")
 		n := newTest(t, f)
 		dirents(t, n, "d")
 		for range 2 {
@@ -201,7 +201,7 @@ func TestPlainBucketGrowsNoIndex(t *testing.T) {
 
 func TestSymlinkSurvivesCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("d/a")
+		f := newFake(t, "d/a")
 		n := newTest(t, f)
 		if _, err := n.Mknod(context.Background(), at(t, n, "d"), "link", Symlink, attrFor(1), "a"); err != nil {
 			t.Fatal(err)
@@ -215,7 +215,7 @@ func TestSymlinkSurvivesCrash(t *testing.T) {
 
 func TestIndexOfTwoMounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("d/x")
+		f := newFake(t, "d/x")
 		one, two := newTest(t, f), newTest(t, f)
 		dirents(t, one, "d")
 		dirents(t, two, "d")
@@ -238,7 +238,7 @@ func TestIndexOfTwoMounts(t *testing.T) {
 
 func TestIndexFollowsDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		ctx := context.Background()
 		n := newTest(t, f)
 		if _, err := n.Mkdir(ctx, n.Root(), "d", attrFor(1)); err != nil {
@@ -283,7 +283,7 @@ func TestIndexFollowsDirectory(t *testing.T) {
 
 func TestWalkWithAttributes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		n := newTest(t, f)
 		ctx := context.Background()
 		for i := range 20 {
@@ -324,7 +324,7 @@ func TestWalkWithAttributes(t *testing.T) {
 			}
 		}
 		visit("")
-		requests := len(f.log)
+		requests := f.server.Total()
 		t.Logf("walk of %d names with attributes: %v, %s", seen, time.Since(start), f.took())
 		if seen != 2020 || requests > 221+10 {
 			t.Errorf("walk of %d names in 221 directories took %d requests", seen, requests)

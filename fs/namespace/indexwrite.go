@@ -98,15 +98,8 @@ func (n *Namespace) scheduleIndexes() {
 		if len(n.changes) > 0 {
 			n.scheduleIndexes()
 		}
-		stopped := n.life.Err() != nil
-		if !stopped {
-			n.background.Add(1)
-		}
+		n.goLocked(func() { n.writeIndexes(n.life, due) })
 		n.mu.Unlock()
-		if !stopped {
-			defer n.background.Done()
-			n.writeIndexes(n.life, due)
-		}
 	})
 }
 

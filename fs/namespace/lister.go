@@ -39,6 +39,11 @@ type Lister struct {
 	viewPos uint64   // position of view[0]
 	i       int      // next of view
 	marks   []mark
+
+	fetches int                // pages asked for in order
+	latest  *page              // of these
+	spread  chan struct{}      // closed when the parallel listing ended, nil if there is none
+	stop    context.CancelFunc // ends it
 }
 
 // place is a position between two rows.
@@ -78,7 +83,11 @@ func (l *Lister) rewind() {
 }
 
 // Close ends the listing.
-func (l *Lister) Close() {}
+func (l *Lister) Close() {
+	if l.stop != nil {
+		l.stop()
+	}
+}
 
 // Pos returns the position of the row that Next will return.
 func (l *Lister) Pos() uint64 { return l.viewPos + uint64(l.i) }
@@ -182,11 +191,43 @@ func (l *Lister) more(ctx context.Context) (listing, error) {
 			s.from += highest
 		}
 	}
+	l.ahead(&s)
 	got, err := l.n.fetch(ctx, s)
 	if err == nil {
 		l.token = got.token
+		l.fetches++
+		l.latest = nil
+		if len(got.pages) == 1 {
+			l.latest = got.pages[0]
+		}
 	}
 	return got, err
+}
+
+// ahead starts to list the rest of a large directory in parallel, once enough
+// of it was read in order. From then on places are named by keys instead of
+// tokens, so that the parts and this Lister share their requests.
+func (l *Lister) ahead(s *stretch) {
+	if l.spread == nil && l.fetches >= spreadAfter && l.stem == "" && l.token != "" && l.latest != nil {
+		done := make(chan struct{})
+		l.spread, l.fetches = done, 0
+		n, p := l.n, l.latest.snapshot(l.n)
+		ctx, stop := context.WithCancel(n.life)
+		l.stop = stop
+		n.goBackground(func() {
+			defer close(done)
+			n.spread(ctx, p)
+		})
+	}
+	if l.spread != nil {
+		s.token = ""
+		select {
+		case <-l.spread:
+			l.stop()
+			l.spread = nil // what lies behind its parts may be spread again
+		default:
+		}
+	}
 }
 
 // line is a row as the lister takes it out of a page.

@@ -109,7 +109,7 @@ func (m *machine) create(t *rapid.T) {
 	if err := m.n.WaitDeleted(context.Background(), key); err != nil {
 		t.Fatal(err)
 	}
-	out, err := m.f.Put(context.Background(), &s3.PutInput{Key: key, Body: strings.NewReader(body)})
+	out, err := m.f.Put(context.Background(), &s3.PutInput{Bucket: "b", Key: key, Body: strings.NewReader(body), Size: int64(len(body))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,10 +272,10 @@ type bubble struct{ *testing.T }
 
 func TestModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
+		dir, outer := t.TempDir(), t
 		rapid.Check(bubble{t}, func(t *rapid.T) {
 			// Files under implicit directories, as other tools leave them.
-			m := &machine{f: newFake("a/b/c", "a-b", "c/a"), state: dir, small: rapid.Bool().Draw(t, "small")}
+			m := &machine{f: newFake(outer, "a/b/c", "a-b", "c/a"), state: dir, small: rapid.Bool().Draw(t, "small")}
 			m.model = tree{"": "/", "a": "/", "a/b": "/", "a/b/c": "x", "a-b": "x", "c": "/", "c/a": "x"}
 			m.f.delay = time.Millisecond
 			m.mount(t)

@@ -47,7 +47,7 @@ func mustDrain(t *testing.T, n *Namespace) {
 
 func TestRenameFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("a/one", "b/two", "c/", "d/full")
+		f := newFake(t, "a/one", "b/two", "c/", "d/full")
 		n := newTest(t, f)
 		ls(t, n, "a")
 		ls(t, n, "b")
@@ -95,7 +95,7 @@ func TestRenameFile(t *testing.T) {
 
 func TestRenameOfChangedFileIsStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("a")
+		f := newFake(t, "a")
 		n := newTest(t, f)
 		at(t, n, "a")
 		f.set("a", "other", nil, time.Now())
@@ -111,7 +111,7 @@ func TestRenameOfChangedFileIsStale(t *testing.T) {
 
 func TestRenameKeepsVersionWrittenMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("a", "z")
+		f := newFake(t, "a", "z")
 		n := newTest(t, f)
 		if err := n.Unlink(context.Background(), n.Root(), "z", at(t, n, "z")); err != nil {
 			t.Fatal(err) // the first delete is sent at once, so that the next is gathered
@@ -128,7 +128,7 @@ func TestRenameKeepsVersionWrittenMeanwhile(t *testing.T) {
 
 func TestRenameDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("top/d/")
+		f := newFake(t, "top/d/")
 		for i := range 500 {
 			plainBig(f, fmt.Sprintf("top/d/s%d/f%03d", i%7, i))
 		}
@@ -174,7 +174,7 @@ func TestRenameDirectory(t *testing.T) {
 
 func TestRenameDirectoryFailsWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("d/a", "d/b", "d/c")
+		f := newFake(t, "d/a", "d/b", "d/c")
 		n := newTest(t, f)
 		at(t, n, "d")
 		f.fail = func(op, key string) error {
@@ -196,7 +196,7 @@ func TestRenameDirectoryFailsWhole(t *testing.T) {
 func TestRenameRecovers(t *testing.T) {
 	for stop := range 12 {
 		synctest.Test(t, func(t *testing.T) {
-			f := newFake("d/a", "d/b", "d/s/c", "d/s/")
+			f := newFake(t, "d/a", "d/b", "d/s/c", "d/s/")
 			dir := t.TempDir()
 			n := newTest(t, f, func(o *Options) { o.StateDir = dir; o.Connections = 1 })
 			d := at(t, n, "d")
@@ -238,7 +238,7 @@ func TestRenameRecovers(t *testing.T) {
 
 func TestRecoverKeepsWhatWasWrittenSince(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("d/a", "d/b", "e/a")
+		f := newFake(t, "d/a", "d/b", "e/a")
 		f.set("e/a", "newer", nil, time.Now())
 		dir := t.TempDir()
 		n := newTest(t, f, func(o *Options) { o.StateDir = dir })
@@ -263,7 +263,7 @@ func TestRecoverKeepsWhatWasWrittenSince(t *testing.T) {
 
 func TestFailedDeleteBringsNameBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("d/a", "d/b", "d/c", "d/keep")
+		f := newFake(t, "d/a", "d/b", "d/c", "d/keep")
 		n := newTest(t, f)
 		ctx := context.Background()
 		d := at(t, n, "d")
@@ -302,7 +302,7 @@ func TestFailedDeleteBringsNameBack(t *testing.T) {
 
 func TestCreateAfterUnlink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("a", "b")
+		f := newFake(t, "a", "b")
 		n := newTest(t, f)
 		ctx := context.Background()
 		for _, name := range []string{"a", "b"} {
@@ -326,7 +326,7 @@ func TestCreateAfterUnlink(t *testing.T) {
 
 func TestAttributesComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		f.set("file", "body", map[string]string{"color": "red"}, time.Now())
 		ctx := context.Background()
 		n := newTest(t, f)
@@ -364,8 +364,7 @@ func TestAttributesComeBack(t *testing.T) {
 				}
 			}
 		}
-		info, _ := f.Head(ctx, &s3.HeadInput{Key: "file"})
-		equal(t, "other metadata", info.Metadata["color"], "red")
+		equal(t, "other metadata", f.metadata("file")["color"], "red")
 		if _, err := n.SetAttr(ctx, Entry{Key: "file", ETag: `"other"`}, want); !errors.Is(err, ErrStale) {
 			t.Errorf("attributes of another version: %v", err)
 		}

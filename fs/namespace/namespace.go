@@ -87,6 +87,20 @@ func (n *Namespace) Close() {
 	n.background.Wait()
 }
 
+// goBackground runs f beside everything else, unless the namespace is closed.
+func (n *Namespace) goBackground(f func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.goLocked(f)
+}
+
+// goLocked is goBackground for callers that hold n.mu.
+func (n *Namespace) goLocked(f func()) {
+	if n.life.Err() == nil {
+		n.background.Go(f)
+	}
+}
+
 // Root returns the directory that is mounted.
 func (n *Namespace) Root() Entry {
 	n.mu.Lock()

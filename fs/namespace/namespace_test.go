@@ -92,7 +92,7 @@ func plainBig(f *fakeStore, keys ...string) {
 
 func TestLookupRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("file", "dir/a", "marked/", "marked/x")
+		f := newFake(t, "file", "dir/a", "marked/", "marked/x")
 		n := newTest(t, f)
 		for _, step := range []struct {
 			path, want string
@@ -119,7 +119,7 @@ func TestLookupRequests(t *testing.T) {
 func TestListSpecialKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := strings.Repeat("l", 300)
-		f := newFake("a", "a-b", "a.c", "a/x", "a0", "b//c", "b/", "c/./d", "c/../e", "d/", ".s3mount/x", "/lead", long, long+"2/in")
+		f := newFake(t, "a", "a-b", "a.c", "a/x", "a0", "b//c", "b/", "c/./d", "c/../e", "d/", ".s3mount/x", "/lead", long, long+"2/in")
 		f.set("d/", "data", nil, time.Now())
 		n := newTest(t, f)
 		equal(t, "root", ls(t, n, ""), []string{"%~d/", "a", "a-b", "a.c", "a%~d/", "a0", "b/", "c/", "d/", strings.Repeat("l", 252) + "%~+/"})
@@ -153,7 +153,7 @@ func TestSpecialKeysCold(t *testing.T) {
 		{"p/%~%d", "p/%~d"}, {"n\nl", "n\nl"}, {"%41", "%41"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			n := newTest(t, newFake(keys...))
+			n := newTest(t, newFake(t, keys...))
 			if e := at(t, n, path.path); e.Key != path.key || e.Kind != File {
 				t.Errorf("path %q is %+v", path.path, e)
 			}
@@ -163,7 +163,7 @@ func TestSpecialKeysCold(t *testing.T) {
 
 func TestBigDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		var want []string
 		for i := range 2500 {
 			plainBig(f, fmt.Sprintf("d/f%05d", i))
@@ -197,7 +197,7 @@ func TestBigDirectory(t *testing.T) {
 
 func TestWalk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		count := 1
 		for i := range 20 {
 			for j := range 10 {
@@ -243,7 +243,7 @@ func TestWalk(t *testing.T) {
 
 func TestDeepLookups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		for i := range 20 {
 			for j := range 10 {
 				for k := range 10 {
@@ -261,7 +261,7 @@ func TestDeepLookups(t *testing.T) {
 
 func TestUnlinkAndRmdir(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := newFake(t)
 		for i := range 20 {
 			for j := range 20 {
 				plainBig(f, fmt.Sprintf("top/d%02d/f%02d", i, j))
@@ -305,7 +305,7 @@ func TestUnlinkAndRmdir(t *testing.T) {
 
 func TestImplicitDirectoryStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("d/only", "e/one", "e/two")
+		f := newFake(t, "d/only", "e/one", "e/two")
 		n := newTest(t, f)
 		ctx := context.Background()
 		d := at(t, n, "d")
@@ -332,4 +332,43 @@ func TestImplicitDirectoryStays(t *testing.T) {
 		}
 		equal(t, "keys", f.keys(), []string{"e/two"})
 	})
+}
+
+func TestHugeDirectoryInParallel(t *testing.T) {
+	for _, format := range []string{"f%06d", "%05x", "%d"} {
+		synctest.Test(t, func(t *testing.T) {
+			const count = 100_000
+			f := newFake(t)
+			want := map[string]bool{}
+			for i := range count {
+				want[fmt.Sprintf(format, i)] = true
+			}
+			f.at(time.Now().Add(-time.Hour), func() { f.server.SeedN("b", "d/"+format, count, []byte("x")) })
+			f.delay = 20 * time.Millisecond
+			n := newTest(t, f)
+			l := n.OpenDir(at(t, n, "d"))
+			f.took()
+			start := time.Now()
+			last := ""
+			for {
+				d, ok, err := l.Next(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !ok {
+					break
+				}
+				if d.Name <= last || !want[d.Name] {
+					t.Fatalf("%q after %q", d.Name, last)
+				}
+				last = d.Name
+				delete(want, d.Name)
+			}
+			took := time.Since(start)
+			t.Logf("%s: %d entries in %v, %s", format, count, took, f.took())
+			if len(want) > 0 || took > 2*time.Second/3 {
+				t.Errorf("%d names are missing, took %v", len(want), took)
+			}
+		})
+	}
 }

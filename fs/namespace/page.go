@@ -270,6 +270,15 @@ func (p *page) overlay(q *page) {
 	p.rows, p.blob, p.attrs = to.rows, to.blob, to.attrs
 }
 
+// snapshot returns a copy that no change of the cache reaches.
+func (p *page) snapshot(n *Namespace) *page {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	q := *p
+	q.replace(p, p.rows)
+	return &q
+}
+
 // seal gives back the slack of a page that has been filled.
 func (p *page) seal() {
 	p.rows = slices.Clip(p.rows)
