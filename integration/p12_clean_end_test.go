@@ -106,7 +106,7 @@ func testEndDuringUpload(t *testing.T, w *harness.World) {
 			}
 		}
 		if r := m.TryUnmount(t); r.Code == 0 {
-			t.Errorf("%s: a plain umount under an open file succeeded", name)
+			t.Fatalf("%s: a plain umount under an open file succeeded; the writer: %v", name, <-done)
 		}
 		end(m)
 		err := <-done
