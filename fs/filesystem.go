@@ -167,6 +167,26 @@ func (f *filesystem) refresh(n *inode) {
 	}
 }
 
+// invalidate drops what is cached of one inode. A directory keeps its dentry:
+// to take that away would cut off the programs that stand in it.
+func (f *filesystem) invalidate(n *inode) {
+	f.ns.Invalidate(n.snapshot().Key)
+	f.refresh(n)
+	if n.kind != namespace.Directory {
+		f.forgetName(n)
+	}
+}
+
+func (f *filesystem) invalidateAll() {
+	f.ns.InvalidateAll()
+	for _, n := range f.inodes.below("") {
+		f.refresh(n)
+		if n.kind != namespace.Directory {
+			f.forgetName(n)
+		}
+	}
+}
+
 // background is the context of work that no caller waits for. Its bound is a
 // last resort: s3 ends its own calls sooner (P12).
 func background() (context.Context, context.CancelFunc) {

@@ -129,8 +129,8 @@ func (m *Mount) Wait() error {
 // Drain returns when S3 holds everything that was written so far.
 func (m *Mount) Drain(ctx context.Context) error { return m.f.drain(ctx) }
 
-// Invalidate drops all cached metadata.
-func (m *Mount) Invalidate() { m.f.ns.InvalidateAll() }
+// Invalidate drops all cached metadata, the kernel's too.
+func (m *Mount) Invalidate() { m.f.invalidateAll() }
 
 // Unmount writes everything to S3, takes the mount away from the tree of names
 // and returns when it has ended. While programs still have files open it is

@@ -29,8 +29,7 @@ func (f *filesystem) SetXAttr(_ <-chan struct{}, in *fuse.SetXAttrIn, name strin
 	if n == nil {
 		return fuse.ENOENT
 	}
-	f.ns.Invalidate(n.snapshot().Key)
-	f.refresh(n)
+	f.invalidate(n)
 	return fuse.OK
 }
 

@@ -17,6 +17,7 @@ type mounted interface {
 	Wait() error
 	Unmount(ctx context.Context) error
 	Unwritten() fs.Unwritten
+	Invalidate()
 }
 
 // server is the process from the mount on: it waits for the end.
@@ -43,13 +44,15 @@ func (v *server) serve() error {
 			if sig != unix.SIGHUP {
 				return v.end(sig, done)
 			}
-			v.rotate()
+			v.refresh()
 		}
 	}
 }
 
-// rotate opens the log anew, as logrotate(8) asks by SIGHUP.
-func (v *server) rotate() {
+// refresh is what SIGHUP asks for: the log is opened anew, as logrotate(8)
+// wants it, and what is cached of names and attributes is dropped.
+func (v *server) refresh() {
+	v.mount.Invalidate()
 	if err := v.reopen(); err != nil {
 		v.log.Error("cannot open the log anew", slog.Any("error", err))
 	}
@@ -81,7 +84,7 @@ func (v *server) end(sig os.Signal, done <-chan error) error {
 				progress.stop()
 				return v.abandon()
 			}
-			v.rotate()
+			v.refresh()
 		}
 	}
 }

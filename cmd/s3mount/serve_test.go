@@ -23,6 +23,7 @@ type fakeMount struct {
 	drain time.Duration
 	err   error
 	gone  chan struct{}
+	fresh int // how often the caches were dropped
 }
 
 func (m *fakeMount) Wait() error {
@@ -31,6 +32,8 @@ func (m *fakeMount) Wait() error {
 }
 
 func (m *fakeMount) Unwritten() fs.Unwritten { return m.left }
+
+func (m *fakeMount) Invalidate() { m.fresh++ }
 
 func (m *fakeMount) Unmount(ctx context.Context) error {
 	select {
@@ -94,6 +97,9 @@ func TestServeDrainsOnSignal(t *testing.T) {
 		}
 		if took := time.Since(start); took != m.drain {
 			t.Errorf("ended after %v, not when everything was written", took)
+		}
+		if m.fresh != 2 {
+			t.Errorf("the caches were dropped %d times, want 2", m.fresh)
 		}
 		if reopened != 2 || strings.Count(records.String(), "disk full") != 2 {
 			t.Errorf("the log was opened anew %d times, want 2", reopened)
