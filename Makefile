@@ -18,7 +18,7 @@ endif
 RACE := $(if $(shell command -v gcc clang cc),-race)
 
 # The tests and the demo use these programs; each with its Debian package.
-TEST_TOOLS  := fusermount3:fuse3 mount:mount rsync:rsync git:git vim:vim
+TEST_TOOLS  := fusermount3:fuse3 mount:mount unshare:util-linux pgrep:procps rsync:rsync git:git vim:vim
 BENCH_TOOLS := $(TEST_TOOLS) s3fs:s3fs
 
 .PHONY: help
