@@ -238,15 +238,6 @@ func (n *Namespace) deleted(d *deletion, err error) {
 	n.forget(d.entry)
 }
 
-// forget drops what is cached of an entry, so that the next look asks S3. n.mu is held.
-func (n *Namespace) forget(e Entry) {
-	n.facts.Delete(e.ID())
-	dir, rel := n.rowOf(e)
-	if p := n.pageOf(dir, rel); p != nil {
-		n.dropPage(p)
-	}
-}
-
 // keeper is the nearest directory above a deletion that stays.
 func (n *Namespace) keeper(d *deletion) string {
 	n.mu.Lock()

@@ -167,6 +167,24 @@ func (n *Namespace) cut(q, p *page) {
 	n.insertPage(q)
 }
 
+// forget drops what is cached of an entry, so that the next look asks S3. n.mu is held.
+func (n *Namespace) forget(e Entry) {
+	n.facts.Delete(e.ID())
+	dir, rel := n.rowOf(e)
+	p := n.pageOf(dir, rel)
+	if p == nil {
+		return
+	}
+	n.dropPage(p)
+	after := p.punch(rel)
+	if p.to > p.from {
+		n.insertPage(p)
+	}
+	if after.end || after.to > after.from {
+		n.insertPage(after)
+	}
+}
+
 // pageOf returns the page that covers rel, fresh or not. n.mu is held.
 func (n *Namespace) pageOf(dir, rel string) *page {
 	d := n.dirs[dir]

@@ -40,10 +40,10 @@ type Lister struct {
 	i       int      // next of view
 	marks   []mark
 
-	fetches int                // pages asked for in order
-	latest  *page              // of these
-	spread  chan struct{}      // closed when the parallel listing ended, nil if there is none
-	stop    context.CancelFunc // ends it
+	streak int                // pages in order that were not in the cache before
+	latest string             // where the latest of them begins
+	spread chan struct{}      // closed when the parallel listing ended, nil if there is none
+	stop   context.CancelFunc // ends it
 }
 
 // place is a position between two rows.
@@ -191,42 +191,50 @@ func (l *Lister) more(ctx context.Context) (listing, error) {
 			s.from += highest
 		}
 	}
-	l.ahead(&s)
+	if l.spread != nil {
+		s.token = "" // so that the parts and this Lister share their requests
+	}
 	got, err := l.n.fetch(ctx, s)
 	if err == nil {
 		l.token = got.token
-		l.fetches++
-		l.latest = nil
-		if len(got.pages) == 1 {
-			l.latest = got.pages[0]
-		}
 	}
 	return got, err
 }
 
-// ahead starts to list the rest of a large directory in parallel, once enough
-// of it was read in order. From then on places are named by keys instead of
-// tokens, so that the parts and this Lister share their requests.
-func (l *Lister) ahead(s *stretch) {
-	if l.spread == nil && l.fetches >= spreadAfter && l.stem == "" && l.token != "" && l.latest != nil {
-		done := make(chan struct{})
-		l.spread, l.fetches = done, 0
-		n, p := l.n, l.latest.snapshot(l.n)
-		ctx, stop := context.WithCancel(n.life)
-		l.stop = stop
-		n.goBackground(func() {
-			defer close(done)
-			n.spread(ctx, p)
-		})
+// ahead asks for what the reader will want next: the following page from the
+// second page on, and all of a large directory in parallel. n.mu is held.
+func (l *Lister) ahead(p *page) {
+	if p.token == "" || p.from == l.latest && l.streak > 0 || p.when.Before(l.since) || l.stem != "" {
+		return
 	}
+	l.latest = p.from
+	l.streak++
+	n := l.n
 	if l.spread != nil {
-		s.token = ""
 		select {
 		case <-l.spread:
 			l.stop()
-			l.spread = nil // what lies behind its parts may be spread again
+			l.spread, l.streak = nil, 0 // what lies behind its parts may be spread again
 		default:
+			return
 		}
+	}
+	switch {
+	case l.streak >= spreadAfter:
+		done := make(chan struct{})
+		l.spread = done
+		ctx, stop := context.WithCancel(n.life)
+		l.stop = stop
+		copied := p.snapshot()
+		n.goLocked(func() {
+			defer close(done)
+			n.spread(ctx, copied)
+		})
+	case l.streak > 1 && n.freshAfter(l.base, p.to, l.since) == nil:
+		s := stretch{dir: l.base, delimited: true, token: p.token, from: l.base + p.to}
+		n.goLocked(func() {
+			_, _ = n.fetch(n.life, s) // an error comes again when the reader comes there
+		})
 	}
 }
 
@@ -254,6 +262,7 @@ func (l *Lister) take(fetched []*page) ([]line, bool) {
 	if p == nil || !l.begun && p.from != "" {
 		return nil, false
 	}
+	l.ahead(p)
 	i := 0
 	if l.begun {
 		i, _ = p.search(l.rel + "\x00")

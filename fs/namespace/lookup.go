@@ -371,8 +371,17 @@ func (n *Namespace) TTL(e Entry) time.Duration {
 	return min(max(left, time.Second), max(n.o.TTL, time.Second))
 }
 
-// NegativeTTL tells how long the kernel may believe that a name is absent
-// from a directory.
+// NegativeTTL tells how long the kernel may believe that a name is absent from
+// a directory: as long as its listing is believed where it is listed whole.
 func (n *Namespace) NegativeTTL(dir Entry) time.Duration {
-	return min(negativeTTL, n.o.TTL)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ttl := min(negativeTTL, n.o.TTL)
+	base, _ := n.parts(dir)
+	if d := n.dirs[base]; d != nil && len(d.pages) == 1 {
+		if p := d.pages[0]; p.from == "" && p.end {
+			return min(max(p.until.Sub(n.now()), 0), n.o.TTL)
+		}
+	}
+	return ttl
 }

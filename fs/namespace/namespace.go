@@ -204,14 +204,11 @@ func (n *Namespace) mergePending(lines []line, base, after, upto string, begun, 
 func (n *Namespace) Invalidate(key string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.facts.Delete(key)
-	dir, rel := n.split(key)
-	if p := n.pageOf(dir, rel); p != nil {
-		n.dropPage(p)
-	}
+	n.forget(Entry{Key: key})
 	if !strings.HasSuffix(key, "/") && key != "" {
 		return
 	}
+	n.forget(Entry{Key: key, Kind: Directory})
 	for prefix := range n.dirs {
 		if strings.HasPrefix(prefix, key) {
 			n.dropDir(prefix)

@@ -271,11 +271,28 @@ func (p *page) overlay(q *page) {
 }
 
 // snapshot returns a copy that no change of the cache reaches.
-func (p *page) snapshot(n *Namespace) *page {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (p *page) snapshot() *page {
 	q := *p
 	q.replace(p, p.rows)
+	return &q
+}
+
+// punch takes the row of rel out of what the page tells: it keeps what comes
+// before and returns what comes after. Either may be without rows.
+func (p *page) punch(rel string) *page {
+	i, found := p.search(rel)
+	after := i
+	if found {
+		after++
+	}
+	q := *p
+	q.from = rel
+	q.replace(p, p.rows[after:])
+	p.replace(p, p.rows[:i])
+	p.to, p.end, p.token, p.next = "", false, "", ""
+	if i > 0 {
+		p.to = p.rel(&p.rows[i-1])
+	}
 	return &q
 }
 
