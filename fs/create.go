@@ -2,6 +2,7 @@ package fs
 
 import (
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -11,7 +12,7 @@ import (
 
 // Create makes a file and opens it. S3 hears of it at close.
 func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	dir, st := f.writableDir(in.NodeId)
+	dir, st := f.nameIn(in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
@@ -38,6 +39,14 @@ func (f *filesystem) writableDir(id uint64) (*inode, fuse.Status) {
 	return dir, fuse.OK
 }
 
+// nameIn is writableDir for a name to be made. S3 takes keys of UTF-8 only.
+func (f *filesystem) nameIn(id uint64, name string) (*inode, fuse.Status) {
+	if !utf8.ValidString(name) {
+		return nil, fuse.Status(syscall.EILSEQ)
+	}
+	return f.writableDir(id)
+}
+
 // createFile makes the inode of a new file, with unsaved state and without an object.
 func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, perm uint32, exclusive bool) (*inode, error) {
 	parent := dir.snapshot()
@@ -59,7 +68,7 @@ func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, per
 func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	dir, st := f.writableDir(in.NodeId)
+	dir, st := f.nameIn(in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
@@ -99,7 +108,7 @@ func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error,
 func (f *filesystem) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	dir, st := f.writableDir(in.NodeId)
+	dir, st := f.nameIn(in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
@@ -115,7 +124,7 @@ const symlinkPerm = 0o777
 func (f *filesystem) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
-	dir, st := f.writableDir(h.NodeId)
+	dir, st := f.nameIn(h.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}

@@ -434,3 +434,17 @@ func TestCopyFileRangeFallsBack(t *testing.T) {
 	k.close(to)
 	k.wantObject("to", "already something here")
 }
+
+// S3 takes keys of UTF-8 only: that shows where the name is made, not at close.
+func TestNamesOfUTF8Only(t *testing.T) {
+	k := newKernel(t)
+	k.put("f", "x")
+	const bad = "caf\xe9"
+	_, st := k.tryCreate(bad, syscall.O_WRONLY)
+	errnoIs(t, st, syscall.EILSEQ, "create")
+	errnoIs(t, k.mkdir(bad), syscall.EILSEQ, "mkdir")
+	errnoIs(t, k.rename("f", bad, 0), syscall.EILSEQ, "rename")
+	if got := k.ls("/"); !slices.Equal(got, []string{"f"}) {
+		t.Errorf("ls: %q", got)
+	}
+}

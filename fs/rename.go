@@ -37,7 +37,7 @@ func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, 
 	if st != fuse.OK {
 		return st
 	}
-	newDir, st := f.writableDir(in.Newdir)
+	newDir, st := f.nameIn(in.Newdir, newName)
 	if st != fuse.OK {
 		return st
 	}

@@ -133,6 +133,8 @@ const (
 	// a minute.
 	defaultResponseTimeout = 60 * time.Second
 	defaultDeadline        = 60 * time.Second
+	// minPatience is beyond the slowest answers of a healthy S3.
+	minPatience = 5 * time.Second
 	// defaultMaxAttempts reaches the default deadline on average.
 	defaultMaxAttempts = 12
 )
@@ -141,10 +143,13 @@ const (
 func (o Options) Defaults() Options {
 	setDefault(&o.Region, defaultRegion)
 	setDefault(&o.Connections, defaultConnections)
-	setDefault(&o.ConnectTimeout, defaultConnectTimeout)
-	setDefault(&o.StallTimeout, defaultStallTimeout)
-	setDefault(&o.ResponseTimeout, defaultResponseTimeout)
 	setDefault(&o.Deadline, defaultDeadline)
+	// A short deadline is meant for a single attempt, too, as far as a server
+	// that works can answer in it.
+	patience := max(o.Deadline, minPatience)
+	setDefault(&o.ConnectTimeout, min(defaultConnectTimeout, patience))
+	setDefault(&o.StallTimeout, min(defaultStallTimeout, patience))
+	setDefault(&o.ResponseTimeout, min(defaultResponseTimeout, patience))
 	setDefault(&o.MaxAttempts, defaultMaxAttempts)
 	setDefault(&o.ChecksumAlgorithm, CRC32C)
 	setDefault(&o.UserAgent, "s3mount")
