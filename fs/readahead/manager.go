@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
@@ -58,6 +59,8 @@ type Manager struct {
 	opening map[string]int // GETs of Open in flight, by key
 	link    link
 	stats   Stats
+
+	randomAt time.Time // of the last read that had to wait and continued no stream
 }
 
 // Stats are gauges and counters of a Manager.

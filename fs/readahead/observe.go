@@ -1,6 +1,10 @@
 package readahead
 
-import "github.com/s3mount/s3mount/cache"
+import (
+	"time"
+
+	"github.com/s3mount/s3mount/cache"
+)
 
 const (
 	// maxStreams is how many sequences of reads are told apart on one reader:
@@ -24,9 +28,13 @@ func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 		return nil, false
 	}
 	r.reads++
+	before := r.last
 	s = r.match(off, n)
 	s.stamp, r.last = r.reads, s
 	m.count(s)
+	if !ready && s.hits == 0 && before != nil && before.hits == 0 {
+		m.randomAt = time.Now()
+	}
 	if !ready {
 		s.grow(m.o.FetchSize, m.aheadLimit())
 	}

@@ -1,5 +1,7 @@
 package readahead
 
+import "time"
+
 // enqueue runs job in a goroutine of its own as soon as one of the connections
 // is free, before anything that is fetched ahead. It returns false, and does
 // not run it, if the manager is closed.
@@ -44,10 +46,18 @@ func (m *Manager) next() func() {
 	return job
 }
 
-// aheadLimit is how many connections fetching ahead may take: some are left for
-// reads that someone waits for, so that those do not queue behind long bodies.
+// randomFor is how long after a read that nothing could foresee some connections
+// are kept free for the next one.
+const randomFor = time.Second
+
+// aheadLimit is how many connections fetching ahead may take: all of them, or
+// three quarters while there are random reads, so that those do not queue behind
+// long bodies. m.mu is held.
 func (m *Manager) aheadLimit() int {
-	return m.o.Connections - m.o.Connections/4
+	if !m.randomAt.IsZero() && time.Since(m.randomAt) < randomFor {
+		return max(m.o.Connections-m.o.Connections/4, 1)
+	}
+	return m.o.Connections
 }
 
 // pull starts fetches ahead while connections are free for them, for one stream
@@ -131,7 +141,7 @@ func (m *Manager) finish(s *stream, f *fetch) {
 // keeps its lanes busy, within its share of the memory and what it has shown so
 // far. m.mu is held.
 func (m *Manager) window(s *stream) int64 {
-	share := m.blocks.Pool().Budget().Limit() / 2 / int64(max(m.planned, 1))
+	share := m.blocks.Pool().Budget().Limit() / 4 * 3 / int64(max(m.planned, 1))
 	want := int64(s.lanes) * (s.fetch + m.link.bdp())
 	trust := max(trustFactor*s.span, firstTrust)
 	return min(want, trust, share, m.o.Window)

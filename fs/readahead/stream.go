@@ -35,7 +35,7 @@ const (
 	// trustFactor bounds the window by what the stream has covered so far, so that
 	// the bytes fetched for nothing when it ends are at most about as many times
 	// those before.
-	trustFactor = 2
+	trustFactor = 4
 	// slackLimit in bytes bounds how far from its expected place a read still
 	// counts as the next one of a stream: the kernel has several requests of up
 	// to 1 MiB under way, which arrive in any order.
@@ -148,8 +148,8 @@ func (s *stream) certain() bool {
 	}
 }
 
-// grow widens what is fetched ahead, after a read had to wait: first the GETs,
-// then their number. Each step waits until the reader has used part of the last.
+// grow widens what is fetched ahead, after a read had to wait: longer GETs and
+// more of them. Each step waits until the reader has used part of the last.
 // How far it reaches is bounded by Manager.window.
 func (s *stream) grow(maxFetch int64, maxLanes int) {
 	if s.growAt != 0 && s.span-s.growAt < s.fetch/4 && s.dir != strided {
@@ -159,10 +159,8 @@ func (s *stream) grow(maxFetch int64, maxLanes int) {
 	if s.dir == backward {
 		maxFetch = min(maxFetch, backwardFetch)
 	}
-	if s.dir != strided && s.fetch < maxFetch {
+	if s.dir != strided {
 		s.fetch = min(2*s.fetch, maxFetch)
-		s.lanes = max(s.lanes, 2)
-		return
 	}
 	s.lanes = min(2*s.lanes, maxLanes)
 }
