@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"path"
 	"time"
@@ -41,6 +42,12 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	file.SetObject(object)
 	dirty := file.Dirty()
 	v, err := file.Commit(ctx)
+	if errors.Is(err, writeback.ErrConflict) {
+		n.mu.Lock()
+		n.conflict = true
+		n.mu.Unlock()
+		f.ns.Invalidate(key) // what was known of the key is wrong
+	}
 	if err != nil || !dirty {
 		return err
 	}

@@ -34,14 +34,17 @@ type inode struct {
 	mu    sync.Mutex // guards what follows
 	entry namespace.Entry
 	// file holds unsaved bytes; nil while nobody has the file open for writing.
-	file    *writeback.File
-	base    *readahead.Reader // what file was opened on; closed with it
-	saved   bool              // S3 holds an object under entry.Key
-	changed bool              // bytes were written or the size set since file was opened or committed
-	foreign s3.ObjectOptions  // what other tools gave the object beside its bytes
-	writers int               // open handles that may write
-	opens   int               // open handles
-	direct  bool              // the open handles go past the kernel's page cache
+	file  *writeback.File
+	base  *readahead.Reader // what file was opened on; closed with it
+	saved bool              // S3 holds an object under entry.Key
+	// conflict: someone else wrote the object first; file's bytes are kept
+	// elsewhere and the inode shows again what S3 holds once file is let go.
+	conflict bool
+	changed  bool             // bytes were written or the size set since file was opened or committed
+	foreign  s3.ObjectOptions // what other tools gave the object beside its bytes
+	writers  int              // open handles that may write
+	opens    int              // open handles
+	direct   bool             // the open handles go past the kernel's page cache
 	// epoch counts the versions that this mount made; readers of an older one
 	// take up the new one (the mount always sees its own writes).
 	epoch uint64

@@ -272,7 +272,7 @@ func TestModel(t *testing.T) {
 		// Mostly without attributes: the end of a mount that keeps them waits a
 		// second, until its index cannot be mistaken about young objects.
 		posix := func(o *Options) { o.Posix = "off" }
-		if rapid.IntRange(1, 10).Draw(rt, "attributes at 1") == 1 {
+		if rapid.IntRange(1, 25).Draw(rt, "attributes at 1") == 1 {
 			posix = func(*Options) {}
 		}
 		m := &model{k: remount(t, srv, posix), names: map[string]*modelFile{"": {dir: true}}}

@@ -223,27 +223,34 @@ func (f *filesystem) settle(ctx context.Context, n *inode) {
 // closeFile ends a writeback.File. If its bytes could not be saved they are in
 // the recovery directory, and the inode shows again what S3 holds.
 func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.File) {
-	lost := file.Close(ctx)
+	err := file.Close(ctx)
 	n.mu.Lock()
 	n.epoch++
 	e, unlinked := n.entry, n.unlinked
-	if lost != nil {
+	lost := err != nil || n.conflict
+	n.conflict = false
+	if lost {
 		n.pages = ""
-		n.unlinked = n.unlinked || !n.saved
 	}
+	ghost := lost && !n.saved && !n.unlinked // S3 has nothing of it
+	n.unlinked = n.unlinked || ghost
 	n.mu.Unlock()
 	if unlinked {
 		return
 	}
-	if v := file.Version(); lost == nil && v != nil && v.ETag != e.ETag {
+	if v := file.Version(); !lost && v != nil && v.ETag != e.ETag {
 		f.committed(n, *v) // closing has saved what an earlier commit could not
 	}
-	key := e.Key
-	f.ns.DropPending(key)
-	if lost != nil {
-		f.log.Error("a file could not be saved", slog.String("key", key), slog.Any("error", lost))
-		f.ns.Invalidate(key)
+	f.ns.DropPending(e.Key)
+	if err != nil {
+		f.log.Error("a file could not be saved", slog.String("key", e.Key), slog.Any("error", err))
+	}
+	if lost {
+		f.ns.Invalidate(e.Key)
 		f.forgetName(n)
+	}
+	if ghost {
+		f.inodes.remove(n)
 	}
 }
 

@@ -448,3 +448,17 @@ func TestNamesOfUTF8Only(t *testing.T) {
 		t.Errorf("ls: %q", got)
 	}
 }
+
+// P3: of two exclusive creators one wins; the other then sees the winner's file.
+func TestExclusiveCreate(t *testing.T) {
+	k := newKernel(t)
+	fh := k.create("lock", syscall.O_WRONLY|syscall.O_EXCL)
+	k.write(fh, 0, "mine")
+	k.srv.PutObject(testBucket, "lock", []byte("theirs"), nil)
+	errnoIs(t, k.flush(fh), syscall.ESTALE, "close")
+	k.release(fh)
+	k.wantObject("lock", "theirs")
+	if got := k.cat("lock"); got != "theirs" {
+		t.Errorf("the mount reads %q", got)
+	}
+}
