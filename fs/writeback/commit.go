@@ -162,6 +162,9 @@ func (f *File) finish(r *run, v Version, err error) {
 	for _, d := range done {
 		d()
 	}
+	if err == nil {
+		f.safe(r.snap.seq)
+	}
 	f.m.spool.trim()
 	close(r.done)
 }

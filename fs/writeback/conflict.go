@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -24,12 +25,13 @@ func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, er
 			f.m.o.Logger.Warn("someone else wrote the object; the bytes of this mount are beside it",
 				"key", r.key, "kept", side)
 			if f.stale(r) {
+				f.safe(r.snap.seq)
 				return Version{}, conflict
 			}
 		}
 	}
-	if f.makeStale() {
-		f.keep(conflict)
+	if f.makeStale() && f.keep(conflict) {
+		f.safe(math.MaxUint64)
 	}
 	return Version{}, conflict
 }
@@ -58,8 +60,9 @@ func (f *File) makeStale() bool {
 	return true
 }
 
-// keep saves the content in the recovery directory and tells how to get it.
-func (f *File) keep(cause error) {
+// keep saves the content in the recovery directory and logs how to get it. It
+// tells whether that has succeeded.
+func (f *File) keep(cause error) bool {
 	f.mu.Lock()
 	snap := f.snapshot(0, f.size)
 	key := f.key
@@ -69,13 +72,14 @@ func (f *File) keep(cause error) {
 	path, missing, err := snap.save(f.m.ctx, f.m.o.RecoveryDir, key)
 	if err != nil {
 		log.Error("bytes could not be committed, and not be kept either", "error", err)
-		return
+		return false
 	}
 	f.m.recover.Add(1)
 	if len(missing) > 0 {
 		log.Error("bytes could not be committed; what was written is kept, with holes where the replaced version was: copy it from",
 			"path", path, "holes", path+missingSuffix)
-		return
+		return true
 	}
 	log.Error("bytes could not be committed; they are kept: copy them back from", "path", path)
+	return true
 }

@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Discard ends all commits, because the file has no name any more (P7): running
@@ -30,6 +31,7 @@ func (f *File) Discard() {
 		f.abandon()
 		f.mu.Unlock()
 	}
+	f.forgotten()
 }
 
 // Rename gives a file that nothing binds to its key another key, and says
@@ -42,7 +44,7 @@ func (f *File) Rename(key string, exclusive bool) error {
 	if f.base != nil && !f.base.foreign || f.stream != nil || f.run != nil {
 		return ErrBound
 	}
-	f.key, f.exclusive = key, exclusive
+	f.key, f.exclusive, f.journal.stale = key, exclusive, true
 	return nil
 }
 
@@ -82,16 +84,47 @@ func (f *File) Close(ctx context.Context) error {
 		f.shut()
 		return nil
 	}
-	_, err := f.Commit(ctx)
+	err := f.commitLast(ctx)
 	if err != nil && ctx.Err() != nil && f.m.ctx.Err() == nil {
 		f.m.background(func() { _ = f.Close(f.m.ctx) })
 		return ctx.Err()
 	}
-	if err != nil && !errors.Is(err, ErrConflict) { // a conflict has kept the bytes already
+	if err != nil && !errors.Is(err, ErrConflict) && !f.inJournal() { // a conflict has kept the bytes already
 		f.keep(err)
 	}
 	f.shut()
 	return err
+}
+
+const (
+	// firstRetry and lastRetry bound the pauses between commits of a file that
+	// its close has been promised: s3 has tried for a minute each time.
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// commitLast commits. What is in the journal is tried until it succeeds, meets
+// another version, or ctx ends: its close has returned long ago.
+func (f *File) commitLast(ctx context.Context) error {
+	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		_, err := f.Commit(ctx)
+		if err == nil || errors.Is(err, ErrConflict) || ctx.Err() != nil || !f.inJournal() {
+			return err
+		}
+		f.m.o.Logger.Warn("cannot commit a closed file yet", "key", f.Key(), "error", err, "pause", pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// inJournal tells whether the journal has all of the content.
+func (f *File) inJournal() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.journal.holds(f.seq)
 }
 
 // shut releases everything.

@@ -29,8 +29,9 @@ type File struct {
 	err       error   // of the background, not reported yet (I5)
 	run       *run    // the running commit
 	stream    *stream // the upload that runs while the file is written
-	snaps     int     // snapshots that are not released
-	pins      int     // of all chunks
+	journal   journaled
+	snaps     int // snapshots that are not released
+	pins      int // of all chunks
 }
 
 // newFile makes a file that m knows already.
@@ -92,7 +93,7 @@ func (f *File) Key() string {
 func (f *File) SetObject(o s3.ObjectOptions) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.object = o
+	f.object, f.journal.stale = o, true
 }
 
 // takeErr returns the error of the background, which then counts as reported.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/s3mount/s3mount/cache"
 )
@@ -13,12 +14,13 @@ import (
 // Manager holds the files of one mount that are open for writing. Its methods
 // are safe for concurrent use.
 type Manager struct {
-	o      Options
-	limits limits
-	store  Store
-	pool   *cache.Pool
-	spool  *spool
-	notes  *uploadNotes
+	o       Options
+	limits  limits
+	store   Store
+	pool    *cache.Pool
+	spool   *spool
+	notes   *uploadNotes
+	journal *journal // nil: none
 
 	ctx     context.Context // of all that runs in the background
 	cancel  context.CancelFunc
@@ -57,6 +59,11 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 		moving:  make(chan struct{}, 1),
 		files:   map[*File]struct{}{},
 		waiting: map[*starved]struct{}{},
+	}
+	if o.JournalDir != "" {
+		if m.journal, err = newJournal(o.JournalDir, o.JournalLimit); err != nil {
+			return nil, errors.Join(err, notes.close())
+		}
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	pool.Budget().AddReclaimer(func(int64) int64 {
@@ -176,12 +183,16 @@ func (m *Manager) Stats() Stats {
 	m.mu.Lock()
 	files := len(m.files)
 	m.mu.Unlock()
-	return Stats{
+	st := Stats{
 		Files: files, Dirty: m.dirty.Load(), Memory: m.memory.Load(), Spool: m.spool.size(),
 		Uploads: m.uploads.Load(), InFlight: m.inFlight.Load(),
 		Commits: m.commits.Load(), EarlyCommits: m.early.Load(),
 		Conflicts: m.conflicts.Load(), Recovered: m.recover.Load(),
 	}
+	if m.journal != nil {
+		st.Queued, st.QueuedBytes, st.QueuedSince = m.journal.queue()
+	}
+	return st
 }
 
 // Stats are the gauges and counters of a Manager. The gauges are 0 after a
@@ -193,6 +204,10 @@ type Stats struct {
 	Spool    int64 // bytes of the spool
 	Uploads  int64 // running multipart uploads
 	InFlight int64 // running requests
+
+	Queued      int       // files in the journal that S3 does not hold
+	QueuedBytes int64     // their written bytes
+	QueuedSince time.Time // the oldest of them; zero if there is none
 
 	Commits      int64 // counter: objects written
 	EarlyCommits int64 // counter: commits that a full spool forced
@@ -206,5 +221,9 @@ func (m *Manager) Close() error {
 	<-m.quiet()
 	<-m.spiller
 	m.spool.close()
-	return m.notes.close()
+	err := m.notes.close()
+	if m.journal != nil {
+		err = errors.Join(err, m.journal.close())
+	}
+	return err
 }

@@ -43,6 +43,10 @@ type Options struct {
 	RecoveryDir string
 	// StateDir holds the record of running multipart uploads; "" records none.
 	StateDir string
+	// JournalDir keeps what Persist takes (--durability=journal); "" is no journal.
+	JournalDir string
+	// JournalLimit in bytes bounds the journal. Past it Persist waits for S3.
+	JournalLimit int64
 	// Conflict is the policy of --conflict.
 	Conflict ConflictPolicy
 	// Deadline is the longest time that one request may go without moving a byte.
@@ -69,6 +73,8 @@ const (
 	// defaultSpoolLimit is a size that a machine's disk can be expected to
 	// have; a full disk before it is handled like the limit.
 	defaultSpoolLimit = 64 << 30
+	// defaultJournalLimit holds a minute of a fast link.
+	defaultJournalLimit = 4 << 30
 	// defaultDeadline is twice what S3's own clients wait for an answer.
 	defaultDeadline = 2 * time.Minute
 )
@@ -81,9 +87,12 @@ func Defaults() Options {
 		Connections: defaultConnections,
 		MaxSize:     defaultMaxSize,
 		SpoolLimit:  defaultSpoolLimit,
-		Conflict:    ConflictError,
-		Deadline:    defaultDeadline,
-		Logger:      slog.Default(),
+
+		JournalLimit: defaultJournalLimit,
+
+		Conflict: ConflictError,
+		Deadline: defaultDeadline,
+		Logger:   slog.Default(),
 	}
 }
 
@@ -106,6 +115,10 @@ func (o Options) Validate() error {
 		return fmt.Errorf("RecoveryDir %q: must be an absolute path", o.RecoveryDir)
 	case o.StateDir != "" && !filepath.IsAbs(o.StateDir):
 		return fmt.Errorf("StateDir %q: must be an absolute path", o.StateDir)
+	case o.JournalDir != "" && !filepath.IsAbs(o.JournalDir):
+		return fmt.Errorf("JournalDir %q: must be an absolute path", o.JournalDir)
+	case o.JournalLimit < 0:
+		return fmt.Errorf("JournalLimit %d: must not be negative", o.JournalLimit)
 	case o.Conflict != ConflictError && o.Conflict != ConflictOverwrite && o.Conflict != ConflictKeepBoth:
 		return fmt.Errorf("Conflict %q: must be error, overwrite or keep-both", o.Conflict)
 	case o.Deadline <= 0:

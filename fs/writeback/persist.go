@@ -1,0 +1,135 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// journaled is what the journal holds of a file; guarded by the file's mu.
+type journaled struct {
+	id    uint64 // 0: none yet
+	seq   uint64 // of the content in the journal
+	stale bool   // its key or properties are others now
+}
+
+// holds tells whether the journal has the content of seq.
+func (j journaled) holds(seq uint64) bool { return j.id != 0 && j.seq >= seq && !j.stale }
+
+// Persist returns when the content is safe from the death of this process: in
+// the journal, from where a commit carries it on at once, or in S3. Without a
+// journal it is Commit. It is what close(2) waits for with
+// --durability=journal; fsync(2) waits for Commit. Errors are those of Commit.
+func (f *File) Persist(ctx context.Context) error {
+	r, data, err := f.intent()
+	switch {
+	case err != nil || r == nil && data == nil:
+		return err
+	case r == nil:
+		_, err = f.Commit(ctx)
+		return err
+	}
+	err = f.m.journal.put(ctx, r, data.reader())
+	data.free()
+	f.persisted(r.Seq, err == nil)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !errors.Is(err, errJournalFull):
+		f.m.o.Logger.Warn("cannot write to the journal; this close waits for S3", "key", r.Key, "error", err)
+	}
+	_, err = f.Commit(ctx)
+	return err
+}
+
+// intent returns the record of the content and a snapshot with its data. Both
+// are nil if there is nothing to do; only the record is nil if the file has to
+// go to S3 at once: there is no journal, it is large, or it streams already.
+// A key of SSE-C is not put on disk either.
+func (f *File) intent() (*record, *snapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.takeErr(); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case f.state == stateClean, f.state == stateDiscarded, f.journal.holds(f.seq):
+		return nil, nil, nil
+	case f.state == stateStale:
+		return nil, nil, ErrConflict
+	case f.state == stateClosed:
+		return nil, nil, ErrClosed
+	case f.m.journal == nil, f.stream != nil, f.ext.total > journalMost, f.object.SSE.Customer != nil:
+		return nil, &snapshot{}, nil
+	}
+	if f.journal.id == 0 {
+		f.journal.id = f.m.journal.newFile()
+	}
+	r := &record{Kind: recordFile, File: f.journal.id, Seq: f.seq, Time: time.Now(), Bucket: f.m.o.Bucket,
+		Key: f.key, BaseLen: f.baseLen, Size: f.size, Exclusive: f.exclusive, Object: f.object}
+	if f.base != nil {
+		v := f.base.v
+		r.Base = &v
+	}
+	f.journal.stale = false
+	s := f.snapshot(0, f.size)
+	for _, e := range s.exts {
+		r.Extents = append(r.Extents, recordExtent{Off: e.off, N: e.n, Zero: e.c == nil})
+	}
+	return r, s, nil
+}
+
+// persisted notes whether the journal has the content up to seq, and has it committed.
+func (f *File) persisted(seq uint64, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !ok {
+		f.journal.stale = true
+		return
+	}
+	f.journal.seq = max(f.journal.seq, seq)
+	if f.state == stateDirty {
+		f.start()
+	}
+}
+
+// reader reads the written bytes, one extent behind the other.
+func (s *snapshot) reader() io.Reader {
+	var all []io.Reader
+	for _, e := range s.exts {
+		if e.c != nil {
+			all = append(all, s.body(context.Background(), e.off, e.n))
+		}
+	}
+	return io.MultiReader(all...)
+}
+
+// safe tells the journal that content up to seq is in S3, or was kept.
+func (f *File) safe(seq uint64) {
+	f.mu.Lock()
+	j := f.journal
+	f.mu.Unlock()
+	if j.id == 0 || j.seq > seq {
+		return
+	}
+	if err := f.m.journal.done(j.id, seq); err != nil {
+		f.m.o.Logger.Warn("cannot note in the journal that a file was committed", "key", f.Key(), "error", err)
+	}
+}
+
+// forgotten tells the journal that the file was unlinked.
+func (f *File) forgotten() {
+	f.mu.Lock()
+	j := f.journal
+	f.mu.Unlock()
+	if j.id == 0 {
+		return
+	}
+	if err := f.m.journal.drop(j.id); err != nil {
+		f.m.o.Logger.Error("cannot note in the journal that a file was deleted; after a crash it may come back",
+			"key", f.Key(), "error", err)
+	}
+}

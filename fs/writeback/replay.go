@@ -1,0 +1,273 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// Replay commits what dead mounts left in the journal directory and returns the
+// number of files. Journals of living mounts are not touched. What conflicts
+// with an object that was written since is kept in the recovery directory. A
+// journal of which something could not be committed stays for the next time.
+// Call it once after New, before the mount answers.
+func (m *Manager) Replay(ctx context.Context) (int, error) {
+	if m.journal == nil {
+		return 0, nil
+	}
+	dirs, err := filepath.Glob(filepath.Join(m.o.JournalDir, mountPattern))
+	if err != nil {
+		return 0, fmt.Errorf("find journals: %w", err)
+	}
+	sort.Strings(dirs)
+	total := 0
+	var errs []error
+	for _, dir := range dirs {
+		n, err := m.replayMount(ctx, dir)
+		total += n
+		if err != nil {
+			errs = append(errs, fmt.Errorf("replay journal %s: %w", dir, err))
+		}
+	}
+	return total, errors.Join(errs...)
+}
+
+// replayMount replays one journal and deletes it.
+func (m *Manager) replayMount(ctx context.Context, dir string) (int, error) {
+	lock, err := lockDir(dir)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, os.ErrNotExist):
+		return 0, nil // its mount lives, or another has replayed it
+	case err != nil:
+		return 0, err
+	}
+	defer lock.Close()
+	left, err := m.readJournal(dir)
+	if err != nil {
+		return 0, err
+	}
+	n, err := m.replayAll(ctx, left)
+	if err != nil {
+		return n, err
+	}
+	return n, os.RemoveAll(dir)
+}
+
+// left is a record that is not done.
+type left struct {
+	scanned
+	path string // of its segment
+}
+
+// readJournal returns the last record of each file that is not done, in the
+// order of the journal.
+func (m *Manager) readJournal(dir string) ([]left, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.journal"))
+	if err != nil {
+		return nil, err
+	}
+	sort.Strings(paths)
+	last := map[uint64]left{}
+	order := map[uint64]int{}
+	for _, path := range paths {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		err = scanRecords(file, func(s scanned, bad error) {
+			switch {
+			case bad != nil:
+				m.o.Logger.Error("a record of the journal is damaged and cannot be replayed", "journal", path, "at", s.at, "key", s.Key)
+			case s.Kind == recordFile && s.Seq >= last[s.File].Seq:
+				last[s.File] = left{s, path}
+				order[s.File] = len(order)
+			case s.Kind == recordDrop, s.Kind == recordDone && s.Seq >= last[s.File].Seq:
+				delete(last, s.File)
+			}
+		})
+		_ = file.Close()
+		if errors.Is(err, errTorn) { // its close did not return
+			m.o.Logger.Warn("the journal ends in a record that was being written", "journal", path)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	var out []left
+	for _, l := range last {
+		if l.Bucket == m.o.Bucket {
+			out = append(out, l)
+		}
+	}
+	sort.Slice(out, func(a, b int) bool { return order[out[a].File] < order[out[b].File] })
+	return out, nil
+}
+
+// replayAll commits the records: those of one key in order, all else at once.
+func (m *Manager) replayAll(ctx context.Context, all []left) (int, error) {
+	byKey := map[string][]left{}
+	for _, l := range all {
+		byKey[l.Key] = append(byKey[l.Key], l)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	n := 0
+	busy := make(chan struct{}, m.o.Connections)
+	for _, records := range byKey {
+		wg.Go(func() {
+			busy <- struct{}{}
+			defer func() { <-busy }()
+			for _, l := range records {
+				err := m.replayFile(ctx, l)
+				mu.Lock()
+				if err == nil {
+					n++
+				} else {
+					errs = append(errs, fmt.Errorf("%q: %w", l.Key, err))
+				}
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return n, errors.Join(errs...)
+}
+
+// replayFile commits one record. A conflict counts as done: its bytes are kept.
+func (m *Manager) replayFile(ctx context.Context, l left) error {
+	data, err := os.Open(l.path)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	in, done, err := m.reopen(ctx, l, data)
+	if err != nil || done {
+		return err
+	}
+	if c, ok := in.Reader.(interface{ Close() }); ok {
+		defer c.Close()
+	}
+	f := m.Open(in)
+	err = f.restore(ctx, l, data)
+	if err == nil {
+		_, err = f.Commit(ctx)
+	}
+	if err != nil && !errors.Is(err, ErrConflict) {
+		f.Discard() // the journal keeps the bytes
+	}
+	closeErr := f.Close(ctx)
+	if err == nil {
+		err = closeErr
+	}
+	if errors.Is(err, ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// reopen finds out what a record can be committed on. done says that the object
+// has its bytes already: the mount died before it could note that.
+func (m *Manager) reopen(ctx context.Context, l left, data io.ReaderAt) (in OpenInput, done bool, err error) {
+	in = OpenInput{Key: l.Key, Base: l.Base, Exclusive: l.Exclusive, Object: l.Object}
+	info, err := m.headKey(ctx, target{key: l.Key, object: l.Object})
+	absent := errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
+	switch {
+	case absent:
+		in.Exclusive = l.Base == nil
+	case err != nil:
+		return in, false, fmt.Errorf("look at the object: %w", err)
+	default:
+		now := Version{Key: l.Key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID, Date: info.LastModified}
+		if l.Base == nil || l.Base.ETag != now.ETag {
+			if done, err = m.has(ctx, now, l, data); done || err != nil {
+				return in, done, err
+			}
+		}
+		switch {
+		case l.Base != nil || l.Exclusive:
+		case info.LastModified.After(l.Time): // somebody wrote it since
+			in.Exclusive = true
+		default: // the replacement is still one
+			in.Base = &now
+		}
+	}
+	if in.Base != nil {
+		in.Reader = m.o.OpenBase(*in.Base)
+	}
+	return in, false, nil
+}
+
+// has tells whether version v has the size and the written bytes of l.
+func (m *Manager) has(ctx context.Context, v Version, l left, data io.ReaderAt) (bool, error) {
+	if v.Size != l.Size {
+		return false, nil
+	}
+	b := &base{v: v, r: m.o.OpenBase(v), owned: true, refs: 1}
+	defer func() { b.drop()() }()
+	want, got := make([]byte, cache.BlockSize), make([]byte, cache.BlockSize)
+	same := true
+	err := l.each(data, want, func(p []byte, off int64) error {
+		if !same {
+			return nil
+		}
+		if err := b.read(ctx, got[:len(p)], off); err != nil {
+			return err
+		}
+		same = string(p) == string(got[:len(p)])
+		return nil
+	})
+	return same, err
+}
+
+// restore puts the content of l into a file that was opened for it.
+func (f *File) restore(ctx context.Context, l left, data io.ReaderAt) error {
+	if err := f.Truncate(ctx, min(l.BaseLen, f.Size())); err != nil {
+		return err
+	}
+	if err := f.Truncate(ctx, l.Size); err != nil {
+		return err
+	}
+	for _, e := range l.Extents {
+		if e.Zero {
+			if err := f.PunchHole(ctx, e.Off, e.N); err != nil {
+				return err
+			}
+		}
+	}
+	return l.each(data, make([]byte, cache.BlockSize), func(p []byte, off int64) error {
+		_, err := f.WriteAt(ctx, p, off)
+		return err
+	})
+}
+
+// each calls do with the data of each extent, in pieces that buf holds.
+func (l left) each(data io.ReaderAt, buf []byte, do func(p []byte, off int64) error) error {
+	at := l.at
+	for _, e := range l.Extents {
+		for off := e.Off; !e.Zero && off < e.Off+e.N; {
+			p := buf[:min(int64(len(buf)), e.Off+e.N-off)]
+			if _, err := data.ReadAt(p, at); err != nil {
+				return fmt.Errorf("read journal: %w", err)
+			}
+			if err := do(p, off); err != nil {
+				return err
+			}
+			off += int64(len(p))
+			at += int64(len(p))
+		}
+	}
+	return nil
+}
