@@ -26,6 +26,9 @@ func fillAttr(n *inode, e namespace.Entry, a *fuse.Attr) {
 		Rdev:    e.Attr.Rdev,
 		Blksize: blockSize,
 	}
+	if n.gone() {
+		a.Nlink = 0
+	}
 	mtime := firstTime(e.Attr.Mtime, e.LastModified)
 	ctime := firstTime(e.Attr.Ctime, mtime)
 	atime := firstTime(e.Attr.Atime, mtime)

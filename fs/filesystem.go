@@ -65,7 +65,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 func (o Options) namespaceOptions() namespace.Options {
 	n := namespace.Options{
 		Bucket: o.Bucket, Prefix: o.Prefix,
-		TTL:      o.MetadataTTL,
+		TTL:      max(o.MetadataTTL, time.Nanosecond), // 0 is not "unset" here: believe nothing
 		FilePerm: o.FileMode, DirPerm: o.DirMode, UID: o.UID, GID: o.GID,
 		Posix:      namespace.Posix(o.Posix),
 		StateDir:   filepath.Join(o.StateDir, "rename"),

@@ -165,6 +165,11 @@ func TestUnlinkedStaysOpen(t *testing.T) {
 			if _, st := k.stat("f"); st != fuse.ENOENT {
 				t.Errorf("stat after unlink: %v", st)
 			}
+			var out fuse.AttrOut
+			k.must(k.f.GetAttr(nil, &fuse.GetAttrIn{InHeader: header(k.open[fh])}, &out), "fstat", "f")
+			if out.Nlink != 0 || out.Size != uint64(size) {
+				t.Errorf("fstat after unlink: nlink %d, size %d", out.Nlink, out.Size)
+			}
 			if got := k.read(fh, int64(size-4), 10); got != "xxxx" {
 				t.Errorf("read after unlink: %q", got)
 			}

@@ -131,7 +131,8 @@ func baseName(rel string) string { return rel[strings.LastIndexByte(rel, '/')+1:
 
 // lookupStore asks S3 for a name of which nothing is known.
 func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
-	if ok, err := n.lookupByListing(ctx, nm); err != nil {
+	// Who may not list may still read: then each name is asked for itself.
+	if ok, err := n.lookupByListing(ctx, nm); err != nil && !errors.Is(err, s3.ErrForbidden) {
 		return Entry{}, err
 	} else if ok {
 		switch e, k := n.lookupKnown(nm); {
@@ -368,7 +369,7 @@ func (n *Namespace) TTL(e Entry) time.Duration {
 	if p := n.pageOf(dir, rel); p != nil {
 		left = max(left, p.until.Sub(now))
 	}
-	return min(max(left, time.Second), max(n.o.TTL, time.Second))
+	return min(max(left, time.Second), n.o.TTL)
 }
 
 // NegativeTTL tells how long the kernel may believe that a name is absent from
