@@ -10,7 +10,7 @@ import (
 // metadataOverhead is what one item of Metadata costs beside its key and
 // value, in bytes: list element, map slot and allocation slack, as measured by
 // BenchmarkMetadataBytes.
-const metadataOverhead = 160
+const metadataOverhead = 136
 
 // maxMetadataItems stands for no limit by count: Metadata is bounded by bytes.
 const maxMetadataItems = 1 << 40

@@ -67,9 +67,9 @@ func (n *Namespace) remove(ctx context.Context, d *deletion) error {
 	d.dir, _ = n.rowOf(e)
 	d.done = make(chan struct{})
 	n.mu.Lock()
-	if old := n.hidden[e.ID()]; old != nil {
+	if n.hidden[e.ID()] != nil {
 		n.mu.Unlock()
-		return s3.ErrNotFound
+		return nil // what was made again since is not in S3 yet
 	}
 	n.hidden[e.ID()] = d
 	n.note(mutation{entry: e, gone: true, own: true})

@@ -55,19 +55,37 @@ func (n *Namespace) indexNote(m mutation) {
 		return
 	}
 	e := m.entry
-	if !e.Exact || e.ETag == "" {
+	row := rowFor(&e, m.own)
+	if !e.Exact || e.ETag == "" || !n.rowWanted(dir, rel, row, m) {
 		return
 	}
-	if c == nil {
-		known := n.hasIndex(dir)
-		if !known && (!m.own && n.o.Posix != PosixFull || n.plain(&e)) {
-			return
-		}
-		c = n.change(dir)
-	}
-	c.rows[rel] = rowFor(&e, m.own)
+	c = n.change(dir)
+	c.rows[rel] = row
 	c.last = n.now()
 	n.scheduleIndexes()
+}
+
+// rowWanted reports whether an index should tell of an object: of what this
+// mount wrote if there is an index or the listing alone would show it wrong; of
+// what it only saw if the index that is held tells otherwise. n.mu is held.
+func (n *Namespace) rowWanted(dir, rel string, row *attrRow, m mutation) bool {
+	e := m.entry
+	if c := n.changes[dir]; c != nil && m.own {
+		return true
+	}
+	k, held := n.indexes.Get(dir)
+	if !n.hasIndex(dir) {
+		return (m.own || n.o.Posix == PosixFull) && !n.plain(&e)
+	}
+	if m.own {
+		return true
+	}
+	if !held {
+		return false
+	}
+	old, ok := k.Value.rows[rel]
+	same := ok && old.etag == row.etag && old.size == row.size && old.attr == row.attr && old.kind == row.kind
+	return !same || old.mod != row.mod && !(old.approx && old.mod > row.mod)
 }
 
 // change returns the changes of a directory's index, new if there are none. n.mu is held.

@@ -202,11 +202,11 @@ func (s *spreader) next(ctx context.Context, after, prefix string) (string, erro
 		if err != nil {
 			return err
 		}
-		for _, o := range got.Objects {
-			name = o.Key[len(s.dir):]
-		}
-		for _, p := range got.CommonPrefixes {
-			name = p[len(s.dir):]
+		switch {
+		case len(got.Objects) > 0:
+			name = got.Objects[0].Key[len(s.dir):]
+		case len(got.CommonPrefixes) > 0:
+			name = got.CommonPrefixes[0][len(s.dir):]
 		}
 		return nil
 	})

@@ -21,8 +21,9 @@ const (
 	// walked within walkWindow.
 	hintsLimit = 5 << 20
 	// walkWindow is how long after a directory was read its subdirectories
-	// count as parts of the same walk.
-	walkWindow = 10 * time.Second
+	// count as parts of the same walk: copying a large file may come between.
+	// A mistake costs nothing, as one LIST is made in either case.
+	walkWindow = time.Minute
 	// lookupsToList is how many lookups of one directory, each with a request
 	// of its own, make it worth a LIST: that costs 12 times a HEAD and spares
 	// up to a thousand.
@@ -68,6 +69,10 @@ func before(key string) string {
 func (n *Namespace) walk(ctx context.Context, dir, next string) (listing, bool, error) {
 	n.mu.Lock()
 	top := n.climb(dir, func(h hint) time.Time { return h.listed })
+	for d := dir; d != top; { // the walk goes on
+		d, _ = n.split(d)
+		n.noteListed(d)
+	}
 	n.mu.Unlock()
 	if top == dir && next == "" {
 		return listing{}, false, nil
