@@ -1,2 +1,131 @@
-// Package namespace maps the names of a filesystem to the keys of a bucket.
+// Package namespace maps the names of a filesystem to the keys of a bucket. It
+// finds, lists, makes, renames and deletes names, keeps the attributes that S3
+// does not have of itself, and remembers what S3 told, so that each answer
+// costs as few requests as can be. It knows nothing of FUSE, inodes, handles
+// or the bytes of files.
+//
+// # Names
+//
+// A key is cut at its slashes into segments; each segment has one name in one
+// directory, and each name stands for at most one segment (names.go):
+//
+//	name      stands for
+//	X         the segment X, where nothing below applies
+//	X%~f      the file of the segment X that can be no name: X is empty (data
+//	          under the key "d/" is the file d/%~f), "." or ".."
+//	X%~d      the directory of the segment X that can be no name, or that is
+//	          shadowed: beside an object "a", which keeps its name so that
+//	          finding a known file never costs a LIST, "a/" is a%~d
+//	X%~+      a continuation: the directory of all segments that begin with X
+//	          and whose name would be longer than 255 bytes; the names in it
+//	          stand for the rest of the segment
+//	%~0       within a name, the byte NUL
+//
+// What looks like one of these in a segment has one more "%" put in: the
+// segment "a%~d" has the name "a%~%d". Everything else, also newlines, invalid
+// UTF-8 and "%", stands for itself. Names that stand for nothing are refused
+// with ErrInvalidName when something is to be made. The object of size 0 under
+// a directory's own key is its marker and has no name. The prefix .s3mount/ at
+// the root is reserved. A file and a directory may share a key ("d/" the file
+// d/%~f and "d/" the directory): Entry.ID tells them apart.
+//
+// # What is known
+//
+// A LIST becomes pages (page.go, fill.go): a page tells all rows of one stretch
+// of one directory, and for how long that may be believed. A HEAD, a GET or a
+// change of this mount becomes a fact of one key. Both live in LRUs of bounded
+// memory. A name that lies in the stretch of a page and has no row is absent.
+// Of a fact and a page the younger is right. Every change of this mount goes to
+// the facts, to the page that covers it, and to the LISTs and HEADs that are
+// under way (fill): their answers may be older than the change, so it is
+// applied to them when they come. Pages and facts may therefore vanish
+// independently and at any time.
+//
+// Trust follows the age of what was found, as with NFS: a tenth of it, at least
+// a second, at most Options.TTL. What this mount wrote itself is trusted the
+// longest, and a directory that it made is known to be empty.
+//
+// # Lookup
+//
+// A lookup is answered by what is known; else by a HEAD, and if that says 404
+// by a LIST of one key. Lookups that need requests are counted by directory
+// (walk.go): the second in one directory, or the first on the way down from
+// another, is answered by a LIST that tells a thousand names around it; where
+// that does not help the next lookups, it becomes rare.
+//
+// # Listing
+//
+// A Lister streams the rows of a directory in the order of keys out of the
+// pages, and asks for the next page when there is none. It merges what is
+// pending (in this mount, not yet in S3) and leaves out what is hidden (deleted
+// here, still in S3). A directory that is read shortly after its parent is part
+// of a walk: then one LIST without delimiter fills the pages of it and of all
+// directories after it. A large directory is listed in parallel after its first
+// pages (spread.go).
+//
+// # Attributes
+//
+// Mode, owner and times are user metadata of the object (attr.go names the
+// dialects), which no LIST tells. The attribute index of a directory (index.go)
+// is an object under .s3mount/attrs/ that maps names to versions and their
+// attributes. It is a hint: a row is believed only if ETag, size and
+// Last-Modified agree with the listing, and if it was written in a later second
+// than the object. Objects that the index of their directory does not cover are
+// asked with a HEAD, in parallel, and the row is mended. A directory without an
+// index shows defaults and costs no request; one LIST, the catalogue, tells
+// which directories have one. Only attributes that a listing would show wrong
+// start an index. It is written when the directory has been quiet for a second,
+// and by Drain, with If-Match, and merged if another mount wrote it. Before the
+// first symlink or other special file of a directory its index is made, so that
+// none is taken for a plain file even after a crash. Deleting the indexes loses
+// nothing that Options.Posix "full" would not find again on the objects.
+//
+// The marker of a subdirectory is not seen by a delimited LIST. The index row of
+// a directory is then shown as a hint (Entry.Exact is false), and a lookup of
+// that name confirms it with a HEAD.
+//
+// # Changes
+//
+// Mkdir writes a marker. Unlink and Rmdir hide the name at once and gather the
+// deletes (delete.go); before the last child of a directory without marker is
+// deleted, the marker is written. A failed delete brings the name back and is
+// reported by the next FlushDir, Rmdir or Drain. The first delete of a mount
+// waits for S3, so that a missing permission shows at once.
+//
+// A file is renamed by a copy of the version that was seen and the delete of
+// exactly that version; a directory by copies of all, then deletes of all
+// (renamedir.go), with a record in the state directory (intent.go) that Recover
+// finishes after a crash.
+//
+// # What fs calls when
+//
+//   - Recover once, before the first operation; Drain, then Close, at the end.
+//   - Lookup, Stat, OpenDir for what is asked. A Dirent that is Partial is given
+//     to the kernel as a name without attributes.
+//   - NewFileKey when a file is created, AddPending until its first commit or
+//     its unlink (DropPending). A pending file has no object: Unlink and Rename
+//     are only for what S3 holds.
+//   - WaitDeleted before each commit under a key.
+//   - Committed after each commit, with the attributes that the commit wrote;
+//     Observe after a GET or HEAD.
+//   - For a directory rename: commit the dirty files below it first, then
+//     re-key open inodes by RenameOutput.Moved.
+//   - Lister.Close when a directory handle is released.
+//   - FlushDir for fsync of a directory.
+//
+// # Locks
+//
+// Namespace.mu guards all state; the caches' own locks stand below it. Neither
+// is held across a request, a wait, or a call of a pending file's stat. Shared
+// requests (flight, indexLoad) run on the context of the namespace: a caller
+// that gives up leaves them to the others.
+//
+// # Invariants
+//
+//   - Pages of one directory do not overlap, and rows of a page are in order
+//     within its stretch.
+//   - A name in hidden has a deletion that ends.
+//   - A key of a directory rename exists under its old or its new name.
+//   - An index never decides alone: no row, no index and no catalogue can make
+//     an object vanish or show attributes of another version.
 package namespace

@@ -1,0 +1,147 @@
+package namespace
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestRequests states the requests of single operations, cold and as the
+// kernel makes them: each name is looked up before it is changed.
+func TestRequests(t *testing.T) {
+	ctx := context.Background()
+	seed := []string{"file", "dir/", "dir/a", "dir/b", "dir/c", "impl/only", "deep/er/x"}
+	attr := Attr{Perm: 0o640, UID: 5, Mtime: time.Unix(1, 0)}
+	for _, tc := range []struct {
+		name string
+		warm string // listed before
+		run  func(t *testing.T, n *Namespace, f *fakeStore)
+		want string
+	}{
+		{"lookup of a file", "-", func(t *testing.T, n *Namespace, _ *fakeStore) { at(t, n, "file") }, "HEAD 1"},
+		{"lookup of a directory", "-", func(t *testing.T, n *Namespace, _ *fakeStore) { at(t, n, "impl") }, "HEAD 1 LIST 1"},
+		{"lookup of a directory with marker", "-", func(t *testing.T, n *Namespace, _ *fakeStore) { at(t, n, "dir") }, "HEAD 2 LIST 1"},
+		{"lookup of what is absent", "-", func(_ *testing.T, n *Namespace, _ *fakeStore) { _, _ = find(n, "none") }, "HEAD 1 LIST 1"},
+		{"lookup of what is absent, again", "-", func(_ *testing.T, n *Namespace, f *fakeStore) {
+			_, _ = find(n, "none")
+			f.took()
+			_, _ = find(n, "none")
+		}, ""},
+		{"lookups in a listed directory", "", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			at(t, n, "file")
+			at(t, n, "dir")
+			_, _ = find(n, "none")
+		}, ""},
+		{"stat of a file", "", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			_, _ = n.Stat(ctx, at(t, n, "file"))
+		}, "HEAD 1"},
+		{"mkdir", "", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			e, err := n.Mkdir(ctx, n.Root(), "new", attr)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, name := range []string{"a", "b", "c"} {
+				_, _ = n.Lookup(ctx, e, name) // nobody else can have filled it
+			}
+		}, "PUT 1"},
+		{"rmdir of a directory just made", "", func(t *testing.T, n *Namespace, f *fakeStore) {
+			e, err := n.Mkdir(ctx, n.Root(), "new", Attr{})
+			if err != nil {
+				t.Error(err)
+			}
+			f.took()
+			if err := n.Rmdir(ctx, n.Root(), "new", e); err != nil {
+				t.Error(err)
+			}
+		}, "DELETE 1"},
+		{"the first symlink of a directory", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			if _, err := n.Mknod(ctx, at(t, n, "dir"), "ln", Symlink, attr, "a"); err != nil {
+				t.Error(err)
+			}
+		}, "PUT 2"},
+		{"the second symlink", "dir", func(t *testing.T, n *Namespace, f *fakeStore) {
+			d := at(t, n, "dir")
+			if _, err := n.Mknod(ctx, d, "l1", Symlink, attr, "a"); err != nil {
+				t.Error(err)
+			}
+			f.took()
+			if e, err := n.Mknod(ctx, d, "l2", Symlink, attr, "a"); err != nil {
+				t.Error(err)
+			} else if _, err := n.Readlink(ctx, e); err != nil {
+				t.Error(err)
+			}
+		}, "PUT 1"},
+		{"unlink, the first of the mount", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			if err := n.Unlink(ctx, at(t, n, "dir"), "a", at(t, n, "dir/a")); err != nil {
+				t.Error(err)
+			}
+		}, "DELETE 1"},
+		{"unlink of all files of a directory", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			for _, name := range []string{"a", "b", "c"} {
+				if err := n.Unlink(ctx, at(t, n, "dir"), name, at(t, n, "dir/"+name)); err != nil {
+					t.Error(err)
+				}
+			}
+		}, "DELETE 1 MULTI 1"},
+		{"unlink of the last file of an implicit directory", "impl", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			if err := n.Unlink(ctx, at(t, n, "impl"), "only", at(t, n, "impl/only")); err != nil {
+				t.Error(err)
+			}
+		}, "DELETE 1 PUT 1"},
+		{"rename of a file", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			if _, err := mv(t, n, "dir/a", "dir/z"); err != nil {
+				t.Error(err)
+			}
+		}, "COPY 1 DELETE 1"},
+		{"chmod", "", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			if _, err := n.SetAttr(ctx, at(t, n, "file"), Attr{Perm: 0o600}); err != nil {
+				t.Error(err)
+			}
+		}, "COPY 1 HEAD 1"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t, seed...)
+			n := newTest(t, f)
+			if tc.warm != "-" {
+				ls(t, n, "") // as a shell does before it goes down
+				ls(t, n, tc.warm)
+			}
+			f.took()
+			tc.run(t, n, f)
+			// Gathered deletes are sent, indexes not yet.
+			time.Sleep(defaultDeleteDelay)
+			if got := f.took(); got != tc.want {
+				t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestAdaptiveTrust states how long a listing is believed.
+func TestAdaptiveTrust(t *testing.T) {
+	for _, tc := range []struct{ age, trust time.Duration }{
+		{time.Second, time.Second},
+		{100 * time.Second, 10 * time.Second},
+		{24 * time.Hour, time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t)
+			f.set("d/a", "x", nil, time.Now().Add(-tc.age))
+			n := newTest(t, f)
+			ls(t, n, "d")
+			if e := at(t, n, "d/a"); n.TTL(e) != tc.trust {
+				t.Errorf("the kernel believes an object of age %v for %v, want %v", tc.age, n.TTL(e), tc.trust)
+			}
+			f.took()
+			time.Sleep(tc.trust - time.Millisecond)
+			names(t, n.OpenDir(Entry{Key: "d/", Kind: Directory}))
+			equal(t, "requests before the end", f.took(), "")
+			time.Sleep(time.Millisecond)
+			names(t, n.OpenDir(Entry{Key: "d/", Kind: Directory}))
+			if got := f.took(); got == "" {
+				t.Errorf("a listing with an object of age %v is believed after %v", tc.age, tc.trust)
+			}
+		})
+	}
+}

@@ -1,0 +1,154 @@
+package namespace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// Rmdir removes an empty directory. It is gone at once, its marker with the
+// next batch. The error is ErrNotEmpty, ErrNotDir, or that of an earlier
+// delete in the directory which failed.
+func (n *Namespace) Rmdir(ctx context.Context, dir Entry, text string, e Entry) error {
+	if e.Kind != Directory {
+		return fmt.Errorf("rmdir %q: %w", text, ErrNotDir)
+	}
+	if _, stem := n.parts(e); stem != "" {
+		return fmt.Errorf("rmdir %q: %w", text, ErrNotEmpty) // it exists through its children
+	}
+	if err := n.takeError(e.Key); err != nil {
+		return fmt.Errorf("rmdir %q: an earlier delete in it failed: %w", e.Key, err)
+	}
+	explicit, err := n.mustBeEmpty(ctx, e.Key)
+	if err != nil {
+		return fmt.Errorf("rmdir %q: %w", e.Key, err)
+	}
+	if err := n.remove(ctx, &deletion{entry: e, none: !explicit}); err != nil {
+		return fmt.Errorf("rmdir %q: %w", e.Key, err)
+	}
+	return nil
+}
+
+// mustBeEmpty returns ErrNotEmpty if a directory has children, and else
+// whether it has a marker. A complete and fresh listing whose rows this mount
+// all deleted is enough: should another mount have added a file meanwhile,
+// then only the marker is deleted and the file keeps its directory.
+func (n *Namespace) mustBeEmpty(ctx context.Context, key string) (explicit bool, err error) {
+	n.mu.Lock()
+	pending := n.pendingIn(key)
+	n.mu.Unlock()
+	if pending {
+		return false, ErrNotEmpty
+	}
+	if rows, complete, explicit := n.visible(key); complete && rows == 0 {
+		return explicit, nil
+	}
+	if err := n.waitBelow(ctx, key); err != nil {
+		return false, err
+	}
+	got, err := n.ls(ctx, stretch{dir: key, max: 2})
+	if err != nil {
+		return false, err
+	}
+	for _, o := range got.Objects {
+		if o.Key != key || o.Size > 0 {
+			return false, ErrNotEmpty
+		}
+		explicit = true
+	}
+	return explicit, nil
+}
+
+// keeper is the nearest directory above a deletion that stays.
+func (n *Namespace) keeper(d *deletion) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.keeperLocked(d)
+}
+
+func (n *Namespace) keeperLocked(d *deletion) string {
+	dir := d.dir
+	for dir != n.o.Prefix && n.hidden[dir] != nil {
+		dir, _ = n.split(dir)
+	}
+	return dir
+}
+
+// keepDirs writes the markers of the directories that a batch would make
+// vanish, and returns those where that failed.
+func (n *Namespace) keepDirs(ctx context.Context, batch []*deletion) map[string]error {
+	dirs := map[string]bool{}
+	for _, d := range batch {
+		dirs[n.keeper(d)] = true
+	}
+	failed := map[string]error{}
+	for dir := range dirs {
+		if err := n.keepDir(ctx, dir); err != nil {
+			failed[dir] = err
+		}
+	}
+	return failed
+}
+
+// keepDir writes the marker of a directory if it has none and seems to be empty.
+func (n *Namespace) keepDir(ctx context.Context, dir string) error {
+	if dir == n.o.Prefix {
+		return nil
+	}
+	rows, complete, explicit := n.visible(dir)
+	if rows > 0 || explicit {
+		return nil
+	}
+	if !complete {
+		if _, err := n.fetch(ctx, stretch{dir: dir, delimited: true}); err != nil {
+			return err
+		}
+		if rows, _, explicit = n.visible(dir); rows > 0 || explicit {
+			return nil
+		}
+	}
+	a := n.defaults(Directory, n.now())
+	_, err := n.putMarker(ctx, dir, a, nil, true)
+	if errors.Is(err, s3.ErrPreconditionFailed) {
+		return nil // another made it meanwhile
+	}
+	return err
+}
+
+// visible tells what the cache knows of a directory's contents: how many
+// children there are, at least one of them if rows > 0, whether that is
+// everything, and whether it has a marker.
+func (n *Namespace) visible(dir string) (rows int, complete, explicit bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.now()
+	rows = len(n.pending[dir])
+	if f, ok := n.facts.Get(dir); ok && !f.Negative && now.Before(f.Until) {
+		explicit = !f.Value.entry.Implicit
+	}
+	d := n.dirs[dir]
+	if d == nil {
+		return rows, false, explicit
+	}
+	at := ""
+	for _, p := range d.pages {
+		if !now.Before(p.until) {
+			continue
+		}
+		for i := range p.rows {
+			r := &p.rows[i]
+			rel := p.rel(r)
+			if rel == "" && r.size == 0 {
+				explicit = true
+			} else if n.hidden[rowID(dir, rel)] == nil {
+				rows++
+			}
+		}
+		if p.from <= at && !complete {
+			at, complete = p.to, p.end
+		}
+	}
+	return rows, complete, explicit
+}
