@@ -36,8 +36,8 @@ func nameRows() []row {
 
 func writeRows() []row {
 	return []row{
-		{name: "seqwrite1", what: "write 1 GiB", script: `"$BENCH" -work write out0 "$BIG"`, held: holdsBytes("out", gib), raw: rawWrite},
-		{name: "seqwrite4", what: "write 4 × 256 MiB at once", held: holdsBytes("out", gib),
+		{name: "seqwrite1", what: "write 1 GiB", script: `"$BENCH" -work write out0 "$BIG"`, held: holdsBytes(1, gib), raw: rawWrite},
+		{name: "seqwrite4", what: "write 4 × 256 MiB at once", held: holdsBytes(4, gib/4),
 			script: `for i in 0 1 2 3; do "$BENCH" -work write out$i "$QUARTER" & done; wait`},
 		{name: "create1", what: "create 300 files of 4 KiB one by one", script: `mkdir c; "$BENCH" -work create c "$N300" 1`, held: holds("c/f", 300)},
 		{name: "create16", what: "create 1200 files of 4 KiB, 16 threads", script: `mkdir c; "$BENCH" -work create c "$N1200" 16`, held: holds("c/f", 1200)},

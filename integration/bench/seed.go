@@ -92,10 +92,11 @@ func holds(prefix string, n int) func(context.Context, *bucket) (bool, error) {
 	}
 }
 
-func holdsBytes(prefix string, n int64) func(context.Context, *bucket) (bool, error) {
+// holdsBytes tells whether so many files out0, out1 and on have this size.
+func holdsBytes(files, size int64) func(context.Context, *bucket) (bool, error) {
 	return func(ctx context.Context, b *bucket) (bool, error) {
-		total, err := totalSize(ctx, b, prefix)
-		return total >= b.size(n), err
+		total, err := totalSize(ctx, b, "out")
+		return total >= files*b.size(size), err
 	}
 }
 
