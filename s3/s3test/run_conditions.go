@@ -121,10 +121,13 @@ func (e *env) increment(key string) bool {
 	in := e.putInput(key, append(p[:n], '+'))
 	in.IfMatch = out.ETag
 	_, err = e.c.Put(e.ctx, in)
-	if err != nil && !errors.Is(err, s3.ErrPreconditionFailed) && !errors.Is(err, s3.ErrConflict) {
+	if errors.Is(err, s3.ErrPreconditionFailed) || errors.Is(err, s3.ErrConflict) {
+		return false
+	}
+	if err != nil {
 		e.Errorf("put: %v", err)
 	}
-	return err == nil
+	return true
 }
 
 // testVersions is what the rows say of versions.

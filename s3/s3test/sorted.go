@@ -3,7 +3,6 @@ package s3test
 import (
 	"slices"
 	"sort"
-	"strings"
 )
 
 // leafSize is the most keys that one leaf holds: small enough that an insert
@@ -161,10 +160,12 @@ func (p position[V]) Next() position[V] {
 // prefixEnd is the first string after all strings that start with prefix.
 // There is none (false) for the empty prefix and for one of only 0xff bytes.
 func prefixEnd(prefix string) (string, bool) {
-	trimmed := strings.TrimRight(prefix, "\xff")
-	if trimmed == "" {
+	n := len(prefix)
+	for n > 0 && prefix[n-1] == 0xff {
+		n--
+	}
+	if n == 0 {
 		return "", false
 	}
-	last := len(trimmed) - 1
-	return trimmed[:last] + string([]byte{trimmed[last] + 1}), true
+	return prefix[:n-1] + string([]byte{prefix[n-1] + 1}), true
 }
