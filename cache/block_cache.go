@@ -17,7 +17,7 @@ const (
 // version and index. Unpinned blocks stay until the budget wants their memory
 // back, and go in this order: blocks of closed small objects, blocks that were
 // read, blocks that were fetched ahead and not read yet (these first if they
-// hold more than half of the budget); in each kind the least recently used first.
+// hold more than AheadLimit allows for); in each kind the least recently used first.
 //
 // All methods are safe for concurrent use.
 type Blocks struct {

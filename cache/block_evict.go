@@ -79,12 +79,27 @@ func (c *Blocks) reclaim(n int64) int64 {
 	return c.free(freed)
 }
 
+const (
+	// aheadEighths is the part of the budget that fetches ahead may fill: enough
+	// for one reader to keep 16 connections busy with 8 MiB each under the
+	// default limit, and not all, so that what others read also stays a while.
+	aheadEighths = 5
+	// freshEighths is the part from where on blocks that were fetched ahead are
+	// evicted before those that were read: there are more than fetches ahead may
+	// fill, so some belong to readers that left.
+	freshEighths = 6
+)
+
+// AheadLimit returns how many bytes all readers together should have fetched
+// ahead at most: beyond that blocks may be evicted before they were read.
+func (c *Blocks) AheadLimit() int64 { return c.pool.budget.limit / 8 * aheadEighths }
+
 // victim chooses the block to evict next; nil if all are in use. c.mu is held.
 func (c *Blocks) victim() *block {
 	switch {
 	case c.small.first != nil:
 		return c.small.first
-	case c.fresh.bytes > c.pool.budget.limit/2 || c.seen.first == nil:
+	case c.fresh.bytes >= c.pool.budget.limit/8*freshEighths || c.seen.first == nil:
 		return c.fresh.first
 	default:
 		return c.seen.first

@@ -41,6 +41,9 @@ func BenchmarkSequential(b *testing.B) {
 		r.Close()
 		blocks.Drop(v.Key, v.ETag)
 	}
+	s := m.Stats()
+	b.ReportMetric(float64(s.Gets)/float64(b.N), "GETs/op")
+	b.ReportMetric(float64(s.Fetched)/float64(b.N)/benchSize, "moved/read")
 }
 
 // BenchmarkRawClient reads the same by ranged GETs of 8 MiB on as many

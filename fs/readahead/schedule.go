@@ -141,7 +141,7 @@ func (m *Manager) finish(s *stream, f *fetch) {
 // keeps its lanes busy, within its share of the memory and what it has shown so
 // far. m.mu is held.
 func (m *Manager) window(s *stream) int64 {
-	share := m.blocks.Pool().Budget().Limit() / 4 * 3 / int64(max(m.planned, 1))
+	share := m.blocks.AheadLimit() / int64(max(m.planned, 1))
 	want := int64(s.lanes) * (s.fetch + m.link.bdp())
 	trust := max(trustFactor*s.span, firstTrust)
 	return min(want, trust, share, m.o.Window)

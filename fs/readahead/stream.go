@@ -36,10 +36,15 @@ const (
 	// the bytes fetched for nothing when it ends are at most about as many times
 	// those before.
 	trustFactor = 4
-	// slackLimit in bytes bounds how far from its expected place a read still
-	// counts as the next one of a stream: the kernel has several requests of up
-	// to 1 MiB under way, which arrive in any order.
-	slackLimit = 4 << 20
+	// firstSlack and slack bound how far from its expected place a read still
+	// counts as the next one of a stream, in lengths of a read: of one that has
+	// just begun, and of one with some history. The kernel has several requests
+	// under way, which arrive in any order; out of 1,024 requests of 1 MiB on a
+	// busy machine a few came 4 MiB late. Taking those for a seek would halve the
+	// window for a while.
+	firstSlack, slack = 2, 8
+	// slackLimit in bytes bounds both.
+	slackLimit = 8 << 20
 )
 
 // stream is one sequence of reads of a Reader and what is fetched for it. It is
@@ -73,7 +78,11 @@ func (s *stream) follows(off, n int64) (direction, bool) {
 	if s.dir == strided {
 		return strided, off == s.off+s.step
 	}
-	slack := max(min(2*max(n, s.n), slackLimit), 2*s.step, -2*s.step)
+	slack := int64(slack)
+	if s.hits < backwardHits {
+		slack = firstSlack
+	}
+	slack = max(min(slack*max(n, s.n), slackLimit), 2*s.step, -2*s.step)
 	up := off >= s.low && off >= s.high-slack && off <= s.high+slack
 	down := off < s.low && off+n >= s.low-slack && off+n <= s.low+slack
 	switch {
