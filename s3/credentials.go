@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -46,7 +47,7 @@ func DefaultCredentials(ctx context.Context, profile string) (aws.CredentialsPro
 // DefaultRegion is the region that the environment or the shared config of
 // profile chooses, "" if none.
 func DefaultRegion(ctx context.Context, profile string) (string, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return "", &Error{Op: "DefaultRegion", Err: err, kind: ErrInvalidInput}
 	}
@@ -73,6 +74,7 @@ type fileStamp struct {
 func loadChain(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithSharedConfigProfile(profile),
+		config.WithLogger(logging.Nop{}), // it would write to stderr; errors tell what matters
 		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) {
 			o.ExpiryWindow = refreshBefore
 			o.ExpiryWindowJitterFrac = 0.5 // many mounts of one host do not ask at the same time
