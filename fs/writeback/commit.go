@@ -147,6 +147,7 @@ func (f *File) finish(r *run, v Version, err error) {
 	done := []func(){r.snap.release()}
 	switch {
 	case err == nil:
+		f.saved = r.snap.seq
 		f.consume(r)
 		done = append(done, f.adopt(r, next))
 	case f.state == stateStale:

@@ -43,6 +43,8 @@ type fakeObject struct {
 	size int64
 	etag string
 	opts s3.ObjectOptions
+
+	modified time.Time
 }
 
 type fakeUpload struct {
@@ -96,6 +98,7 @@ func (s *fakeStore) check(key, ifMatch, ifNoneMatch string) error {
 }
 
 func (s *fakeStore) set(key string, o *fakeObject) {
+	o.modified = time.Now().Add(-time.Minute) // long ago, unless a test says otherwise
 	s.objects[key] = o
 	s.versions[key+o.etag] = o
 }
@@ -256,7 +259,7 @@ func (s *fakeStore) Head(ctx context.Context, in *s3.HeadInput) (info *s3.Object
 		if o == nil {
 			return s3.ErrNotFound
 		}
-		info = &s3.ObjectInfo{Key: in.Key, Size: o.size, ETag: o.etag, Metadata: o.opts.Metadata}
+		info = &s3.ObjectInfo{Key: in.Key, Size: o.size, ETag: o.etag, Metadata: o.opts.Metadata, LastModified: o.modified}
 		return nil
 	})
 	return info, err

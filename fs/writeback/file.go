@@ -23,6 +23,7 @@ type File struct {
 	size      int64
 	low       int64  // the least size since the running commit began
 	seq       uint64 // counts changes; an extent carries that of its last one
+	saved     uint64 // the seq of the content that was committed last
 	ext       extents
 	mem       int64   // bytes of pool memory in chunks
 	cursor    int64   // where the spiller goes on
@@ -36,7 +37,8 @@ type File struct {
 
 // newFile makes a file that m knows already.
 func newFile(m *Manager, in OpenInput) *File {
-	f := &File{m: m, key: in.Key, object: in.Object, exclusive: in.Exclusive}
+	// The first content counts as a change: seq 0 is before all content.
+	f := &File{m: m, key: in.Key, object: in.Object, exclusive: in.Exclusive, seq: 1}
 	if in.Base == nil {
 		f.state = stateDirty
 		return f

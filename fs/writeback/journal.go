@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sort"
 	"sync"
 	"time"
 
@@ -32,11 +33,11 @@ type journal struct {
 	turn  chan struct{} // held by the one who appends
 
 	mu       sync.Mutex
-	segments []*segment         // oldest first; the last takes records
-	live     map[uint64]*intent // by file
-	bytes    int64              // of all segments
-	files    uint64             // ids given
-	names    int                // segments made
+	segments []*segment           // oldest first; the last takes records
+	live     map[uint64][]*intent // by file, oldest first
+	bytes    int64                // of all segments
+	files    uint64               // ids given
+	names    int                  // segments made
 }
 
 // segment is one file of a journal. Its fields are guarded by journal.mu.
@@ -49,7 +50,8 @@ type segment struct {
 	broken  bool          // an append failed: takes no more
 }
 
-// intent is the latest record of a file that is not done.
+// intent is a record of a file that is not done. Older ones are kept with the
+// latest: if the mount dies one of them may be what S3 has.
 type intent struct {
 	seg   *segment
 	seq   uint64
@@ -84,7 +86,7 @@ func newJournal(dir string, limit int64) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make journal directory: %w", err)
 	}
-	j := &journal{limit: limit, turn: make(chan struct{}, 1), live: map[uint64]*intent{}}
+	j := &journal{limit: limit, turn: make(chan struct{}, 1), live: map[uint64][]*intent{}}
 	// Locked before it has the name under which others look for it.
 	if j.lock, err = lockDir(own); err == nil {
 		j.dir = filepath.Join(dir, filepath.Base(own)[len(".new-"):])
@@ -145,13 +147,7 @@ func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if old := j.live[r.File]; old != nil {
-		if old.seq > r.Seq {
-			return nil // a later one overtook it
-		}
-		old.seg.live--
-	}
-	j.live[r.File] = &intent{seg: seg, seq: r.Seq, time: r.Time, bytes: n}
+	j.live[r.File] = append(j.live[r.File], &intent{seg: seg, seq: r.Seq, time: r.Time, bytes: n})
 	seg.live++
 	return nil
 }
@@ -169,27 +165,39 @@ func (j *journal) drop(file uint64) error {
 
 func (j *journal) finish(r *record, wait bool) error {
 	j.mu.Lock()
-	in := j.live[r.File]
-	if in == nil || r.Kind == recordDone && in.seq > r.Seq {
-		j.mu.Unlock()
+	n := j.count(r)
+	j.mu.Unlock()
+	if n == 0 {
 		return nil
 	}
-	j.mu.Unlock()
 	seg, end, err := j.append(context.Background(), r, nil)
 	if err == nil && wait {
 		err = j.sync(seg, end)
 	}
 	if err != nil {
-		return err // the record stays: it may be replayed
+		return err // the records stay: they may be replayed
 	}
 	j.mu.Lock()
-	if j.live[r.File] == in {
-		delete(j.live, r.File)
+	all := j.live[r.File]
+	n = min(n, len(all))
+	for _, in := range all[:n] {
 		in.seg.live--
+	}
+	if j.live[r.File] = all[n:]; n == len(all) {
+		delete(j.live, r.File)
 	}
 	old := j.useless()
 	j.mu.Unlock()
 	return removeSegments(old)
+}
+
+// count returns how many of the file's intents r ends.
+func (j *journal) count(r *record) int {
+	all := j.live[r.File]
+	if r.Kind == recordDrop {
+		return len(all)
+	}
+	return sort.Search(len(all), func(i int) bool { return all[i].seq > r.Seq })
 }
 
 // useless takes segments that nobody needs any more out of the row.
@@ -328,10 +336,10 @@ func (j *journal) sync(s *segment, end int64) error {
 func (j *journal) queue() (files int, bytes int64, oldest time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, in := range j.live {
-		bytes += in.bytes
-		if oldest.IsZero() || in.time.Before(oldest) {
-			oldest = in.time
+	for _, all := range j.live {
+		bytes += all[len(all)-1].bytes
+		if first := all[0].time; oldest.IsZero() || first.Before(oldest) {
+			oldest = first
 		}
 	}
 	return len(j.live), bytes, oldest

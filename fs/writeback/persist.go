@@ -20,19 +20,37 @@ func (j journaled) holds(seq uint64) bool { return j.id != 0 && j.seq >= seq && 
 // Persist returns when the content is safe from the death of this process: in
 // the journal, from where a commit carries it on at once, or in S3. Without a
 // journal it is Commit. It is what close(2) waits for with
-// --durability=journal; fsync(2) waits for Commit. Errors are those of Commit.
+// --durability=journal; fsync(2) waits for Commit. A commit of older content is
+// waited for, so that what the journal gets is built on what S3 has. Errors are
+// those of Commit.
 func (f *File) Persist(ctx context.Context) error {
-	r, data, err := f.intent()
-	switch {
-	case err != nil || r == nil && data == nil:
-		return err
-	case r == nil:
-		_, err = f.Commit(ctx)
-		return err
+	for {
+		r, data, older, err := f.intent()
+		switch {
+		case err != nil:
+			return err
+		case older != nil:
+			select {
+			case <-older.done: // an error of it is reported by intent
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case r != nil:
+			return f.persist(ctx, r, data)
+		default:
+			return nil
+		}
 	}
-	err = f.m.journal.put(ctx, r, data.reader())
-	data.free()
-	f.persisted(r.Seq, err == nil)
+}
+
+// persist puts r into the journal, or else has the content committed.
+func (f *File) persist(ctx context.Context, r *record, data *snapshot) error {
+	err := errJournalFull
+	if data != nil {
+		err = f.m.journal.put(ctx, r, data.reader())
+		data.free()
+		f.persisted(r.Seq, err == nil)
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -45,54 +63,62 @@ func (f *File) Persist(ctx context.Context) error {
 	return err
 }
 
-// intent returns the record of the content and a snapshot with its data. Both
-// are nil if there is nothing to do; only the record is nil if the file has to
-// go to S3 at once: there is no journal, it is large, or it streams already.
-// A key of SSE-C is not put on disk either.
-func (f *File) intent() (*record, *snapshot, error) {
+// intent returns the record of the content and a snapshot with its data, or a
+// commit of older content that must end first, or nothing if nothing is to be
+// done. A record without data is of a file that has to go to S3 at once: there
+// is no journal, it is large, or it streams already. A key of SSE-C is not put
+// on disk either.
+func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.takeErr(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	switch {
 	case f.state == stateClean, f.state == stateDiscarded, f.journal.holds(f.seq):
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	case f.state == stateStale:
-		return nil, nil, ErrConflict
+		return nil, nil, nil, ErrConflict
 	case f.state == stateClosed:
-		return nil, nil, ErrClosed
+		return nil, nil, nil, ErrClosed
 	case f.m.journal == nil, f.stream != nil, f.ext.total > journalMost, f.object.SSE.Customer != nil:
-		return nil, &snapshot{}, nil
+		return &record{}, nil, nil, nil
+	case f.run != nil:
+		return nil, nil, f.run, nil
 	}
 	if f.journal.id == 0 {
 		f.journal.id = f.m.journal.newFile()
 	}
-	r := &record{Kind: recordFile, File: f.journal.id, Seq: f.seq, Time: time.Now(), Bucket: f.m.o.Bucket,
+	r = &record{Kind: recordFile, File: f.journal.id, Seq: f.seq, Time: time.Now(), Bucket: f.m.o.Bucket,
 		Key: f.key, BaseLen: f.baseLen, Size: f.size, Exclusive: f.exclusive, Object: f.object}
 	if f.base != nil {
 		v := f.base.v
 		r.Base = &v
 	}
-	f.journal.stale = false
-	s := f.snapshot(0, f.size)
-	for _, e := range s.exts {
+	data = f.snapshot(0, f.size)
+	for _, e := range data.exts {
 		r.Extents = append(r.Extents, recordExtent{Off: e.off, N: e.n, Zero: e.c == nil})
 	}
-	return r, s, nil
+	f.journal.stale = false
+	return r, data, nil, nil
 }
 
 // persisted notes whether the journal has the content up to seq, and has it committed.
 func (f *File) persisted(seq uint64, ok bool) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if !ok {
 		f.journal.stale = true
+		f.mu.Unlock()
 		return
 	}
 	f.journal.seq = max(f.journal.seq, seq)
+	saved := f.saved
 	if f.state == stateDirty {
 		f.start()
+	}
+	f.mu.Unlock()
+	if saved >= seq { // a commit was quicker
+		f.safe(saved)
 	}
 }
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"sync"
 
@@ -66,7 +66,8 @@ func (m *Manager) replayMount(ctx context.Context, dir string) (int, error) {
 // left is a record that is not done.
 type left struct {
 	scanned
-	path string // of its segment
+	path  string // of its segment
+	older []left // of the same file: one of them may be what S3 has
 }
 
 // readJournal returns the last record of each file that is not done, in the
@@ -77,7 +78,7 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 		return nil, err
 	}
 	sort.Strings(paths)
-	last := map[uint64]left{}
+	files := map[uint64][]left{}
 	order := map[uint64]int{}
 	for _, path := range paths {
 		file, err := os.Open(path)
@@ -88,11 +89,13 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 			switch {
 			case bad != nil:
 				m.o.Logger.Error("a record of the journal is damaged and cannot be replayed", "journal", path, "at", s.at, "key", s.Key)
-			case s.Kind == recordFile && s.Seq >= last[s.File].Seq:
-				last[s.File] = left{s, path}
+			case s.Kind == recordFile:
+				files[s.File] = append(files[s.File], left{scanned: s, path: path})
 				order[s.File] = len(order)
-			case s.Kind == recordDrop, s.Kind == recordDone && s.Seq >= last[s.File].Seq:
-				delete(last, s.File)
+			case s.Kind == recordDrop:
+				delete(files, s.File)
+			case s.Kind == recordDone:
+				files[s.File] = slices.DeleteFunc(files[s.File], func(l left) bool { return l.Seq <= s.Seq })
 			}
 		})
 		_ = file.Close()
@@ -103,8 +106,10 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 		}
 	}
 	var out []left
-	for _, l := range last {
-		if l.Bucket == m.o.Bucket {
+	for _, all := range files {
+		if n := len(all) - 1; n >= 0 && all[n].Bucket == m.o.Bucket {
+			l := all[n]
+			l.older = all[:n]
 			out = append(out, l)
 		}
 	}
@@ -148,12 +153,7 @@ func (m *Manager) replayAll(ctx context.Context, all []left) (int, error) {
 
 // replayFile commits one record. A conflict counts as done: its bytes are kept.
 func (m *Manager) replayFile(ctx context.Context, l left) error {
-	data, err := os.Open(l.path)
-	if err != nil {
-		return err
-	}
-	defer data.Close()
-	in, done, err := m.reopen(ctx, l, data)
+	in, done, err := m.reopen(ctx, l)
 	if err != nil || done {
 		return err
 	}
@@ -161,7 +161,7 @@ func (m *Manager) replayFile(ctx context.Context, l left) error {
 		defer c.Close()
 	}
 	f := m.Open(in)
-	err = f.restore(ctx, l, data)
+	err = f.restore(ctx, l)
 	if err == nil {
 		_, err = f.Commit(ctx)
 	}
@@ -180,7 +180,7 @@ func (m *Manager) replayFile(ctx context.Context, l left) error {
 
 // reopen finds out what a record can be committed on. done says that the object
 // has its bytes already: the mount died before it could note that.
-func (m *Manager) reopen(ctx context.Context, l left, data io.ReaderAt) (in OpenInput, done bool, err error) {
+func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, err error) {
 	in = OpenInput{Key: l.Key, Base: l.Base, Exclusive: l.Exclusive, Object: l.Object}
 	info, err := m.headKey(ctx, target{key: l.Key, object: l.Object})
 	absent := errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
@@ -192,12 +192,15 @@ func (m *Manager) reopen(ctx context.Context, l left, data io.ReaderAt) (in Open
 	default:
 		now := Version{Key: l.Key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID, Date: info.LastModified}
 		if l.Base == nil || l.Base.ETag != now.ETag {
-			if done, err = m.has(ctx, now, l, data); done || err != nil {
+			if done, err = m.has(ctx, now, l); done || err != nil {
 				return in, done, err
+			}
+			if in.Base, err = m.newest(ctx, now, l); err != nil {
+				return in, false, err
 			}
 		}
 		switch {
-		case l.Base != nil || l.Exclusive:
+		case in.Base != nil || l.Exclusive:
 		case info.LastModified.After(l.Time): // somebody wrote it since
 			in.Exclusive = true
 		default: // the replacement is still one
@@ -210,8 +213,20 @@ func (m *Manager) reopen(ctx context.Context, l left, data io.ReaderAt) (in Open
 	return in, false, nil
 }
 
+// newest returns the version that l is built on: now, if that is an older
+// content of the same file. What l leaves as it is was so in that one too, for l
+// has all that was written since the base that both name.
+func (m *Manager) newest(ctx context.Context, now Version, l left) (*Version, error) {
+	for _, o := range l.older {
+		if ours, err := m.has(ctx, now, o); ours || err != nil {
+			return &now, err
+		}
+	}
+	return l.Base, nil
+}
+
 // has tells whether version v has the size and the written bytes of l.
-func (m *Manager) has(ctx context.Context, v Version, l left, data io.ReaderAt) (bool, error) {
+func (m *Manager) has(ctx context.Context, v Version, l left) (bool, error) {
 	if v.Size != l.Size {
 		return false, nil
 	}
@@ -219,7 +234,7 @@ func (m *Manager) has(ctx context.Context, v Version, l left, data io.ReaderAt) 
 	defer func() { b.drop()() }()
 	want, got := make([]byte, cache.BlockSize), make([]byte, cache.BlockSize)
 	same := true
-	err := l.each(data, want, func(p []byte, off int64) error {
+	err := l.each(want, func(p []byte, off int64) error {
 		if !same {
 			return nil
 		}
@@ -233,7 +248,7 @@ func (m *Manager) has(ctx context.Context, v Version, l left, data io.ReaderAt) 
 }
 
 // restore puts the content of l into a file that was opened for it.
-func (f *File) restore(ctx context.Context, l left, data io.ReaderAt) error {
+func (f *File) restore(ctx context.Context, l left) error {
 	if err := f.Truncate(ctx, min(l.BaseLen, f.Size())); err != nil {
 		return err
 	}
@@ -247,14 +262,19 @@ func (f *File) restore(ctx context.Context, l left, data io.ReaderAt) error {
 			}
 		}
 	}
-	return l.each(data, make([]byte, cache.BlockSize), func(p []byte, off int64) error {
+	return l.each(make([]byte, cache.BlockSize), func(p []byte, off int64) error {
 		_, err := f.WriteAt(ctx, p, off)
 		return err
 	})
 }
 
 // each calls do with the data of each extent, in pieces that buf holds.
-func (l left) each(data io.ReaderAt, buf []byte, do func(p []byte, off int64) error) error {
+func (l left) each(buf []byte, do func(p []byte, off int64) error) error {
+	data, err := os.Open(l.path)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
 	at := l.at
 	for _, e := range l.Extents {
 		for off := e.Off; !e.Zero && off < e.Off+e.N; {
