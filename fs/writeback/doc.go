@@ -57,6 +57,24 @@
 // executed while its answer was lost is known to nobody: a lifecycle rule that
 // aborts incomplete uploads takes care of it.
 //
+// # Journal
+//
+// With Options.JournalDir set, Persist puts the written bytes of a file, and
+// what is to become of them, into a journal on local disk, and starts the commit:
+//
+//	Persist ─ record: head, data, checksums ─ fdatasync, shared ─ returns
+//	       └─ commit ─ S3 ─ done note ─ a segment whose records are all done is deleted
+//	a new mount: Replay ─ locks the journals of dead mounts ─ commits what is not done
+//
+// A record is whole or it is not there: lengths, head and data have checksums,
+// and a torn end is of a Persist that did not return. A file's records build on
+// each other, so that older ones stay until the last is done: after a crash any
+// of them may be what S3 has. A replay looks at the object first: if it has the
+// bytes the commit was done already; if it was written since by someone else
+// that is a conflict, and the bytes go to the recovery directory. Large files
+// and those that stream wait for S3 instead, and so does everyone while the
+// journal is full. Key and properties that change after a Persist need another.
+//
 // # Invariants
 //
 // I3, I6 and I9 are checked by File.check and Manager.Stats after every step of
@@ -70,10 +88,10 @@
 //
 //  1. File.mu: content, state, stream and run of one file, and the counts of its chunks
 //  2. Manager.mu: the files, jobs and waiting writers
-//  3. spool.mu, uploadNotes.mu, and those of cache.Pool and cache.Budget
+//  3. journal.mu, spool.mu, uploadNotes.mu, and those of cache.Pool and cache.Budget
 //
-// Two Files are never locked at once. No lock is held across a request, the
-// spool's reads and writes, a read of the base, or a wait; slots of the spool
+// Two Files are never locked at once. No lock is held across a request, access
+// to the spool or the journal, a read of the base, or a wait; slots of the spool
 // are booked under a lock, which takes no disk access. Methods of snapshot and
 // body take File.mu themselves, those named release expect it to be held.
 package writeback

@@ -29,6 +29,7 @@ import (
 type journal struct {
 	dir   string // of this mount
 	limit int64
+	size  int64 // of a segment
 	lock  *os.File
 	turn  chan struct{} // held by the one who appends
 
@@ -86,7 +87,7 @@ func newJournal(dir string, limit int64) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make journal directory: %w", err)
 	}
-	j := &journal{limit: limit, turn: make(chan struct{}, 1), live: map[uint64][]*intent{}}
+	j := &journal{limit: limit, size: segmentSize, turn: make(chan struct{}, 1), live: map[uint64][]*intent{}}
 	// Locked before it has the name under which others look for it.
 	if j.lock, err = lockDir(own); err == nil {
 		j.dir = filepath.Join(dir, filepath.Base(own)[len(".new-"):])
@@ -271,7 +272,7 @@ func appendRecord(f *os.File, off int64, head []byte, data io.Reader) (int64, er
 func (j *journal) active() (*segment, error) {
 	j.mu.Lock()
 	if n := len(j.segments); n > 0 {
-		if s := j.segments[n-1]; !s.broken && s.end < segmentSize {
+		if s := j.segments[n-1]; !s.broken && s.end < j.size {
 			j.mu.Unlock()
 			return s, nil
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -66,7 +67,7 @@ func TestPersistThenCrash(t *testing.T) {
 
 	created := b.Open(OpenInput{Key: "created", Exclusive: true, Object: s3.ObjectOptions{Metadata: map[string]string{"mode": "33188"}}})
 	mustWrite(t, created, random(300_000, 2), 0)
-	empty := b.Open(OpenInput{Key: "empty"})
+	empty := b.Open(OpenInput{Key: "empty \xff"}) // not UTF-8
 	changed := b.openKey("changed")
 	mustWrite(t, changed, []byte("new"), 100)
 	if err := errors.Join(changed.Truncate(context.Background(), 4000), changed.Truncate(context.Background(), 6000),
@@ -275,28 +276,28 @@ func TestFullJournal(t *testing.T) {
 // TestJournalRetries: what a close was promised is tried until it succeeds.
 func TestJournalRetries(t *testing.T) {
 	dir := t.TempDir()
-	b := newBench(t, dir, 16<<20, withJournal(dir))
-	b.s.hook(func(op, key string) error {
-		if b.s.count("put") < 3 {
-			return errFake
-		}
-		return nil
-	}, nil)
-	f := b.Open(OpenInput{Key: "k"})
-	mustWrite(t, f, []byte("bytes"), 0)
-	mustPersist(t, f)
-	mustClose(t, f)
-	sameContent(t, "object", b.s.object("k"), []byte("bytes"))
-	b.end(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, dir, 16<<20, withJournal(dir))
+		b.s.hook(func(op, key string) error {
+			if b.s.count("put") < 3 {
+				return errFake
+			}
+			return nil
+		}, nil)
+		f := b.Open(OpenInput{Key: "k"})
+		mustWrite(t, f, []byte("bytes"), 0)
+		mustPersist(t, f)
+		mustClose(t, f)
+		sameContent(t, "object", b.s.object("k"), []byte("bytes"))
+		b.end(t)
+	})
 }
 
 // TestSegments: old segments are deleted once all in them is done.
 func TestSegments(t *testing.T) {
 	dir := t.TempDir()
-	b := newBench(t, dir, 64<<20, func(o *Options) {
-		withJournal(dir)(o)
-		o.PartSize = 32 << 20 // so that the files do not stream
-	})
+	b := newBench(t, dir, 16<<20, withJournal(dir))
+	b.journal.size = 1 << 20
 	g := newGate("put")
 	b.s.hook(func(op, key string) error {
 		if key == "held" {
@@ -310,7 +311,7 @@ func TestSegments(t *testing.T) {
 	<-g.reached
 	for i := range 8 {
 		f := b.Open(OpenInput{Key: fmt.Sprint(i)})
-		mustWrite(t, f, random(20<<20, 1), 0)
+		mustWrite(t, f, random(400_000, 1), 0)
 		mustPersist(t, f)
 		mustClose(t, f)
 	}
@@ -337,7 +338,7 @@ func TestTornJournal(t *testing.T) {
 	var ends []int
 	for i := range 3 {
 		p := random(10*i, uint64(i))
-		r := &record{Kind: recordFile, File: uint64(i), Key: fmt.Sprint("k", i), Size: int64(len(p)),
+		r := &record{Kind: recordFile, File: uint64(i), Key: fmt.Append(nil, "k", i), Size: int64(len(p)),
 			Extents: []recordExtent{{Off: 0, N: int64(len(p))}, {Off: 100, N: 5, Zero: true}}}
 		head, err := r.encodeHead()
 		if err != nil {
@@ -361,7 +362,7 @@ func TestTornJournal(t *testing.T) {
 				return
 			}
 			want := random(int(s.Size), s.File)
-			if s.Key != fmt.Sprint("k", s.File) || !bytes.Equal(p[s.at:s.at+s.Size], want) {
+			if string(s.Key) != fmt.Sprint("k", s.File) || !bytes.Equal(p[s.at:s.at+s.Size], want) {
 				t.Fatalf("read what was not written: %+v", s)
 			}
 			good++

@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"sync"
 	"testing"
@@ -73,6 +74,47 @@ func TestTruncateDuringCommit(t *testing.T) {
 	close(g.open)
 	wg.Wait()
 	want := []byte("first\x00\x00\x00\x00\x00\x00")
+	sameContent(t, "file", content(t, f), want)
+	mustCommit(t, f)
+	sameContent(t, "object", b.s.object("k"), want)
+	mustClose(t, f)
+	b.end(t)
+}
+
+// TestConcurrentUse has writers, readers, commits and the spiller at work on one
+// file. Each writer knows what is in its own stretch.
+func TestConcurrentUse(t *testing.T) {
+	const writers, stretch, rounds = 4, 400_000, 60
+	b := newBench(t, t.TempDir(), 1<<20, nil)
+	b.shrink(128<<10, 32<<10)
+	f := b.Open(OpenInput{Key: "k"})
+	want := make([]byte, writers*stretch)
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			mine := want[w*stretch : (w+1)*stretch]
+			start := int64(w * stretch)
+			for i := range rounds {
+				p := random(1+(i*7919)%60_000, uint64(w*rounds+i))
+				off := (i * 104_729) % (stretch - len(p))
+				copy(mine[off:], p)
+				mustWrite(t, f, p, start+int64(off))
+				got := make([]byte, len(p))
+				if _, err := f.ReadAt(context.Background(), got, start+int64(off)); err != nil && err != io.EOF {
+					t.Errorf("read: %v", err)
+				}
+				sameContent(t, "what was just written", got, p)
+				if err := f.check(); err != nil {
+					t.Error(err)
+				}
+				if i%10 == w {
+					mustCommit(t, f)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	want = want[:f.Size()]
 	sameContent(t, "file", content(t, f), want)
 	mustCommit(t, f)
 	sameContent(t, "object", b.s.object("k"), want)

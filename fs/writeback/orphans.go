@@ -28,8 +28,18 @@ type uploadNotes struct {
 
 // noteLine is one line of the file.
 type noteLine struct {
-	Done bool `json:"done,omitempty"` // the upload ended
-	s3.UploadID
+	Done   bool   `json:"done,omitempty"` // the upload ended
+	Bucket string `json:"bucket"`
+	Key    []byte `json:"key"` // JSON has no strings that are not UTF-8
+	ID     string `json:"id"`
+}
+
+func note(id s3.UploadID, done bool) noteLine {
+	return noteLine{Done: done, Bucket: id.Bucket, Key: []byte(id.Key), ID: id.ID}
+}
+
+func (l noteLine) upload() s3.UploadID {
+	return s3.UploadID{Bucket: l.Bucket, Key: string(l.Key), ID: l.ID}
 }
 
 // notesPattern names the files; "*" is random.
@@ -74,7 +84,7 @@ func (n *uploadNotes) add(id s3.UploadID) error {
 	n.mu.Lock()
 	n.live[id] = struct{}{}
 	n.mu.Unlock()
-	return n.write(noteLine{UploadID: id})
+	return n.write(note(id, false))
 }
 
 // remove notes that id has ended. An error only makes the next mount abort an
@@ -83,7 +93,7 @@ func (n *uploadNotes) remove(id s3.UploadID) {
 	n.mu.Lock()
 	delete(n.live, id)
 	n.mu.Unlock()
-	_ = n.write(noteLine{Done: true, UploadID: id})
+	_ = n.write(note(id, true))
 }
 
 func (n *uploadNotes) write(l noteLine) error {
@@ -176,9 +186,9 @@ func readNotes(file *os.File) []s3.UploadID {
 			continue
 		}
 		if l.Done {
-			done[l.UploadID] = true
+			done[l.upload()] = true
 		} else {
-			order = append(order, l.UploadID)
+			order = append(order, l.upload())
 		}
 	}
 	live := order[:0]

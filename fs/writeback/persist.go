@@ -57,7 +57,7 @@ func (f *File) persist(ctx context.Context, r *record, data *snapshot) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case !errors.Is(err, errJournalFull):
-		f.m.o.Logger.Warn("cannot write to the journal; this close waits for S3", "key", r.Key, "error", err)
+		f.m.o.Logger.Warn("cannot write to the journal; this close waits for S3", "key", f.Key(), "error", err)
 	}
 	_, err = f.Commit(ctx)
 	return err
@@ -90,10 +90,10 @@ func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 		f.journal.id = f.m.journal.newFile()
 	}
 	r = &record{Kind: recordFile, File: f.journal.id, Seq: f.seq, Time: time.Now(), Bucket: f.m.o.Bucket,
-		Key: f.key, BaseLen: f.baseLen, Size: f.size, Exclusive: f.exclusive, Object: f.object}
+		Key: []byte(f.key), BaseLen: f.baseLen, Size: f.size, Exclusive: f.exclusive, Object: f.object}
 	if f.base != nil {
 		v := f.base.v
-		r.Base = &v
+		r.Base = &Version{ETag: v.ETag, Size: v.Size, VersionID: v.VersionID}
 	}
 	data = f.snapshot(0, f.size)
 	for _, e := range data.exts {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -49,8 +50,8 @@ type record struct {
 	Seq       uint64           `json:"seq"`  // of the content
 	Time      time.Time        `json:"time"`
 	Bucket    string           `json:"bucket,omitempty"`
-	Key       string           `json:"key,omitempty"`
-	Base      *Version         `json:"base,omitempty"`
+	Key       []byte           `json:"key,omitempty"`  // JSON has no strings that are not UTF-8
+	Base      *Version         `json:"base,omitempty"` // of Key
 	BaseLen   int64            `json:"baseLen,omitempty"`
 	Size      int64            `json:"size,omitempty"`
 	Exclusive bool             `json:"exclusive,omitempty"`
@@ -109,7 +110,7 @@ type scanned struct {
 // scanRecords reads the records of a segment. Each goes to yield, with errDamaged
 // when its bytes are not what was written. It returns errTorn at a torn end.
 func scanRecords(in io.Reader, yield func(scanned, error)) error {
-	r := bufio.NewReaderSize(in, 1<<20)
+	r := bufio.NewReaderSize(in, cache.BlockSize)
 	off := int64(0)
 	for {
 		var h [recordHeader]byte

@@ -88,7 +88,7 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 		err = scanRecords(file, func(s scanned, bad error) {
 			switch {
 			case bad != nil:
-				m.o.Logger.Error("a record of the journal is damaged and cannot be replayed", "journal", path, "at", s.at, "key", s.Key)
+				m.o.Logger.Error("a record of the journal is damaged and cannot be replayed", "journal", path, "at", s.at, "key", string(s.Key))
 			case s.Kind == recordFile:
 				files[s.File] = append(files[s.File], left{scanned: s, path: path})
 				order[s.File] = len(order)
@@ -121,7 +121,7 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 func (m *Manager) replayAll(ctx context.Context, all []left) (int, error) {
 	byKey := map[string][]left{}
 	for _, l := range all {
-		byKey[l.Key] = append(byKey[l.Key], l)
+		byKey[string(l.Key)] = append(byKey[string(l.Key)], l)
 	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -181,8 +181,11 @@ func (m *Manager) replayFile(ctx context.Context, l left) error {
 // reopen finds out what a record can be committed on. done says that the object
 // has its bytes already: the mount died before it could note that.
 func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, err error) {
-	in = OpenInput{Key: l.Key, Base: l.Base, Exclusive: l.Exclusive, Object: l.Object}
-	info, err := m.headKey(ctx, target{key: l.Key, object: l.Object})
+	in = OpenInput{Key: string(l.Key), Base: l.Base, Exclusive: l.Exclusive, Object: l.Object}
+	if in.Base != nil {
+		in.Base.Key = in.Key
+	}
+	info, err := m.headKey(ctx, target{key: in.Key, object: l.Object})
 	absent := errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
 	switch {
 	case absent:
@@ -190,7 +193,7 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 	case err != nil:
 		return in, false, fmt.Errorf("look at the object: %w", err)
 	default:
-		now := Version{Key: l.Key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID, Date: info.LastModified}
+		now := Version{Key: in.Key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID, Date: info.LastModified}
 		if l.Base == nil || l.Base.ETag != now.ETag {
 			if done, err = m.has(ctx, now, l); done || err != nil {
 				return in, done, err
