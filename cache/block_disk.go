@@ -24,7 +24,7 @@ type diskLayer struct {
 func (c *Blocks) UseDisk(d *Disk) {
 	n := min(writeQueue, max(c.pool.budget.limit/BlockSize/writeQueueShare, 1))
 	c.disk = &diskLayer{d: d, queue: make(chan *block, n), done: make(chan struct{})}
-	go c.writeBlocks()
+	go c.writeBlocks(c.disk)
 }
 
 // Close writes what is queued for the disk and closes it. Blocks that come
@@ -43,8 +43,7 @@ func (c *Blocks) Close() error {
 }
 
 // writeBlocks writes queued blocks until the queue is closed.
-func (c *Blocks) writeBlocks() {
-	l := c.disk
+func (c *Blocks) writeBlocks(l *diskLayer) {
 	defer close(l.done)
 	for b := range l.queue {
 		key, etag := b.o.ID()

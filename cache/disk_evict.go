@@ -79,7 +79,6 @@ func (d *Disk) look() []diskVictim {
 	d.walk(func(name string, info fs.FileInfo) {
 		index, err := d.root.Open(name + indexEnd)
 		if err != nil {
-			d.unlink(name) // data without an index
 			return
 		}
 		defer index.Close()
@@ -120,10 +119,10 @@ func (d *Disk) walk(f func(name string, data fs.FileInfo)) {
 			info, err := e.Info()
 			switch {
 			case err != nil: // gone
-			case isData && info.Mode().IsRegular():
+			case isData && info.Mode().IsRegular() && d.exists(name+indexEnd):
 				f(name, info)
-			case !strings.HasSuffix(path, indexEnd) || !d.exists(path[:len(path)-len(indexEnd)]+dataEnd):
-				_ = d.root.RemoveAll(path)
+			case isData || !strings.HasSuffix(path, indexEnd) || !d.exists(path[:len(path)-len(indexEnd)]+dataEnd):
+				_ = d.root.RemoveAll(path) // foreign, or without its other half
 			}
 		}
 	}
