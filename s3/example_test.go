@@ -269,8 +269,8 @@ func ExampleClient_PutStream() {
 	defer done()
 	r, w := io.Pipe() // of a length that nobody knows
 	go func() {
-		for range 1 << 20 {
-			fmt.Fprint(w, "ten bytes\n")
+		for range 1 << 10 {
+			io.WriteString(w, strings.Repeat("ten bytes\n", 1<<10))
 		}
 		w.Close()
 	}()

@@ -94,14 +94,14 @@ func (x *exchange) run() (*response, *Error) {
 	}
 	x.wd.await(patience)
 	hr, err := x.c.rt.RoundTrip(req)
-	x.wd.stop()
+	x.wd.pause()
 	x.at.Header = time.Since(x.at.Start)
 	if err != nil {
 		return nil, x.networkError("", err)
 	}
 	x.at.Status = hr.StatusCode
 	resp := &response{status: hr.StatusCode, header: hr.Header, length: hr.ContentLength,
-		body: &recvBody{x: x, src: hr.Body}}
+		body: &recvBody{x: x, src: hr.Body, left: hr.ContentLength}}
 	if hr.StatusCode/100 != 2 {
 		return nil, x.fail(resp, x.answerError(resp))
 	}
@@ -250,50 +250,4 @@ func (x *exchange) end() {
 			slog.Int("status", x.at.Status), slog.Duration("duration", x.at.Duration),
 			slog.Int64("sent", x.at.BytesSent), slog.Int64("received", x.at.BytesReceived), slog.Any("error", x.at.Err))
 	}
-}
-
-// recvBody is the body of a response, watched for stalls.
-type recvBody struct {
-	x   *exchange
-	src io.ReadCloser
-	eof bool
-}
-
-// Read implements io.Reader. A body that is cut short gives io.ErrUnexpectedEOF.
-func (b *recvBody) Read(p []byte) (int, error) {
-	x := b.x
-	x.wd.begin()
-	n, err := b.src.Read(p)
-	x.wd.progress(n, false)
-	x.at.BytesReceived += int64(n)
-	if err == io.EOF {
-		b.eof = true
-		return n, err
-	}
-	if err != nil {
-		if cause := context.Cause(x.own); cause != nil && x.ctx.Err() == nil {
-			err = cause
-		}
-		x.at.Err = err
-	}
-	return n, err
-}
-
-// drainMax is how much of an unread body is read to keep the connection: less
-// than what is in flight on a fast line anyway.
-const drainMax = 64 << 10
-
-// Close drops the rest of the body and ends the exchange.
-func (b *recvBody) Close() error {
-	if b.x.ended {
-		return nil
-	}
-	if !b.eof && b.x.own.Err() == nil {
-		b.x.wd.begin()
-		io.CopyN(io.Discard, b.src, drainMax)
-		b.x.wd.stop()
-	}
-	b.src.Close()
-	b.x.end()
-	return nil
 }

@@ -18,18 +18,22 @@ var (
 )
 
 // watchdog cancels an attempt that moves no bytes. It watches only while
-// somebody waits for the network, never while the caller takes its time.
+// somebody waits for the network, never while the caller takes its time. Its
+// timer is left to run from one read to the next and looks at what it finds
+// when it fires: setting it anew for each read would cost a percent of a
+// large download.
 type watchdog struct {
 	cancel context.CancelCauseFunc
 	stall  time.Duration
 
 	mu    sync.Mutex
 	timer *time.Timer
-	cause error         // what the running timer will say
+	fires time.Time     // when timer fires; zero: it does not
+	cause error         // why to cancel at until; nil: nobody waits
+	until time.Time     // when the present wait is too long
 	left  time.Duration // of the present window
 	moved int64         // in the present window
 	begun time.Time     // when the present wait began
-	until time.Time     // when the running timer fires
 }
 
 func newWatchdog(cancel context.CancelCauseFunc, stall time.Duration) *watchdog {
@@ -41,7 +45,7 @@ func (w *watchdog) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.begun = time.Now()
-	w.arm(w.left, errStalled)
+	w.watch(w.begun, w.left, errStalled)
 }
 
 // progress notes n bytes moved since begin and ends the watch, or goes on
@@ -59,9 +63,9 @@ func (w *watchdog) progress(n int, more bool) {
 		w.moved, w.left = 0, w.stall
 	}
 	if more {
-		w.arm(w.left, errStalled)
+		w.watch(now, w.left, errStalled)
 	} else {
-		w.disarm()
+		w.cause = nil
 	}
 }
 
@@ -69,40 +73,52 @@ func (w *watchdog) progress(n int, more bool) {
 func (w *watchdog) await(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.arm(d, errNoResponse)
+	w.watch(time.Now(), d, errNoResponse)
+}
+
+// pause ends the watch until the next begin.
+func (w *watchdog) pause() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cause = nil
 }
 
 // stop ends all watching.
 func (w *watchdog) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.disarm()
-}
-
-func (w *watchdog) arm(d time.Duration, cause error) {
-	w.cause, w.until = cause, time.Now().Add(d)
-	if w.timer == nil {
-		w.timer = time.AfterFunc(d, w.fire)
-		return
-	}
-	w.timer.Reset(d)
-}
-
-func (w *watchdog) disarm() {
-	w.cause = nil
+	w.cause, w.fires = nil, time.Time{}
 	if w.timer != nil {
 		w.timer.Stop()
 	}
 }
 
+func (w *watchdog) watch(now time.Time, d time.Duration, cause error) {
+	w.cause, w.until = cause, now.Add(d)
+	if !w.fires.IsZero() && !w.until.Before(w.fires) {
+		return
+	}
+	w.fires = w.until
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, w.fire)
+	} else {
+		w.timer.Reset(d)
+	}
+}
+
 func (w *watchdog) fire() {
 	w.mu.Lock()
-	cause := w.cause
-	if time.Now().Before(w.until) {
-		cause = nil // re-armed while the timer fired
+	defer w.mu.Unlock()
+	now := time.Now()
+	if !w.fires.IsZero() && now.Before(w.fires) {
+		return // set anew while it fired
 	}
-	w.mu.Unlock()
-	if cause != nil {
-		w.cancel(cause)
+	w.fires = time.Time{}
+	switch {
+	case w.cause == nil:
+	case now.Before(w.until):
+		w.watch(now, w.until.Sub(now), w.cause)
+	default:
+		w.cancel(w.cause)
 	}
 }
