@@ -13,6 +13,19 @@
 // kind it is), authenticate, Deny, and its handler; each handler writes its
 // own answer or returns an *apiError, which becomes S3's XML.
 //
+// # Faults
+//
+// Faults decides request by request what goes wrong: broken and stalled
+// connections, late, lost, doubled, cut and changed answers, errors of all
+// kinds, and how slow the line is. The same rules strike on a client's side
+// (Faults.Transport) or inside the server (Options.Faults), the same requests in every run.
+//
+// # Suite
+//
+// Run holds a client and a server of any kind to the promises of package s3,
+// row by row. What a server lacks is a Feature that the caller takes away
+// with a reason; everything else must hold.
+//
 // # Invariants
 //
 // An object is immutable once stored, so it may be shared and read without a

@@ -28,15 +28,15 @@ func (c *call) getObject() error {
 	h := c.w.Header()
 	c.objectHeaders(o)
 	h.Set("Content-Length", strconv.FormatInt(n, 10))
-	c.status = http.StatusOK
+	status := http.StatusOK
 	if partial {
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, first+n-1, o.content.size()))
-		c.status = http.StatusPartialContent
+		status = http.StatusPartialContent
 	}
 	if strings.EqualFold(c.r.Header.Get("x-amz-checksum-mode"), "ENABLED") && !partial {
 		o.checksum.set(h)
 	}
-	c.w.WriteHeader(c.status)
+	c.begin(status)
 	if c.r.Method == http.MethodGet {
 		_ = o.content.writeTo(c.w, first, n) // a client that went away is no error of the server
 	}

@@ -13,7 +13,7 @@ type Request struct {
 	Bucket, Key string
 	Query       string      // as sent
 	Header      http.Header // of the request
-	Status      int
+	Status      int         // 0 while it is not decided
 }
 
 // requestLog counts requests by kind and keeps the latest.
@@ -22,11 +22,12 @@ type requestLog struct {
 
 	mu     sync.Mutex
 	counts map[string]int
-	latest []Request
+	latest []*Request
 }
 
-// add counts r.
-func (l *requestLog) add(r Request) {
+// begin counts a request before it is answered, so that whoever has the answer
+// finds it counted.
+func (l *requestLog) begin(r *Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.counts == nil {
@@ -39,9 +40,16 @@ func (l *requestLog) add(r Request) {
 	}
 }
 
+// answer notes the status of a request just before it is sent.
+func (l *requestLog) answer(r *Request, status int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.Status = status
+}
+
 // Requests counts the requests since the start or the last Reset by kind, as
 // S3's API pages name them ("GetObject", "ListObjectsV2", "UploadPartCopy", ...).
-// A request counts when its answer is complete or was broken off.
+// A request counts from its arrival; one that a fault kept from the server does not.
 func (s *Server) Requests() map[string]int {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
@@ -61,7 +69,12 @@ func (s *Server) Total() int {
 func (s *Server) Log() []Request {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
-	return slices.Clone(s.log.latest[max(0, len(s.log.latest)-s.log.limit):])
+	latest := s.log.latest[max(0, len(s.log.latest)-s.log.limit):]
+	out := make([]Request, len(latest))
+	for i, r := range latest {
+		out[i] = *r
+	}
+	return out
 }
 
 // Reset forgets the counts and the log; the buckets stay.

@@ -25,7 +25,7 @@ type call struct {
 
 	bucket, key string
 	body        io.Reader // the request body as the object's bytes
-	status      int
+	record      *Request
 }
 
 // handler answers one kind of request. An *apiError becomes S3's XML error.
@@ -39,25 +39,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("x-amz-id-2", "s3test")
 	h.Set("Server", "AmazonS3")
 	h.Set("Date", httpTime(s.opts.Now()))
-	defer func() {
-		s.log.add(Request{
-			Kind: c.kind, Bucket: c.bucket, Key: c.key,
-			Query: r.URL.RawQuery, Header: r.Header, Status: c.status,
-		})
-	}()
-	if err := c.serve(); err != nil {
+	handle, err := c.arrive()
+	if err == nil {
+		err = c.serve(handle)
+	}
+	if err != nil {
 		c.drain()
 		c.fail(err)
 	}
 }
 
-// serve parses, authenticates and answers.
-func (c *call) serve() error {
-	if err := c.parse(); err != nil {
-		return err
+// arrive parses and counts the request and finds its handler.
+func (c *call) arrive() (handler, error) {
+	err := c.parse()
+	var handle handler
+	if err == nil {
+		c.kind, handle = c.route()
 	}
-	kind, handle := c.route()
-	c.kind = kind
+	c.record = &Request{Kind: c.kind, Bucket: c.bucket, Key: c.key, Query: c.r.URL.RawQuery, Header: c.r.Header}
+	c.log.begin(c.record)
+	return handle, err
+}
+
+// serve authenticates and answers.
+func (c *call) serve(handle handler) error {
 	if handle == nil {
 		return errMethodNotAllowed(c.r.Method)
 	}
@@ -68,6 +73,12 @@ func (c *call) serve() error {
 		return errAccessDenied()
 	}
 	return handle(c)
+}
+
+// begin sends the status and the headers.
+func (c *call) begin(status int) {
+	c.log.answer(c.record, status)
+	c.w.WriteHeader(status)
 }
 
 // parse takes bucket, key and query out of the URL, byte for byte: nothing is
@@ -210,14 +221,13 @@ func (c *call) routeObject() (string, handler) {
 
 // reply sends the status and, if there is one, an XML body.
 func (c *call) reply(status int, x *xmlWriter) {
-	c.status = status
 	if x == nil {
-		c.w.WriteHeader(status)
+		c.begin(status)
 		return
 	}
 	c.w.Header().Set("Content-Type", "application/xml")
 	c.w.Header().Set("Content-Length", fmt.Sprint(x.b.Len()))
-	c.w.WriteHeader(status)
+	c.begin(status)
 	_, _ = c.w.Write(x.b.Bytes()) // the client may be gone; there is nobody else to tell
 }
 
