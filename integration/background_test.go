@@ -12,13 +12,13 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// waitGone waits until nothing is mounted below dir and no process names it.
+// waitGone waits until nothing is mounted below dir and no s3mount names it.
 func waitGone(t *testing.T, w *harness.World, dir string) {
 	t.Helper()
 	for {
 		ms, err := harness.FuseMounts(dir)
 		must(t, err)
-		if len(ms) == 0 && w.Exec(t, nil, "pgrep", "-f", "^[^ ]*s3mount.* "+dir+"( |$)").Code == 1 {
+		if len(ms) == 0 && w.Exec(t, nil, "pgrep", "-f", "^[^ ]*s3mount .*"+dir).Code == 1 {
 			return
 		}
 		select {
@@ -112,6 +112,7 @@ func testFstab(t *testing.T, w *harness.World) {
 	if r.Code != 0 {
 		t.Fatalf("exit status %d\n%s", r.Code, r.Out)
 	}
+	waitGone(t, w, w.Work)
 	want := "in S3\nin S3\ntouch: cannot touch"
 	if !strings.HasPrefix(r.Out, want) || !strings.Contains(r.Out, "fuse.s3mount "+bucket.Bucket+"\n") || !strings.HasSuffix(r.Out, " ro,\nin S3\n") {
 		t.Errorf("the script said\n%s", r.Out)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/s3mount/s3mount/integration/harness"
 )
@@ -14,7 +15,9 @@ import (
 // may pass is tried again. (A full disk is not covered.)
 func TestP10Errno(t *testing.T) {
 	t.Parallel()
-	run(t, "table", testErrnoTable)
+	t.Run("table", func(t *testing.T) {
+		harness.Run(t, harness.Config{Timeout: 4 * time.Minute}, testErrnoTable) // every operation of every case runs into its deadline
+	})
 	run(t, "passing faults", testPassingFaults)
 	run(t, "never absent", testNeverAbsent)
 	run(t, "broken bodies", testBrokenBodies)
