@@ -96,7 +96,7 @@ func (n *Namespace) Mkdir(ctx context.Context, dir Entry, text string, a Attr) (
 	defer n.mu.Unlock()
 	// Nobody else can have filled it: an absent name costs nothing.
 	n.dropDir(key)
-	p := &page{dir: key, end: true, when: n.now()}
+	p := &page{dir: key, end: true, when: n.now(), assumed: true}
 	p.put("", &e, true)
 	n.addPage(p)
 	return e, nil

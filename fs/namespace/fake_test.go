@@ -20,6 +20,7 @@ import (
 type fakeStore struct {
 	*s3.Client
 	server *s3test.Server
+	total  int // requests that the last call of took told of
 
 	mu    sync.Mutex
 	clock time.Time // of the server while set works, else the real one
@@ -68,6 +69,19 @@ func (f *fakeStore) set(key, body string, meta map[string]string, mod time.Time)
 	f.at(mod, func() { f.server.PutObject("b", key, []byte(body), meta) })
 }
 
+func (f *fakeStore) setDelay(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.delay = d
+}
+
+// setFail makes requests fail with what fail returns; nil ends that.
+func (f *fakeStore) setFail(fail func(op, key string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = fail
+}
+
 // begin delays or fails a request.
 func (f *fakeStore) begin(op, key string) error {
 	f.mu.Lock()
@@ -97,6 +111,7 @@ func (f *fakeStore) took() string {
 		}
 		out = append(out, fmt.Sprintf("%s %d", name, count))
 	}
+	f.total = f.server.Total()
 	f.server.Reset()
 	slices.Sort(out)
 	return strings.Join(out, " ")

@@ -304,7 +304,7 @@ func TestWalkWithAttributes(t *testing.T) {
 		}
 		mustDrain(t, n)
 		time.Sleep(time.Hour)
-		f.delay = 20 * time.Millisecond
+		f.setDelay(20 * time.Millisecond)
 		f.took()
 		n = newTest(t, f)
 		start := time.Now()

@@ -224,6 +224,7 @@ func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]
 		if x.rows == nil {
 			x.rows = map[string]attrRow{}
 		}
+		n.prune(dir, x.rows)
 		for rel, r := range rows {
 			if r == nil {
 				delete(x.rows, rel)
@@ -236,6 +237,17 @@ func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]
 			return x, err
 		}
 		old, err = n.readIndex(ctx, dir)
+	}
+}
+
+// prune drops the rows of names that are known to be absent.
+func (n *Namespace) prune(dir string, rows map[string]attrRow) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for rel := range rows {
+		if _, k := n.find(dir, rel); k == absent {
+			delete(rows, rel)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package namespace
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -270,14 +271,21 @@ func (m *machine) mount(t *rapid.T) {
 // bubble there is none.
 type bubble struct{ *testing.T }
 
+// TestModel takes -rapid.checks and -rapid.steps; without them it is short.
 func TestModel(t *testing.T) {
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		if err := flag.Set("rapid.checks", "25"); err != nil {
+			t.Fatal(err)
+		}
+		defer flag.Set("rapid.checks", checks.DefValue) //nolint:errcheck // it was valid before
+	}
 	synctest.Test(t, func(t *testing.T) {
 		dir, outer := t.TempDir(), t
 		rapid.Check(bubble{t}, func(t *rapid.T) {
 			// Files under implicit directories, as other tools leave them.
 			m := &machine{f: newFake(outer, "a/b/c", "a-b", "c/a"), state: dir, small: rapid.Bool().Draw(t, "small")}
 			m.model = tree{"": "/", "a": "/", "a/b": "/", "a/b/c": "x", "a-b": "x", "c": "/", "c/a": "x"}
-			m.f.delay = time.Millisecond
+			m.f.setDelay(time.Millisecond)
 			m.mount(t)
 			defer func() { m.n.Close() }()
 			t.Repeat(map[string]func(*rapid.T){

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,7 +143,7 @@ func TestRenameDirectory(t *testing.T) {
 		if _, err := find(n, "e"); !errors.Is(err, s3.ErrNotFound) {
 			t.Fatal(err) // as the kernel asks before each rename
 		}
-		f.delay = 20 * time.Millisecond
+		f.setDelay(20 * time.Millisecond)
 		f.took()
 		start := time.Now()
 		out, err := n.Rename(context.Background(), RenameInput{
@@ -152,8 +153,12 @@ func TestRenameDirectory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("rename of 500 files: %v, %s", time.Since(start), f.took())
-		f.delay = 0
+		took := time.Since(start)
+		t.Logf("rename of 500 files: %v, %s", took, f.took())
+		if took > 2*time.Second {
+			t.Errorf("the rename took %v", took)
+		}
+		f.setDelay(0)
 		equal(t, "moved file", out.Moved["top/d/s1/f001"].Key, "e/s1/f001")
 		equal(t, "moved directory", out.Moved["top/d/s1/"].Key, "e/s1/")
 		equal(t, "moved link is a symlink", out.Moved["top/d/link"].Kind, Symlink)
@@ -177,16 +182,16 @@ func TestRenameDirectoryFailsWhole(t *testing.T) {
 		f := newFake(t, "d/a", "d/b", "d/c")
 		n := newTest(t, f)
 		at(t, n, "d")
-		f.fail = func(op, key string) error {
+		f.setFail(func(op, key string) error {
 			if op == "COPY" && strings.HasSuffix(key, "/c") {
 				return fakeErr(op, key, 403, s3.ErrForbidden)
 			}
 			return nil
-		}
+		})
 		if _, err := mv(t, n, "d", "e"); !errors.Is(err, s3.ErrForbidden) {
 			t.Errorf("rename: %v", err)
 		}
-		f.fail = nil
+		f.setFail(nil)
 		equal(t, "keys", f.keys(), []string{"d/a", "d/b", "d/c"})
 	})
 }
@@ -201,19 +206,17 @@ func TestRenameRecovers(t *testing.T) {
 			n := newTest(t, f, func(o *Options) { o.StateDir = dir; o.Connections = 1 })
 			d := at(t, n, "d")
 			ctx, crash := context.WithCancel(context.Background())
-			count := 0
-			f.fail = func(op, key string) error {
-				if op == "LIST" && count == 0 {
-					count = 0
-				}
-				if count++; count > stop {
+			var count atomic.Int32
+			f.setFail(func(string, string) error {
+				if count.Add(1) > int32(stop) {
 					crash()
 					return context.Canceled
 				}
 				return nil
-			}
+			})
 			_, err := n.Rename(ctx, RenameInput{OldDir: n.Root(), OldName: "d", Old: d, NewDir: n.Root(), NewName: "e"})
-			f.fail = nil
+			synctest.Wait()
+			f.setFail(nil)
 			have := map[string]bool{}
 			for _, k := range f.keys() {
 				have[k[2:]] = true
@@ -267,22 +270,22 @@ func TestFailedDeleteBringsNameBack(t *testing.T) {
 		n := newTest(t, f)
 		ctx := context.Background()
 		d := at(t, n, "d")
-		f.fail = func(op, key string) error {
+		refuse := func(op, key string) error {
 			if op == "DELETE" || op == "MULTI" {
 				return fakeErr(op, key, 403, s3.ErrForbidden)
 			}
 			return nil
 		}
+		f.setFail(refuse)
 		if err := n.Unlink(ctx, d, "a", at(t, n, "d/a")); !errors.Is(err, s3.ErrForbidden) {
 			t.Errorf("the first unlink: %v, want %v", err, s3.ErrForbidden)
 		}
 		equal(t, "after the first", ls(t, n, "d"), []string{"a", "b", "c", "keep"})
-		fail := f.fail
-		f.fail = nil
+		f.setFail(nil)
 		if err := n.Unlink(ctx, d, "a", at(t, n, "d/a")); err != nil {
 			t.Fatal(err)
 		}
-		f.fail = fail
+		f.setFail(refuse)
 		for _, name := range []string{"b", "c"} {
 			if err := n.Unlink(ctx, d, name, at(t, n, "d/"+name)); err != nil {
 				t.Errorf("unlink: %v", err)

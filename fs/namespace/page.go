@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"encoding/binary"
 	"math"
 	"slices"
 	"sort"
@@ -25,6 +26,7 @@ type page struct {
 	dir      string // prefix
 	from, to string
 	end      bool // there is nothing after to
+	assumed  bool // of a directory that was made here: no listing has told it
 	when     time.Time
 	until    time.Time // believed until then
 	token    string    // continues the listing after to, if still known
@@ -188,8 +190,8 @@ func (p *page) packETag(r *row, etag string) {
 	r.flags |= rowRawETag
 	off := len(p.blob)
 	p.blob = append(p.blob, etag...)
-	putUint32(r.etag[0:], uint32(off))
-	putUint32(r.etag[4:], uint32(len(etag)))
+	binary.LittleEndian.PutUint32(r.etag[0:], uint32(off))
+	binary.LittleEndian.PutUint32(r.etag[4:], uint32(len(etag)))
 }
 
 func (p *page) etag(r *row) string {
@@ -197,18 +199,10 @@ func (p *page) etag(r *row) string {
 	case r.flags&rowNoETag != 0:
 		return ""
 	case r.flags&rowRawETag != 0:
-		off, n := getUint32(r.etag[0:]), getUint32(r.etag[4:])
+		off, n := binary.LittleEndian.Uint32(r.etag[0:]), binary.LittleEndian.Uint32(r.etag[4:])
 		return string(p.blob[off : off+n])
 	}
 	return joinETag(r.etag[:], r.parts)
-}
-
-func putUint32(b []byte, v uint32) {
-	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
-}
-
-func getUint32(b []byte) uint32 {
-	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
 }
 
 // splitHalf moves the later half of the rows to a page of its own.

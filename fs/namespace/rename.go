@@ -73,6 +73,15 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 		in.Old = old
 	}
 	old = in.Old
+	if in.NoReplace {
+		// Few servers enforce a condition on the target of a copy, so it is
+		// looked at as late as can be.
+		if _, err := n.head(ctx, key, false); err == nil {
+			return RenameOutput{}, ErrExists
+		} else if !errors.Is(err, s3.ErrNotFound) {
+			return RenameOutput{}, err
+		}
+	}
 	e, err := n.copyTo(ctx, old, key, in.NoReplace)
 	if err != nil {
 		return RenameOutput{}, err

@@ -54,7 +54,7 @@ func TestRequests(t *testing.T) {
 			if err := n.Rmdir(ctx, n.Root(), "new", e); err != nil {
 				t.Error(err)
 			}
-		}, "DELETE 1"},
+		}, "DELETE 1 LIST 1"},
 		{"the first symlink of a directory", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
 			if _, err := n.Mknod(ctx, at(t, n, "dir"), "ln", Symlink, attr, "a"); err != nil {
 				t.Error(err)

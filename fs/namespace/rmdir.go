@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -16,7 +18,7 @@ func (n *Namespace) Rmdir(ctx context.Context, dir Entry, text string, e Entry) 
 		return fmt.Errorf("rmdir %q: %w", text, ErrNotDir)
 	}
 	if _, stem := n.parts(e); stem != "" {
-		return fmt.Errorf("rmdir %q: %w", text, ErrNotEmpty) // it exists through its children
+		return n.rmdirCont(ctx, text, e)
 	}
 	if err := n.takeError(e.Key); err != nil {
 		return fmt.Errorf("rmdir %q: an earlier delete in it failed: %w", e.Key, err)
@@ -31,6 +33,37 @@ func (n *Namespace) Rmdir(ctx context.Context, dir Entry, text string, e Entry) 
 	return nil
 }
 
+// rmdirCont removes a directory of names that begin alike: it exists through
+// them alone.
+func (n *Namespace) rmdirCont(ctx context.Context, text string, e Entry) error {
+	l := n.OpenDir(e)
+	defer l.Close()
+	_, more, err := l.Next(ctx)
+	if more {
+		err = ErrNotEmpty
+	}
+	if err != nil {
+		return fmt.Errorf("rmdir %q: %w", text, err)
+	}
+	return nil
+}
+
+// emptyTrust is how long a listing proves that a directory is empty. rm -r
+// lists, unlinks and removes within it and so needs no request for each
+// directory. If another mount fills one in this moment, its files keep it.
+const emptyTrust = 2 * time.Second
+
+// justListed tells whether S3 itself has told of all that is known of a
+// directory, within emptyTrust.
+func (n *Namespace) justListed(dir string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d, now := n.dirs[dir], n.now()
+	return d != nil && !slices.ContainsFunc(d.pages, func(p *page) bool {
+		return p.assumed || now.Sub(p.when) > emptyTrust
+	})
+}
+
 // mustBeEmpty returns ErrNotEmpty if a directory has children, and else
 // whether it has a marker. A complete and fresh listing whose rows this mount
 // all deleted is enough: should another mount have added a file meanwhile,
@@ -42,7 +75,7 @@ func (n *Namespace) mustBeEmpty(ctx context.Context, key string) (explicit bool,
 	if pending {
 		return false, ErrNotEmpty
 	}
-	if rows, complete, explicit := n.visible(key); complete && rows == 0 {
+	if rows, complete, explicit := n.visible(key); complete && rows == 0 && n.justListed(key) {
 		return explicit, nil
 	}
 	if err := n.waitBelow(ctx, key); err != nil {

@@ -1,0 +1,66 @@
+package fs
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// P6: a directory that another mount has filled is not empty, whatever this
+// mount believes.
+func TestRmdirOfWhatAnotherMountFilled(t *testing.T) {
+	a := newKernel(t)
+	b := remount(t, a.srv)
+	a.must(a.mkdir("d"), "mkdir", "d")
+	b.put("d/f", "x")
+	errnoIs(t, a.rmdir("d"), syscall.ENOTEMPTY, "rmdir")
+	a.wantObject("d/f", "x")
+}
+
+// P3: RENAME_NOREPLACE does not replace a file that another mount has made
+// after this one had found the name free.
+func TestNoReplaceOfWhatAnotherMountMade(t *testing.T) {
+	a := newKernel(t)
+	b := remount(t, a.srv)
+	a.put("from", "mine")
+	if _, st := a.stat("to"); syscall.Errno(st) != syscall.ENOENT {
+		t.Fatalf("stat: %v", syscall.Errno(st))
+	}
+	b.put("to", "theirs")
+	errnoIs(t, a.rename("from", "to", renameNoReplace), syscall.EEXIST, "rename")
+	a.wantObject("to", "theirs")
+	a.wantObject("from", "mine")
+}
+
+// P9: the directory of an over-long segment goes with its last name.
+func TestRmdirOfALongSegment(t *testing.T) {
+	k := newKernel(t)
+	long := slices.Repeat([]byte("d"), 600)
+	k.srv.PutObject(testBucket, string(long), []byte("x"), nil)
+	first := k.ls("/")
+	if len(first) != 1 {
+		t.Fatalf("ls /: %q", first)
+	}
+	second := k.ls(first[0])
+	if len(second) != 1 {
+		t.Fatalf("ls %s: %q", first[0], second)
+	}
+	third := k.ls(first[0] + "/" + second[0])
+	if len(third) != 1 {
+		t.Fatalf("third level: %q", third)
+	}
+	dir := first[0] + "/" + second[0]
+	errnoIs(t, k.rmdir(dir), syscall.ENOTEMPTY, "rmdir while the name is there")
+	outer, _ := k.lookup(first[0]) // the kernel remembers both
+	root := header(rootID)
+	inner := header(outer)
+	k.must(k.unlink(dir+"/"+third[0]), "unlink", third[0])
+	k.must(k.f.Rmdir(nil, &inner, second[0]), "rmdir", "second level")
+	k.must(k.f.Rmdir(nil, &root, first[0]), "rmdir", "first level")
+	if err := k.f.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if keys := k.keys(); len(keys) != 0 {
+		t.Errorf("S3 still has %q", keys)
+	}
+}
