@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 func openTestDisk(t testing.TB, dir string, size int64, change ...func(*DiskOptions)) *Disk {
@@ -193,126 +192,6 @@ func TestDiskDamage(t *testing.T) {
 			})
 		}
 	}
-}
-
-func TestDiskStaysInLimit(t *testing.T) {
-	dir := t.TempDir()
-	const limit = 32 << 20
-	d := openTestDisk(t, dir, limit)
-	rnd := rand.New(rand.NewPCG(1, 1))
-	for i := range int64(1500) {
-		size := 1 + rnd.Int64N(BlockSize)
-		key := fmt.Sprint(i)
-		d.Write(key, "e", size, 0, blockOf(i, size, 0))
-		if !holds(t, d, key, i, size, 0) {
-			t.Fatalf("file %d was not kept", i)
-		}
-		if d.Used() > limit {
-			t.Fatalf("%d bytes used after %d files", d.Used(), i)
-		}
-	}
-	counted(t, d)
-	if d.Used() < limit/2 {
-		t.Errorf("only %d bytes are used", d.Used())
-	}
-	closeDisk(t, d)
-	var total int64
-	for _, path := range cacheFiles(t, dir, "") {
-		info, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		total += info.Size()
-	}
-	if total > limit+limit/4 { // the indexes are counted in pages that are partly holes
-		t.Errorf("%d bytes of files", total)
-	}
-}
-
-func TestDiskEvictsLeastRecentlyUsed(t *testing.T) {
-	d := openTestDisk(t, t.TempDir(), 16<<20)
-	const size = BlockSize
-	write := func(i int) { d.Write(fmt.Sprint(i), "e", size, 0, blockOf(int64(i), size, 0)) }
-	has := func(i int) bool {
-		there, _ := d.Run(fmt.Sprint(i), "e", size, 0, 1)
-		return there
-	}
-	for i := range 100 {
-		write(i)
-	}
-	// The time of the last use is as exact as a second: make it older.
-	for _, path := range cacheFiles(t, d.o.Dir, indexEnd) {
-		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d.mu.Lock()
-	for e := d.recent.Front(); e != nil; e = e.Next() {
-		clear(e.Value.(*diskFile).touched)
-	}
-	d.mu.Unlock()
-	for i := range 20 {
-		holds(t, d, fmt.Sprint(i), int64(i), size, 0)
-	}
-	for i := 100; i < 140; i++ {
-		write(i)
-	}
-	kept := 0
-	for i := range 140 {
-		if i < 20 || i >= 100 {
-			if !has(i) {
-				t.Errorf("%d was used lately and is gone", i)
-			}
-		} else if has(i) {
-			kept++
-		}
-	}
-	if kept == 80 || kept == 0 {
-		t.Errorf("%d of 80 old ones are there", kept)
-	}
-	counted(t, d)
-	closeDisk(t, d)
-}
-
-// TestDiskLargeVersion: a version larger than the cache is evicted by extents,
-// so that the latest part of it stays.
-func TestDiskLargeVersion(t *testing.T) {
-	const limit = 32 << 20
-	d := openTestDisk(t, t.TempDir(), limit)
-	const size = 1 << 30
-	for i := range int64(600) {
-		d.Write("k", "e", size, i, blockOf(1, size, i))
-		if d.Used() > limit {
-			t.Fatalf("%d bytes used after %d blocks", d.Used(), i)
-		}
-		if !holds(t, d, "k", 1, size, i) {
-			t.Fatalf("block %d was not kept", i)
-		}
-	}
-	there := 0
-	for i := range int64(600) {
-		if holds(t, d, "k", 1, size, i) {
-			there++
-		}
-	}
-	t.Logf("%d of 600 blocks are there", there)
-	if there < 100 || there > limit/BlockSize {
-		t.Errorf("%d blocks are there", there)
-	}
-	counted(t, d)
-	closeDisk(t, d)
-}
-
-func TestDiskLeavesSpaceFree(t *testing.T) {
-	d := openTestDisk(t, t.TempDir(), 1<<30, func(o *DiskOptions) { o.MinFree = 1 << 60 })
-	d.unlooked = freeCheck
-	for i := range int64(10) {
-		d.Write("k", "e", 10*BlockSize, i, blockOf(1, 10*BlockSize, i))
-	}
-	if n := len(cacheFiles(t, d.o.Dir, dataEnd)); n != 0 || d.Used() != 0 {
-		t.Errorf("%d files, %d bytes used on a full disk", n, d.Used())
-	}
-	closeDisk(t, d)
 }
 
 // TestDiskShared uses one folder by two mounts at once.

@@ -1,4 +1,79 @@
 // Package readahead turns reads of open files into few, large, early GETs: it
-// keeps a window ahead of each reader filled and answers reads out of the block
+// keeps a window ahead of each reader filled, and answers reads out of the block
 // cache.
+//
+// # Concepts
+//
+// A Reader shows one version of an object to its end (P2, I2). Every GET carries
+// If-Match where there is an ETag, and every answer is held to the version, for
+// not every server knows conditions: the reader gets the bytes of its version or
+// ErrStale, never a blend.
+//
+// A fetch is one Fill of the block cache being brought, by as many GETs, one
+// after the other, as it takes. It belongs to no caller: whoever waits for a
+// block may be interrupted, the fetch goes on. It ends when its bytes are there,
+// when S3 refuses, when it made no progress for Options.Deadline, or when the
+// reader that it ran ahead of went elsewhere. A GET that stands still is replaced
+// by another one (watchdog): a stalled connection or a slow replica costs
+// seconds, not the time-out of TCP. The rest of retrying is package s3's.
+//
+// A stream is a sequence of reads of one Reader: forward, backward, or at equal
+// distances. A Reader tells up to four apart, so that the threads of a program,
+// or a program that reads two parts in turn, each have a window. Reads that
+// continue no stream are random: their blocks are fetched and nothing else. The
+// amplification of random 4 KiB reads is BlockSize / 4 KiB, 32; the rest of the
+// block takes 1.4 ms of a connection of 90 MB/s, and the reader does not wait
+// for it.
+//
+// # The window
+//
+// The window of a stream is lanes × (fetch size + bandwidth-delay product): what
+// keeps so many GETs of that size in flight, each asked for one round trip before
+// its connection is free. Both factors double when a read had to wait, so a slow
+// reader keeps a small window and a fast one fills the link. The bandwidth and
+// the time to the first byte are measured on all GETs (link). The window is
+// bounded by Options.Window, by a multiple of what the stream has covered so far,
+// and by the stream's share of the memory. Under memory pressure TryGet fails and
+// fetching ahead pauses until the next read. A read that finds no memory at all
+// takes it beyond the budget, a few at a time (emergencies), so that readers
+// progress whatever writers hold (I8).
+//
+// # Flow
+//
+//	Open   ─> opening: GET of the first bytes ─> Reader; the body goes on into blocks
+//	ReadAt ─> observe: which stream? ─────┐
+//	       ─> demand: Fill of what is     │ hungry streams, in turn
+//	          absent ─> enqueue           v
+//	                       │         pull ─> Fill ahead of the reader
+//	                       └─────┬───────┘
+//	                             v  at most Options.Connections
+//	                   fetch.run ─> disk cache, then GET ─> block memory
+//	       ─> Pins.Wait ─> Pins, handed to the kernel without a copy
+//
+// Whoever waits comes before what is fetched ahead; streams that fetch ahead take
+// turns. While there are random reads a quarter of the connections is left to
+// them.
+//
+// # Locks
+//
+// Manager.mu guards the streams and the queues, and stands above the locks of
+// package cache. It is held across no request and no wait.
+//
+// # Invariants
+//
+//   - I1, I2: tests compare every byte under faults and changes of the object.
+//   - At most Options.Connections GETs and HEADs are in flight.
+//   - A Fill is always ended by the goroutine that runs its fetch.
+//   - Memory is at most the budget's limit, emergencies × the largest read, and
+//     one block for each Open under way (I8).
+//   - After Close nothing runs, and when all readers are closed and all Pins done
+//     every gauge is 0 (I9); each test ends with that check.
+//
+// # Measured
+//
+// Simulated link of 20 ms and 90 MB/s per connection, 16 connections, in virtual
+// time: 1 GiB forward by reads of 1 MiB at 1.03 GB/s, 0.87 of what 16 endless
+// connections would carry, every byte moved once; random 4 KiB reads 20.9 ms
+// each; 800 reads of 128 KiB backward in 0.26 s; eight readers of 24 MiB with
+// 4 MiB of memory in 0.78 s.
 package readahead

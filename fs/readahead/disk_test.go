@@ -1,0 +1,127 @@
+package readahead
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// withDisk puts a disk cache under r.
+func withDisk(t *testing.T, r *rig, dir string) {
+	t.Helper()
+	d, err := cache.OpenDisk(cache.DiskOptions{Dir: dir, Size: 64 * mib, Namespace: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.blocks.UseDisk(d)
+}
+
+func (r *rig) endDisk(t *testing.T) {
+	t.Helper()
+	r.Close()
+	if err := r.blocks.Close(); err != nil {
+		t.Error(err)
+	}
+	r.end(t)
+}
+
+// TestDiskCacheAfterRestart: what was read before is revalidated by one request
+// without a body, and read from the disk.
+func TestDiskCacheAfterRestart(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		v := store.put("k", 5*mib+77, 1)
+
+		r := newRig(t, store, 64*mib)
+		withDisk(t, r, dir)
+		rd := mustOpen(t, r, "k", Version{})
+		for off := int64(0); off < v.Size; off += 256 << 10 {
+			check(t, rd, 1, off, 256<<10)
+			time.Sleep(time.Millisecond) // the queue of the disk is short
+		}
+		rd.Close()
+		r.endDisk(t)
+
+		before, gets := store.sent, len(store.gets)
+		r = newRig(t, store, 64*mib)
+		withDisk(t, r, dir)
+		rd, info, err := r.Open(context.Background(), "k", v)
+		if err != nil || info != nil {
+			t.Fatalf("open: info %v, error %v", info, err)
+		}
+		start := time.Now()
+		readAll(t, rd, 1, mib)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("reading from the disk cache took %v of the link", took)
+		}
+		if store.sent != before || len(store.gets) != gets+1 {
+			t.Errorf("%d bytes, %d GETs", store.sent-before, len(store.gets)-gets)
+		}
+		f := r.LocalFile(v)
+		if f == nil {
+			t.Fatal("no local file of a wholly cached object")
+		}
+		if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, wantContent(1, 0, int(v.Size))) {
+			t.Errorf("the local file has wrong bytes, error %v", err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		if f := r.LocalFile(Version{Key: "k", ETag: `"other"`, Size: v.Size}); f != nil {
+			t.Error("a local file of another version")
+		}
+		rd.Close()
+		r.endDisk(t)
+	})
+}
+
+// TestDiskCacheGaps: only what the disk does not have is fetched, and a change
+// of the object is seen although parts of it are cached.
+func TestDiskCacheGaps(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		v := store.put("k", 4*mib, 1)
+		r := newRig(t, store, 64*mib)
+		withDisk(t, r, dir)
+		rd := r.OpenVersion(v)
+		check(t, rd, 1, mib, 100)
+		check(t, rd, 1, 2*mib+300_000, 100)
+		time.Sleep(time.Second) // the rest of the blocks comes after what was read
+		rd.Close()
+		r.endDisk(t)
+
+		before := store.sent
+		r = newRig(t, store, 64*mib)
+		withDisk(t, r, dir)
+		rd = r.OpenVersion(v)
+		check(t, rd, 1, 0, 4*mib)
+		if got := store.sent - before; got != 4*mib-2*cache.BlockSize {
+			t.Errorf("%d bytes fetched", got)
+		}
+		rd.Close()
+		r.endDisk(t)
+
+		r = newRig(t, store, 64*mib, func(o *Options) { o.FetchSize = mib })
+		withDisk(t, r, t.TempDir())
+		rd = r.OpenVersion(v)
+		check(t, rd, 1, mib, 100)
+		store.put("k", 4*mib, 2)
+		if _, err := rd.ReadAt(context.Background(), 0, 2*mib); !errors.Is(err, ErrStale) {
+			t.Errorf("read of a changed object: %v", err)
+		}
+		rd.Close()
+		if _, _, err := r.Open(context.Background(), "none", v); !errors.Is(err, s3.ErrNotFound) {
+			t.Errorf("open of another key: %v", err)
+		}
+		r.endDisk(t)
+	})
+}
