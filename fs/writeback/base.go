@@ -8,7 +8,7 @@ import (
 )
 
 // base is the version that a file's content starts from, and its reader.
-// refs is guarded by the file's mu; the rest does not change.
+// foreign and refs are guarded by the file's mu; the rest does not change.
 type base struct {
 	v       Version
 	r       BaseReader

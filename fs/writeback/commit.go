@@ -69,6 +69,7 @@ func (f *File) join() (v Version, r *run, adopt bool, err error) {
 	}
 	switch f.state {
 	case stateClean:
+		f.unseen = false
 		return f.base.v, nil, false, nil
 	case stateDiscarded:
 		return v, nil, false, nil
@@ -186,7 +187,7 @@ func (f *File) adopt(r *run, next *base) (done func()) {
 	f.step(eventDone)
 	done = f.rebase(next, min(r.size(), f.low))
 	f.dropClean(r.snap.seq)
-	f.exclusive = false
+	f.exclusive, f.unseen = false, r.waiters == 0
 	return done
 }
 

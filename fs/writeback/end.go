@@ -49,18 +49,31 @@ func (f *File) Rename(key string, exclusive bool) error {
 }
 
 // Rebase says that the file's base has become v, read by r: the caller has
-// copied it, or has written its metadata. The bytes of v are those of the base.
-// r stays the caller's to close, after Close. No Commit may run meanwhile.
+// copied it, or has written its metadata. The bytes of v are those of the base
+// that the last Commit returned. r stays the caller's to close, after Close. A
+// commit in the background may have written newer bytes under the old key
+// meanwhile: they stay the content, and the next commit brings them to v.Key.
 func (f *File) Rebase(v Version, r BaseReader) {
 	f.mu.Lock()
-	if f.state == stateClean || f.state == stateDirty {
-		f.key = v.Key
-		done := f.rebase(&base{v: v, r: r, refs: 1}, min(f.baseLen, v.Size))
+	for f.run != nil {
+		run := f.run
 		f.mu.Unlock()
-		done()
-		return
+		<-run.done
+		f.mu.Lock()
+	}
+	f.key = v.Key
+	done := func() {}
+	switch {
+	case f.state != stateClean && f.state != stateDirty:
+	case f.unseen:
+		f.base.foreign = true
+		f.seq++
+		f.step(eventWrite)
+	default:
+		done = f.rebase(&base{v: v, r: r, refs: 1}, min(f.baseLen, v.Size))
 	}
 	f.mu.Unlock()
+	done()
 }
 
 // Close commits a dirty file and releases its memory. If the commit fails the
@@ -78,7 +91,7 @@ func (f *File) Close(ctx context.Context) error {
 	f.mu.Unlock()
 	if unreported != nil {
 		f.m.o.Logger.Warn("error of a background upload that no operation reported; trying again",
-			"key", f.key, "error", unreported)
+			"key", f.Key(), "error", unreported)
 	}
 	if !dirty {
 		f.shut()

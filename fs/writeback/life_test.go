@@ -303,6 +303,63 @@ func TestRenameAndRebase(t *testing.T) {
 	b.end(t)
 }
 
+// TestRebaseAfterEarlyCommit: the spiller committed newer bytes under the old key
+// while the caller copied the older ones to the new key.
+func TestRebaseAfterEarlyCommit(t *testing.T) {
+	b := newBench(t, t.TempDir(), 16<<20, nil)
+	f := b.Open(OpenInput{Key: "old"})
+	mustWrite(t, f, []byte("bytes"), 0)
+	mustCommit(t, f)
+	mustWrite(t, f, []byte("NEWER"), 0)
+	if !b.commitEarly() {
+		t.Fatal("no early commit")
+	}
+	v := b.s.put("new", []byte("bytes"))
+	f.Rebase(v, &fakeReader{s: b.s, v: v})
+	sameContent(t, "file", content(t, f), []byte("NEWER"))
+	if !f.Dirty() {
+		t.Error("clean although the new key has older bytes")
+	}
+	mustCommit(t, f)
+	sameContent(t, "new object", b.s.object("new"), []byte("NEWER"))
+	mustClose(t, f)
+	b.end(t)
+}
+
+// TestClone: a new file that begins as a copy of another object.
+func TestClone(t *testing.T) {
+	for _, size := range []int64{1000, 900_000} {
+		b := newBench(t, t.TempDir(), 16<<20, nil)
+		b.shrink(64<<10, 32<<10)
+		want := random(int(size), 1)
+		v := b.s.put("source", want)
+		b.s.put("k", []byte("replaced, whatever it is"))
+		f := b.Open(OpenInput{Key: "k"})
+		for off := int64(0); off < size; off += size / 2 {
+			if err := f.Clone(v, &fakeReader{s: b.s, v: v}, off, size/2); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Clone(v, &fakeReader{s: b.s, v: v}, size, 1); !errors.Is(err, ErrNoClone) {
+			t.Errorf("past the end of the source: %v", err)
+		}
+		mustWrite(t, f, []byte("changed"), size/2)
+		copy(want[size/2:], "changed")
+		sameContent(t, "file", content(t, f), want)
+		mustCommit(t, f)
+		sameContent(t, "object", b.s.object("k"), want)
+		if size > 64<<10 && b.s.copied < size/2 {
+			t.Errorf("%d bytes were copied inside of the store, %d sent", b.s.copied, b.s.sent)
+		}
+		mustWrite(t, f, []byte("again"), 0)
+		copy(want, "again")
+		mustCommit(t, f)
+		sameContent(t, "object", b.s.object("k"), want)
+		mustClose(t, f)
+		b.end(t)
+	}
+}
+
 func TestRenameOfStream(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)

@@ -66,8 +66,8 @@ func (f *File) persist(ctx context.Context, r *record, data *snapshot) error {
 // intent returns the record of the content and a snapshot with its data, or a
 // commit of older content that must end first, or nothing if nothing is to be
 // done. A record without data is of a file that has to go to S3 at once: there
-// is no journal, it is large, or it streams already. A key of SSE-C is not put
-// on disk either.
+// is no journal, it is large, it streams already, or it is a copy of another
+// object. A key of SSE-C is not put on disk either.
 func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -81,7 +81,7 @@ func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 		return nil, nil, nil, ErrConflict
 	case f.state == stateClosed:
 		return nil, nil, nil, ErrClosed
-	case f.m.journal == nil, f.stream != nil, f.ext.total > journalMost, f.object.SSE.Customer != nil:
+	case f.m.journal == nil, f.stream != nil, f.base != nil && f.base.foreign, f.ext.total > journalMost, f.object.SSE.Customer != nil:
 		return &record{}, nil, nil, nil
 	case f.run != nil:
 		return nil, nil, f.run, nil
