@@ -240,12 +240,17 @@ func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]
 	}
 }
 
-// prune drops the rows of names that are known to be absent.
+// prune drops the rows of names that a listing younger than the row does not show.
 func (n *Namespace) prune(dir string, rows map[string]attrRow) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for rel := range rows {
-		if _, k := n.find(dir, rel); k == absent {
+	now := n.now()
+	for rel, r := range rows {
+		p := n.pageOf(dir, rel)
+		if p == nil || !now.Before(p.until) || r.mod >= p.when.Add(-ownSlack).Unix() {
+			continue
+		}
+		if _, found := p.search(rel); !found {
 			delete(rows, rel)
 		}
 	}

@@ -111,7 +111,12 @@ func TestRequests(t *testing.T) {
 			tc.run(t, n, f)
 			// Gathered deletes are sent, indexes not yet.
 			time.Sleep(defaultDeleteDelay)
+			synctest.Wait()
+			logged := f.server.Log()
 			if got := f.took(); got != tc.want {
+				for _, r := range logged {
+					t.Log(r.Kind, r.Key, r.Query)
+				}
 				t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 			}
 		})
