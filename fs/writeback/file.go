@@ -2,6 +2,7 @@ package writeback
 
 import (
 	"fmt"
+	"reflect"
 	"sync"
 
 	"github.com/s3mount/s3mount/s3"
@@ -96,7 +97,8 @@ func (f *File) Key() string {
 func (f *File) SetObject(o s3.ObjectOptions) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.object, f.journal.stale = o, true
+	f.journal.stale = f.journal.stale || !reflect.DeepEqual(f.object, o)
+	f.object = o
 }
 
 // takeErr returns the error of the background, which then counts as reported.
