@@ -194,6 +194,18 @@ func TestCopyOver5GiB(t *testing.T) {
 	}
 }
 
+// A refusal of a small copy stays what it is: S3 refuses a copy onto itself
+// that changes nothing with the same code as one that is too large.
+func TestRefusedSmallCopy(t *testing.T) {
+	var ranges sync.Map
+	var aborted atomic.Bool
+	c := newTestClient(t, copyServer(t, 100, &ranges, &aborted, ""))
+	_, err := c.Copy(t.Context(), &CopyInput{SrcBucket: "bucket", SrcKey: "k", Bucket: "bucket", Key: "k"})
+	if e := wantIs(t, err); e.Code != "InvalidRequest" {
+		t.Errorf("got %v", e)
+	}
+}
+
 func TestFailedCopyIsAborted(t *testing.T) {
 	var ranges sync.Map
 	var aborted atomic.Bool

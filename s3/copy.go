@@ -26,13 +26,24 @@ func copySource(bucket, key, version string) string {
 // response with status 200 is an error.
 func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 	if in.SrcSize > MaxPartSize {
-		return c.copyLarge(ctx, in)
+		src, err := c.copySourceInfo(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return c.copyLarge(ctx, in, src)
 	}
 	out, err := c.copyObject(ctx, in)
 	if err != nil && in.SrcSize == 0 && mayBeTooLarge(err) {
-		return c.copyLarge(ctx, in)
+		if src, herr := c.copySourceInfo(ctx, in); herr == nil && src.Size > MaxPartSize {
+			return c.copyLarge(ctx, in, src)
+		}
 	}
 	return out, err
+}
+
+func (c *Client) copySourceInfo(ctx context.Context, in *CopyInput) (*ObjectInfo, error) {
+	return c.Head(ctx, &HeadInput{Bucket: in.SrcBucket, Key: in.SrcKey, VersionID: in.SrcVersionID,
+		Conditions: Conditions{IfMatch: in.SrcIfMatch}, SSE: in.SrcSSE})
 }
 
 const opCopy = "CopyObject"

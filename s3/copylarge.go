@@ -29,15 +29,10 @@ func mayBeTooLarge(err error) bool {
 	return e.kind == ErrTooLarge || e.Status == http.StatusBadRequest && (e.Code == "InvalidRequest" || e.Code == "InvalidArgument")
 }
 
-// copyLarge copies by parts.
-func (c *Client) copyLarge(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
-	src, err := c.Head(ctx, &HeadInput{Bucket: in.SrcBucket, Key: in.SrcKey, VersionID: in.SrcVersionID,
-		Conditions: Conditions{IfMatch: in.SrcIfMatch}, SSE: in.SrcSSE})
-	if err != nil {
-		return nil, err
-	}
+// copyLarge copies src by parts.
+func (c *Client) copyLarge(ctx context.Context, in *CopyInput, src *ObjectInfo) (*CopyOutput, error) {
 	if src.Size == 0 {
-		return c.copyObject(ctx, in)
+		return c.copyObject(ctx, in) // there is no part to copy
 	}
 	options, err := c.copyOptions(ctx, in, src)
 	if err != nil {

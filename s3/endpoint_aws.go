@@ -7,22 +7,21 @@ import (
 // partition is one of AWS's separate worlds
 // (https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html).
 type partition struct {
-	name      string
-	prefix    string // of its regions
-	suffix    string // of its hosts
-	dualStack string // of its dual-stack hosts
+	name   string
+	prefix string // of its regions
+	suffix string // of its hosts
 }
 
 // partitions lists those with prefixes of their own; all else is "aws".
 var partitions = [...]partition{
-	{"aws-cn", "cn-", "amazonaws.com.cn", "amazonaws.com.cn"},
-	{"aws-us-gov", "us-gov-", "amazonaws.com", "amazonaws.com"},
-	{"aws-iso", "us-iso-", "c2s.ic.gov", "c2s.ic.gov"},
-	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "sc2s.sgov.gov"},
-	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "cloud.adc-e.uk"},
-	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "csp.hci.ic.gov"},
-	{"aws-eusc", "eusc-", "amazonaws.eu", "amazonaws.eu"},
-	{"aws", "", "amazonaws.com", "amazonaws.com"},
+	{"aws-cn", "cn-", "amazonaws.com.cn"},
+	{"aws-us-gov", "us-gov-", "amazonaws.com"},
+	{"aws-iso", "us-iso-", "c2s.ic.gov"},
+	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov"},
+	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk"},
+	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov"},
+	{"aws-eusc", "eusc-", "amazonaws.eu"},
+	{"aws", "", "amazonaws.com"},
 }
 
 func partitionOf(region string) partition {
@@ -63,20 +62,17 @@ func regionOfHost(host string) string {
 	return last
 }
 
-// hostParts joins the parts of an AWS host that Options choose:
+// awsHost joins the parts of an AWS host that Options choose:
 // service[-fips][.dualstack].region.suffix
 // (https://docs.aws.amazon.com/general/latest/gr/s3.html).
 func (c *Client) awsHost(service, region string) string {
-	p := partitionOf(region)
-	suffix := p.suffix
 	if c.opts.FIPS {
 		service += "-fips"
 	}
 	if c.opts.DualStack {
 		service += ".dualstack"
-		suffix = p.dualStack
 	}
-	return service + "." + region + "." + suffix
+	return service + "." + region + "." + partitionOf(region).suffix
 }
 
 func (c *Client) locateAWS(t target, bucket, key string) (target, error) {

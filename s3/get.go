@@ -47,7 +47,7 @@ func (c *Client) getCall(in *GetInput) (*call, error) {
 	if in.Key == "" {
 		return nil, inputError("GetObject", in.Bucket, in.Key, "key is empty")
 	}
-	if !in.Range.set && c.integrity.state.Load() != checksumOff {
+	if in.Range.kind == rangeAll && c.integrity.state.Load() != checksumOff {
 		h[checksumMode] = enabledHeader
 	}
 	return &call{op: "GetObject", method: http.MethodGet, bucket: in.Bucket, key: in.Key,
@@ -68,7 +68,11 @@ func (out *GetOutput) place(resp *response, in *GetInput) error {
 		if resp.length < 0 {
 			return errNoLength
 		}
-		return out.narrow(in.Range)
+		// The caller would take other bytes for those asked for, unless all are.
+		if in.Range.kind != rangeAll && !in.Range.holds(0, out.Size-1, out.Size) {
+			return errRangeIgnored
+		}
+		return nil
 	}
 	first, last, size, ok := parseContentRange(first(resp.header, "Content-Range"))
 	if resp.length < 0 {
@@ -77,21 +81,11 @@ func (out *GetOutput) place(resp *response, in *GetInput) error {
 	if !ok || last-first+1 != out.Length {
 		return errBadContentRange
 	}
-	if in.Range.set && in.Range.first >= 0 && first != in.Range.first ||
-		in.Range.set && in.Range.last >= 0 && last > in.Range.last {
+	if !in.Range.holds(first, last, size) {
 		return errBadContentRange
 	}
 	out.Offset, out.Size = first, size
 	return nil
-}
-
-// narrow accepts a whole object in place of a range only where the range
-// covers it; the caller would take other bytes for those asked for otherwise.
-func (out *GetOutput) narrow(r Range) error {
-	if !r.set || r.first == 0 && (r.last < 0 || r.last >= out.Size-1) || r.first < 0 && -r.first >= out.Size {
-		return nil
-	}
-	return errRangeIgnored
 }
 
 // parseContentRange reads "bytes first-last/size" (RFC 9110, section 14.4).

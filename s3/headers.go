@@ -114,29 +114,44 @@ func encodeTags(tags map[string]string) string {
 
 // apply adds the Range header. It returns what is wrong with r, "" if nothing.
 func (r Range) apply(h http.Header) string {
-	if !r.set {
-		return ""
-	}
 	switch {
-	case r.first < 0 && r.last != -1, r.last < -1, r.last >= 0 && r.last < r.first:
+	case r.kind == rangeAll:
+		return ""
+	case r.first < 0, r.kind == rangeBytes && r.last < r.first, r.kind == rangeLast && r.last < 1:
 		return "range " + r.String() + " is not valid"
 	}
 	h["Range"] = []string{r.String()}
 	return ""
 }
 
-// String is the range as HTTP writes it, e.g. "bytes=0-99".
+// String is the range as HTTP writes it, e.g. "bytes=0-99"; "" for the whole object.
 func (r Range) String() string {
+	if r.kind == rangeAll {
+		return ""
+	}
 	var buf [64]byte
 	b := append(buf[:0], "bytes="...)
-	if r.first < 0 {
-		return string(strconv.AppendInt(b, r.first, 10))
+	if r.kind != rangeLast {
+		b = strconv.AppendInt(b, r.first, 10)
 	}
-	b = append(strconv.AppendInt(b, r.first, 10), '-')
-	if r.last != -1 {
+	b = append(b, '-')
+	if r.kind != rangeFrom {
 		b = strconv.AppendInt(b, r.last, 10)
 	}
 	return string(b)
+}
+
+// holds reports whether the bytes first to last of size are those that r selects.
+func (r Range) holds(first, last, size int64) bool {
+	switch r.kind {
+	case rangeBytes:
+		return first == r.first && last == min(r.last, size-1)
+	case rangeFrom:
+		return first == r.first && last == size-1
+	case rangeLast:
+		return first == max(0, size-r.last) && last == size-1
+	}
+	return first == 0 && last == size-1
 }
 
 // objectInfo reads the headers that describe an object

@@ -31,6 +31,30 @@ func TestRange(t *testing.T) {
 	}
 }
 
+// FuzzRange: what is sent is a range that HTTP knows, and no other.
+func FuzzRange(f *testing.F) {
+	f.Add(int64(0), int64(0))
+	f.Add(int64(5), int64(4))
+	f.Add(int64(-5), int64(-1))
+	f.Add(int64(1)<<62, int64(-1)<<62)
+	f.Fuzz(func(t *testing.T, a, b int64) {
+		for _, tt := range []struct {
+			r    Range
+			ok   bool
+			want string
+		}{
+			{Bytes(a, b), a >= 0 && b >= a, fmt.Sprintf("bytes=%d-%d", a, b)},
+			{From(a), a >= 0, fmt.Sprintf("bytes=%d-", a)},
+			{Last(a), a > 0, fmt.Sprintf("bytes=-%d", a)},
+		} {
+			h := make(http.Header)
+			if msg := tt.r.apply(h); (msg == "") != tt.ok || tt.ok && h.Get("Range") != tt.want || !tt.ok && len(h) != 0 {
+				t.Errorf("%+v: %q, %v", tt.r, msg, h)
+			}
+		}
+	})
+}
+
 func TestParseContentRange(t *testing.T) {
 	for in, want := range map[string]string{
 		"bytes 0-0/1":                    "0 0 1 true",

@@ -131,24 +131,11 @@ func (c *Client) prepare(p *payload, h http.Header) (*sendBody, error) {
 	}
 	b := &sendBody{src: p.src, size: p.size, pool: c.pool, responseTimeout: c.opts.ResponseTimeout}
 	h["X-Amz-Content-Sha256"] = []string{unsignedPayload}
-	a := c.integrity.algorithm
-	if p.trailer() {
-		h["X-Amz-Content-Sha256"] = []string{unsignedTrailer}
-		h["X-Amz-Trailer"] = []string{trailerName(a)}
-		h["X-Amz-Decoded-Content-Length"] = []string{itoa(p.size)}
-		encoding := "aws-chunked"
-		if v := first(h, "Content-Encoding"); v != "" {
-			encoding += "," + v
-		}
-		h["Content-Encoding"] = []string{encoding}
-		b.sum = &checksummer{algorithm: a}
-		b.head = chunkHead(p.size)
-		return b, nil
-	}
-	if p.seek == nil || p.state == checksumOff {
-		return b, nil
-	}
-	if p.state == checksumMD5 {
+	switch {
+	case p.trailer():
+		c.frame(b, h)
+	case p.seek == nil || p.state == checksumOff:
+	case p.state == checksumMD5:
 		if p.md5 == "" {
 			sum := md5.New()
 			if err := c.scan(p, func(b []byte) { sum.Write(b) }); err != nil {
@@ -157,17 +144,32 @@ func (c *Client) prepare(p *payload, h http.Header) (*sendBody, error) {
 			p.md5 = base64.StdEncoding.EncodeToString(sum.Sum(nil))
 		}
 		h["Content-Md5"] = []string{p.md5}
-		return b, nil
-	}
-	if p.sum == "" {
-		sum := checksummer{algorithm: a}
-		if err := c.scan(p, sum.write); err != nil {
-			return nil, err
+	default:
+		if p.sum == "" {
+			sum := checksummer{algorithm: c.integrity.algorithm}
+			if err := c.scan(p, sum.write); err != nil {
+				return nil, err
+			}
+			p.sum = sum.value()
 		}
-		p.sum = sum.value()
+		h[c.integrity.algorithm.header()] = []string{p.sum}
 	}
-	h[a.header()] = []string{p.sum}
 	return b, nil
+}
+
+// frame sends b in aws-chunked encoding with its checksum behind it.
+func (c *Client) frame(b *sendBody, h http.Header) {
+	a := c.integrity.algorithm
+	b.sum = &checksummer{algorithm: a}
+	b.head = chunkHead(b.size)
+	h["X-Amz-Content-Sha256"] = []string{unsignedTrailer}
+	h["X-Amz-Trailer"] = []string{trailerName(a)}
+	h["X-Amz-Decoded-Content-Length"] = []string{itoa(b.size)}
+	encoding := "aws-chunked"
+	if v := first(h, "Content-Encoding"); v != "" {
+		encoding += "," + v
+	}
+	h["Content-Encoding"] = []string{encoding}
 }
 
 func trailerName(a ChecksumAlgorithm) string { return strings.ToLower(a.header()) }

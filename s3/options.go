@@ -78,7 +78,8 @@ type Options struct {
 	// minutes before they answer, get ten times as long. Default 60 s.
 	ResponseTimeout time.Duration
 	// Deadline is how long after its start a call may still begin another
-	// attempt. Default 60 s.
+	// attempt. Default 60 s. One shorter than the defaults of the timeouts above
+	// shortens those, though not below 5 s.
 	Deadline time.Duration
 	// MaxAttempts bounds the attempts of one call, the first included. Default 12.
 	MaxAttempts int

@@ -23,18 +23,27 @@ const (
 // Range selects bytes of an object as an HTTP Range header does (RFC 9110,
 // section 14.1.2). The zero value is the whole object. Use the constructors.
 type Range struct {
-	set         bool
-	first, last int64 // last < 0: to the end; first < 0: the last -first bytes
+	kind        rangeKind
+	first, last int64 // last is the number of bytes for rangeLast
 }
 
+type rangeKind uint8
+
+const (
+	rangeAll rangeKind = iota
+	rangeBytes
+	rangeFrom
+	rangeLast
+)
+
 // Bytes selects the bytes first to last, both included.
-func Bytes(first, last int64) Range { return Range{set: true, first: first, last: last} }
+func Bytes(first, last int64) Range { return Range{rangeBytes, first, last} }
 
 // From selects the bytes from first to the end.
-func From(first int64) Range { return Range{set: true, first: first, last: -1} }
+func From(first int64) Range { return Range{kind: rangeFrom, first: first} }
 
 // Last selects the last n bytes.
-func Last(n int64) Range { return Range{set: true, first: -n, last: -1} }
+func Last(n int64) Range { return Range{kind: rangeLast, last: n} }
 
 // ObjectInfo is what S3 tells of one object beside its bytes.
 type ObjectInfo struct {
