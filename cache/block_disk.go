@@ -56,10 +56,10 @@ func (c *Blocks) writeBlocks(l *diskLayer) {
 	}
 }
 
-// toDisk queues a block that has come from S3, if there is a disk, and memory
-// is not short. c.mu is held.
+// toDisk queues a block that has come from S3, if there is a disk, memory is not
+// short, and its version can be found again. c.mu is held.
 func (c *Blocks) toDisk(b *block) {
-	if c.disk == nil || b.o.id.etag == "" || c.pool.budget.Deficit() > 0 {
+	if c.disk == nil || !b.o.mapped || c.pool.budget.Deficit() > 0 {
 		return
 	}
 	select {

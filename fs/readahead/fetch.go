@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -83,6 +84,7 @@ func (f *fetch) fetch(ctx context.Context) error {
 		switch {
 		case err == nil, errors.Is(err, errMoved):
 		case errors.Is(err, errStalled):
+			m.o.Logger.Debug("a GET made no progress and is sent again", slog.Any("error", err))
 			patience *= 2
 		case errors.Is(err, io.ErrUnexpectedEOF) && f.fill.Rest() < before:
 		default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -151,6 +152,7 @@ func (o *opening) send() (*s3.GetOutput, *watchdog, time.Duration, error) {
 			return nil, w, took, fmt.Errorf("opening: %w: %w", s3.ErrDeadline, err)
 		}
 		w.end()
+		m.o.Logger.Debug("a GET got no answer and is sent again", slog.Any("error", err))
 	}
 }
 

@@ -70,8 +70,9 @@ func (r *Reader) ReadAt(ctx context.Context, off int64, n int) (*Pins, error) {
 
 // await has what is absent of p fetched and waits for all of it.
 func (r *Reader) await(ctx context.Context, p *Pins, s *stream) error {
+	forced := false
 	for {
-		if err := r.demand(ctx, p, s); err != nil {
+		if err := r.demand(ctx, p, s, &forced); err != nil {
 			return err
 		}
 		r.m.pull()
@@ -83,28 +84,28 @@ func (r *Reader) await(ctx context.Context, p *Pins, s *stream) error {
 	}
 }
 
-// demand starts the fetches of all absent blocks of p.
-func (r *Reader) demand(ctx context.Context, p *Pins, s *stream) error {
-	forced := false
+// demand starts the fetches of all absent blocks of p. forced tells whether p may
+// take memory beyond the budget.
+func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, forced *bool) error {
 	for {
 		_, n := p.Missing()
 		if n == 0 {
 			return nil
 		}
-		fill := p.Claim(r.reach(s, p), forced)
+		fill := p.Claim(r.reach(s, p), *forced)
 		if fill != nil {
 			if err := r.start(fill, s); err != nil {
 				return err
 			}
 			continue
 		}
-		if _, n := p.Missing(); n == 0 || forced {
+		if _, n := p.Missing(); n == 0 || *forced {
 			continue
 		}
 		if err := r.m.takeEmergency(ctx, p); err != nil {
 			return err
 		}
-		forced = true
+		*forced = true
 	}
 }
 
