@@ -49,6 +49,10 @@ func TestKilledProcess(t *testing.T) {
 	m := killed(t, endpoint, dir)
 	stream := m.Open(OpenInput{Key: "stream"})
 	mustWrite(t, stream, random(12<<20, 0), 0)
+	stream.mu.Lock()
+	created := stream.stream.created
+	stream.mu.Unlock()
+	<-created // an upload is known once its creation was answered
 	for i := 0; ; i++ {
 		f := m.Open(OpenInput{Key: fmt.Sprint("file", i)})
 		mustWrite(t, f, random(10_000+i, uint64(i)), 0)
