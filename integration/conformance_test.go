@@ -8,13 +8,15 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestConformance holds package s3 and the servers to the one suite.
+// TestConformance holds package s3 and versitygw to the suite that s3test's own
+// server passes. (gofakes3 keeps old metadata on a PUT, lists prefixes twice and
+// ignores most conditions: too little of the suite would be left.)
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	run(t, "versitygw", func(t *testing.T, w *harness.World) {
 		const disk = "keys are paths on a disk"
-		s3test.Run(t, conform(w, w.Endpoint, s3.ChecksumAuto),
-			s3test.Configure(configure(w, w.Endpoint, s3.ChecksumAuto)),
+		s3test.Run(t, conform(w, w.Endpoint),
+			s3test.Configure(configure(w, w.Endpoint)),
 			s3test.Without(s3test.NestedKeys, disk),
 			s3test.Without(s3test.RawKeys, disk),
 			s3test.Without(s3test.LongSegments, disk),
@@ -29,47 +31,20 @@ func TestConformance(t *testing.T) {
 			s3test.Without(s3test.Versioning, "the buckets of the test are not versioned"),
 		)
 	})
-	run(t, "gofakes3", func(t *testing.T, w *harness.World) {
-		endpoint := w.Memory(t)
-		s3test.Run(t, conform(w, endpoint, s3.ChecksumOff), s3test.Configure(configure(w, endpoint, s3.ChecksumOff)),
-			s3test.Without(s3test.Authentication, "it has none"),
-			s3test.Without(s3test.BucketRegion, "not told"),
-			s3test.Without(s3test.Checksums, "trailers end up in the object"),
-			s3test.Without(s3test.MultipartETag, "no -N"),
-			s3test.Without(s3test.NestedKeys, "listings show the prefix twice"),
-			s3test.Without(s3test.ControlKeys, "encoding-type=url is ignored"),
-			s3test.Without(s3test.ConditionalGet, "If-Match on GET is ignored"),
-			s3test.Without(s3test.ConditionalComplete, "ignored"),
-			s3test.Without(s3test.ConditionalDelete, "ignored"),
-			s3test.Without(s3test.ConditionalDeleteMulti, "ignored"),
-			s3test.Without(s3test.ConditionalCopySource, "ignored"),
-			s3test.Without(s3test.ConditionalCopyTarget, "ignored"),
-			s3test.Without(s3test.PartCopy, "refused without a body"),
-			s3test.Without(s3test.PartOrder, "not checked"),
-			s3test.Without(s3test.ListParts, "wrong numbers"),
-			s3test.Without(s3test.ContentHeaders, "not all are kept"),
-			s3test.Without(s3test.StorageClasses, "not listed"),
-			s3test.Without(s3test.CustomerKeys, "ignored"),
-			s3test.Without(s3test.Encryption, "ignored"),
-			s3test.Without(s3test.Versioning, "the buckets of the test are not versioned"),
-			s3test.Without(s3test.ErrorCodes, "few"),
-			s3test.Without(s3test.OpenRanges, "others than S3's"),
-		)
-	})
 }
 
-func configure(w *harness.World, endpoint string, sums s3.ChecksumMode) func(t *testing.T) (s3.Options, string) {
+func configure(w *harness.World, endpoint string) func(t *testing.T) (s3.Options, string) {
 	return func(t *testing.T) (s3.Options, string) {
 		return s3.Options{
-			Endpoint: endpoint, Region: harness.Region, Checksums: sums,
+			Endpoint: endpoint, Region: harness.Region,
 			Credentials: s3.StaticCredentials(harness.AccessKey, harness.SecretKey, ""),
 		}, w.BucketOn(t, endpoint).Bucket
 	}
 }
 
-func conform(w *harness.World, endpoint string, sums s3.ChecksumMode) func(t *testing.T) (*s3.Client, string) {
+func conform(w *harness.World, endpoint string) func(t *testing.T) (*s3.Client, string) {
 	return func(t *testing.T) (*s3.Client, string) {
-		o, bucket := configure(w, endpoint, sums)(t)
+		o, bucket := configure(w, endpoint)(t)
 		c, err := s3.New(o)
 		must(t, err)
 		t.Cleanup(c.Close)

@@ -20,6 +20,9 @@ const (
 	endPatience   = 30 * time.Second
 )
 
+// fuseMagic is FUSE_SUPER_MAGIC of linux/magic.h.
+const fuseMagic = 0x65735546
+
 // MountOptions describe one run of s3mount.
 type MountOptions struct {
 	Endpoint string   // of the server or a proxy
@@ -86,11 +89,11 @@ func (w *World) Mount(t testing.TB, o MountOptions) *Mount {
 	}
 }
 
-// answers tells whether the mount serves; over a dead mount point the old one
-// says no until it is replaced.
+// answers tells whether the mount serves. A dead one does not, and when it was
+// taken away there is for a moment only the directory below.
 func (m *Mount) answers() bool {
 	var st syscall.Statfs_t // which the kernel caches nothing of
-	return syscall.Statfs(m.Dir, &st) == nil
+	return syscall.Statfs(m.Dir, &st) == nil && st.Type == fuseMagic
 }
 
 func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
