@@ -61,10 +61,8 @@ type flight struct {
 
 // listing is what a LIST brought.
 type listing struct {
-	when    time.Time
-	token   string            // continues it; "" at the end
-	pages   []*page           // as they were when they came, also if there is no room for them in the cache
-	objects []s3.ListedObject // of a catalogue
+	token string  // continues it; "" at the end
+	pages []*page // as they were when they came, also if there is no room for them in the cache
 }
 
 // fetch performs one LIST and puts what it tells into the cache. Callers that
@@ -105,8 +103,10 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, err)
 	}
 	if s.catalogue {
-		n.endFill(f, nil)
-		return listing{when: when, token: got.NextToken, objects: got.Objects}, nil
+		// Before this LIST stops being shared: else a caller that comes right
+		// after it would ask again.
+		n.endFill(f, func() { n.setCatalogue(when, got) })
+		return listing{}, nil
 	}
 	b := builder{n: n, when: when, from: s.from, token: got.NextToken}
 	n.endFill(f, func() {
@@ -119,7 +119,7 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 			n.addPage(p)
 		}
 	})
-	return listing{when: when, token: got.NextToken, pages: b.done}, nil
+	return listing{token: got.NextToken, pages: b.done}, nil
 }
 
 // ls asks S3 until a page has rows or is the last: some servers answer with

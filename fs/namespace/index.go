@@ -84,7 +84,7 @@ func (n *Namespace) catalogueFresh() bool {
 		return false
 	}
 	if _, found := p.search(reservedDir); !found {
-		n.setCatalogue(listing{when: p.when})
+		n.setCatalogue(p.when, &s3.LsPage{})
 	}
 	return !n.catalogue.when.IsZero() && now.Sub(n.catalogue.when) < n.o.TTL
 }
@@ -97,28 +97,28 @@ func (n *Namespace) loadCatalogue(ctx context.Context) error {
 	if fresh {
 		return nil
 	}
-	got, err := n.fetch(ctx, stretch{dir: n.o.Prefix + indexDir, catalogue: true})
+	_, err := n.fetch(ctx, stretch{dir: n.o.Prefix + indexDir, catalogue: true})
 	if errors.Is(err, s3.ErrForbidden) {
 		// A policy that hides our hints: there are none for this mount.
-		got, err = listing{}, nil
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.setCatalogue(n.now(), &s3.LsPage{})
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("list attribute indexes: %w", err)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.setCatalogue(got)
 	return nil
 }
 
 // setCatalogue takes in a listing of the indexes, with those that this mount
 // wrote since the listing began. n.mu is held.
-func (n *Namespace) setCatalogue(got listing) {
-	if got.when.IsZero() {
-		got.when = n.now()
+func (n *Namespace) setCatalogue(when time.Time, got *s3.LsPage) {
+	if when.Before(n.catalogue.when) {
+		return
 	}
-	c := catalogue{when: got.when, more: got.token != "", etags: map[string]indexTag{}}
-	for _, o := range got.objects {
+	c := catalogue{when: when, more: got.NextToken != "", etags: map[string]indexTag{}}
+	for _, o := range got.Objects {
 		c.etags[strings.TrimPrefix(o.Key, n.o.Prefix+indexDir)] = indexTag{etag: o.ETag}
 	}
 	for name, tag := range n.catalogue.etags {

@@ -92,6 +92,9 @@ func (l *Lister) Close() {
 // Pos returns the position of the row that Next will return.
 func (l *Lister) Pos() uint64 { return l.viewPos + uint64(l.i) }
 
+// Ready tells whether Next surely answers without waiting for S3.
+func (l *Lister) Ready() bool { return l.i < len(l.view) || l.end }
+
 // Next returns the next row, or false at the end.
 func (l *Lister) Next(ctx context.Context) (Dirent, bool, error) {
 	for {

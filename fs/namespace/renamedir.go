@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -156,19 +157,26 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 	}
 }
 
-// copyAll copies objects in parallel. The pairs that were copied come back
-// also if it fails.
-func (m *move) copyAll(parent context.Context, list []Entry) ([]pair, error) {
-	g, ctx := errgroup.WithContext(parent)
+// copyAll copies objects in parallel. Copies under way when one fails are
+// waited for. The pairs come back also if it fails: with those of which it is
+// not known whether they were copied, without ETag of the copy.
+func (m *move) copyAll(ctx context.Context, list []Entry) ([]pair, error) {
+	var g errgroup.Group
 	g.SetLimit(m.n.o.Connections)
 	pairs := make([]pair, len(list))
+	var failed atomic.Bool
 	for i, e := range list {
-		if ctx.Err() != nil {
+		if failed.Load() {
 			break
 		}
 		g.Go(func() error {
+			if failed.Load() || ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			p, err := m.copyOne(ctx, e)
 			if err != nil {
+				failed.Store(true)
+				pairs[i] = pair{old: e, new: Entry{Key: m.new + e.Key[len(m.old):]}}
 				return fmt.Errorf("copy %q: %w", e.Key, err)
 			}
 			pairs[i] = p
@@ -177,9 +185,6 @@ func (m *move) copyAll(parent context.Context, list []Entry) ([]pair, error) {
 		})
 	}
 	err := g.Wait()
-	if err == nil && parent.Err() != nil {
-		err = context.Cause(parent)
-	}
 	pairs = slices.DeleteFunc(pairs, func(p pair) bool { return p.new.Key == "" })
 	return pairs, err
 }
@@ -285,14 +290,26 @@ func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, er
 func (m *move) undo(pairs []pair) {
 	ctx, cancel := context.WithTimeout(m.n.life, time.Minute)
 	defer cancel()
+	m.undone = true
 	ids := make([]s3.ObjectID, 0, len(pairs))
 	for _, p := range pairs {
+		if p.new.ETag == "" {
+			// A copy whose answer did not come may exist all the same.
+			got, exists, err := m.compare(ctx, p.old, p.new.Key)
+			if err != nil {
+				m.undone = false // the record stays, and the next mount finishes the rename
+				continue
+			}
+			if !exists || got.keep {
+				continue
+			}
+			p = got
+		}
 		ids = append(ids, s3.ObjectID{Key: p.new.Key, ETag: p.new.ETag})
 	}
-	m.undone = true
 	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
 		for key, err := range m.n.deleteObjects(ctx, chunk) {
-			m.undone = false // the record stays, and the next mount finishes the rename
+			m.undone = false
 			m.n.o.Logger.Warn("a copy of a rename that failed is left behind", "key", key, "err", err)
 		}
 	}
