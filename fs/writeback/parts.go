@@ -63,6 +63,17 @@ func (l limits) streamParts(size int64) []part {
 	return parts
 }
 
+// sent returns how many bytes of parts are not copied inside S3.
+func sent(parts []part) int64 {
+	n := int64(0)
+	for _, p := range parts {
+		if !p.copied {
+			n += p.n
+		}
+	}
+	return n
+}
+
 // span is the range [off, end) of a file.
 type span struct{ off, end int64 }
 

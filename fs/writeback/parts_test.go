@@ -93,14 +93,8 @@ func TestPlanMovesLittle(t *testing.T) {
 	} {
 		parts := l.planParts(c.size, c.keep)
 		checkParts(t, l, c.size, parts)
-		sent := int64(0)
-		for _, p := range parts {
-			if !p.copied {
-				sent += p.n
-			}
-		}
-		if sent > c.most {
-			t.Errorf("%s: %d bytes are sent, want at most %d", c.name, sent, c.most)
+		if n := sent(parts); n > c.most {
+			t.Errorf("%s: %d bytes are sent, want at most %d", c.name, n, c.most)
 		}
 	}
 }

@@ -53,10 +53,11 @@ func (f *File) choose(ctx context.Context, r *run) (Version, error) {
 	if r.snap.base == nil {
 		return f.uploadWhole(ctx, r, t)
 	}
-	if size <= 2*f.m.limits.part { // a copy would save less than its requests cost
-		return f.put(ctx, r, t)
+	parts := f.m.limits.planParts(size, r.snap.kept())
+	if saved := size - sent(parts); size <= 2*f.m.limits.part && saved <= f.m.limits.part {
+		return f.put(ctx, r, t) // one request; an upload takes three round trips
 	}
-	v, err := f.multipart(ctx, r, t, f.m.limits.planParts(size, r.snap.kept()))
+	v, err := f.multipart(ctx, r, t, parts)
 	return v, f.lostBase(ctx, r, err)
 }
 
