@@ -148,33 +148,30 @@ func (d *Disk) evictOne(v diskVictim) {
 		return
 	}
 	defer index.Close()
-	if v.extent < 0 {
-		if at, err := index.Stat(); err == nil && at.ModTime().UnixNano() == v.used {
-			d.discard(v.name)
-		}
-		return
+	if v.extent >= 0 {
+		d.evictExtent(v, data, index)
+	} else if at, err := index.Stat(); err == nil && at.ModTime().UnixNano() == v.used {
+		d.discard(v.name)
 	}
+}
+
+// evictExtent cuts an extent out of the data.
+func (d *Disk) evictExtent(v diskVictim, data, index *os.File) {
 	b, ok := readExtent(index, v.extent)
-	if !ok || lastUse(b) != v.used {
-		return
-	}
 	info, err := data.Stat()
-	if err != nil {
+	if !ok || err != nil || lastUse(b) != v.used {
 		return
 	}
-	bytes := extentBytes(b, v.extent, info.Size())
 	// Records first: what they do not name is not read.
 	if _, err := index.WriteAt(make([]byte, extentRecord), extentAt(v.extent)); err != nil {
 		return
 	}
+	d.usage.bytes.Add(-extentBytes(b, v.extent, info.Size()))
 	at := v.extent * extentSize
 	err = unix.Fallocate(int(data.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(extentSize, info.Size()-at))
 	if err != nil { // not every filesystem can
-		d.usage.bytes.Add(-bytes)
 		d.discard(v.name)
-		return
 	}
-	d.usage.bytes.Add(-bytes)
 }
 
 // discard removes a version and takes its bytes off the count.

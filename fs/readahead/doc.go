@@ -33,7 +33,8 @@
 // reader keeps a small window and a fast one fills the link. The bandwidth and
 // the time to the first byte are measured on all GETs (link). The window is
 // bounded by Options.Window, by a multiple of what the stream has covered so far,
-// and by the stream's share of the memory. Under memory pressure TryGet fails and
+// by what all connections together bring in a second, and by the stream's share
+// of the memory. Under memory pressure TryGet fails and
 // fetching ahead pauses until the next read. A read that finds no memory at all
 // takes it beyond the budget, a few at a time (emergencies), so that readers
 // progress whatever writers hold (I8).

@@ -20,6 +20,7 @@ import (
 type fakeStore struct {
 	latency time.Duration
 	rate    float64                            // bytes per second of one body; 0: at once
+	shared  float64                            // bytes per second of all bodies together; 0: no limit
 	fault   func(n int, in *s3.GetInput) fault // for the n-th GET, from 1
 
 	ignoreMatch bool // conditions are not known
@@ -31,7 +32,8 @@ type fakeStore struct {
 	sent      int64
 	inflight  int
 	maxFlight int
-	cutShort  int // bodies closed before their end
+	cutShort  int       // bodies closed before their end
+	free      time.Time // when the shared link is free again
 }
 
 // fakeObject's bytes follow from its seed.
@@ -233,7 +235,7 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if err := b.ctx.Err(); err != nil {
+	if err := sleep(b.ctx, b.s.turn(len(p))); err != nil {
 		return 0, err
 	}
 	content(b.o.seed, b.off, p)
@@ -242,6 +244,20 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 	b.s.sent += int64(len(p))
 	b.s.mu.Unlock()
 	return len(p), nil
+}
+
+// turn returns how long n bytes have to wait for the shared link.
+func (s *fakeStore) turn(n int) time.Duration {
+	if s.shared == 0 {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); s.free.Before(now) {
+		s.free = now
+	}
+	s.free = s.free.Add(time.Duration(float64(n) / s.shared * float64(time.Second)))
+	return time.Until(s.free)
 }
 
 func (b *fakeBody) Close() error {
@@ -317,6 +333,9 @@ func (r *rig) end(t testing.TB) {
 	}
 	r.store.mu.Lock()
 	defer r.store.mu.Unlock()
+	if n := len(r.emergency); n != 0 {
+		t.Errorf("%d emergencies have no end", n)
+	}
 	if r.store.inflight != 0 {
 		t.Errorf("%d bodies were not closed", r.store.inflight)
 	}

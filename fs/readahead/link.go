@@ -1,12 +1,16 @@
 package readahead
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // link is what the fetches have measured of the way to S3. It is guarded by
 // Manager.mu.
 type link struct {
 	ttfb time.Duration // from the request to the response's headers
 	rate float64       // bytes per second of one body
+	all  float64       // bytes per second of all bodies together
 }
 
 const (
@@ -18,6 +22,10 @@ const (
 	// bdpLimit bounds what one odd measurement can do to the windows: it is a
 	// connection of 400 MB/s at 20 ms.
 	bdpLimit = 8 << 20
+	// horizon is how long what is fetched ahead may take to arrive: more would
+	// not make a slow link faster, but everybody else's reads, and the next
+	// byte of this one, would queue behind it.
+	horizon = time.Second
 	// leastPatience is how long any fetch may stand still before it is tried
 	// on another connection: far over what a healthy server needs (S3 tells to
 	// retry a slow small GET after 2 s), far under the time-out of TCP.
@@ -26,8 +34,8 @@ const (
 	patienceFactor = 20
 )
 
-// observe takes in one finished GET.
-func (l *link) observe(ttfb time.Duration, bytes int64, body time.Duration) {
+// observe takes in one finished GET, beside which others ran: running in all.
+func (l *link) observe(ttfb time.Duration, bytes int64, body time.Duration, running int) {
 	if l.ttfb == 0 {
 		l.ttfb = ttfb
 	}
@@ -36,10 +44,21 @@ func (l *link) observe(ttfb time.Duration, bytes int64, body time.Duration) {
 		return
 	}
 	rate := float64(bytes) / body.Seconds()
+	all := rate * float64(running)
 	if l.rate == 0 {
-		l.rate = rate
+		l.rate, l.all = rate, all
 	}
 	l.rate += smooth * (rate - l.rate)
+	l.all += smooth * (all - l.all)
+}
+
+// reach returns how many bytes arrive within the horizon; as many as one likes
+// while nothing is known.
+func (l *link) reach() int64 {
+	if l.all == 0 {
+		return math.MaxInt64
+	}
+	return int64(l.all * horizon.Seconds())
 }
 
 // bdp returns the bytes that one connection could have carried while it waited

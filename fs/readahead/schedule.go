@@ -138,11 +138,11 @@ func (m *Manager) finish(s *stream, f *fetch) {
 }
 
 // window returns how many bytes s may have fetched ahead of its reader: what
-// keeps its lanes busy, within its share of the memory and what it has shown so
-// far. m.mu is held.
+// keeps its lanes busy, within its share of the memory, what it has shown so far
+// and what the link can bring. m.mu is held.
 func (m *Manager) window(s *stream) int64 {
 	share := m.blocks.AheadLimit() / int64(max(m.planned, 1))
 	want := int64(s.lanes) * (s.fetch + m.link.bdp())
 	trust := max(trustFactor*s.span, firstTrust)
-	return min(want, trust, share, m.o.Window)
+	return min(want, trust, share, max(m.link.reach(), firstTrust), m.o.Window)
 }

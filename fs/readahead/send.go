@@ -49,7 +49,7 @@ func (m *Manager) measure(ttfb time.Duration, n int64, body time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stats.Fetched += n
-	m.link.observe(ttfb, n, body)
+	m.link.observe(ttfb, n, body, m.running)
 }
 
 // patience returns how long a GET may stand still.

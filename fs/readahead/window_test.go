@@ -134,6 +134,36 @@ func TestSteadyReader(t *testing.T) {
 	})
 }
 
+// TestSlowLink: on a link that is slow however many connections use it, a reader
+// fills it and does not queue behind its own window.
+func TestSlowLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFakeStore()
+		store.latency, store.shared = 20*time.Millisecond, 10e6
+		v := store.put("k", 128*mib, 1)
+		r := newRig(t, store, 256*mib)
+		rd := r.OpenVersion(v)
+		start := time.Now()
+		var longest time.Duration
+		for off := int64(0); off < v.Size; off += 256 << 10 {
+			before := time.Now()
+			check(t, rd, 1, off, 256<<10)
+			longest = max(longest, time.Since(before))
+		}
+		rate := float64(v.Size) / time.Since(start).Seconds()
+		rd.Close()
+		r.Close()
+		t.Logf("%.1f MB/s, longest wait %v, %d GETs", rate/1e6, longest, len(store.gets))
+		if rate < 0.95*store.shared {
+			t.Errorf("%.1f MB/s on a link of %.1f", rate/1e6, store.shared/1e6)
+		}
+		if longest > 2*time.Second {
+			t.Errorf("a read of 256 KiB took %v", longest)
+		}
+		r.end(t)
+	})
+}
+
 // TestSeekEndsWhatIsNotWanted: after a seek the window of the old place ends,
 // and few connections are cut for it.
 func TestSeekEndsWhatIsNotWanted(t *testing.T) {
