@@ -88,6 +88,9 @@ func (f *filesystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.
 		return f.status("readdir", err)
 	}
 	for first := true; ; first = false {
+		if !first && h.next == nil && !h.lister.Ready() {
+			return fuse.OK // what is here now need not wait for the next page
+		}
 		d, err := h.peek(ctx)
 		if err != nil && first {
 			return f.status("readdir", err)
