@@ -21,6 +21,8 @@ var (
 	ErrReserved = errors.New("reserved name")
 	// ErrStale: the object is no longer the version that this mount saw (ESTALE).
 	ErrStale = errors.New("stale version")
+	// ErrClosed: the namespace was closed (EIO).
+	ErrClosed = errors.New("namespace is closed")
 	// ErrInvalid: the request makes no sense, as moving a directory into itself (EINVAL).
 	ErrInvalid = errors.New("invalid argument")
 )

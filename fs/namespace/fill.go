@@ -62,7 +62,8 @@ type flight struct {
 // listing is what a LIST brought.
 type listing struct {
 	token string  // continues it; "" at the end
-	pages []*page // as they were when they came, also if there is no room for them in the cache
+	to    string  // the row up to which a delimited LIST told
+	pages []*page // also those for which there is no room in the cache; guarded by Namespace.mu
 }
 
 // fetch performs one LIST and puts what it tells into the cache. Callers that
@@ -74,15 +75,13 @@ func (n *Namespace) fetch(ctx context.Context, s stretch) (listing, error) {
 	if fl == nil {
 		fl = &flight{done: make(chan struct{})}
 		n.flights[s] = fl
-		n.background.Add(1)
-		go func() {
-			defer n.background.Done()
+		n.goLocked(func() {
 			fl.got, fl.err = n.list(n.life, s)
 			n.mu.Lock()
 			delete(n.flights, s)
 			n.mu.Unlock()
 			close(fl.done)
-		}()
+		})
 	}
 	n.mu.Unlock()
 	select {
@@ -90,6 +89,8 @@ func (n *Namespace) fetch(ctx context.Context, s stretch) (listing, error) {
 		return fl.got, fl.err
 	case <-ctx.Done():
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, context.Cause(ctx))
+	case <-n.life.Done():
+		return listing{}, fmt.Errorf("list %q: %w", s.dir, ErrClosed)
 	}
 }
 
@@ -109,6 +110,7 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 		return listing{}, nil
 	}
 	b := builder{n: n, when: when, from: s.from, token: got.NextToken}
+	res := listing{token: got.NextToken}
 	n.endFill(f, func() {
 		if s.delimited {
 			b.delimited(s.dir, s.stem, got)
@@ -116,10 +118,12 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 			b.flat(s.dir, got)
 		}
 		for _, p := range b.done {
+			res.to = p.to
 			n.addPage(p)
 		}
+		res.pages = b.done
 	})
-	return listing{token: got.NextToken, pages: b.done}, nil
+	return res, nil
 }
 
 // ls asks S3 until a page has rows or is the last: some servers answer with

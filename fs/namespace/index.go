@@ -76,7 +76,8 @@ func (n *Namespace) prefetchCatalogue() {
 // of the root that does not show the reserved directory makes it empty. n.mu is held.
 func (n *Namespace) catalogueFresh() bool {
 	now := n.now()
-	if !n.catalogue.when.IsZero() && now.Sub(n.catalogue.when) < n.o.TTL {
+	trust := max(n.o.TTL, minTrust)
+	if !n.catalogue.when.IsZero() && now.Sub(n.catalogue.when) < trust {
 		return true
 	}
 	p := n.pageOf(n.o.Prefix, reservedDir)
@@ -86,7 +87,7 @@ func (n *Namespace) catalogueFresh() bool {
 	if _, found := p.search(reservedDir); !found {
 		n.setCatalogue(p.when, &s3.LsPage{})
 	}
-	return !n.catalogue.when.IsZero() && now.Sub(n.catalogue.when) < n.o.TTL
+	return !n.catalogue.when.IsZero() && now.Sub(n.catalogue.when) < trust
 }
 
 // loadCatalogue makes sure that the catalogue is not too old.
@@ -162,9 +163,7 @@ func (n *Namespace) loadIndex(ctx context.Context, dir string) (*attrIndex, erro
 	if w == nil {
 		w = &indexLoad{done: make(chan struct{})}
 		n.loading[dir] = w
-		n.background.Add(1)
-		go func() {
-			defer n.background.Done()
+		n.goLocked(func() {
 			w.index, w.err = n.readIndex(n.life, dir)
 			n.mu.Lock()
 			delete(n.loading, dir)
@@ -173,7 +172,7 @@ func (n *Namespace) loadIndex(ctx context.Context, dir string) (*attrIndex, erro
 			}
 			n.mu.Unlock()
 			close(w.done)
-		}()
+		})
 	}
 	n.mu.Unlock()
 	select {
@@ -181,6 +180,8 @@ func (n *Namespace) loadIndex(ctx context.Context, dir string) (*attrIndex, erro
 		return w.index, w.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("read attribute index: %w", context.Cause(ctx))
+	case <-n.life.Done():
+		return nil, fmt.Errorf("read attribute index: %w", ErrClosed)
 	}
 }
 

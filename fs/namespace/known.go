@@ -368,6 +368,10 @@ func (n *Namespace) split(key string) (dir, rel string) {
 	return key[:min(i, len(key))], key[min(i, len(key)):]
 }
 
+// minTrust is the shortest time that anything is believed, unless Options.TTL
+// is shorter still: within it the parts of one operation of a program agree.
+const minTrust = time.Second
+
 // ttlOf tells how long a version is believed: as NFS does, a tenth of its age,
 // but at least a second and at most Options.TTL. What this mount wrote itself
 // is believed the longest.
@@ -376,7 +380,7 @@ func (n *Namespace) ttlOf(lastModified time.Time, own bool) time.Duration {
 		return n.o.TTL
 	}
 	age := time.Since(lastModified)
-	return min(max(age/10, time.Second), n.o.TTL)
+	return min(max(age/10, minTrust), n.o.TTL)
 }
 
 func (n *Namespace) now() time.Time { return time.Now() }

@@ -223,6 +223,8 @@ func (l *Lister) ahead(p *page) {
 		}
 	}
 	switch {
+	case l.streak >= spreadAfter && n.freshPages(p, l.since, spreadMargin) == spreadMargin:
+		// An earlier spread has been here: go on when its end is near.
 	case l.streak >= spreadAfter:
 		done := make(chan struct{})
 		l.spread = done
@@ -239,6 +241,22 @@ func (l *Lister) ahead(p *page) {
 			_, _ = n.fetch(n.life, s) // an error comes again when the reader comes there
 		})
 	}
+}
+
+// freshPages counts, up to limit, the pages behind p that need no request.
+// n.mu is held.
+func (n *Namespace) freshPages(p *page, since time.Time, limit int) int {
+	count := 0
+	for count < limit && !p.end {
+		if p = n.freshAfter(p.dir, p.to, since); p == nil {
+			return count
+		}
+		count++
+	}
+	if p.end {
+		return limit
+	}
+	return count
 }
 
 // line is a row as the lister takes it out of a page.

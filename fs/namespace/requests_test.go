@@ -2,6 +2,7 @@ package namespace
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,4 +150,22 @@ func TestAdaptiveTrust(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNoTrust uses a TTL so short that nothing is believed.
+func TestNoTrust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, "d/a", "d/s/b")
+		f.setDelay(time.Millisecond) // else no time passes at all
+		n := newTest(t, f, func(o *Options) { o.TTL = 1 })
+		for i := range 3 {
+			name := strings.Repeat("n", i+1)
+			f.set("d/"+name, "x", nil, time.Now())
+			if e := at(t, n, "d/"+name); e.Size != 1 || n.TTL(e) > 1 {
+				t.Errorf("%q is %+v, believed for %v", name, e, n.TTL(e))
+			}
+			equal(t, "names", len(ls(t, n, "d")), 3+i)
+			equal(t, "names below", ls(t, n, "d/s"), []string{"b"})
+		}
+	})
 }

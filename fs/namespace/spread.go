@@ -12,6 +12,9 @@ const (
 	// other before the rest of the directory is listed in parallel: smaller
 	// directories cost exactly one request per page.
 	spreadAfter = 8
+	// spreadMargin is how many pages ahead of the reader must be missing before
+	// the directory is spread again.
+	spreadMargin = 4
 	// partAfter is how many pages of a part show that it is itself worth to be
 	// parted: more than the ten that one digit makes of a part.
 	partAfter = 12
@@ -100,11 +103,13 @@ func (s *spreader) list(ctx context.Context, from, end string) error {
 		if err != nil || got.token == "" || len(got.pages) == 0 {
 			return err
 		}
-		p := got.pages[len(got.pages)-1]
-		if from = p.to; end != "" && from >= end {
+		if from = got.to; end != "" && from >= end {
 			return nil
 		}
 		if pages == partAfter {
+			s.n.mu.Lock()
+			p := got.pages[0].snapshot()
+			s.n.mu.Unlock()
 			end = s.part(ctx, p, end)
 		}
 	}

@@ -67,6 +67,9 @@ func before(key string) string {
 // directory of the walk, and reports true. The directories that follow are
 // then answered from the cache.
 func (n *Namespace) walk(ctx context.Context, dir, next string) (listing, bool, error) {
+	if n.o.TTL < minTrust {
+		return listing{}, false, nil // nothing is kept for the directories that follow
+	}
 	n.mu.Lock()
 	top := n.climb(dir, func(h hint) time.Time { return h.listed })
 	for d := dir; d != top; { // the walk goes on
@@ -111,6 +114,9 @@ func (n *Namespace) noteListed(dir string) {
 // directory, or on the way down to it, needed requests of their own. It
 // reports whether the name is known now.
 func (n *Namespace) lookupByListing(ctx context.Context, nm name) (bool, error) {
+	if n.o.TTL < minTrust {
+		return false, nil
+	}
 	n.mu.Lock()
 	top := n.climb(nm.dir, func(h hint) time.Time { return h.missed })
 	h, list := n.countMiss(nm.dir, top != nm.dir)
