@@ -16,7 +16,7 @@ import (
 // the attributes that ride on them.
 func (f *filesystem) commit(ctx context.Context, n *inode) error {
 	n.mu.Lock()
-	idle := n.file == nil || n.unlinked || (!n.file.Dirty() && n.file.Err() == nil)
+	idle := n.file == nil || n.unlinked || (n.isCurrent() && n.file.Err() == nil)
 	n.mu.Unlock()
 	if idle {
 		return nil
@@ -40,7 +40,6 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 		return err
 	}
 	file.SetObject(object)
-	dirty := file.Dirty()
 	v, err := file.Commit(ctx)
 	if errors.Is(err, writeback.ErrConflict) {
 		n.mu.Lock()
@@ -48,11 +47,24 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 		n.mu.Unlock()
 		f.ns.Invalidate(key) // what was known of the key is wrong
 	}
-	if err != nil || !dirty {
+	if err != nil {
 		return err
 	}
-	f.committed(n, v)
+	n.mu.Lock()
+	known := n.saved && v.ETag == n.entry.ETag && v.Size == n.entry.Size
+	n.mu.Unlock()
+	if !known {
+		f.committed(n, v)
+	}
 	return nil
+}
+
+// isCurrent: S3 holds the content, and the entry tells so. Under pressure
+// writeback commits by itself, so the one does not follow from the other.
+// n.mu is held.
+func (n *inode) isCurrent() bool {
+	v := n.file.Version()
+	return !n.file.Dirty() && v != nil && n.saved && v.ETag == n.entry.ETag
 }
 
 // committed takes over a version that this mount has just written.

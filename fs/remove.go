@@ -36,6 +36,8 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	}
 	defer n.commit.give()
 	detached := f.detach(ctx, n)
+	// Before the DELETE: a PUT under way must not come after it.
+	detached = n.discard() || detached
 	if n.isSaved() {
 		err = f.ns.Unlink(ctx, dir.snapshot(), name, n.snapshot())
 	}
@@ -48,6 +50,18 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	}
 	f.gone(n)
 	return fuse.OK
+}
+
+// discard ends all writing of the unsaved state to S3 and tells whether there was any.
+func (n *inode) discard() bool {
+	n.mu.Lock()
+	file := n.file
+	n.mu.Unlock()
+	if file == nil {
+		return false
+	}
+	file.Discard()
+	return true
 }
 
 func (n *inode) isSaved() bool {

@@ -209,6 +209,7 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 			}
 		} else {
 			f.detach(ctx, m.target)
+			m.target.discard() // a PUT under way must not come after the copy
 		}
 		if m.target.isSaved() {
 			e := m.target.snapshot()
