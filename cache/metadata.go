@@ -22,12 +22,14 @@ const maxMetadataItems = 1 << 40
 type Metadata[V any] struct {
 	cost    func(key string, v V) int64
 	onEvict func(key string, v V)
+	charge  func(delta int64)
 	base    time.Time
 
-	mu    sync.Mutex
-	limit int64
-	bytes int64
-	lru   *simplelru.LRU[string, item[V]]
+	mu      sync.Mutex
+	limit   int64
+	bytes   int64
+	charged int64 // of bytes, what charge has heard of
+	lru     *simplelru.LRU[string, item[V]]
 }
 
 type item[V any] struct {
@@ -58,6 +60,23 @@ func NewMetadata[V any](limitBytes int64, cost func(key string, v V) int64) *Met
 // room; not of those that Delete, Purge or a Put on the same key remove. It
 // runs under the lock of the cache and must not call it.
 func (m *Metadata[V]) OnEvict(f func(key string, v V)) { m.onEvict = f }
+
+// OnCharge sets a function that hears how many bytes more, or fewer, the cache
+// holds, so that they can count against a budget that others share. It is
+// called for every chargeStep bytes, under the lock of the cache.
+func (m *Metadata[V]) OnCharge(f func(delta int64)) { m.charge = f }
+
+// chargeStep: so little is lost in a budget of megabytes, and so rarely is its
+// lock taken.
+const chargeStep = 64 << 10
+
+// settle tells charge of a change that is large enough. m.mu is held.
+func (m *Metadata[V]) settle() {
+	if d := m.bytes - m.charged; m.charge != nil && (d >= chargeStep || d <= -chargeStep) {
+		m.charged = m.bytes
+		m.charge(d)
+	}
+}
 
 // Get returns what is held of key and makes it the most recently used.
 func (m *Metadata[V]) Get(key string) (Known[V], bool) {
@@ -119,6 +138,7 @@ func (m *Metadata[V]) put(key string, it item[V]) {
 	m.lru.Remove(key)
 	m.bytes += m.size(key, it)
 	m.lru.Add(key, it)
+	defer m.settle()
 	for m.bytes > m.limit {
 		k, old, ok := m.lru.RemoveOldest()
 		if !ok {
@@ -131,7 +151,10 @@ func (m *Metadata[V]) put(key string, it item[V]) {
 }
 
 // removed keeps the sum of bytes; simplelru calls it for each item that leaves.
-func (m *Metadata[V]) removed(key string, it item[V]) { m.bytes -= m.size(key, it) }
+func (m *Metadata[V]) removed(key string, it item[V]) {
+	m.bytes -= m.size(key, it)
+	m.settle()
+}
 
 func (m *Metadata[V]) size(key string, it item[V]) int64 {
 	n := int64(metadataOverhead + len(key))

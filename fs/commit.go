@@ -59,6 +59,22 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	return nil
 }
 
+// persist returns when the bytes that were written to n so far are on the
+// local disk, from where they go to S3. The release of the last handle waits
+// for that, and until then the inode shows them.
+func (f *filesystem) persist(ctx context.Context, n *inode) error {
+	n.mu.Lock()
+	file := n.file
+	if file == nil || n.unlinked {
+		n.mu.Unlock()
+		return nil
+	}
+	object := f.objectOptions(n)
+	n.mu.Unlock()
+	file.SetObject(object)
+	return file.Persist(ctx)
+}
+
 // isCurrent: S3 holds the content, and the entry tells so. Under pressure
 // writeback commits by itself, so the one does not follow from the other.
 // n.mu is held.

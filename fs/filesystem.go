@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -34,6 +35,7 @@ type filesystem struct {
 	log    *slog.Logger
 	store  store
 	ns     *namespace.Namespace
+	blocks *cache.Blocks
 	reads  *readahead.Manager
 	writes *writeback.Manager
 
@@ -45,35 +47,57 @@ type filesystem struct {
 
 func newFilesystem(s store, o Options) (*filesystem, error) {
 	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles()}
-	pool := cache.NewPool(cache.NewBudget(o.MemoryLimit))
-	f.reads = readahead.New(s, cache.NewBlocks(pool), readahead.Options{
+	budget := cache.NewBudget(o.MemoryLimit)
+	pool := cache.NewPool(budget)
+	var err error
+	if f.blocks, err = o.newBlocks(pool); err != nil {
+		return nil, err
+	}
+	f.reads = readahead.New(s, f.blocks, readahead.Options{
 		Bucket: o.Bucket, Connections: o.Connections, Logger: o.Logger,
 	}.Defaults())
 
-	var err error
-	if f.ns, err = namespace.New(s, o.namespaceOptions()); err != nil {
-		return nil, fmt.Errorf("start namespace: %w", err)
+	if f.ns, err = namespace.New(s, o.namespaceOptions(budget)); err != nil {
+		return nil, errors.Join(fmt.Errorf("start namespace: %w", err), f.blocks.Close())
 	}
 	if f.writes, err = writeback.New(s, pool, f.writebackOptions()); err != nil {
-		return nil, fmt.Errorf("start writeback: %w", err)
+		return nil, errors.Join(fmt.Errorf("start writeback: %w", err), f.blocks.Close())
 	}
 	f.inodes = newInodes(f.ns.Root())
 	f.attrs = newAttrQueue(f.inodes, o.Connections, f.flushAttrs)
 	return f, nil
 }
 
-func (o Options) namespaceOptions() namespace.Options {
+func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
 	n := namespace.Options{
 		Bucket: o.Bucket, Prefix: o.Prefix,
 		TTL:      max(o.MetadataTTL, time.Nanosecond), // 0 is not "unset" here: believe nothing
 		FilePerm: o.FileMode, DirPerm: o.DirMode, UID: o.UID, GID: o.GID,
-		Posix:      namespace.Posix(o.Posix),
-		StateDir:   filepath.Join(o.StateDir, "rename"),
-		DeleteSync: o.Delete == deleteSync,
-		Logger:     o.Logger,
+		Posix:       namespace.Posix(o.Posix),
+		StateDir:    o.stateOf("rename"),
+		DeleteSync:  o.Delete == deleteSync,
+		ReadOnly:    o.ReadOnly,
+		Connections: o.Connections,
+		// Names may take half of the memory, and what they take is not there for data.
+		MemoryLimit: o.MemoryLimit / 2,
+		Charge: func(delta int64) {
+			if delta > 0 {
+				budget.Force(delta)
+			} else {
+				budget.Release(-delta)
+			}
+		},
+		Logger: o.Logger,
 	}
 	n.Defaults()
 	return n
+}
+
+// stateOf is a directory for what concerns this mount's objects only.
+func (o Options) stateOf(kind string) string {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%s\x00%s", o.Endpoint, o.Bucket, o.Prefix)
+	return filepath.Join(o.StateDir, kind, fmt.Sprintf("%s-%016x", o.Bucket, h.Sum64()))
 }
 
 func (f *filesystem) writebackOptions() writeback.Options {
@@ -86,7 +110,10 @@ func (f *filesystem) writebackOptions() writeback.Options {
 		w.SpoolDir = filepath.Join(f.o.StateDir, "spool")
 	}
 	w.RecoveryDir = filepath.Join(f.o.StateDir, "recovery")
-	w.StateDir = filepath.Join(f.o.StateDir, "uploads")
+	w.StateDir = f.o.stateOf("uploads")
+	if f.o.Durability == durabilityJournal {
+		w.JournalDir = f.o.stateOf("journal")
+	}
 	w.OpenBase = f.writebackBase
 	w.Conflict = writeback.ConflictPolicy(f.o.Conflict)
 	w.Logger = f.o.Logger
@@ -96,6 +123,18 @@ func (f *filesystem) writebackOptions() writeback.Options {
 // writebackBase opens a version for writeback to read.
 func (f *filesystem) writebackBase(v writeback.Version) writeback.BaseReader {
 	return f.reads.OpenVersion(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size})
+}
+
+// replay writes to S3 what a mount that died had in its journal: before the
+// first request, so that nothing is built on older content.
+func (f *filesystem) replay(ctx context.Context) {
+	n, err := f.writes.Replay(ctx)
+	if err != nil {
+		f.log.Error("cannot write all of the journal of an earlier mount to S3; it is kept", slog.Any("error", err))
+	}
+	if n > 0 {
+		f.log.Info("wrote the journal of an earlier mount to S3", slog.Int("files", n))
+	}
 }
 
 // recover finishes what a mount that died left behind.
@@ -131,7 +170,7 @@ func (f *filesystem) close() error {
 	err := f.writes.Close()
 	f.ns.Close()
 	f.reads.Close()
-	return err
+	return errors.Join(err, f.blocks.Close())
 }
 
 // resolve returns the inode of a name, pinned: the caller unpins it.

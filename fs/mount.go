@@ -54,6 +54,9 @@ func Start(ctx context.Context, client *s3.Client, mountpoint string, o Options)
 	if err != nil {
 		return nil, err
 	}
+	if !o.ReadOnly {
+		f.replay(ctx)
+	}
 	server, err := fuse.NewServer(f, mountpoint, o.mountOptions())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mount %s: %w", mountpoint, err), f.close())

@@ -19,6 +19,12 @@ type Options struct {
 	// Bucket is the bucket's name, Prefix the keys below which it is mounted:
 	// "" or a string that ends in "/".
 	Bucket, Prefix string
+	// Endpoint names the server, for what is kept on the local disk: objects of
+	// two servers must not be taken for each other. "" is AWS.
+	Endpoint string
+	// Endpoint is the server's URL, "" for AWS: it tells apart what the disk
+	// cache holds of buckets with the same name.
+	Endpoint string
 	// Source is what /proc/mounts shows as the device, as the user wrote it.
 	Source string
 
@@ -36,6 +42,9 @@ type Options struct {
 	// someone else has replaced: "error", "overwrite" or "keep-both"
 	// (writeback.ConflictPolicy).
 	Conflict string
+	// Durability says what close(2) waits for: "s3" (P1), or "journal": the bytes
+	// are on the local disk, and on their way.
+	Durability string
 	// Delete is "gather" (unlinks wait a moment and share requests) or "sync".
 	Delete string
 
@@ -52,9 +61,10 @@ type Options struct {
 	// unfinished renames and uploads. SpoolDir holds dirty bytes beyond the
 	// memory limit; "" is a folder of StateDir.
 	StateDir, SpoolDir string
-	// CacheDir holds clean blocks on disk, at most CacheSize bytes; "" is none.
-	CacheDir  string
-	CacheSize int64
+	// CacheDir holds clean blocks on disk, at most CacheSize bytes, and at
+	// least CacheMinFree bytes of the disk are left free; "" is none.
+	CacheDir                string
+	CacheSize, CacheMinFree int64
 
 	// MountOptions are generic mount options such as "noexec" or "nodev".
 	MountOptions []string
@@ -63,6 +73,12 @@ type Options struct {
 	Debug  bool
 	Logger *slog.Logger
 }
+
+// The values of Options.Durability.
+const (
+	durabilityS3      = "s3"
+	durabilityJournal = "journal"
+)
 
 // The values of Options.Delete.
 const (
@@ -92,10 +108,12 @@ func DefaultOptions() Options {
 		UID: uint32(os.Getuid()), GID: uint32(os.Getgid()),
 		FileMode: 0o644, DirMode: 0o755,
 		Posix: string(namespace.PosixAuto), Conflict: string(writeback.ConflictError), Delete: deleteGather,
+		Durability:  durabilityS3,
 		MetadataTTL: defaultTTL,
 		MemoryLimit: defaultMemory,
 		Connections: defaultConnections,
 		PartSize:    defaultPartSize,
+		CacheSize:   defaultCacheSize, CacheMinFree: defaultCacheMinFree,
 		Logger:      slog.Default(),
 	}
 }
@@ -116,6 +134,8 @@ func (o Options) Validate() error {
 	case !slices.Contains([]writeback.ConflictPolicy{writeback.ConflictError, writeback.ConflictOverwrite, writeback.ConflictKeepBoth},
 		writeback.ConflictPolicy(o.Conflict)):
 		return fmt.Errorf("--conflict %q: must be error, overwrite or keep-both", o.Conflict)
+	case o.Durability != durabilityS3 && o.Durability != durabilityJournal:
+		return fmt.Errorf("--durability %q: must be s3 or journal", o.Durability)
 	case o.Delete != deleteGather && o.Delete != deleteSync:
 		return fmt.Errorf("--delete %q: must be gather or sync", o.Delete)
 	case o.MetadataTTL < 0:
@@ -129,5 +149,5 @@ func (o Options) Validate() error {
 	case o.Logger == nil:
 		return errors.New("logger: must not be nil")
 	}
-	return nil
+	return o.validateCache()
 }

@@ -177,6 +177,9 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 	f.ns.DropPending(old)
 	f.replaceTarget(m)
 	f.ns.AddPending(key, n.snapshot)
+	if f.o.Durability == durabilityJournal {
+		return true, f.persist(ctx, n) // the journal knows it by the old name
+	}
 	return true, nil
 }
 

@@ -103,7 +103,7 @@ func (s *settings) check() error {
 	if s.anonymous && s.profile != "" {
 		return fail(exitUsage, "--no-sign-request and --profile contradict each other: leave one out")
 	}
-	for _, path := range []*string{&s.logFile, &s.fs.StateDir, &s.fs.SpoolDir} {
+	for _, path := range []*string{&s.logFile, &s.fs.StateDir, &s.fs.SpoolDir, &s.fs.CacheDir} {
 		if *path == "" {
 			continue
 		}

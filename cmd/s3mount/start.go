@@ -80,7 +80,7 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 		return nil, err
 	}
 	o := s.fs
-	o.Logger = log
+	o.Logger, o.Endpoint = log, s.s3.Endpoint
 	if !m.canMount { // fusermount3 would complain, and ignore them all the same
 		o.MountOptions = slices.DeleteFunc(slices.Clone(o.MountOptions), func(name string) bool { return name == "dev" || name == "suid" })
 	}

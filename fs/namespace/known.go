@@ -44,6 +44,8 @@ func (n *Namespace) initKnown() {
 	facts := n.o.MemoryLimit / 4
 	n.facts = cache.NewMetadata(facts, factCost)
 	n.pages = cache.NewMetadata(n.o.MemoryLimit-facts, pageCost)
+	n.facts.OnCharge(n.o.Charge)
+	n.pages.OnCharge(n.o.Charge)
 	n.pages.OnEvict(func(_ string, p *page) { n.unlinkPage(p) })
 	n.dirs = map[string]*dirNode{}
 	n.hints = cache.NewMetadata(hintsLimit, hintCost)
