@@ -22,9 +22,6 @@ type Options struct {
 	// Endpoint names the server, for what is kept on the local disk: objects of
 	// two servers must not be taken for each other. "" is AWS.
 	Endpoint string
-	// Endpoint is the server's URL, "" for AWS: it tells apart what the disk
-	// cache holds of buckets with the same name.
-	Endpoint string
 	// Source is what /proc/mounts shows as the device, as the user wrote it.
 	Source string
 
@@ -114,7 +111,7 @@ func DefaultOptions() Options {
 		Connections: defaultConnections,
 		PartSize:    defaultPartSize,
 		CacheSize:   defaultCacheSize, CacheMinFree: defaultCacheMinFree,
-		Logger:      slog.Default(),
+		Logger: slog.Default(),
 	}
 }
 

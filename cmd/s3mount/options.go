@@ -131,7 +131,7 @@ func limitOptions() []option {
 			usage: "what --cache leaves free on the disk",
 			value: func(s *settings) flag.Value { return sizeValue{&s.fs.CacheMinFree} }},
 		{name: "connections", group: groupLimits, arg: "N",
-			usage: "parallel data requests, for reading and writing each",
+			usage: "parallel data requests of reads and of writes each",
 			value: func(s *settings) flag.Value { return countValue{p: &s.fs.Connections, min: 1} }},
 		{name: "deadline", group: groupLimits, arg: "TIME",
 			usage: "how long a request that fails is tried again",
