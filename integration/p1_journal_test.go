@@ -1,0 +1,75 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// TestP1Journal: with --durability=journal close returns while S3 cannot be
+// reached, the mount shows the bytes, and after kill -9 the next mount brings
+// them to S3. fsync still means S3.
+func TestP1Journal(t *testing.T) {
+	t.Parallel()
+	journal := append([]string{"--durability", "journal"}, impatient...)
+	run(t, "killed", func(t *testing.T, w *harness.World) {
+		m, bucket, proxy := mountOf(t, w, journal...)
+		must(t, os.WriteFile(m.Path("old"), payload(0, 1000), 0o644))
+		proxy.Inject(harness.Fault{Match: writes, Drop: true})
+		files := map[string][]byte{}
+		for i := range 20 {
+			name := fmt.Sprintf("f%d", i)
+			files[name] = payload(i, 1+i*10_000)
+			must(t, os.WriteFile(m.Path(name), files[name], 0o644))
+		}
+		files["old"] = payload(99, 2000)
+		must(t, os.WriteFile(m.Path("old"), files["old"], 0o644))
+		for name, body := range files {
+			got, err := os.ReadFile(m.Path(name))
+			must(t, err)
+			if !bytes.Equal(got, body) {
+				t.Errorf("%s: the mount shows %d bytes, want %d", name, len(got), len(body))
+			}
+		}
+		wantNoObject(t, w, bucket, "f3")
+		wantObject(t, w, bucket, "old", payload(0, 1000))
+		m.Kill(t)
+		proxy.Heal()
+		m = m.Again(t)
+		for name, body := range files {
+			wantObject(t, w, bucket, name, body)
+			got, err := os.ReadFile(m.Path(name))
+			must(t, err)
+			if !bytes.Equal(got, body) {
+				t.Errorf("%s: the next mount shows %d bytes, want %d", name, len(got), len(body))
+			}
+		}
+	})
+	run(t, "fsync", func(t *testing.T, w *harness.World) {
+		m, bucket, proxy := mountOf(t, w, journal...)
+		f, err := os.Create(m.Path("f"))
+		must(t, err)
+		_, err = f.Write([]byte("x"))
+		must(t, err)
+		proxy.Inject(harness.Fault{Match: writes, Status: 403, Code: "AccessDenied"})
+		wantErrno(t, "fsync", f.Sync(), syscall.EACCES)
+		proxy.Heal()
+		must(t, f.Sync())
+		wantObject(t, w, bucket, "f", []byte("x"))
+		must(t, f.Close())
+	})
+	run(t, "unmount", func(t *testing.T, w *harness.World) {
+		m, bucket, _ := mountOf(t, w, journal...)
+		for i := range 10 {
+			must(t, os.WriteFile(m.Path(fmt.Sprint(i)), payload(i, 5000), 0o644))
+		}
+		m.Unmount(t)
+		for i := range 10 {
+			wantObject(t, w, bucket, fmt.Sprint(i), payload(i, 5000))
+		}
+	})
+}
