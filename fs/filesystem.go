@@ -43,10 +43,17 @@ type filesystem struct {
 	handles *handles
 	attrs   *attrQueue
 	server  *fuse.Server // set by Init, before the first request
+	kernel  backingFiles // reads the disk cache; nil where passThrough must not
+
+	// ending is over once the mount ends: what is in the journal then waits for
+	// the next mount.
+	ending context.Context
+	end    context.CancelFunc
 }
 
 func newFilesystem(s store, o Options) (*filesystem, error) {
 	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles()}
+	f.ending, f.end = context.WithCancel(context.Background())
 	budget := cache.NewBudget(o.MemoryLimit)
 	pool := cache.NewPool(budget)
 	var err error
@@ -161,7 +168,24 @@ func (f *filesystem) drain(ctx context.Context) error {
 			return errors.Join(f.commit(ctx, n), f.flushAttrs(ctx, n))
 		})
 	}
-	return errors.Join(g.Wait(), f.writes.Drain(ctx), f.ns.Drain(ctx))
+	err := g.Wait()
+	if err != nil && f.o.Durability == durabilityJournal {
+		// The journal keeps it for the next mount: no need to wait for S3.
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, time.Second)
+		defer stop()
+	}
+	return errors.Join(err, f.writes.Drain(ctx), f.ns.Drain(ctx))
+}
+
+// untilEnding bounds the work of a journaled mount by its end.
+func (f *filesystem) untilEnding(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.o.Durability != durabilityJournal {
+		return ctx, func() {}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	unhook := context.AfterFunc(f.ending, stop)
+	return ctx, func() { unhook(); stop() }
 }
 
 // close ends the packages below, after drain.

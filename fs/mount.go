@@ -104,6 +104,7 @@ func (o Options) mountOptions() *fuse.MountOptions {
 // serve answers the kernel until the unmount, and then drains.
 func (m *Mount) serve() {
 	m.server.Serve()
+	m.f.end()
 	ctx, stop := context.WithTimeout(context.Background(), drainTime)
 	defer stop()
 	m.err = errors.Join(m.f.drain(ctx), m.f.close())
@@ -140,6 +141,7 @@ func (m *Mount) Invalidate() { m.f.invalidateAll() }
 // detached, and goes on serving them until they close or ctx is over.
 func (m *Mount) Unmount(ctx context.Context) error {
 	drained := m.Drain(ctx)
+	m.f.end()
 	if err := m.unmount(); err != nil {
 		return errors.Join(drained, fmt.Errorf("unmount %s: %w", m.mountpoint, err))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -32,7 +33,11 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 		f.inodes.unpin(n)
 		return f.status("open", err)
 	}
-	f.opened(h, in.Flags, out)
+	if err := f.passThrough(h, in.Flags, out); err != nil {
+		f.closeReader(h)
+		f.inodes.unpin(n)
+		return f.status("open", err)
+	}
 	return fuse.OK
 }
 
@@ -118,9 +123,14 @@ func (f *filesystem) vanished(n *inode, err error) error {
 // and no slower with small ones. All other handles of the file then do the
 // same until the last close, so that no page can be stale.
 func (f *filesystem) opened(h *handle, flags uint32, out *fuse.OpenOut) {
+	h.node.mu.Lock()
+	defer h.node.mu.Unlock()
+	f.openedLocked(h, flags, out)
+}
+
+// openedLocked is opened for callers that hold the inode's mu.
+func (f *filesystem) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
 	n := h.node
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.opens == 0 {
 		n.direct = flags&syscall.O_ACCMODE == syscall.O_WRONLY
 	}
@@ -167,26 +177,56 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	ctx, stop := background()
 	defer stop()
 	n := h.node
-	h.mu.Lock()
-	if h.reader != nil {
-		h.reader.Close()
-		h.reader = nil
-	}
-	h.mu.Unlock()
+	f.closeReader(h)
 
 	n.mu.Lock()
 	n.opens--
 	if h.writable {
 		n.writers--
 	}
+	var idle *backing
+	if n.opens == 0 {
+		idle, n.backing = n.backing, nil
+	}
 	n.mu.Unlock()
+	f.unregister(idle)
 	if h.writable {
-		if err := f.commit(ctx, n); err != nil {
-			f.log.Error("cannot save a file that no program has open any more", slog.String("key", n.snapshot().Key), slog.Any("error", err))
-		}
+		f.saveReleased(ctx, n)
 	}
 	f.settle(ctx, n)
 	f.inodes.unpin(n)
+}
+
+// saveReleased saves what nobody waits for any more. What is in the journal is
+// tried again until S3 has it or the mount ends, and the inode shows it.
+func (f *filesystem) saveReleased(ctx context.Context, n *inode) {
+	const longest = time.Minute // between two tries: S3 is asked rarely enough, and found soon
+	for wait := time.Second; ; wait = min(2*wait, longest) {
+		err := f.commit(ctx, n)
+		if err == nil {
+			return
+		}
+		log := f.log.With(slog.String("key", n.snapshot().Key), slog.Any("error", err))
+		if f.o.Durability != durabilityJournal || !errors.Is(err, s3.ErrTransient) {
+			log.Error("cannot save a file that no program has open any more")
+			return
+		}
+		log.Warn("cannot save a file yet; it is in the journal")
+		select {
+		case <-time.After(wait):
+		case <-f.ending.Done():
+			return
+		}
+	}
+}
+
+func (f *filesystem) closeReader(h *handle) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reader != nil {
+		h.reader.Close()
+		h.reader = nil
+	}
 }
 
 // settle lets the unsaved state of an inode go once nobody can add to it.
@@ -223,7 +263,9 @@ func (f *filesystem) settle(ctx context.Context, n *inode) {
 // closeFile ends a writeback.File. If its bytes could not be saved they are in
 // the recovery directory, and the inode shows again what S3 holds.
 func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.File) {
+	ctx, stop := f.untilEnding(ctx)
 	err := file.Close(ctx)
+	stop()
 	n.mu.Lock()
 	n.epoch++
 	e, unlinked := n.entry, n.unlinked

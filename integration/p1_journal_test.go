@@ -18,7 +18,12 @@ func TestP1Journal(t *testing.T) {
 	journal := append([]string{"--durability", "journal"}, impatient...)
 	run(t, "killed", func(t *testing.T, w *harness.World) {
 		m, bucket, proxy := mountOf(t, w, journal...)
-		must(t, os.WriteFile(m.Path("old"), payload(0, 1000), 0o644))
+		old, err := os.Create(m.Path("old"))
+		must(t, err)
+		_, err = old.Write(payload(0, 1000))
+		must(t, err)
+		must(t, old.Sync())
+		must(t, old.Close())
 		proxy.Inject(harness.Fault{Match: writes, Drop: true})
 		files := map[string][]byte{}
 		for i := range 20 {
