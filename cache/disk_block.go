@@ -168,8 +168,8 @@ func (d *Disk) Write(key, etag string, size, index int64, p []byte) {
 }
 
 // File returns a file of its own with the object's bytes, if all of them are
-// there and right: for FUSE passthrough. They stay until it is closed. It has to
-// be read only.
+// there and right: for FUSE passthrough. They stay until it is closed, and as long
+// as it is mapped. It has to be read only.
 func (d *Disk) File(key, etag string, size int64) *os.File {
 	f := d.acquire(key, etag, size, false)
 	if f == nil {
@@ -181,7 +181,11 @@ func (d *Disk) File(key, etag string, size int64) *os.File {
 		return nil
 	}
 	// From here on nothing is cut out of it.
-	if flock(out, unix.LOCK_SH|unix.LOCK_NB) == nil && sameFile(out, f.data) && d.whole(f) {
+	if flock(out, unix.LOCK_SH|unix.LOCK_NB) == nil && sameFile(out, f.data) && d.whole(f) &&
+		out.Chmod(0o600|fs.ModeSticky) == nil { // see handedOut
+		for e := range extents(f.size) {
+			f.touch(e)
+		}
 		d.release(f)
 		return out
 	}

@@ -148,11 +148,34 @@ func (d *Disk) evictOne(v diskVictim) {
 		return
 	}
 	defer index.Close()
-	if v.extent >= 0 {
+	if v.extent >= 0 && !handedOut(data) {
 		d.evictExtent(v, data, index)
-	} else if at, err := index.Stat(); err == nil && at.ModTime().UnixNano() == v.used {
+		return
+	}
+	if used, ok := v.lastUse(index); ok && used == v.used {
 		d.discard(v.name)
 	}
+}
+
+// lastUse returns when v was used last, by its index.
+func (v diskVictim) lastUse(index *os.File) (int64, bool) {
+	if v.extent >= 0 {
+		b, ok := readExtent(index, v.extent)
+		return lastUse(b), ok
+	}
+	at, err := index.Stat()
+	if err != nil {
+		return 0, false
+	}
+	return at.ModTime().UnixNano(), true
+}
+
+// handedOut tells whether a data file was given out by File. A mapping of it
+// outlives the file that was given out, and with that its lock: such a version
+// is removed as a whole, which mappings do not notice.
+func handedOut(data *os.File) bool {
+	info, err := data.Stat()
+	return err != nil || info.Mode()&fs.ModeSticky != 0
 }
 
 // evictExtent cuts an extent out of the data.

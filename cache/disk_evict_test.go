@@ -1,11 +1,15 @@
 package cache
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestDiskStaysInLimit(t *testing.T) {
@@ -111,6 +115,45 @@ func TestDiskLargeVersion(t *testing.T) {
 	t.Logf("%d of 600 blocks are there", there)
 	if there < 100 || there > limit/BlockSize {
 		t.Errorf("%d blocks are there", there)
+	}
+	counted(t, d)
+	closeDisk(t, d)
+}
+
+// TestDiskKeepsMappings: a file that was handed out is closed, but still mapped,
+// while its version has to make room.
+func TestDiskKeepsMappings(t *testing.T) {
+	const size = largeVersion
+	d := openTestDisk(t, t.TempDir(), size+extentSize)
+	for i := range int64(size / BlockSize) {
+		d.Write("k", "e", size, i, blockOf(1, size, i))
+	}
+	f := d.File("k", "e", size)
+	if f == nil {
+		t.Fatal("no file of a version that is all there")
+	}
+	// The kernel opens the file once more, without the lock.
+	again, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mapped, err := unix.Mmap(int(again.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err := errors.Join(err, again.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(3 * extentBlocks) {
+		d.Write(fmt.Sprint(i), "e", BlockSize, 0, blockOf(2, BlockSize, 0))
+	}
+	if _, run := d.Run("k", "e", size, 0, size/BlockSize); run == size/BlockSize && d.File("k", "e", size) != nil {
+		t.Fatal("nothing was evicted")
+	}
+	for i := range int64(size / BlockSize) {
+		if !bytes.Equal(mapped[i*BlockSize:(i+1)*BlockSize], blockOf(1, size, i)) {
+			t.Fatalf("block %d of the mapping has changed", i)
+		}
+	}
+	if err := unix.Munmap(mapped); err != nil {
+		t.Error(err)
 	}
 	counted(t, d)
 	closeDisk(t, d)

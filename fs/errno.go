@@ -79,7 +79,8 @@ func isLocal(errno syscall.Errno) bool {
 	switch errno {
 	case syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EINVAL, syscall.EISDIR, syscall.ENOTDIR,
 		syscall.ENOTEMPTY, syscall.EEXIST, syscall.ENOENT, syscall.EPERM, syscall.EACCES, syscall.EBADF,
-		syscall.ENAMETOOLONG, syscall.EFBIG, syscall.ENXIO, syscall.EBUSY, syscall.EOPNOTSUPP, syscall.EXDEV:
+		syscall.ENAMETOOLONG, syscall.EFBIG, syscall.ENXIO, syscall.EBUSY, syscall.EOPNOTSUPP, syscall.EXDEV,
+		syscall.ESTALE:
 		return true
 	}
 	return false

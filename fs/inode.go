@@ -45,6 +45,9 @@ type inode struct {
 	writers  int              // open handles that may write
 	opens    int              // open handles
 	direct   bool             // the open handles go past the kernel's page cache
+	// backing is the file of the disk cache that the kernel reads by itself; all
+	// open handles are of that mode, or none is.
+	backing *backing
 	// epoch counts the versions that this mount made; readers of an older one
 	// take up the new one (the mount always sees its own writes).
 	epoch uint64

@@ -16,7 +16,10 @@ func (f *filesystem) String() string { return "s3mount" }
 func (f *filesystem) SetDebug(bool) {}
 
 // Init is called when the kernel has agreed to the mount, before any request.
-func (f *filesystem) Init(s *fuse.Server) { f.server = s }
+func (f *filesystem) Init(s *fuse.Server) {
+	f.server = s
+	f.usePassthrough(s)
+}
 
 // OnUnmount is left to Mount, which drains when serving has ended.
 func (f *filesystem) OnUnmount() {}
