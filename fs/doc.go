@@ -39,8 +39,9 @@
 //
 // Long work on a file is a turn (inode.commit): commit, rename, removal and
 // attribute changes of one inode exclude each other, and waiting for a turn
-// ends with the caller's context. Several turns are taken in the order of
-// nodeids. Below it, taken in this order and never held across a request:
+// ends with the caller's context. A second turn (inode.settling), taken before
+// it, keeps an open for writing apart from the end of the last writer. Several
+// turns are taken in the order of nodeids. Below it, taken in this order and never held across a request:
 //
 //	dirHandle.mu     one READDIR of a handle at a time (held across LIST: it
 //	                 is a turn of the kernel's making)

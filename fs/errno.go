@@ -36,6 +36,7 @@ var errnoTable = [...]struct {
 	{namespace.ErrInvalidName, syscall.EINVAL},
 	{namespace.ErrInvalid, syscall.EINVAL},
 	{namespace.ErrReserved, syscall.EPERM},
+	{s3.ErrNoSuchBucket, syscall.EIO}, // says nothing of any name
 	{s3.ErrNotFound, syscall.ENOENT},
 	{s3.ErrNoCredentials, syscall.EACCES},
 	{s3.ErrExpiredCredentials, syscall.EACCES},
@@ -70,6 +71,11 @@ func errnoOf(err error) syscall.Errno {
 		return errno
 	}
 	return syscall.EIO
+}
+
+// absent: S3 has told that there is no such key.
+func absent(err error) bool {
+	return errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
 }
 
 // isLocal: errnos that come from the local disk or from our own checks and

@@ -21,6 +21,8 @@ func TestErrno(t *testing.T) {
 		want syscall.Errno
 	}{
 		{&s3.Error{Op: "HeadObject", Status: 404, Err: s3.ErrNotFound}, syscall.ENOENT},
+		{&s3.Error{Op: "HeadObject", Status: 404, Err: errors.Join(s3.ErrNoSuchBucket, s3.ErrNotFound)}, syscall.EIO},
+		{syscall.ESTALE, syscall.ESTALE},
 		{&s3.Error{Op: "GetObject", Status: 403, Err: s3.ErrForbidden}, syscall.EACCES},
 		{&s3.Error{Op: "PutObject", Status: 412, Err: s3.ErrPreconditionFailed}, syscall.ESTALE},
 		{&s3.Error{Op: "PutObject", Status: 503, Err: s3.ErrThrottled}, syscall.EIO},

@@ -30,6 +30,9 @@ type inode struct {
 	// commit orders commits, renames and removals of one file. It is a state
 	// with a wait that a context can end, not a lock: S3 calls happen in it.
 	commit turn
+	// settling excludes opening for writing while the state of the last writer
+	// is let go. It is taken before commit.
+	settling turn
 
 	mu    sync.Mutex // guards what follows
 	entry namespace.Entry
@@ -55,6 +58,9 @@ type inode struct {
 	pages string
 	// unlinked: no name any more; lives until the last close (P7).
 	unlinked bool
+	// ghost: unlinked because it could not be saved and S3 never had it; the
+	// kernel may still believe in its name.
+	ghost bool
 	// hidden holds the bytes of an open file whose key is gone.
 	hidden *namespace.Entry
 	// attrs is set while entry.Attr has changes that S3 does not hold.
@@ -84,6 +90,12 @@ func (n *inode) untouched() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.file != nil && !n.changed
+}
+
+func (n *inode) isGhost() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ghost
 }
 
 // update takes over what S3 told of the inode, unless this mount knows better.
@@ -120,7 +132,7 @@ type inodes struct {
 const rootID = 1
 
 func newInodes(root namespace.Entry) *inodes {
-	r := &inode{id: rootID, ino: rootID, kind: namespace.Directory, entry: root, commit: newTurn(), nlookup: 1, children: map[string]*inode{}}
+	r := &inode{id: rootID, ino: rootID, kind: namespace.Directory, entry: root, commit: newTurn(), settling: newTurn(), nlookup: 1, children: map[string]*inode{}}
 	return &inodes{
 		byID:   map[uint64]*inode{rootID: r},
 		inUse:  map[uint64]*inode{rootID: r},
@@ -185,7 +197,7 @@ func (t *inodes) create(dir *inode, name string, e namespace.Entry) *inode {
 
 func (t *inodes) add(e namespace.Entry) *inode {
 	t.nextID++
-	n := &inode{id: t.nextID, kind: e.Kind, entry: e, commit: newTurn()}
+	n := &inode{id: t.nextID, kind: e.Kind, entry: e, commit: newTurn(), settling: newTurn()}
 	if e.Kind == namespace.Directory {
 		n.children = map[string]*inode{}
 	}

@@ -2,12 +2,9 @@ package fs
 
 import (
 	"context"
-	"errors"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
-
-	"github.com/s3mount/s3mount/s3"
 )
 
 // Lookup finds a name. That it is absent is an answer too, which the kernel
@@ -20,7 +17,7 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		return fuse.ENOENT
 	}
 	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
-	if errors.Is(err, s3.ErrNotFound) {
+	if absent(err) {
 		ttl := f.ns.NegativeTTL(dir.snapshot())
 		if ttl <= 0 {
 			return fuse.ENOENT
@@ -62,9 +59,9 @@ func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
 	}
 	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
 	switch {
-	case errors.Is(err, s3.ErrNotFound) && n.private():
+	case absent(err) && n.private():
 		return nil // unlinked or created here in the meantime
-	case errors.Is(err, s3.ErrNotFound) && n.isOpen():
+	case absent(err) && n.isOpen():
 		return nil // deleted elsewhere: fstat still shows what is open
 	case err != nil:
 		return err

@@ -27,6 +27,15 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 	if writes(in.Flags) && f.o.ReadOnly {
 		return fuse.EROFS
 	}
+	if writes(in.Flags) { // what the last writer left is let go before the next one comes
+		if err := n.settling.take(ctx); err != nil {
+			return f.status("open", err)
+		}
+		defer n.settling.give()
+	}
+	if n.isGhost() {
+		return fuse.Status(syscall.ESTALE) // the kernel then looks the name up again
+	}
 	h := &handle{node: n, writable: writes(in.Flags), append: in.Flags&syscall.O_APPEND != 0}
 	f.inodes.pin(n)
 	if err := f.openVersion(ctx, h, in.Flags); err != nil {
@@ -109,7 +118,7 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 
 // vanished: when open finds no object, names that are cached for it are wrong.
 func (f *filesystem) vanished(n *inode, err error) error {
-	if errors.Is(err, s3.ErrNotFound) {
+	if absent(err) {
 		f.ns.Invalidate(n.snapshot().Key)
 		f.forgetName(n)
 	}
@@ -231,6 +240,10 @@ func (f *filesystem) closeReader(h *handle) {
 
 // settle lets the unsaved state of an inode go once nobody can add to it.
 func (f *filesystem) settle(ctx context.Context, n *inode) {
+	if n.settling.take(ctx) != nil {
+		return
+	}
+	defer n.settling.give()
 	if n.commit.take(ctx) != nil {
 		return
 	}
@@ -274,8 +287,9 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	if lost {
 		n.pages = ""
 	}
-	ghost := lost && !n.saved && !n.unlinked // S3 has nothing of it
-	n.unlinked = n.unlinked || ghost
+	// S3 has nothing of it, unless someone has begun to write it anew.
+	ghost := lost && !n.saved && !n.unlinked && n.file == nil
+	n.unlinked, n.ghost = n.unlinked || ghost, ghost
 	n.mu.Unlock()
 	if unlinked {
 		return

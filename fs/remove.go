@@ -41,7 +41,7 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	if n.isSaved() {
 		err = f.ns.Unlink(ctx, dir.snapshot(), name, n.snapshot())
 	}
-	if err != nil && !errors.Is(err, s3.ErrNotFound) {
+	if err != nil && !absent(err) {
 		if detached { // the handles have their bytes, the name gets a new inode
 			f.forgetName(n)
 			f.gone(n)

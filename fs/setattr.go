@@ -140,6 +140,9 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 	if n.kind != namespace.File {
 		return syscall.EINVAL
 	}
+	if n.isGhost() {
+		return syscall.ESTALE
+	}
 	if !open && size > 0 && !n.private() {
 		if err := f.revalidateByHead(ctx, n); err != nil {
 			return err
