@@ -63,6 +63,31 @@ func ExampleNew() {
 	// Output: New: invalid input: option Endpoint: scheme "ftp" is neither http nor https
 }
 
+// A client for a slow link and a server with a certificate of its own.
+func ExampleOptions() {
+	roots, err := s3.CertPool("/etc/ssl/certs/ca-certificates.crt")
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err := s3.New(s3.Options{
+		Endpoint:     "https://s3.example.com",
+		RootCAs:      roots,
+		Connections:  8,
+		StallTimeout: time.Minute,      // cut a transfer that stands still for so long, and go on with it
+		Deadline:     10 * time.Minute, // try again for so long
+		MaxAttempts:  100,
+		Observer: func(a s3.Attempt) {
+			if a.Err != nil {
+				log.Printf("%s, attempt %d: %v", a.Op, a.Retry+1, a.Err)
+			}
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+}
+
 func ExampleDefaultCredentials() {
 	ctx := context.Background()
 	credentials, err := s3.DefaultCredentials(ctx, "") // environment, ~/.aws, SSO, IMDS and so on
@@ -181,6 +206,20 @@ func ExampleClient_Head() {
 	// Output:
 	// 10 "781e5e245d69b566979b86e28d23f2c7"
 	// true
+}
+
+// Every upload carries a checksum where the server knows them, and every
+// download of a whole object is held to it.
+func ExampleChecksum() {
+	c, bucket, done := example()
+	defer done()
+	put(c, bucket, "digits", "0123456789")
+	info, err := c.Head(context.Background(), &s3.HeadInput{Bucket: bucket, Key: "digits"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(info.Checksum.Algorithm, info.Checksum.Value)
+	// Output: CRC32C KAwGng==
 }
 
 func ExampleClient_HeadBucket() {

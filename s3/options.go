@@ -61,7 +61,8 @@ type Options struct {
 	// Credentials signs the requests; nil sends them unsigned. See
 	// DefaultCredentials and StaticCredentials.
 	Credentials aws.CredentialsProvider
-	// RequesterPays accepts that the caller pays for requests (x-amz-request-payer).
+	// RequesterPays accepts that the caller pays for requests (x-amz-request-payer,
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html).
 	RequesterPays bool
 
 	// Connections bounds the exchanges under way at one time, hence the

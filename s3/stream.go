@@ -33,8 +33,9 @@ type PutStreamInput struct {
 }
 
 // PutStream writes an object from a stream whose length nobody knows: by one
-// PUT if it ends within a part, else by a multipart upload, which is aborted
-// on failure. It holds at most Parallel+1 parts in memory, by default 40 MiB
+// PUT if it ends within a part, else by a multipart upload
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html),
+// which is aborted on failure. It holds at most Parallel+1 parts in memory, by default 40 MiB
 // for objects up to 8000 MiB, and nothing else that grows with the object but
 // 200 bytes per part.
 func (c *Client) PutStream(ctx context.Context, in *PutStreamInput) (*PutOutput, error) {
