@@ -19,8 +19,8 @@ type capabilityCache struct {
 // Capabilities finds out, by some twenty requests on objects of its own below
 // prefix, what the server enforces in this bucket: many accept a condition and
 // ignore it (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
-// The answer is kept for the life of the client. From then on the
-// client sends ETags without quotes to a server that wants them so.
+// The answer is kept for the life of the client. From then on the client sends
+// ETags without quotes to a server that wants them so.
 func (c *Client) Capabilities(ctx context.Context, bucket, prefix string) (*Capabilities, error) {
 	c.capabilities.mu.Lock()
 	known := c.capabilities.known[bucket]
