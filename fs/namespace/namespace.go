@@ -87,14 +87,8 @@ func (n *Namespace) Close() {
 	n.background.Wait()
 }
 
-// goBackground runs f beside everything else, unless the namespace is closed.
-func (n *Namespace) goBackground(f func()) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.goLocked(f)
-}
-
-// goLocked is goBackground for callers that hold n.mu.
+// goLocked runs f beside everything else, unless the namespace is closed. n.mu
+// is held.
 func (n *Namespace) goLocked(f func()) {
 	if n.life.Err() == nil {
 		n.background.Go(f)

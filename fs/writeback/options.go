@@ -100,33 +100,33 @@ func Defaults() Options {
 func (o Options) Validate() error {
 	switch {
 	case o.Bucket == "":
-		return fmt.Errorf("Bucket: must not be empty")
+		return fmt.Errorf("option Bucket: must not be empty")
 	case o.PartSize < s3.MinPartSize || o.PartSize > s3.MaxPartSize:
-		return fmt.Errorf("PartSize %d: must be %d to %d", o.PartSize, int64(s3.MinPartSize), int64(s3.MaxPartSize))
+		return fmt.Errorf("option PartSize %d: must be %d to %d", o.PartSize, int64(s3.MinPartSize), int64(s3.MaxPartSize))
 	case o.Connections < 1:
-		return fmt.Errorf("Connections %d: must be at least 1", o.Connections)
+		return fmt.Errorf("option Connections %d: must be at least 1", o.Connections)
 	case o.MaxSize < 1 || o.MaxSize > s3.MaxPartNumber*int64(s3.MaxPartSize):
-		return fmt.Errorf("MaxSize %d: must be 1 to %d", o.MaxSize, s3.MaxPartNumber*int64(s3.MaxPartSize))
+		return fmt.Errorf("option MaxSize %d: must be 1 to %d", o.MaxSize, s3.MaxPartNumber*int64(s3.MaxPartSize))
 	case !filepath.IsAbs(o.SpoolDir):
-		return fmt.Errorf("SpoolDir %q: must be an absolute path", o.SpoolDir)
+		return fmt.Errorf("option SpoolDir %q: must be an absolute path", o.SpoolDir)
 	case o.SpoolLimit < 0:
-		return fmt.Errorf("SpoolLimit %d: must not be negative", o.SpoolLimit)
+		return fmt.Errorf("option SpoolLimit %d: must not be negative", o.SpoolLimit)
 	case !filepath.IsAbs(o.RecoveryDir):
-		return fmt.Errorf("RecoveryDir %q: must be an absolute path", o.RecoveryDir)
+		return fmt.Errorf("option RecoveryDir %q: must be an absolute path", o.RecoveryDir)
 	case o.StateDir != "" && !filepath.IsAbs(o.StateDir):
-		return fmt.Errorf("StateDir %q: must be an absolute path", o.StateDir)
+		return fmt.Errorf("option StateDir %q: must be an absolute path", o.StateDir)
 	case o.JournalDir != "" && !filepath.IsAbs(o.JournalDir):
-		return fmt.Errorf("JournalDir %q: must be an absolute path", o.JournalDir)
+		return fmt.Errorf("option JournalDir %q: must be an absolute path", o.JournalDir)
 	case o.JournalLimit < 0:
-		return fmt.Errorf("JournalLimit %d: must not be negative", o.JournalLimit)
+		return fmt.Errorf("option JournalLimit %d: must not be negative", o.JournalLimit)
 	case o.Conflict != ConflictError && o.Conflict != ConflictOverwrite && o.Conflict != ConflictKeepBoth:
-		return fmt.Errorf("Conflict %q: must be error, overwrite or keep-both", o.Conflict)
+		return fmt.Errorf("option Conflict %q: must be error, overwrite or keep-both", o.Conflict)
 	case o.Deadline <= 0:
-		return fmt.Errorf("Deadline %v: must be positive", o.Deadline)
+		return fmt.Errorf("option Deadline %v: must be positive", o.Deadline)
 	case o.OpenBase == nil:
-		return fmt.Errorf("OpenBase: must be set")
+		return fmt.Errorf("option OpenBase: must be set")
 	case o.Logger == nil:
-		return fmt.Errorf("Logger: must be set")
+		return fmt.Errorf("option Logger: must be set")
 	}
 	return nil
 }
