@@ -45,8 +45,8 @@ func transport() *http.Transport {
 }
 
 // clients makes the three, to do the same work: a body that is put goes with
-// its CRC32C. Over http the peers would also take its SHA-256, which costs
-// more than all the rest; they are told not to, as package s3 does not.
+// its CRC32C. Over http the peers would also take its SHA-256; they are told
+// not to, as package s3 does not.
 func clients(tb testing.TB, endpoint, bucket string) []named {
 	tb.Helper()
 	own, err := s3.New(s3.Options{
