@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sort"
 	"sync"
 
@@ -136,14 +137,22 @@ func (r *Referee) Delete(ctx context.Context, key string) error {
 // Keys lists every key under prefix in order.
 func (r *Referee) Keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	p := s3.NewListObjectsV2Paginator(r.c, &s3.ListObjectsV2Input{Bucket: &r.Bucket, Prefix: &prefix})
+	p := s3.NewListObjectsV2Paginator(r.c, &s3.ListObjectsV2Input{
+		Bucket: &r.Bucket, Prefix: &prefix, EncodingType: types.EncodingTypeUrl, // XML cannot hold every key
+	})
 	for p.HasMorePages() {
 		page, err := p.NextPage(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list %q: %w", prefix, err)
 		}
 		for _, o := range page.Contents {
-			keys = append(keys, aws.ToString(o.Key))
+			key := aws.ToString(o.Key)
+			if page.EncodingType == types.EncodingTypeUrl { // some servers ignore it
+				if key, err = url.PathUnescape(key); err != nil {
+					return nil, fmt.Errorf("read a key of the listing: %w", err)
+				}
+			}
+			keys = append(keys, key)
 		}
 	}
 	sort.Strings(keys)

@@ -41,6 +41,9 @@ func ModuleDir() (string, error) {
 	return filepath.Dir(filepath.Dir(file)), nil
 }
 
+// Race tells whether s3mount is built with the race detector.
+func Race() bool { return os.Getenv("S3MOUNT_RACE") != "" }
+
 // BuildS3mount builds the program into dir. The environment may name a binary
 // to use in its place (S3MOUNT_BINARY) or ask for the race detector
 // (S3MOUNT_RACE=1).
@@ -54,7 +57,7 @@ func BuildS3mount(dir string) (string, error) {
 	}
 	bin := filepath.Join(dir, "s3mount")
 	args := []string{"build", "-o", bin}
-	if os.Getenv("S3MOUNT_RACE") != "" {
+	if Race() {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, "./cmd/s3mount")...)
