@@ -83,7 +83,7 @@ func kindOf(mode uint32) (k namespace.Kind, ok bool) {
 
 // fillEntry answers LOOKUP and everything that makes a name.
 func (f *filesystem) fillEntry(n *inode, out *fuse.EntryOut) {
-	e := n.snapshot()
+	e := n.tell()
 	out.NodeId, out.Generation = n.id, 1
 	fillAttr(n, e, &out.Attr)
 	ttl := f.ns.TTL(e)
@@ -93,7 +93,7 @@ func (f *filesystem) fillEntry(n *inode, out *fuse.EntryOut) {
 
 // fillAttrOut answers GETATTR and SETATTR.
 func (f *filesystem) fillAttrOut(n *inode, out *fuse.AttrOut) {
-	e := n.snapshot()
+	e := n.tell()
 	fillAttr(n, e, &out.Attr)
 	out.SetTimeout(f.ns.TTL(e))
 }

@@ -48,6 +48,8 @@ type inode struct {
 	writers  int              // open handles that may write
 	opens    int              // open handles
 	direct   bool             // the open handles go past the kernel's page cache
+	// shrunk: someone else made the file smaller than the kernel was told.
+	shrunk bool
 	// backing is the file of the disk cache that the kernel reads by itself; all
 	// open handles are of that mode, or none is.
 	backing *backing
@@ -90,6 +92,14 @@ func (n *inode) untouched() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.file != nil && !n.changed
+}
+
+// tell returns the snapshot that the kernel gets.
+func (n *inode) tell() namespace.Entry {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.shrunk = false
+	return n.snapshotLocked()
 }
 
 func (n *inode) isGhost() bool {

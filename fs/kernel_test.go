@@ -144,16 +144,22 @@ func (k *kernel) create(p string, flags uint32) uint64 {
 }
 
 func (k *kernel) tryOpen(p string, flags uint32) (uint64, fuse.Status) {
-	id, st := k.lookup(p)
-	if st != fuse.OK {
-		return 0, st
+	for again := false; ; again = true {
+		id, st := k.lookup(p)
+		if st != fuse.OK {
+			return 0, st
+		}
+		var out fuse.OpenOut
+		st = k.f.Open(nil, &fuse.OpenIn{InHeader: header(id), Flags: flags}, &out)
+		if st == fuse.Status(syscall.ESTALE) && !again {
+			continue // path_openat of the kernel: once more, with LOOKUP_REVAL
+		}
+		if st != fuse.OK {
+			return 0, st
+		}
+		k.open[out.Fh] = id
+		return out.Fh, fuse.OK
 	}
-	var out fuse.OpenOut
-	if st := k.f.Open(nil, &fuse.OpenIn{InHeader: header(id), Flags: flags}, &out); st != fuse.OK {
-		return 0, st
-	}
-	k.open[out.Fh] = id
-	return out.Fh, fuse.OK
 }
 
 func (k *kernel) openFile(p string, flags uint32) uint64 {

@@ -63,9 +63,25 @@ func (f *filesystem) openVersion(ctx context.Context, h *handle, flags uint32) e
 		return nil
 	}
 	if flags&syscall.O_ACCMODE == syscall.O_WRONLY {
-		return f.revalidateByHead(ctx, n)
+		if err := f.revalidateByHead(ctx, n); err != nil {
+			return err
+		}
+	} else if err := f.revalidateByGet(ctx, h); err != nil {
+		return err
 	}
-	return f.revalidateByGet(ctx, h)
+	if n.hasShrunk() {
+		f.closeReader(h)
+		return syscall.ESTALE
+	}
+	return nil
+}
+
+// hasShrunk: the kernel believes in a larger size, and would read zeros behind
+// the end. On ESTALE it looks the name up again, and then knows.
+func (n *inode) hasShrunk() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.shrunk
 }
 
 func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
@@ -87,6 +103,7 @@ func (f *filesystem) learned(n *inode, old namespace.Entry, info *s3.ObjectInfo)
 	f.ns.Observe(e)
 	n.update(e)
 	n.mu.Lock()
+	n.shrunk = n.shrunk || n.entry.Size < old.Size
 	if n.entry.ETag == info.ETag {
 		n.foreign = foreignOptions(info)
 	}
