@@ -56,21 +56,6 @@ func TestP8Attributes(t *testing.T) {
 			}
 		}
 	})
-	run(t, "xattr", func(t *testing.T, w *harness.World) {
-		m, _, _ := mountOf(t, w, "--xattr")
-		must(t, os.WriteFile(m.Path("f"), []byte("x"), 0o644))
-		must(t, unix.Setxattr(m.Path("f"), "user.colour", []byte("blue \x00\xff"), 0))
-		m = m.Remount(t)
-		b := make([]byte, 100)
-		n, err := unix.Getxattr(m.Path("f"), "user.colour", b)
-		if err != nil || !bytes.Equal(b[:n], []byte("blue \x00\xff")) {
-			t.Errorf("getxattr after remount: %q (%v)", b[:max(n, 0)], err)
-		}
-		n, err = unix.Listxattr(m.Path("f"), b)
-		if err != nil || string(b[:n]) != "user.colour\x00" {
-			t.Errorf("listxattr: %q (%v)", b[:max(n, 0)], err)
-		}
-	})
 }
 
 func testAttributesKept(t *testing.T, w *harness.World) {

@@ -4,35 +4,53 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/hanwen/go-fuse/v2/posixtest"
+	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// notPosix are tests of go-fuse that are not about POSIX.
-var notPosix = map[string]string{
+// leftOut are the tests of go-fuse that are not run, and why.
+var leftOut = map[string]string{
 	"FcntlFlockLocksFile": "it wants two locks of one process to conflict, against fcntl(2); a local disk fails it, too",
+	"Link":                "there are no hard links; TestRefused holds the mount to the errno for that",
+	"LinkUnlinkRename":    "as Link",
+	"XAttr":               "there are no extended attributes; TestRefused holds the mount to the errno for that",
+	"XAttrLarge":          "as XAttr",
 }
 
 // TestPosix runs go-fuse's tests for filesystems, each on a mount of its own.
 func TestPosix(t *testing.T) {
 	t.Parallel()
 	for _, name := range slices.Sorted(maps.Keys(posixtest.All)) {
-		if notPosix[name] != "" {
+		if leftOut[name] != "" {
 			continue
 		}
 		run(t, name, func(t *testing.T, w *harness.World) {
-			var args []string
-			if strings.HasPrefix(name, "XAttr") {
-				args = []string{"--xattr"}
-			}
-			m, _, _ := mountOf(t, w, args...)
+			m, _, _ := mountOf(t, w)
 			dir := m.Path("dir")
 			must(t, os.Mkdir(dir, 0o755))
 			posixtest.All[name](t, dir)
 		})
 	}
+}
+
+// TestRefused: what the mount does not have it refuses with the errno that
+// programs fall back on: cp -a, tar and rsync go on without it.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	run(t, "all", func(t *testing.T, w *harness.World) {
+		m, _, _ := mountOf(t, w)
+		must(t, os.WriteFile(m.Path("f"), []byte("x"), 0o644))
+		wantErrno(t, "link", os.Link(m.Path("f"), m.Path("g")), syscall.EPERM)
+		wantErrno(t, "setxattr", unix.Setxattr(m.Path("f"), "user.colour", []byte("blue"), 0), unix.EOPNOTSUPP)
+		_, err := unix.Getxattr(m.Path("f"), "user.colour", make([]byte, 64))
+		wantErrno(t, "getxattr", err, unix.EOPNOTSUPP, unix.ENODATA)
+		wantErrno(t, "removexattr", unix.Removexattr(m.Path("f"), "user.colour"), unix.EOPNOTSUPP)
+		_, err = unix.Open(m.Dir, unix.O_TMPFILE|unix.O_RDWR, 0o600)
+		wantErrno(t, "O_TMPFILE", err, unix.EOPNOTSUPP)
+	})
 }

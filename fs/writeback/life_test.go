@@ -456,7 +456,7 @@ func TestOptions(t *testing.T) {
 	} {
 		o := good()
 		spoil(&o)
-		if err := o.Validate(); err == nil || err.Error()[:len(name)] != name {
+		if err := o.Validate(); err == nil || !strings.HasPrefix(err.Error(), "option "+name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
