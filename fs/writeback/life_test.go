@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"strings"
 	"testing"
 
 	"github.com/s3mount/s3mount/s3"
