@@ -35,6 +35,10 @@
 // key (detach): small content is taken in, larger is copied inside S3 to a
 // hidden key until the last close (P7).
 //
+// Blocks that readahead brings are kept on disk, too, if there is a disk cache
+// (diskcache.go); a read-only mount lets the kernel read files that are wholly
+// there by itself (passthrough.go).
+//
 // # Order
 //
 // Long work on a file is a turn (inode.commit): commit, rename, removal and
@@ -58,6 +62,7 @@
 //
 //   - Every inode in the table is referred to: by the kernel (nlookup), by a
 //     handle or waiting attributes (pinned), or by a child.
+//   - Of an inode, all open handles are read by the kernel, or none is.
 //   - st_ino is derived from the key; two live inodes never share one.
 //   - An error that no row of the errno table names is EIO, never ENOENT.
 package fs
