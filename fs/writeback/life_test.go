@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
-	"sync"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/s3mount/s3mount/s3"
