@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -67,19 +68,20 @@ func readOpen(path string) ([]byte, error) {
 // another, deleted, and deleted and made again.
 func testOneVersion(t *testing.T, w *harness.World) {
 	ctx := w.Context(t)
-	m, bucket, _ := mountOf(t, w, "--memory-limit", "64MiB")
+	bucket := w.Bucket(t)
 	const size = 100 << 20 // more than can be cached, so that the reader must ask S3 again
-	for i, change := range []func(key string) error{
+	changes := []func(key string) error{
 		func(k string) error { return bucket.Put(ctx, k, payload(7, size), nil) },
 		func(k string) error { return bucket.Put(ctx, k, payload(8, 50<<20), nil) },
 		func(k string) error { return bucket.Delete(ctx, k) },
-		func(k string) error {
-			return errors.Join(bucket.Delete(ctx, k), bucket.Put(ctx, k, payload(9, size), nil))
-		},
-	} {
-		key := w.Name("f")
-		old := payload(i, size)
-		must(t, bucket.Put(ctx, key, old, nil))
+		func(k string) error { return errors.Join(bucket.Delete(ctx, k), bucket.Put(ctx, k, payload(9, size), nil)) },
+	}
+	for i := range changes {
+		must(t, bucket.Put(ctx, fmt.Sprint("f", i), payload(i, size), nil))
+	}
+	m := w.Mount(t, harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Args: []string{"--memory-limit", "64MiB"}})
+	for i, change := range changes {
+		key, old := fmt.Sprint("f", i), payload(i, size)
 		f, err := os.Open(m.Path(key))
 		must(t, err)
 		head := make([]byte, 1<<20)

@@ -17,7 +17,7 @@ import (
 
 // workPatience bounds the work of a row and, once more, the wait until S3
 // holds its bytes: twice what the slowest peer needed where it did its job.
-const workPatience = 75 * time.Second
+const workPatience = 60 * time.Second
 
 // linkRate is the rate of one connection of a link that is not 0 ms.
 const linkRate = 90_000_000
