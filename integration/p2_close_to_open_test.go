@@ -74,7 +74,9 @@ func testOneVersion(t *testing.T, w *harness.World) {
 		func(k string) error { return bucket.Put(ctx, k, payload(7, size), nil) },
 		func(k string) error { return bucket.Put(ctx, k, payload(8, 50<<20), nil) },
 		func(k string) error { return bucket.Delete(ctx, k) },
-		func(k string) error { return errors.Join(bucket.Delete(ctx, k), bucket.Put(ctx, k, payload(9, size), nil)) },
+		func(k string) error {
+			return errors.Join(bucket.Delete(ctx, k), bucket.Put(ctx, k, payload(9, size), nil))
+		},
 	}
 	for i := range changes {
 		must(t, bucket.Put(ctx, fmt.Sprint("f", i), payload(i, size), nil))
