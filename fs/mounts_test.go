@@ -1,9 +1,13 @@
 package fs
 
 import (
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/s3mount/s3mount/s3/s3test"
 )
 
 // P6: a directory that another mount has filled is not empty, whatever this
@@ -57,6 +61,32 @@ func TestRmdirOfALongSegment(t *testing.T) {
 	k.must(k.unlink(dir+"/"+third[0]), "unlink", third[0])
 	k.must(k.f.Rmdir(nil, &inner, second[0]), "rmdir", "second level")
 	k.must(k.f.Rmdir(nil, &root, first[0]), "rmdir", "first level")
+	if err := k.f.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if keys := k.keys(); len(keys) != 0 {
+		t.Errorf("S3 still has %q", keys)
+	}
+}
+
+// P6: a directory without a marker gets one when its last file goes; a rmdir
+// while that marker is on its way removes it, too.
+func TestRmdirWhileTheMarkerIsWritten(t *testing.T) {
+	faults := s3test.NewFaults(s3test.Rule{
+		Match: s3test.Both(s3test.OnKind("PutObject"), s3test.OnKey("d/")), Fault: s3test.Delay(200 * time.Millisecond),
+	})
+	srv := s3test.NewServer(t, s3test.Options{Faults: faults})
+	srv.CreateBucket(testBucket)
+	srv.PutObject(testBucket, "d/f", []byte("x"), nil)
+	srv.PutObject(testBucket, "first", []byte("x"), nil)
+	k := remount(t, srv)
+	k.must(k.unlink("first"), "unlink", "first") // the first of a mount is synchronous
+	k.ls("d")
+	k.must(k.unlink("d/f"), "unlink", "d/f")
+	for faults.Struck() == 0 {
+		runtime.Gosched()
+	}
+	k.must(k.rmdir("d"), "rmdir", "d")
 	if err := k.f.drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,9 +16,10 @@ import (
 //	                       └─failed─> done, the name is back
 type deletion struct {
 	entry Entry
-	dir   string // where a failure is reported
-	etag  string // if set, only this version is to go
-	none  bool   // a directory without marker: nothing to delete
+	dir   string   // where a failure is reported
+	etag  string   // if set, only this version is to go
+	none  bool     // a directory without marker: nothing to delete
+	kept  *keeping // its marker was on its way when it was removed
 	sent  bool
 	done  chan struct{}
 	err   error // set before done is closed
@@ -72,6 +73,11 @@ func (n *Namespace) remove(ctx context.Context, d *deletion) error {
 		return nil // what was made again since is not in S3 yet
 	}
 	n.hidden[e.ID()] = d
+	if d.none {
+		f, ok := n.facts.Get(e.ID())
+		d.none = !ok || f.Negative || f.Value.entry.Implicit
+		d.kept = n.keeping[e.ID()]
+	}
 	n.note(mutation{entry: e, gone: true, own: true})
 	q := &n.deletes
 	q.queue = append(q.queue, d)
@@ -138,6 +144,10 @@ func (n *Namespace) deleteBatch(ctx context.Context, batch []*deletion) {
 	failed := n.keepDirs(ctx, batch)
 	var objects []s3.ObjectID
 	for _, d := range batch {
+		if d.kept != nil {
+			<-d.kept.done
+			d.none = d.none && !d.kept.made
+		}
 		if !d.none && failed[n.keeper(d)] == nil {
 			objects = append(objects, s3.ObjectID{Key: d.entry.Key, ETag: d.etag})
 		}

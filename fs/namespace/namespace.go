@@ -51,6 +51,7 @@ type Namespace struct {
 	flights map[stretch]*flight
 	pending map[string]map[string]func() Entry // by directory, by rel
 	hidden  map[string]*deletion               // names that are gone here and not yet in S3
+	keeping map[string]*keeping                // directories whose markers are on their way
 
 	catalogue  catalogue
 	loading    map[string]*indexLoad // by directory
@@ -68,7 +69,7 @@ func New(store Store, o Options) (*Namespace, error) {
 	n := &Namespace{
 		store: store, o: o, started: time.Now(),
 		fills: map[*fill]struct{}{}, flights: map[stretch]*flight{},
-		pending: map[string]map[string]func() Entry{}, hidden: map[string]*deletion{},
+		pending: map[string]map[string]func() Entry{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
 		loading: map[string]*indexLoad{}, changes: map[string]*changeSet{},
 	}
 	n.life, n.stop = context.WithCancel(context.Background())

@@ -142,12 +142,37 @@ func (n *Namespace) keepDir(ctx context.Context, dir string) error {
 			return nil
 		}
 	}
+	n.mu.Lock()
+	if other := n.keeping[dir]; other != nil {
+		n.mu.Unlock()
+		<-other.done // a batch before this one keeps it
+		return nil
+	}
+	if n.hidden[dir] != nil {
+		n.mu.Unlock()
+		return nil // removed meanwhile
+	}
+	k := &keeping{done: make(chan struct{})}
+	n.keeping[dir] = k
+	n.mu.Unlock()
 	a := n.defaults(Directory, n.now())
 	_, err := n.putMarker(ctx, dir, a, nil, true)
 	if errors.Is(err, s3.ErrPreconditionFailed) {
-		return nil // another made it meanwhile
+		err = nil // another made it meanwhile
 	}
+	n.mu.Lock()
+	k.made = err == nil
+	delete(n.keeping, dir)
+	n.mu.Unlock()
+	close(k.done)
 	return err
+}
+
+// keeping is a marker on its way for a directory that lost its last child. A
+// rmdir that comes in this moment must delete it, too.
+type keeping struct {
+	done chan struct{}
+	made bool // set before done is closed
 }
 
 // visible tells what the cache knows of a directory's contents: how many
