@@ -94,7 +94,7 @@ func testEndDuringUpload(t *testing.T, w *harness.World) {
 		"umount -l": func(m *harness.Mount) { m.Detach(t) },
 	} {
 		m, bucket, proxy := mountOf(t, w)
-		proxy.SetShape(harness.Shape{Latency: 20 * time.Millisecond, Rate: 3 << 20})
+		proxy.SetShape(harness.Shape{Latency: 20 * time.Millisecond, Rate: 1 << 20})
 		body := payload(1, 40<<20)
 		done := make(chan error, 1)
 		go func() { done <- os.WriteFile(m.Path("f"), body, 0o644) }()
