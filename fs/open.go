@@ -101,6 +101,10 @@ func (f *filesystem) learned(n *inode, old namespace.Entry, info *s3.ObjectInfo)
 		return syscall.ESTALE
 	}
 	f.ns.Observe(e)
+	if n.readOf(info.ETag) {
+		f.leaveBehind(n)
+		return syscall.ESTALE // the kernel then looks the name up again
+	}
 	n.update(e)
 	n.mu.Lock()
 	n.shrunk = n.shrunk || n.entry.Size < old.Size
@@ -112,6 +116,15 @@ func (f *filesystem) learned(n *inode, old namespace.Entry, info *s3.ObjectInfo)
 		f.refresh(n)
 	}
 	return nil
+}
+
+// readOf: programs read another version than etag through the kernel's pages.
+// An inode has one set of them, so the new version needs another inode (I2).
+func (n *inode) readOf(etag string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.opens > 0 && n.writers == 0 && n.file == nil && !n.direct && n.backing == nil &&
+		n.pages != "" && n.pages != etag
 }
 
 func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {

@@ -132,12 +132,18 @@ func TestForeignChange(t *testing.T) {
 			t.Fatalf("read at %d: %v", off, syscall.Errno(st))
 		}
 	}
-	k.release(fh)
-	fh = k.openFile("f", syscall.O_RDONLY)
-	if got := k.read(fh, 0, 10); got != "bbbbbbbbbb" {
+	next := k.openFile("f", syscall.O_RDONLY)
+	if got := k.read(next, 0, 10); got != "bbbbbbbbbb" {
 		t.Errorf("the next open reads %q", got)
 	}
-	k.close(fh)
+	if k.open[next] == k.open[fh] {
+		t.Error("both versions share an inode, and so the kernel's pages")
+	}
+	if got, st := k.tryRead(fh, 0, 10); st == fuse.OK && got != "aaaaaaaaaa" {
+		t.Errorf("the old handle reads %q", got)
+	}
+	k.release(fh)
+	k.close(next)
 }
 
 // P3: a change that was built on an old version does not replace a newer one.

@@ -13,8 +13,9 @@ import (
 const chunkRows = 256
 
 // maxFruitless is how many listings in a row may bring nothing that follows:
-// one across directories, one where an earlier one stopped, one plain.
-const maxFruitless = 4
+// one across directories, one where an earlier one stopped, one plain, and
+// those whose page was cut up by changes made here before it was read.
+const maxFruitless = 32
 
 // errNoProgress: the server answers one page of a listing again and again.
 var errNoProgress = errors.New("listing makes no progress")
