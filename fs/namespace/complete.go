@@ -174,7 +174,10 @@ func (n *Namespace) prefetchIndexes(pages []*page) {
 		n.goLocked(func() {
 			// An error comes again when the directory is read.
 			_ = each(n.life, n.o.Connections, dirs, func(ctx context.Context, dir string) error {
-				_, err := n.loadIndex(ctx, dir)
+				n.mu.Lock()
+				w := n.loadIndex(dir)
+				n.mu.Unlock()
+				_, err := n.awaitIndex(ctx, w)
 				return err
 			})
 		})

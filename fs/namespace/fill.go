@@ -72,6 +72,10 @@ type listing struct {
 func (n *Namespace) fetch(ctx context.Context, s stretch) (listing, error) {
 	n.mu.Lock()
 	fl := n.flights[s]
+	if fl == nil && s.catalogue && n.catalogueFresh() {
+		n.mu.Unlock() // it came between the caller's look and this one
+		return listing{}, nil
+	}
 	if fl == nil {
 		fl = &flight{done: make(chan struct{})}
 		n.flights[s] = fl

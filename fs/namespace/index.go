@@ -144,21 +144,25 @@ func (n *Namespace) indexFor(ctx context.Context, dir string) (*attrIndex, error
 	exists = exists || n.catalogue.more
 	k, cached := n.indexes.Get(dir)
 	changed := n.changes[dir] != nil
+	var w *indexLoad
+	fresh := cached && (tag.etag == "" || k.Value.etag == tag.etag) && n.now().Before(k.Until)
+	if !fresh && exists {
+		w = n.loadIndex(dir)
+	}
 	n.mu.Unlock()
 	switch {
-	case cached && (tag.etag == "" || k.Value.etag == tag.etag) && n.now().Before(k.Until):
+	case fresh:
 		return k.Value, nil
 	case exists:
-		return n.loadIndex(ctx, dir)
+		return n.awaitIndex(ctx, w)
 	case changed:
 		return &attrIndex{}, nil
 	}
 	return nil, nil
 }
 
-// loadIndex reads an index. Callers that want the same share the request.
-func (n *Namespace) loadIndex(ctx context.Context, dir string) (*attrIndex, error) {
-	n.mu.Lock()
+// loadIndex begins to read an index, or joins those who do. n.mu is held.
+func (n *Namespace) loadIndex(dir string) *indexLoad {
 	w := n.loading[dir]
 	if w == nil {
 		w = &indexLoad{done: make(chan struct{})}
@@ -174,7 +178,11 @@ func (n *Namespace) loadIndex(ctx context.Context, dir string) (*attrIndex, erro
 			close(w.done)
 		})
 	}
-	n.mu.Unlock()
+	return w
+}
+
+// awaitIndex waits for an index that is being read.
+func (n *Namespace) awaitIndex(ctx context.Context, w *indexLoad) (*attrIndex, error) {
 	select {
 	case <-w.done:
 		return w.index, w.err
