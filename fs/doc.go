@@ -39,6 +39,12 @@
 // (diskcache.go); a read-only mount lets the kernel read files that are wholly
 // there by itself (passthrough.go).
 //
+// # What is seen from outside
+//
+// Mount.Queue tells what waits in the journal, Mount.Unwritten what an end at
+// this moment would lose, and Mount.Drain returns when S3 holds everything:
+// it is what a sync of the whole mount waits for.
+//
 // # Order
 //
 // Long work on a file is a turn (inode.commit): commit, rename, removal and
