@@ -15,7 +15,11 @@ const helpTemplate = `s3mount mounts an S3 bucket as a filesystem.
 Usage:
   s3mount [options] bucket[:prefix] mountpoint
   s3mount [options] s3://bucket/prefix mountpoint
-{{range .VisibleFlagCategories}}{{if .Name}}
+  s3mount command [arguments]
+
+Commands:
+{{range .Metadata.commands}}  {{.}}
+{{end}}{{range .VisibleFlagCategories}}{{if .Name}}
 {{.Name}}:
 {{range .Flags}}  {{.}}
 {{end}}{{end}}{{end}}
@@ -26,6 +30,7 @@ Each option is also a variable (--log-file is S3MOUNT_LOG_FILE) and a name for
 -o (log_file=...). Credentials come from where the AWS tools have them:
 AWS_ACCESS_KEY_ID and its kin, ~/.aws, single sign-on or the machine's role.
 Unmount with: umount MOUNTPOINT (or fusermount3 -u MOUNTPOINT).
+More: s3mount help lists topics, s3mount help TOPIC explains one.
 `
 
 // invocation is how the command was called.
@@ -59,9 +64,6 @@ func parse(in invocation) (*settings, error) {
 	ready := false
 	app := newApp(s, in)
 	app.Action = func(c *cli.Context) error {
-		if c.Args().Len() == 1 && c.Args().First() == "help" {
-			return cli.ShowAppHelp(c)
-		}
 		ready = true
 		return s.setArguments(c.Args().Slice())
 	}
@@ -76,7 +78,12 @@ func parse(in invocation) (*settings, error) {
 
 // newApp binds the table of options to s.
 func newApp(s *settings, in invocation) *cli.App {
+	var lines []string
+	for _, c := range commands() {
+		lines = append(lines, c.line())
+	}
 	return &cli.App{
+		Metadata:              map[string]any{"commands": lines},
 		Name:                  "s3mount",
 		Usage:                 "mount an S3 bucket as a filesystem",
 		Flags:                 newFlags(s, in.lookup),

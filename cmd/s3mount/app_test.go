@@ -109,7 +109,7 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range []string{"--help", "-h", "help", "--help --read-only", "bucket --help"} {
+	for _, args := range []string{"--help", "-h", "--help --read-only", "bucket --help"} {
 		s, out, err := parseArgs(strings.Fields(args))
 		if err != nil || s != nil {
 			t.Errorf("%s: settings %v, error %v", args, s, err)
@@ -125,7 +125,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	_, out, _ := parseArgs([]string{"--help"})
-	const width, height = 80, 60 // a terminal, and little more than a screen of it
+	const width, height = 80, 90 // a terminal, and two short screens of it
 	lines := strings.Split(out, "\n")
 	if len(lines) > height {
 		t.Errorf("the help text has %d lines", len(lines))

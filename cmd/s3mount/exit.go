@@ -20,6 +20,27 @@ const (
 	exitUnwritten   = 8 // ended while S3 did not hold everything that was written
 )
 
+// exitMeaning is one row of the table of exit codes.
+type exitMeaning struct {
+	code  int
+	means string
+}
+
+// exitCodes is what the documentation says of the codes above.
+func exitCodes() []exitMeaning {
+	return []exitMeaning{
+		{exitOK, "mounted; with --foreground: unmounted, and everything is in S3"},
+		{exitFailure, "anything without a code of its own"},
+		{exitUsage, "an option, an argument or the bucket's name is wrong"},
+		{exitMountpoint, "the mountpoint is missing, not a directory, not empty or in use"},
+		{exitFUSE, "this machine or user cannot mount: /dev/fuse, fusermount3, fuse.conf"},
+		{exitCredentials, "no credentials, or expired or refused ones, or a wrong clock"},
+		{exitBucket, "the bucket does not exist, denies access, or is elsewhere"},
+		{exitEndpoint, "the endpoint does not answer, or not as S3 does"},
+		{exitUnwritten, "ended while S3 did not hold everything that was written"},
+	}
+}
+
 // failure is an error that knows the exit code it ends the process with.
 type failure struct {
 	code int

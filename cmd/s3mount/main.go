@@ -33,6 +33,8 @@ func run(in invocation) error {
 		if in, err = parseHelper(in); err != nil {
 			return err
 		}
+	} else if c, ok := findCommand(in.args); ok {
+		return c.run(in, in.args[2:])
 	}
 	s, err := parse(in)
 	if err != nil || s == nil || s.fake {

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// command is something that s3mount does besides mounting: a word in the place
+// of the bucket. A bucket of the same name is mounted as s3://NAME.
+type command struct {
+	name  string
+	args  string // what follows the name, for the help text
+	usage string // one line
+	// run gets the arguments after the name.
+	run func(in invocation, args []string) error
+}
+
+// commands is the table, in the order of the help text.
+func commands() []command {
+	return []command{
+		{"help", "[TOPIC]", "explain a topic, or list the topics", runHelp},
+	}
+}
+
+// findCommand looks for a command in the first argument.
+func findCommand(args []string) (command, bool) {
+	if len(args) < 2 {
+		return command{}, false
+	}
+	table := commands()
+	i := slices.IndexFunc(table, func(c command) bool { return c.name == args[1] })
+	if i < 0 {
+		return command{}, false
+	}
+	return table[i], true
+}
+
+// line is the command's line in the help text; a tab aligns the columns.
+func (c command) line() string {
+	call := c.name
+	if c.args != "" {
+		call += " " + c.args
+	}
+	return call + "\t" + c.usage
+}
+
+// tooMany is the error of a command that got more arguments than it takes.
+func (c command) tooMany(arg string) error {
+	return fail(exitUsage, "%q is one argument too many: s3mount %s %s", arg, c.name, c.args)
+}
+
+// unknownWord says what can stand in the place of a word.
+func unknownWord(kind, word string, known []string) error {
+	return fail(exitUsage, "there is no %s %q: there are %s", kind, word, enumerate(known))
+}
+
+// enumerate writes words as people list them.
+func enumerate(words []string) string {
+	switch len(words) {
+	case 0:
+		return "none"
+	case 1:
+		return words[0]
+	}
+	text := ""
+	for i, w := range words {
+		switch i {
+		case 0:
+		case len(words) - 1:
+			text += " and "
+		default:
+			text += ", "
+		}
+		text += w
+	}
+	return text
+}
+
+// print writes text for a command whose whole output it is.
+func (in invocation) print(format string, args ...any) error {
+	_, err := fmt.Fprintf(in.stdout, format, args...)
+	return err
+}
