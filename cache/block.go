@@ -2,6 +2,16 @@ package cache
 
 import "fmt"
 
+const (
+	// blockShift is the binary logarithm of BlockSize.
+	blockShift = 17
+	// FineSize in bytes is the length of the blocks of Object.Fine: a page,
+	// which is the least that the kernel asks for.
+	FineSize = 1 << fineShift
+	// fineShift is that of minClass: smaller blocks would waste their memory.
+	fineShift = minClassBits
+)
+
 // BlockID names a block: Index counts units of BlockSize in the version (Key, ETag).
 type BlockID struct {
 	Key, ETag string
@@ -33,7 +43,7 @@ func (s blockState) String() string {
 	return [...]string{"filling", "ready", "gone"}[s]
 }
 
-// block is BlockSize bytes of an object, less at the object's end. Its fields
+// block is BlockSize bytes of an object, or FineSize, less at the object's end. Its fields
 // are guarded by Blocks.mu; the bytes buf[:filled] may be read by who pins it
 // and never change (I1), the rest is written by its Fill alone.
 type block struct {

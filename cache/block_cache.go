@@ -44,14 +44,18 @@ type BlocksStats struct {
 	Readers int   // references to objects
 }
 
-// objectKey is the identity of a version.
-type objectKey struct{ key, etag string }
+// objectKey is the identity of a version, in blocks of BlockSize or in fine ones.
+type objectKey struct {
+	key, etag string
+	fine      bool
+}
 
 // Object is one version of an object, which has any number of readers and
 // blocks. Its fields are guarded by Blocks.mu.
 type Object struct {
 	c      *Blocks
 	id     objectKey
+	shift  uint // its blocks are 1<<shift bytes long
 	size   int64
 	mapped bool // found by its id in Blocks.objects
 	refs   int
@@ -84,14 +88,32 @@ func (c *Blocks) Stats() BlocksStats {
 func (c *Blocks) Object(key, etag string, size int64) *Object {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.object(objectKey{key: key, etag: etag}, size)
+}
+
+// Fine returns the same version in blocks of FineSize, for reads here and there
+// that want no more than they ask for. It is an object with blocks and
+// references of its own, which stays in memory: the disk has none of its blocks.
+func (o *Object) Fine() *Object {
+	o.c.mu.Lock()
+	defer o.c.mu.Unlock()
+	id := o.id
+	id.fine = true
+	return o.c.object(id, o.size)
+}
+
+// object returns the object of that identity with one more reference. c.mu is held.
+func (c *Blocks) object(id objectKey, size int64) *Object {
 	c.stats.Readers++
-	id := objectKey{key, etag}
 	if o := c.objects[id]; o != nil && o.size == size {
 		o.refs++
 		return o
 	}
-	o := &Object{c: c, id: id, size: size, refs: 1, blocks: make(map[int64]*block)}
-	if etag != "" && c.objects[id] == nil {
+	o := &Object{c: c, id: id, shift: blockShift, size: size, refs: 1, blocks: make(map[int64]*block)}
+	if id.fine {
+		o.shift = fineShift
+	}
+	if id.etag != "" && c.objects[id] == nil {
 		c.objects[id], o.mapped = o, true
 	}
 	return o
@@ -101,7 +123,7 @@ func (c *Blocks) Object(key, etag string, size int64) *Object {
 // disk.
 func (c *Blocks) Has(key, etag string, size, index int64) bool {
 	c.mu.Lock()
-	o := c.objects[objectKey{key, etag}]
+	o := c.objects[objectKey{key: key, etag: etag}]
 	if o != nil && o.size == size {
 		if b := o.blocks[index]; b != nil && b.state == blockReady {
 			c.mu.Unlock()
@@ -120,13 +142,21 @@ func (c *Blocks) Has(key, etag string, size, index int64) bool {
 // Move makes the version (fromKey, fromETag) be known as (toKey, toETag), with
 // its readers and blocks: the bytes are the same, as after a copy.
 func (c *Blocks) Move(fromKey, fromETag, toKey, toETag string, size int64) {
-	from, to := objectKey{fromKey, fromETag}, objectKey{toKey, toETag}
+	for _, fine := range []bool{false, true} {
+		c.move(objectKey{fromKey, fromETag, fine}, objectKey{toKey, toETag, fine})
+	}
+	if d := c.below(); d != nil {
+		d.Move(fromKey, fromETag, toKey, toETag, size)
+	}
+}
+
+func (c *Blocks) move(from, to objectKey) {
 	c.mu.Lock()
 	var freed *block
 	if o := c.objects[from]; o != nil && from != to {
 		delete(c.objects, from)
 		o.id = to
-		o.mapped = toETag != "" && c.objects[to] == nil
+		o.mapped = to.etag != "" && c.objects[to] == nil
 		if o.mapped {
 			c.objects[to] = o
 		}
@@ -134,26 +164,29 @@ func (c *Blocks) Move(fromKey, fromETag, toKey, toETag string, size int64) {
 	}
 	c.mu.Unlock()
 	c.free(freed)
-	if d := c.below(); d != nil {
-		d.Move(fromKey, fromETag, toKey, toETag, size)
-	}
 }
 
 // Drop forgets the version (key, etag). Its readers, if any, keep its blocks
 // until the last of them closes.
 func (c *Blocks) Drop(key, etag string) {
+	for _, fine := range []bool{false, true} {
+		c.drop(objectKey{key, etag, fine})
+	}
+	if d := c.below(); d != nil {
+		d.Drop(key, etag)
+	}
+}
+
+func (c *Blocks) drop(id objectKey) {
 	c.mu.Lock()
 	var freed *block
-	if o := c.objects[objectKey{key, etag}]; o != nil {
+	if o := c.objects[id]; o != nil {
 		delete(c.objects, o.id)
 		o.mapped = false
 		freed = c.settle(o)
 	}
 	c.mu.Unlock()
 	c.free(freed)
-	if d := c.below(); d != nil {
-		d.Drop(key, etag)
-	}
 }
 
 // Size returns the object's length in bytes.

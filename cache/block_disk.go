@@ -59,7 +59,7 @@ func (c *Blocks) writeBlocks(l *diskLayer) {
 // toDisk queues a block that has come from S3, if there is a disk, memory is not
 // short, and its version can be found again. c.mu is held.
 func (c *Blocks) toDisk(b *block) {
-	if c.disk == nil || !b.o.mapped || c.pool.budget.Deficit() > 0 {
+	if c.disk == nil || !b.o.mapped || b.o.shift != blockShift || c.pool.budget.Deficit() > 0 {
 		return
 	}
 	select {
@@ -79,6 +79,14 @@ func (c *Blocks) below() *Disk {
 	return c.disk.d
 }
 
+// below returns the disk if the blocks of f may be on it.
+func (f *Fill) below() *Disk {
+	if f.o.shift != blockShift {
+		return nil
+	}
+	return f.o.c.below()
+}
+
 // File returns a file with all bytes of a version, if the disk has them, to be
 // read only and closed by the caller; see Disk.File.
 func (c *Blocks) File(key, etag string, size int64) *os.File {
@@ -91,7 +99,7 @@ func (c *Blocks) File(key, etag string, size int64) *os.File {
 
 // Load fills blocks from the disk as far as they are there in a row.
 func (f *Fill) Load() {
-	d := f.o.c.below()
+	d := f.below()
 	if d == nil || f.done%BlockSize != 0 {
 		return
 	}
@@ -107,7 +115,7 @@ func (f *Fill) Load() {
 // Span returns how many of the bytes that are still to come are worth one GET:
 // up to a block that the disk has, or to the end.
 func (f *Fill) Span() int {
-	d := f.o.c.below()
+	d := f.below()
 	if d == nil || f.cur == len(f.blocks) {
 		return f.Rest()
 	}

@@ -24,7 +24,7 @@ func (p *Pins) Claim(ahead int, force bool) *Fill {
 		return nil
 	}
 	must := n
-	if p.off/BlockSize+int64(len(p.blocks)) == first+int64(n) {
+	if p.off>>p.o.shift+int64(len(p.blocks)) == first+int64(n) {
 		n += ahead
 	}
 	n = p.o.absent(first, n)
@@ -54,9 +54,21 @@ func (o *Object) Absent(from, to int64) int64 {
 	return from
 }
 
+// Held returns how many blocks of the bytes [off, off+n) are there, in any state.
+func (o *Object) Held(off, n int64) (held int) {
+	o.c.mu.Lock()
+	defer o.c.mu.Unlock()
+	for i := off >> o.shift; i<<o.shift < min(off+n, o.size); i++ {
+		if o.blocks[i] != nil {
+			held++
+		}
+	}
+	return held
+}
+
 // absent returns how many blocks from first on are absent in a row, at most n.
 func (o *Object) absent(first int64, n int) int {
-	n = int(min(int64(n), blockCount(o.size)-first))
+	n = int(min(int64(n), (o.size+1<<o.shift-1)>>o.shift-first))
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
 	for i := range n {
@@ -121,10 +133,10 @@ func (o *Object) claim(first int64, bufs [][]byte) *Fill {
 }
 
 // Offset returns where in the object the next byte belongs.
-func (f *Fill) Offset() int64 { return f.first*BlockSize + int64(f.done) }
+func (f *Fill) Offset() int64 { return f.first<<f.o.shift + int64(f.done) }
 
 // End returns where in the object the Fill ends.
-func (f *Fill) End() int64 { return f.first*BlockSize + int64(f.size) }
+func (f *Fill) End() int64 { return f.first<<f.o.shift + int64(f.size) }
 
 // Blocks returns the number of blocks.
 func (f *Fill) Blocks() int { return len(f.blocks) }
@@ -143,7 +155,7 @@ func (f *Fill) Next() []byte {
 }
 
 // before returns the bytes of the blocks before the current one.
-func (f *Fill) before() int { return f.cur * BlockSize }
+func (f *Fill) before() int { return f.cur << f.o.shift }
 
 // Advance tells that n more bytes are in the memory that Next returned.
 func (f *Fill) Advance(n int) { f.advance(n, true) }
@@ -209,7 +221,7 @@ func (f *Fill) Wanted() bool {
 
 // blockLen returns the length of block index in bytes.
 func (o *Object) blockLen(index int64) int {
-	return int(min(BlockSize, o.size-index*BlockSize))
+	return int(min(1<<o.shift, o.size-index<<o.shift))
 }
 
 // blockCount returns the number of blocks of size bytes.

@@ -16,7 +16,7 @@ type Pins struct {
 	o      *Object
 	off    int64
 	size   int
-	blocks []*block // by index from off/BlockSize; nil: absent
+	blocks []*block // from that of off on; nil: absent
 	slices [][]byte
 	onDone func()
 
@@ -37,7 +37,7 @@ func (o *Object) Pin(off int64, n int) *Pins {
 	if p.size == 0 {
 		return p
 	}
-	first, last := off/BlockSize, (off+int64(p.size)-1)/BlockSize
+	first, last := off>>o.shift, (off+int64(p.size)-1)>>o.shift
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stats.Pins++
@@ -95,7 +95,7 @@ func (c *Blocks) unpin(b *block, freed *block) *block {
 func (p *Pins) Missing() (index int64, n int) {
 	for i, b := range p.blocks {
 		if b == nil && n == 0 {
-			index = p.off/BlockSize + int64(i)
+			index = p.off>>p.o.shift + int64(i)
 		}
 		if b == nil {
 			n++
@@ -104,6 +104,16 @@ func (p *Pins) Missing() (index int64, n int) {
 		}
 	}
 	return index, n
+}
+
+// Absent tells that no block of the range was present, in any state.
+func (p *Pins) Absent() bool {
+	for _, b := range p.blocks {
+		if b != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Wait returns when all bytes of the range are there. ErrAgain says that Retry
@@ -127,9 +137,9 @@ func (p *Pins) Wait(ctx context.Context) error {
 
 // within returns the part [from, to) of the i-th block that is asked for.
 func (p *Pins) within(i int) (from, to int) {
-	at := (p.off/BlockSize + int64(i)) * BlockSize
+	at := (p.off>>p.o.shift + int64(i)) << p.o.shift
 	from = int(max(p.off-at, 0))
-	to = int(min(p.off+int64(p.size)-at, BlockSize))
+	to = int(min(p.off+int64(p.size)-at, 1<<p.o.shift))
 	return from, to
 }
 
@@ -199,7 +209,7 @@ func (p *Pins) Retry() {
 			b = nil
 		}
 		if b == nil {
-			if b = p.o.blocks[p.off/BlockSize+int64(i)]; b != nil {
+			if b = p.o.blocks[p.off>>p.o.shift+int64(i)]; b != nil {
 				b.pin()
 			}
 			p.blocks[i] = b

@@ -18,7 +18,9 @@
 // BlockSize, each filled once, from its start to its end, and never changed. A
 // reader pins the blocks of a range (Pins), claims those that are absent (Fill)
 // for a fetch to bring, and waits for its bytes, not for whole blocks. Any number
-// of readers share a block and its one fetch. The package does not fetch: who
+// of readers share a block and its one fetch. A version may also have fine
+// blocks, of FineSize, for reads here and there (Object.Fine). The package does
+// not fetch: who
 // got a Fill does, and tells how far it is or that it gives up. See blockState
 // for the life of a block.
 //

@@ -85,6 +85,20 @@ func (s *fakeStore) sentSoFar() int64 {
 	return s.sent
 }
 
+// count returns the number of GETs so far.
+func (s *fakeStore) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.gets)
+}
+
+// get returns the i-th GET, from 0.
+func (s *fakeStore) get(i int) s3.GetInput {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gets[i]
+}
+
 // stripETag makes an object have none.
 func (s *fakeStore) stripETag(key string) {
 	s.mu.Lock()

@@ -31,6 +31,11 @@ func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 	before := r.last
 	s = r.match(off, n)
 	s.stamp, r.last = r.reads, s
+	if s.hits > 0 {
+		r.jumps /= 2
+	} else {
+		r.jumps = min(r.jumps+1, maxJumps)
+	}
 	m.count(s)
 	if !ready && s.hits == 0 && before != nil && before.hits == 0 {
 		m.randomAt = time.Now()

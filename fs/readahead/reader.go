@@ -22,11 +22,13 @@ type Reader struct {
 	// Guarded by Manager.mu.
 	closed  bool
 	reads   int64
-	streams []*stream // at most maxStreams
-	last    *stream   // of the last read
-	lastOff int64     // of the last read
-	step    int64     // between the last two reads
-	steps   int       // how often step repeated
+	fine    *cache.Object // the same version in small blocks; nil before a random read
+	jumps   int           // reads that continued no stream, halved by each that did
+	streams []*stream     // at most maxStreams
+	last    *stream       // of the last read
+	lastOff int64         // of the last read
+	step    int64         // between the last two reads
+	steps   int           // how often step repeated
 }
 
 // newReader makes a reader that owns one reference to obj.
@@ -60,6 +62,9 @@ func (r *Reader) ReadAt(ctx context.Context, off int64, n int) (*Pins, error) {
 			r.m.pull()
 		}
 		return p, nil
+	}
+	if fine := r.sparse(p, off, s); fine != nil {
+		p, s = fine, nil
 	}
 	if err := r.await(ctx, p, s); err != nil {
 		p.Done()
@@ -186,6 +191,10 @@ func (r *Reader) Close() {
 		m.drop(s)
 	}
 	r.streams = nil
+	fine := r.fine
 	m.mu.Unlock()
 	r.obj.Close()
+	if fine != nil {
+		fine.Close()
+	}
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,35 +182,4 @@ func readAll(t testing.TB, rd *Reader, seed uint64, n int) {
 		}
 		p.Done()
 	}
-}
-
-func TestRandomReadsFetchOneBlock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := link20()
-		v := store.put("k", 1024*mib, 1)
-		r := newRig(t, store, 256*mib)
-		start := time.Now()
-		var wg sync.WaitGroup
-		for i := range 4 {
-			wg.Go(func() {
-				rnd := rand.New(rand.NewPCG(1, uint64(i)))
-				rd := mustOpen(t, r, "k", v)
-				defer rd.Close()
-				for range 100 {
-					check(t, rd, 1, rnd.Int64N(v.Size-4096)&^4095, 4096)
-				}
-			})
-		}
-		wg.Wait()
-		took := time.Since(start) / 101
-		amplification := float64(store.sent) / (400 * 4096)
-		t.Logf("%v per read, %d GETs, %d HEADs, %.1f bytes moved per byte", took, len(store.gets), store.heads, amplification)
-		if took > 24*time.Millisecond {
-			t.Errorf("a read took %v on a link of 20 ms", took)
-		}
-		if limit := 1.2 * cache.BlockSize / 4096; amplification > limit {
-			t.Errorf("amplification %.1f, want at most %.1f", amplification, limit)
-		}
-		r.end(t)
-	})
 }

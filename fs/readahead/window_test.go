@@ -412,9 +412,12 @@ func readAtRandom(t *testing.T, r *rig, rnd *rand.Rand, v Version, seed uint64) 
 		return
 	}
 	defer rd.Close()
-	off, n := int64(0), 1+rnd.IntN(mib)
+	off, n, jumps := int64(0), 1+rnd.IntN(mib), rnd.IntN(2) == 0
+	if jumps {
+		n = 1 + rnd.IntN(20_000)
+	}
 	for i := 0; i < 12; i++ {
-		if rnd.IntN(3) == 0 {
+		if jumps || rnd.IntN(3) == 0 {
 			off = rnd.Int64N(v.Size)
 		}
 		p, err := rd.ReadAt(context.Background(), off, n)
