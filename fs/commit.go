@@ -121,7 +121,8 @@ func (n *inode) owesAttrs(v writeback.Version) bool {
 		n.entry.Attr.Mtime, n.entry.Attr.Ctime = carried.Mtime, carried.Ctime
 	}
 	a := n.entry.Attr
-	return a.Perm != carried.Perm || a.UID != carried.UID || a.GID != carried.GID || !a.Mtime.Equal(carried.Mtime)
+	return a.Perm != carried.Perm || a.UID != carried.UID || a.GID != carried.GID || !a.Mtime.Equal(carried.Mtime) ||
+		a.Xattr != carried.Xattr
 }
 
 // objectOptions are what a PUT of the inode carries beside the bytes; n.mu is

@@ -116,6 +116,9 @@ func (n *inode) update(e namespace.Entry) {
 		return
 	}
 	if n.attrs {
+		if e.Exact && !n.entry.Exact {
+			n.entry.Attr.Xattr = e.Attr.Xattr // what was never seen was not changed
+		}
 		e.Attr = n.entry.Attr
 	}
 	if !e.Exact && n.entry.Exact && e.ETag == n.entry.ETag && e.Key == n.entry.Key && e.Kind == n.entry.Kind {

@@ -35,6 +35,8 @@ type Options struct {
 	// Posix says which attributes are kept on objects: "auto", "full" or "off"
 	// (namespace.Posix).
 	Posix string
+	// Xattr keeps extended attributes on objects; `ls -l` then costs more.
+	Xattr bool
 	// Conflict says what becomes of a change that was built on a version that
 	// someone else has replaced: "error", "overwrite" or "keep-both"
 	// (writeback.ConflictPolicy).
@@ -128,6 +130,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("--dir-mode %#o: only permission bits (07777) may be set", o.DirMode)
 	case !slices.Contains([]namespace.Posix{namespace.PosixAuto, namespace.PosixFull, namespace.PosixOff}, namespace.Posix(o.Posix)):
 		return fmt.Errorf("--posix %q: must be auto, full or off", o.Posix)
+	case o.Xattr && o.Posix == string(namespace.PosixOff):
+		return errors.New("--xattr: extended attributes are attributes on objects, which --posix off does without")
 	case !slices.Contains([]writeback.ConflictPolicy{writeback.ConflictError, writeback.ConflictOverwrite, writeback.ConflictKeepBoth},
 		writeback.ConflictPolicy(o.Conflict)):
 		return fmt.Errorf("--conflict %q: must be error, overwrite or keep-both", o.Conflict)

@@ -31,12 +31,21 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 			return f.status("truncate", err)
 		}
 	}
+	if in.Valid&attrsInValid != 0 {
+		// What does not change stays as it is on the object, not as a listing shows it.
+		if err := f.exactly(ctx, n); err != nil {
+			return f.status("setattr", err)
+		}
+	}
 	if n.applyAttr(in) {
 		f.keepAttrs(n)
 	}
 	f.fillAttrOut(n, out)
 	return fuse.OK
 }
+
+// attrsInValid are the bits of fuse.SetAttrIn.Valid for what applyAttr changes.
+const attrsInValid = fuse.FATTR_MODE | fuse.FATTR_UID | fuse.FATTR_GID | fuse.FATTR_MTIME | fuse.FATTR_ATIME
 
 // applyAttr changes the attributes that in names and tells whether there were any.
 func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {

@@ -1,39 +1,210 @@
 package fs
 
 import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/namespace"
 )
 
 // invalidateXattr is the control name that drops what is cached of a path:
 // setfattr -n user.s3mount.invalidate -v 1 PATH.
 const invalidateXattr = "user.s3mount.invalidate"
 
-// GetXAttr says once that there are none, which the kernel remembers. Any
-// other answer would cost `ls -l` two requests per file, and every write(2)
-// one for security.capability.
-func (f *filesystem) GetXAttr(<-chan struct{}, *fuse.InHeader, string, []byte) (uint32, fuse.Status) {
-	return 0, fuse.ENOSYS
+// Extended attributes (xattr(7)) are attributes like mode and owner: they are
+// on the object (namespace.Attr.Xattr), ride on the next PUT of the file, and
+// go alone through attrQueue otherwise.
+//
+// Without --xattr the mount says once that there are none, which the kernel
+// remembers until the unmount. Any other answer costs `ls -l` a request or two
+// per file, and every write(2) one for security.capability, even when nothing
+// has an extended attribute.
+
+// Flags of setxattr(2).
+const (
+	xattrCreate  = 1
+	xattrReplace = 2
+)
+
+// storable tells which names are kept. POSIX ACLs (system.*) are refused: the
+// kernel would not check them, and programs that copy them go on without.
+func storable(name string) bool {
+	space, _, _ := strings.Cut(name, ".")
+	return space == "user" || space == "trusted" || space == "security"
 }
 
-// ListXAttr says once that there are none.
-func (f *filesystem) ListXAttr(<-chan struct{}, *fuse.InHeader, []byte) (uint32, fuse.Status) {
-	return 0, fuse.ENOSYS
+// GetXAttr returns one value.
+func (f *filesystem) GetXAttr(cancel <-chan struct{}, h *fuse.InHeader, name string, dest []byte) (uint32, fuse.Status) {
+	switch {
+	case !f.o.Xattr:
+		return 0, fuse.ENOSYS
+	case !storable(name):
+		return 0, fuse.ENOTSUP
+	}
+	// What the kernel and ls ask of every file by themselves is worth no request.
+	_, all, st := f.xattrsOf(cancel, h, strings.HasPrefix(name, "user."))
+	if st != fuse.OK {
+		return 0, st
+	}
+	value, ok := all[name]
+	if !ok {
+		return 0, fuse.ENODATA
+	}
+	return answer(dest, value)
 }
 
-// SetXAttr takes the control names only.
-func (f *filesystem) SetXAttr(_ <-chan struct{}, in *fuse.SetXAttrIn, name string, _ []byte) fuse.Status {
-	if name != invalidateXattr {
+// ListXAttr returns the names, each ended by a NUL byte.
+func (f *filesystem) ListXAttr(cancel <-chan struct{}, h *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
+	if !f.o.Xattr {
+		return 0, fuse.ENOSYS
+	}
+	_, all, st := f.xattrsOf(cancel, h, true)
+	if st != fuse.OK {
+		return 0, st
+	}
+	var list []byte
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !storable(name) || strings.HasPrefix(name, "trusted.") && h.Uid != 0 {
+			continue
+		}
+		list = append(append(list, name...), 0)
+	}
+	return answer(dest, list)
+}
+
+// answer copies a value to where the kernel wants it.
+func answer(dest, value []byte) (uint32, fuse.Status) {
+	if len(value) > len(dest) {
+		return uint32(len(value)), fuse.ERANGE // go-fuse makes a size of it for who asked for that
+	}
+	return uint32(copy(dest, value)), fuse.OK
+}
+
+// SetXAttr sets one value, or acts on a control name.
+func (f *filesystem) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
+	if name == invalidateXattr {
+		n := f.inodes.get(in.NodeId)
+		if n == nil {
+			return fuse.ENOENT
+		}
+		f.invalidate(n)
+		return fuse.OK
+	}
+	if !f.o.Xattr || !storable(name) {
 		return fuse.ENOTSUP
 	}
-	n := f.inodes.get(in.NodeId)
-	if n == nil {
-		return fuse.ENOENT
+	n, all, st := f.ownXattrs(cancel, &in.InHeader)
+	if st != fuse.OK {
+		return st
 	}
-	f.invalidate(n)
-	return fuse.OK
+	_, exists := all[name]
+	switch {
+	case in.Flags&xattrCreate != 0 && exists:
+		return fuse.Status(syscall.EEXIST)
+	case in.Flags&xattrReplace != 0 && !exists:
+		return fuse.ENODATA
+	}
+	if all == nil {
+		all = map[string][]byte{}
+	}
+	all[name] = slices.Clone(value)
+	return f.setXattrs(n, all)
 }
 
-// RemoveXAttr has nothing to remove.
-func (f *filesystem) RemoveXAttr(<-chan struct{}, *fuse.InHeader, string) fuse.Status {
-	return fuse.ENOTSUP
+// RemoveXAttr removes one value.
+func (f *filesystem) RemoveXAttr(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
+	if !f.o.Xattr || !storable(name) {
+		return fuse.ENOTSUP
+	}
+	n, all, st := f.ownXattrs(cancel, h)
+	if st != fuse.OK {
+		return st
+	}
+	if _, ok := all[name]; !ok {
+		return fuse.ENODATA
+	}
+	delete(all, name)
+	return f.setXattrs(n, all)
+}
+
+// ownXattrs is xattrsOf for a change: it makes sure that what other tools keep
+// in the object's metadata is known, which leaves less room.
+func (f *filesystem) ownXattrs(cancel <-chan struct{}, h *fuse.InHeader) (*inode, map[string][]byte, fuse.Status) {
+	if n := f.inodes.get(h.NodeId); n != nil && n.kind == namespace.File && !n.private() {
+		n.mu.Lock()
+		known := n.foreign.Metadata != nil
+		n.mu.Unlock()
+		ctx := newRequest(cancel, h)
+		defer ctx.end()
+		if !known {
+			if err := f.revalidateByHead(ctx, n); err != nil {
+				return nil, nil, f.status("xattr", err)
+			}
+		}
+	}
+	return f.xattrsOf(cancel, h, true)
+}
+
+// xattrsOf returns the inode that h names and its extended attributes, a map
+// of the caller's own. exact asks S3 where only a listing has told of the file.
+func (f *filesystem) xattrsOf(cancel <-chan struct{}, h *fuse.InHeader, exact bool) (*inode, map[string][]byte, fuse.Status) {
+	n := f.inodes.get(h.NodeId)
+	if n == nil {
+		return nil, nil, fuse.ENOENT
+	}
+	if exact {
+		ctx := newRequest(cancel, h)
+		defer ctx.end()
+		if err := f.exactly(ctx, n); err != nil {
+			return nil, nil, f.status("xattr", err)
+		}
+	}
+	all, err := namespace.DecodeXattrs(n.snapshot().Attr.Xattr)
+	if err != nil {
+		f.log.Debug("extended attributes are not shown", "key", n.snapshot().Key, "error", err)
+		return nil, nil, fuse.ENOTSUP // and so nothing is written over them
+	}
+	return n, all, fuse.OK
+}
+
+// exactly makes sure that the attributes of an inode are those of its object.
+func (f *filesystem) exactly(ctx context.Context, n *inode) error {
+	if n.private() || n == f.inodes.root {
+		return nil
+	}
+	e := n.snapshot()
+	if e.Exact || e.Implicit {
+		return nil
+	}
+	now, err := f.ns.Stat(ctx, e)
+	if err != nil {
+		return err
+	}
+	if now.Kind != n.kind {
+		return syscall.ESTALE
+	}
+	n.update(now)
+	return nil
+}
+
+// setXattrs makes all the extended attributes of an inode. The error for too
+// many of them is that of ext4.
+func (f *filesystem) setXattrs(n *inode, all map[string][]byte) fuse.Status {
+	text := namespace.EncodeXattrs(all)
+	n.mu.Lock()
+	if len(text) > namespace.XattrRoom(n.foreign.Metadata) {
+		n.mu.Unlock()
+		return fuse.Status(syscall.ENOSPC)
+	}
+	n.entry.Attr.Xattr, n.entry.Attr.Ctime = text, time.Now()
+	n.mu.Unlock()
+	f.keepAttrs(n)
+	f.refresh(n) // the ctime
+	return fuse.OK
 }

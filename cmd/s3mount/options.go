@@ -96,6 +96,9 @@ func fileOptions() []option {
 		{name: "posix", group: groupFiles, arg: "HOW",
 			usage: "attributes on objects: auto, full or off",
 			value: func(s *settings) flag.Value { return stringValue{&s.fs.Posix, oneOf("auto", "full", "off")} }},
+		{name: "xattr", group: groupFiles,
+			usage: "keep extended attributes; ls -l costs more",
+			value: func(s *settings) flag.Value { return boolValue{&s.fs.Xattr} }},
 		{name: "conflict", group: groupFiles, arg: "HOW",
 			usage: "lost races: error, overwrite or keep-both",
 			value: func(s *settings) flag.Value {

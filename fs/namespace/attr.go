@@ -46,7 +46,7 @@ const (
 func attrKeys() []string {
 	return []string{
 		metaMode, metaUID, metaGID, metaMtime, metaCtime, metaAtime, metaRdev,
-		metaFilePerm, metaFileOwner, metaFileGroup, metaFileMtime, metaFileAtime,
+		metaFilePerm, metaFileOwner, metaFileGroup, metaFileMtime, metaFileAtime, metaXattr,
 	}
 }
 
@@ -111,6 +111,9 @@ func (a Attr) Metadata(k Kind) map[string]string {
 	if k == CharDevice || k == BlockDevice {
 		m[metaRdev] = strconv.FormatUint(uint64(a.Rdev), 10)
 	}
+	if a.Xattr != "" {
+		m[metaXattr] = a.Xattr
+	}
 	return m
 }
 
@@ -140,6 +143,7 @@ func (a Attr) MergeMetadata(k Kind, m map[string]string) map[string]string {
 func AttrFromMetadata(m map[string]string, def Attr, lastModified time.Time) (k Kind, a Attr, found bool) {
 	a = def
 	a.Mtime, a.Ctime, a.Atime = lastModified, time.Time{}, time.Time{}
+	a.Xattr, found = m[metaXattr]
 	if mode, ok := parseMode(m); ok {
 		k, _ = kindOf(mode)
 		a.Perm = mode & permMask

@@ -119,8 +119,7 @@ func (p *page) setAttr(rel string, e *Entry) {
 	if r.size != e.Size || r.attr > 0 || p.etag(r) != e.ETag {
 		return
 	}
-	p.attrs = append(p.attrs, special{e.Kind, packAttr(e.Attr), e.Target})
-	r.attr = uint32(len(p.attrs))
+	p.addAttr(r, specialOf(e))
 }
 
 // completeEntry is completeLines for one entry that a listing told of.

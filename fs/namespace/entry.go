@@ -23,6 +23,9 @@ type Attr struct {
 	Rdev         uint32 // of devices, as Linux encodes it in st_rdev
 	Mtime, Ctime time.Time
 	Atime        time.Time
+	// Xattr holds the extended attributes as they are on the object;
+	// DecodeXattrs reads them. It stays as it is if it cannot be read.
+	Xattr string
 }
 
 // Entry is what this mount knows of one name.

@@ -32,7 +32,13 @@ type attrIndex struct {
 	rows map[string]attrRow
 }
 
-func indexCost(_ string, x *attrIndex) int64 { return int64(indexRowCost * (1 + len(x.rows))) }
+func indexCost(_ string, x *attrIndex) int64 {
+	n := indexRowCost * (1 + len(x.rows))
+	for _, r := range x.rows {
+		n += len(r.xattr)
+	}
+	return int64(n)
+}
 
 // catalogue tells which directories have an index: one LIST instead of a GET
 // per directory, and none at all where the root's listing shows that this tool
@@ -255,7 +261,7 @@ func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bo
 	if !hint {
 		e.Kind, e.Exact = r.kind, true
 	}
-	e.Attr, e.Target = r.attr.unpack(), r.target
+	e.Attr, e.Target = r.attr.unpack(r.xattr), r.target
 	return e.Exact, true
 }
 
@@ -263,7 +269,7 @@ func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bo
 func rowFor(e *Entry, own bool) *attrRow {
 	return &attrRow{
 		kind: e.Kind, approx: own, etag: e.ETag, size: e.Size, mod: e.LastModified.Unix(),
-		attr: packAttr(e.Attr), target: e.Target,
+		attr: packAttr(e.Attr), target: e.Target, xattr: e.Attr.Xattr,
 	}
 }
 
@@ -272,5 +278,5 @@ func (n *Namespace) plain(e *Entry) bool {
 	def := n.defaults(e.Kind, e.LastModified)
 	a := e.Attr
 	special := e.Kind != File && e.Kind != Directory
-	return !special && a.Perm == def.Perm && a.UID == def.UID && a.GID == def.GID && a.Mtime.Equal(def.Mtime)
+	return !special && a.Perm == def.Perm && a.UID == def.UID && a.GID == def.GID && a.Mtime.Equal(def.Mtime) && a.Xattr == ""
 }

@@ -26,7 +26,7 @@ func drawRow(t *rapid.T) attrRow {
 			`"d41d8cd98f00b204e9800998ecf8427e-0"`, `"d41d8cd98f00b204e9800998ecf8427e-01"`,
 		}).Draw(t, "etag"),
 		size: rapid.Int64Min(0).Draw(t, "size"), mod: rapid.Int64().Draw(t, "mod"),
-		target: rapid.StringN(0, 20, 60).Draw(t, "target"),
+		target: rapid.StringN(0, 20, 60).Draw(t, "target"), xattr: rapid.StringN(0, 20, 60).Draw(t, "xattr"),
 	}
 	r.attr = packedAttr{
 		rapid.Uint32().Draw(t, "perm"), rapid.Uint32().Draw(t, "uid"), rapid.Uint32().Draw(t, "gid"), rapid.Uint32().Draw(t, "rdev"),

@@ -14,26 +14,36 @@ import (
 
 // The attribute index of a directory is one object:
 //
-//	magic    "s3mount attributes 1\n"
+//	magic    "s3mount attributes 2\n"
 //	dir      string: the directory's key below the mount's root
 //	rows     uvarint: how many follow, in order of name
 //	row      uvarint: bytes shared with the name before; string: the rest of it
-//	         byte: kind, and bit 7 if Last-Modified is an upper bound
+//	         byte: kind; bit 7 if Last-Modified is an upper bound; bit 6 if there
+//	         is more behind the target
 //	         byte: form of the ETag; 0 a string; 1 an MD5 in hex and quotes, and
 //	         uvarint: its parts
 //	         uvarint size; varint Last-Modified in seconds
 //	         uvarint mode bits, uid, gid, rdev
 //	         varint mtime in nanoseconds; varint ctime - mtime; varint atime - mtime
 //	         string: target of a symlink
+//	more     uvarint: how many follow; byte: what it is; string: its value
+//	         'x': the extended attributes, as in x-amz-meta-xattr
 //	sum      4 bytes, little endian: CRC-32C of all before
 //
 // string is a uvarint length and the bytes. Names are rels: that of a
-// subdirectory ends in "/". Varints are those of encoding/binary.
-const indexMagic = "s3mount attributes 1\n"
+// subdirectory ends in "/". Varints are those of encoding/binary. A row with
+// more that this version does not know is taken for absent: the object is asked.
+// Version 1 differed in that no row had more; it is read, too.
+const (
+	indexMagic  = "s3mount attributes 2\n"
+	indexMagic1 = "s3mount attributes 1\n"
+)
 
 const (
 	kindMask    = 0x0f
 	approxBit   = 0x80
+	moreBit     = 0x40
+	moreXattr   = 'x'
 	etagString  = 0
 	etagMD5     = 1
 	maxIndexStr = 1 << 16 // longer than any key, ETag or target
@@ -51,6 +61,7 @@ type attrRow struct {
 	mod    int64 // seconds
 	attr   packedAttr
 	target string
+	xattr  string
 }
 
 func encodeIndex(dir string, rows map[string]attrRow) []byte {
@@ -77,6 +88,9 @@ func appendRow(b []byte, r *attrRow) []byte {
 	if r.approx {
 		kind |= approxBit
 	}
+	if r.xattr != "" {
+		kind |= moreBit
+	}
 	b = append(b, kind)
 	if sum, parts, ok := splitETag(r.etag); ok {
 		b = append(append(b, etagMD5), sum...)
@@ -92,7 +106,11 @@ func appendRow(b []byte, r *attrRow) []byte {
 	b = binary.AppendVarint(b, r.attr.mtime)
 	b = binary.AppendVarint(b, r.attr.ctime-r.attr.mtime)
 	b = binary.AppendVarint(b, r.attr.atime-r.attr.mtime)
-	return appendString(b, r.target)
+	b = appendString(b, r.target)
+	if r.xattr != "" {
+		b = appendString(append(b, 1, moreXattr), r.xattr)
+	}
+	return b
 }
 
 func appendString(b []byte, s string) []byte {
@@ -127,8 +145,10 @@ func joinETag(sum []byte, parts uint32) string {
 
 // decodeIndex reads an index object.
 func decodeIndex(data []byte) (dir string, rows map[string]attrRow, err error) {
-	rest, ok := strings.CutPrefix(string(data), indexMagic)
-	if !ok || len(rest) < 4 {
+	if len(data) < len(indexMagic)+4 {
+		return "", nil, fmt.Errorf("read header: %w", errIndex)
+	}
+	if magic := string(data[:len(indexMagic)]); magic != indexMagic && magic != indexMagic1 {
 		return "", nil, fmt.Errorf("read header: %w", errIndex)
 	}
 	body := data[:len(data)-4]
@@ -147,7 +167,9 @@ func decodeIndex(data []byte) (dir string, rows map[string]attrRow, err error) {
 			return "", nil, fmt.Errorf("read row %d: %w", len(rows), errIndex)
 		}
 		prev = prev[:shared] + suffix
-		rows[prev] = d.row()
+		if r, ok := d.row(); ok {
+			rows[prev] = r
+		}
 	}
 	if d.bad || len(d.b) > 0 {
 		return "", nil, fmt.Errorf("read rows: %w", errIndex)
@@ -161,11 +183,11 @@ type decoder struct {
 	bad bool
 }
 
-func (d *decoder) row() attrRow {
-	var r attrRow
+// row reads a row; ok is false if it tells what this version does not know.
+func (d *decoder) row() (r attrRow, ok bool) {
 	kind := d.byte()
 	r.kind, r.approx = Kind(kind&kindMask), kind&approxBit != 0
-	d.bad = d.bad || r.kind > BlockDevice
+	d.bad = d.bad || r.kind > BlockDevice || kind&^(kindMask|approxBit|moreBit) != 0
 	switch d.byte() {
 	case etagMD5:
 		sum := d.bytes(16)
@@ -185,7 +207,19 @@ func (d *decoder) row() attrRow {
 	r.attr.ctime = r.attr.mtime + d.varint()
 	r.attr.atime = r.attr.mtime + d.varint()
 	r.target = d.string()
-	return r
+	ok = true
+	if kind&moreBit != 0 {
+		for n := d.uvarint(); n > 0 && !d.bad; n-- {
+			tag, value := d.byte(), d.string()
+			switch tag {
+			case moreXattr:
+				r.xattr = value
+			default:
+				ok = false
+			}
+		}
+	}
+	return r, ok
 }
 
 func (d *decoder) byte() byte {

@@ -84,7 +84,8 @@ func (n *Namespace) rowWanted(dir, rel string, row *attrRow, m mutation) bool {
 		return false
 	}
 	old, ok := k.Value.rows[rel]
-	same := ok && old.etag == row.etag && old.size == row.size && old.attr == row.attr && old.kind == row.kind
+	same := ok && old.etag == row.etag && old.size == row.size && old.attr == row.attr &&
+		old.xattr == row.xattr && old.kind == row.kind
 	return !same || old.mod != row.mod && !(old.approx && old.mod > row.mod)
 }
 

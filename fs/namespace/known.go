@@ -29,8 +29,8 @@ type fact struct {
 
 func factCost(_ string, f fact) int64 {
 	// The struct of a fact, its ETag and its strings.
-	const size = 320
-	return int64(size + len(f.entry.Target) + len(f.entry.VersionID))
+	const size = 336
+	return int64(size + len(f.entry.Target) + len(f.entry.Attr.Xattr) + len(f.entry.VersionID))
 }
 
 func pageCost(_ string, p *page) int64 { return p.cost() }
@@ -146,8 +146,7 @@ func (n *Namespace) carry(p, q *page) {
 		}
 		r.flags |= old.flags & rowOwn
 		if old.attr > 0 {
-			p.attrs = append(p.attrs, q.attrs[old.attr-1])
-			r.attr = uint32(len(p.attrs))
+			p.addAttr(r, q.attrs[old.attr-1])
 		}
 	}
 }

@@ -34,6 +34,7 @@ type page struct {
 	rows     []row
 	blob     []byte // rel and unusual ETags of all rows
 	attrs    []special
+	text     int // bytes of the texts in attrs
 }
 
 // row is one object or subdirectory in a page.
@@ -63,6 +64,11 @@ type special struct {
 	kind   Kind
 	attr   packedAttr
 	target string
+	xattr  string
+}
+
+func specialOf(e *Entry) special {
+	return special{e.Kind, packAttr(e.Attr), e.Target, e.Attr.Xattr}
 }
 
 // packedAttr is Attr in a third of the space.
@@ -75,10 +81,10 @@ func packAttr(a Attr) packedAttr {
 	return packedAttr{a.Perm, a.UID, a.GID, a.Rdev, packTime(a.Mtime), packTime(a.Ctime), packTime(a.Atime)}
 }
 
-func (p packedAttr) unpack() Attr {
+func (p packedAttr) unpack(xattr string) Attr {
 	return Attr{
 		Perm: p.perm, UID: p.uid, GID: p.gid, Rdev: p.rdev,
-		Mtime: unpackTime(p.mtime), Ctime: unpackTime(p.ctime), Atime: unpackTime(p.atime),
+		Mtime: unpackTime(p.mtime), Ctime: unpackTime(p.ctime), Atime: unpackTime(p.atime), Xattr: xattr,
 	}
 }
 
@@ -104,12 +110,12 @@ func unpackTime(ns int64) time.Time {
 const (
 	pageOverhead = 400
 	rowBytes     = 56
-	specialBytes = 72
+	specialBytes = 88
 )
 
 func (p *page) cost() int64 {
 	n := pageOverhead + len(p.dir) + len(p.from) + len(p.to) + len(p.token) + len(p.next)
-	n += cap(p.rows)*rowBytes + cap(p.blob) + cap(p.attrs)*specialBytes
+	n += cap(p.rows)*rowBytes + cap(p.blob) + cap(p.attrs)*specialBytes + p.text
 	return int64(n)
 }
 
@@ -169,10 +175,16 @@ func (p *page) makeRow(rel string, e *Entry) row {
 	}
 	p.packETag(&r, e.ETag)
 	if e.Exact {
-		p.attrs = append(p.attrs, special{e.Kind, packAttr(e.Attr), e.Target})
-		r.attr = uint32(len(p.attrs))
+		p.addAttr(&r, specialOf(e))
 	}
 	return r
+}
+
+// addAttr gives a row its attributes.
+func (p *page) addAttr(r *row, s special) {
+	p.attrs = append(p.attrs, s)
+	p.text += len(s.target) + len(s.xattr)
+	r.attr = uint32(len(p.attrs))
 }
 
 // packETag stores the usual ETag, an MD5 in hex with or without the number of
@@ -223,7 +235,7 @@ func (p *page) replace(from *page, rows []row) {
 	for i := range rows {
 		to.copyRow(from, &rows[i])
 	}
-	p.rows, p.blob, p.attrs = to.rows, to.blob, to.attrs
+	p.rows, p.blob, p.attrs, p.text = to.rows, to.blob, to.attrs, to.text
 }
 
 // copyRow appends a row of another page.
@@ -235,8 +247,7 @@ func (p *page) copyRow(from *page, old *row) {
 		p.packETag(&r, from.etag(old))
 	}
 	if r.attr > 0 {
-		p.attrs = append(p.attrs, from.attrs[old.attr-1])
-		r.attr = uint32(len(p.attrs))
+		p.addAttr(&r, from.attrs[old.attr-1])
 	}
 	p.rows = append(p.rows, r)
 }
@@ -261,7 +272,7 @@ func (p *page) overlay(q *page) {
 	for i := last; i < len(p.rows); i++ {
 		to.copyRow(p, &p.rows[i])
 	}
-	p.rows, p.blob, p.attrs = to.rows, to.blob, to.attrs
+	p.rows, p.blob, p.attrs, p.text = to.rows, to.blob, to.attrs, to.text
 }
 
 // snapshot returns a copy that no change of the cache reaches.
@@ -311,7 +322,7 @@ func (n *Namespace) entry(p *page, r *row) Entry {
 	e.Attr = n.defaults(e.Kind, e.LastModified)
 	if r.attr > 0 {
 		s := &p.attrs[r.attr-1]
-		e.Kind, e.Attr, e.Target, e.Exact = s.kind, s.attr.unpack(), s.target, true
+		e.Kind, e.Attr, e.Target, e.Exact = s.kind, s.attr.unpack(s.xattr), s.target, true
 	}
 	return e
 }

@@ -34,6 +34,9 @@ func (n *Namespace) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error)
 	if e.ETag != "" && info.ETag != e.ETag {
 		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
 	}
+	if !e.Exact {
+		a.Xattr = info.Metadata[metaXattr] // never read, so nothing of it was changed
+	}
 	in := &s3.CopyInput{
 		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIfMatch: info.ETag, SrcSize: info.Size,
 		Bucket: n.o.Bucket, Key: e.Key, ReplaceMetadata: true,
@@ -83,6 +86,9 @@ func (n *Namespace) setDirAttr(ctx context.Context, e Entry, a Attr) (Entry, err
 			return e, nil
 		}
 		meta = info.Metadata
+		if !e.Exact {
+			a.Xattr = meta[metaXattr]
+		}
 	}
 	got, err := n.putMarker(ctx, e.Key, a, meta, false)
 	if err != nil {
