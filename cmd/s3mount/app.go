@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -44,34 +43,36 @@ type invocation struct {
 	sloppy bool // ignore unknown names in -o
 }
 
-// parse reads the command line and the environment into settings. It returns
-// nil settings when there is nothing more to do, as after --help.
+// parse reads the configuration file, the environment and the command line
+// into settings, in this order: the later one wins. It returns nil settings
+// when there is nothing more to do, as after --help.
 func parse(in invocation) (*settings, error) {
-	args, err := flagsFirst(options(), in.args[1:])
+	flags, args, err := flagsFirst(options(), in.args[1:])
 	if err != nil {
 		return nil, err
 	}
 	// Both work beside a command line that is wrong or incomplete.
-	if asksFor(args, "version", "V") {
-		_, err := fmt.Fprintln(in.stdout, "s3mount", version())
-		return nil, err
+	if asksFor(flags, "version", "V") {
+		return nil, in.print("s3mount %s\n", version())
 	}
-	if asksFor(args, "help", "h") {
-		args = []string{"--help"}
+	if asksFor(flags, "help", "h") {
+		return nil, in.showHelp()
 	}
 	s := defaultSettings()
 	s.fake, s.sloppy = in.fake, in.sloppy
-	ready := false
+	if path := configPath(flags, in.lookup); path != "" {
+		config, err := readConfig(path)
+		if err != nil {
+			return nil, err
+		}
+		if args, err = config.choose(s, args); err != nil {
+			return nil, err
+		}
+	}
 	app := newApp(s, in)
-	app.Action = func(c *cli.Context) error {
-		ready = true
-		return s.setArguments(c.Args().Slice())
-	}
-	if err := app.Run(append(in.args[:1:1], args...)); err != nil {
+	app.Action = func(*cli.Context) error { return s.setArguments(args) }
+	if err := app.Run(append(in.args[:1:1], flags...)); err != nil {
 		return nil, usageError(err)
-	}
-	if !ready {
-		return nil, nil
 	}
 	return s, s.check()
 }
@@ -102,9 +103,6 @@ func newApp(s *settings, in invocation) *cli.App {
 // asksFor tells whether one of the flags is there.
 func asksFor(args []string, names ...string) bool {
 	for _, arg := range args {
-		if arg == "--" {
-			return false
-		}
 		if strings.HasPrefix(arg, "-") && slices.Contains(names, strings.TrimLeft(arg, "-")) {
 			return true
 		}

@@ -2,15 +2,18 @@
 //
 //	s3mount [options] bucket[:prefix] mountpoint
 //
+// A few words in the place of the bucket are commands that do something else
+// (command.go), such as `s3mount help`.
+//
 // Under the name mount.s3mount it is the helper that mount(8) calls for
 // filesystems of type s3mount in /etc/fstab.
 //
 // # Flow
 //
-// The command line, the S3MOUNT_ environment and the -o lists of mount(8) all
-// end in one settings value, by way of one table of options (options.go). The
-// environment comes first, then the command line from left to right; the last
-// one wins. Settings are checked as a whole, then the machine (mountpoint,
+// The configuration file, the S3MOUNT_ environment, the command line and the -o
+// lists of mount(8) all end in one settings value, by way of one table of
+// options (options.go). The file comes first, then the environment, then the
+// command line from left to right; the last one wins. Settings are checked as a whole, then the machine (mountpoint,
 // /dev/fuse, fusermount3), then the bucket with one LIST; only then is
 // anything mounted. Each check ends in one line that names what is wrong and
 // what helps, and in an exit code of its own (exit.go).

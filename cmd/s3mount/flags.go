@@ -25,7 +25,7 @@ var _ cli.CategorizableFlag = (*optionFlag)(nil)
 func newFlags(s *settings, getenv func(string) (string, bool)) []cli.Flag {
 	var flags []cli.Flag
 	for _, o := range options() {
-		v := o.value(s)
+		v := o.bind(s)
 		flags = append(flags, &optionFlag{option: o, v: v, preset: v.String(), getenv: getenv})
 	}
 	return flags
@@ -81,11 +81,10 @@ func (f *optionFlag) String() string {
 	return line
 }
 
-// flagsFirst moves options before the arguments, since mount(8) and people
-// write them after, where the flag package does not look. Everything after --
+// flagsFirst parts options from arguments, since mount(8) and people
+// write options last, where the flag package does not look. Everything after --
 // is an argument.
-func flagsFirst(table []option, args []string) ([]string, error) {
-	var flags, rest []string
+func flagsFirst(table []option, args []string) (flags, rest []string, err error) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -106,9 +105,9 @@ func flagsFirst(table []option, args []string) ([]string, error) {
 			continue
 		}
 		if i++; i == len(args) {
-			return nil, fail(exitUsage, "%s needs a value; see s3mount --help", arg)
+			return nil, nil, fail(exitUsage, "%s needs a value; see s3mount --help", arg)
 		}
 		flags = append(flags, args[i])
 	}
-	return append(append(flags, "--"), rest...), nil
+	return flags, rest, nil
 }

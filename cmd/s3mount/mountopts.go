@@ -78,7 +78,7 @@ func (s *settings) setMountOption(e mountEntry) error {
 		}
 		return unknownMountOption(e.name)
 	}
-	v := o.value(s)
+	v := o.bind(s)
 	if !e.hasValue {
 		if !isSwitch(v) {
 			return fmt.Errorf("%s needs a value: %s=%s", e.name, e.name, o.arg)
@@ -140,9 +140,14 @@ func (s *settings) setKernelOption(name string) {
 	s.fs.MountOptions = slices.Clip(keep)
 }
 
-// unknownMountOption says what to write instead, where other S3 filesystems
-// have led users to a name.
+// unknownMountOption is the error about a name that nobody knows.
 func unknownMountOption(name string) error {
+	return fmt.Errorf("unknown mount option %q%s", name, insteadOf(name))
+}
+
+// insteadOf says what to write instead, where other S3 filesystems have led
+// users to a name.
+func insteadOf(name string) string {
 	instead := ""
 	switch strings.ReplaceAll(name, "-", "_") {
 	case "url", "host", "endpoint_url":
@@ -158,7 +163,7 @@ func unknownMountOption(name string) error {
 	case "context", "fscontext", "defcontext", "rootcontext":
 		instead = "; SELinux labels cannot be chosen for this filesystem"
 	}
-	return fmt.Errorf("unknown mount option %q%s", name, instead)
+	return instead
 }
 
 // isSwitch tells whether an option can stand without a value.

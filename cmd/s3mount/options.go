@@ -31,6 +31,27 @@ type option struct {
 	value func(*settings) flag.Value
 }
 
+// bind gives the option's value in s. What sets it is remembered in s.given.
+func (o option) bind(s *settings) flag.Value {
+	return boundValue{o.value(s), o.name, s.given}
+}
+
+// boundValue notes that an option was given.
+type boundValue struct {
+	flag.Value
+	name  string
+	given map[string]bool
+}
+
+// Set sets the option.
+func (v boundValue) Set(text string) error {
+	v.given[v.name] = true
+	return v.Value.Set(text)
+}
+
+// IsBoolFlag tells the flag package whether the option is a switch.
+func (v boundValue) IsBoolFlag() bool { return isSwitch(v.Value) }
+
 // env is the name of the option's environment variable.
 func (o option) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
@@ -148,8 +169,14 @@ func limitOptions() []option {
 	}
 }
 
+// optionConfig is the option that names a file with options.
+const optionConfig = "config"
+
 func processOptions() []option {
 	return []option{
+		{name: optionConfig, group: groupProcess, arg: "FILE",
+			usage: "read options from FILE; see s3mount help config",
+			value: func(s *settings) flag.Value { return stringValue{p: &s.config} }},
 		{name: "foreground", short: "f", group: groupProcess,
 			usage: "do not go to the background; log to stderr",
 			value: func(s *settings) flag.Value { return boolValue{&s.foreground} }},

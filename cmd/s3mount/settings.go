@@ -21,7 +21,10 @@ const addressingAuto = s3.AddressingAuto
 // settings is all that the command line, the environment and -o said.
 type settings struct {
 	source     source
-	mountpoint string // absolute
+	mountpoint string          // absolute
+	alias      string          // what the user wrote for source: a mount of the configuration file
+	config     string          // the configuration file
+	given      map[string]bool // names of the options that something was said of
 
 	s3        s3.Options
 	profile   string
@@ -42,6 +45,7 @@ type settings struct {
 // defaultSettings are the settings of a mount about which nothing was said.
 func defaultSettings() *settings {
 	s := &settings{
+		given:     map[string]bool{},
 		fs:        fs.DefaultOptions(),
 		logLevel:  "info",
 		logFormat: "text",
@@ -91,6 +95,9 @@ func (s *settings) setArguments(args []string) error {
 	}
 	s.source, s.mountpoint = src, dir
 	s.fs.Bucket, s.fs.Prefix, s.fs.Source = src.bucket, src.prefix, src.spec
+	if s.alias != "" {
+		s.fs.Source = s.alias
+	}
 	return nil
 }
 

@@ -203,7 +203,7 @@ func (v modeValue) Set(s string) error {
 }
 
 func parseMode(s string) (uint32, error) {
-	n, err := strconv.ParseUint(s, 8, 32)
+	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32) // 0o644 is how TOML writes it
 	if err != nil || n > 0o7777 {
 		return 0, fmt.Errorf("want permission bits in octal, such as 0644")
 	}

@@ -60,7 +60,7 @@ func TestValues(t *testing.T) {
 		{"duration", durationValue{&d}, "soon", ""},
 		{"duration", durationValue{&d}, "", ""},
 		{"mode", modeValue{&m}, "644", "0644"},
-		{"mode", modeValue{&m}, "0o644", ""},
+		{"mode", modeValue{&m}, "0x644", ""},
 		{"mode", modeValue{&m}, "07777", "7777"},
 		{"mode", modeValue{&m}, "17777", ""},
 		{"mode", modeValue{&m}, "8", ""},
