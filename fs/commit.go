@@ -36,9 +36,6 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	if file == nil || unlinked {
 		return nil
 	}
-	if err := f.ns.WaitDeleted(ctx, key); err != nil {
-		return err
-	}
 	file.SetObject(object)
 	v, err := file.Commit(ctx)
 	if errors.Is(err, writeback.ErrConflict) {

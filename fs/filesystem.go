@@ -122,6 +122,7 @@ func (f *filesystem) writebackOptions() writeback.Options {
 		w.JournalDir = f.o.stateOf("journal")
 	}
 	w.OpenBase = f.writebackBase
+	w.Ready = f.ns.WaitDeleted
 	w.Conflict = writeback.ConflictPolicy(f.o.Conflict)
 	w.Logger = f.o.Logger
 	return w

@@ -37,8 +37,9 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	defer n.commit.give()
 	detached := f.detach(ctx, n)
 	// Before the DELETE: a PUT under way must not come after it.
-	detached = n.discard() || detached
-	if n.isSaved() {
+	discarded, written := n.discard()
+	detached = discarded || detached
+	if n.isSaved() || written {
 		err = f.ns.Unlink(ctx, dir.snapshot(), name, n.snapshot())
 	}
 	if err != nil && !absent(err) {
@@ -52,16 +53,16 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	return fuse.OK
 }
 
-// discard ends all writing of the unsaved state to S3 and tells whether there was any.
-func (n *inode) discard() bool {
+// discard ends all writing of the unsaved state to S3. It tells whether there
+// was any, and whether a commit may have made an object of it.
+func (n *inode) discard() (had, written bool) {
 	n.mu.Lock()
 	file := n.file
 	n.mu.Unlock()
 	if file == nil {
-		return false
+		return false, false
 	}
-	file.Discard()
-	return true
+	return true, file.Discard()
 }
 
 func (n *inode) isSaved() bool {

@@ -126,13 +126,25 @@ func (f *File) start() *run {
 	f.run = r
 	f.m.background(func() {
 		defer cancel(nil)
-		v, err := f.upload(ctx, r)
+		err := f.m.ready(ctx, r.key)
+		var v Version
+		if err == nil {
+			v, err = f.upload(ctx, r)
+		}
 		if errors.Is(err, ErrConflict) {
 			v, err = f.resolve(ctx, r, err)
 		}
 		f.finish(r, v, err)
 	})
 	return r
+}
+
+// ready waits for what Options.Ready waits for.
+func (m *Manager) ready(ctx context.Context, key string) error {
+	if m.o.Ready == nil {
+		return nil
+	}
+	return m.o.Ready(ctx, key)
 }
 
 // finish ends a commit: what it carried turns clean, but for what was written
@@ -187,7 +199,7 @@ func (f *File) adopt(r *run, next *base) (done func()) {
 	f.step(eventDone)
 	done = f.rebase(next, min(r.size(), f.low))
 	f.dropClean(r.snap.seq)
-	f.exclusive, f.unseen = false, r.waiters == 0
+	f.exclusive, f.doubt, f.unseen = false, false, r.waiters == 0
 	return done
 }
 
@@ -225,6 +237,6 @@ func (f *File) enter(r *run) error {
 	if f.state == stateDiscarded {
 		return errDiscarded
 	}
-	r.final = true
+	r.final, f.doubt = true, true
 	return nil
 }

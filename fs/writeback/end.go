@@ -9,13 +9,16 @@ import (
 // Discard ends all commits, because the file has no name any more (P7): running
 // uploads are aborted, and nothing is ever written again. A request that may
 // have made the object already is waited for: call Discard before the DELETE.
-// The file stays readable and writable.
-func (f *File) Discard() {
+// The file stays readable and writable. It tells whether there may be an object
+// of the file under its key: a commit can have made one that nobody has asked
+// for yet.
+func (f *File) Discard() (written bool) {
 	f.mu.Lock()
 	if f.state == stateClosed || f.state == stateDiscarded {
 		f.mu.Unlock()
-		return
+		return false
 	}
+	written = f.base != nil && !f.base.foreign || f.doubt
 	f.step(eventDiscard)
 	f.err = nil
 	r := f.run
@@ -29,9 +32,11 @@ func (f *File) Discard() {
 		<-r.done
 		f.mu.Lock()
 		f.abandon()
+		written = written || f.doubt
 		f.mu.Unlock()
 	}
 	f.forgotten()
+	return written
 }
 
 // Rename gives a file that nothing binds to its key another key, and says

@@ -30,6 +30,7 @@ type File struct {
 	cursor    int64   // where the spiller goes on
 	err       error   // of the background, not reported yet (I5)
 	run       *run    // the running commit
+	doubt     bool    // a request that makes the object was sent, and base is not its outcome
 	unseen    bool    // no Commit has returned the version of the base yet
 	stream    *stream // the upload that runs while the file is written
 	journal   journaled

@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -54,6 +55,9 @@ type Options struct {
 	// NoConditions is for servers that do not enforce conditional writes: the
 	// version is compared by a HEAD before the commit instead.
 	NoConditions bool
+	// Ready returns when nothing stands in the way of a commit under the key,
+	// such as the delete of an object that had it before. Nil: nothing ever does.
+	Ready func(ctx context.Context, key string) error
 	// OpenBase opens a reader of a version that this package has committed. A
 	// reader that has a method Close() is closed when it is of no more use.
 	OpenBase func(Version) BaseReader
