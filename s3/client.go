@@ -61,7 +61,7 @@ func New(o Options) (*Client, error) {
 	} else if _, ok := o.Credentials.(interface{ Invalidate() }); o.Credentials != nil && !ok {
 		c.opts.Credentials = aws.NewCredentialsCache(o.Credentials)
 	}
-	c.transport = newTransport(o, c.pool)
+	c.transport = newTransport(o, c.pool, e.scheme == "http")
 	c.rt = c.transport
 	if o.Transport != nil {
 		c.rt = o.Transport(c.transport)

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -29,7 +28,8 @@ const (
 
 // newTransport speaks HTTP/1.1 only: parallel requests then spread over
 // connections, each with its own TCP window, which is what S3 advises.
-func newTransport(o Options, pool *bufferPool) *http.Transport {
+// plain tells that the server is spoken to by http.
+func newTransport(o Options, pool *bufferPool, plain bool) *http.Transport {
 	network := map[IPFamily]string{IPBoth: "tcp", IPv4Only: "tcp4", IPv6Only: "tcp6"}[o.IPFamily]
 	dialer := &net.Dialer{Timeout: o.ConnectTimeout}
 	protocols := new(http.Protocols)
@@ -41,7 +41,7 @@ func newTransport(o Options, pool *bufferPool) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &uploadConn{Conn: conn, pool: pool}, nil
+			return newWireConn(conn, pool, plain), nil
 		},
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.InsecureSkipVerify, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    o.ConnectTimeout,
@@ -73,28 +73,6 @@ func CertPool(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read certificates: %s holds none in PEM form", file)
 	}
 	return pool, nil
-}
-
-// uploadConn lets a request's body write itself to the connection. net/http
-// would copy it through 32 KiB pieces.
-type uploadConn struct {
-	net.Conn
-	pool *bufferPool
-}
-
-// ReadFrom is what net/http calls with the rest of a request's body once the
-// headers are sent.
-func (c *uploadConn) ReadFrom(r io.Reader) (int64, error) {
-	if lr, ok := r.(*io.LimitedReader); ok {
-		if b, ok := lr.R.(*sendBody); ok {
-			n, err := b.writeTo(c.Conn, lr.N)
-			lr.N -= n
-			return n, err
-		}
-	}
-	buf := c.pool.get()
-	defer c.pool.put(buf)
-	return io.CopyBuffer(struct{ io.Writer }{c.Conn}, struct{ io.Reader }{r}, *buf)
 }
 
 // permanent reports network errors that another attempt will meet again.

@@ -1,0 +1,103 @@
+package s3
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A ranged GET of 8 MiB into the caller's buffer costs no heap in proportion.
+func TestGetIntoAllocates(t *testing.T) {
+	content := testBytes(8 << 20)
+	c := newTestClient(t, objectServer(content))
+	p := make([]byte, 8<<20)
+	get := func() {
+		if _, n, err := c.GetInto(t.Context(), &GetInput{Bucket: "bucket", Key: "k", Range: Bytes(0, 8<<20-1)}, p); err != nil || n != len(p) {
+			t.Fatal(n, err)
+		}
+	}
+	get()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const rounds = 10
+	for range rounds {
+		get()
+	}
+	runtime.ReadMemStats(&after)
+	if n := (after.TotalAlloc - before.TotalAlloc) / rounds; n > 64<<10 { // the test's server is in it
+		t.Errorf("%d bytes allocated per GET", n)
+	}
+	if !bytes.Equal(p, content) {
+		t.Error("bytes differ")
+	}
+}
+
+// The mark of a connection is raised by large bodies and must not keep a
+// smaller one, or the end of one, from its reader.
+func TestBodiesOfAllSizesOnOneConnection(t *testing.T) {
+	content := testBytes(maxLowWater + 1)
+	var conns atomic.Int32
+	srv := httptest.NewUnstartedServer(objectServer(content))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	c, err := New(testOptions(srv.URL))
+	noError(t, err)
+	defer c.Close()
+	p := make([]byte, len(content))
+	read := func(size int) {
+		t.Helper()
+		_, n, err := c.GetInto(t.Context(), &GetInput{Bucket: "bucket", Key: "k", Range: Bytes(0, int64(size)-1)}, p)
+		if err != nil || n != size || !bytes.Equal(p[:n], content[:n]) {
+			t.Fatalf("%d bytes: read %d, %v", size, n, err)
+		}
+	}
+	for _, size := range []int{1, connBuffer, connBuffer + 1, 1<<20 + 1, maxLowWater} {
+		read(len(content)) // raises the mark
+		read(size)
+	}
+	if conns.Load() != 1 {
+		t.Errorf("there were %d connections", conns.Load())
+	}
+}
+
+func TestLowWater(t *testing.T) {
+	var l lowWater
+	for i, tt := range []struct {
+		n    int
+		d    time.Duration
+		mark int // after it
+	}{
+		{connBuffer - 1, 0, 0}, // too little to tell
+		{connBuffer, 0, 2 * connBuffer},
+		{connBuffer, 0, 2 * connBuffer}, // less than the mark: as much as there was to come
+		{2 * connBuffer, quickRead, 4 * connBuffer},
+		{4 * connBuffer, slowRead, 4 * connBuffer},
+		{4 * connBuffer, 2 * slowRead, 2 * connBuffer},
+		{2 * connBuffer, time.Hour, connBuffer},
+		{8 << 20, 0, 2 * connBuffer},
+	} {
+		if l.took(tt.n, tt.d); l.mark != tt.mark {
+			t.Fatalf("step %d: the mark is %d, want %d", i, l.mark, tt.mark)
+		}
+	}
+	for range 20 {
+		l.took(1<<30, 0)
+	}
+	if l.mark != maxLowWater || l.want(8<<20) != maxLowWater || l.want(1<<20) != 1<<20 || l.want(connBuffer) != 1 {
+		t.Errorf("the mark is %d", l.mark)
+	}
+	l.mark = connBuffer
+	if l.want(8<<20) != 1 {
+		t.Error("a slow line has a mark")
+	}
+}

@@ -1,0 +1,66 @@
+package s3
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"testing"
+)
+
+func TestDeleteMulti(t *testing.T) {
+	var requests counter
+	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if r.Method == http.MethodDelete {
+			requests.add("single " + r.URL.Path)
+			return
+		}
+		requests.add("multi")
+		if r.Header.Get("Content-Md5") != md5Base64(body) {
+			t.Error("Content-MD5 is missing or wrong")
+		}
+		fmt.Fprint(w, "<DeleteResult>")
+		parseXML(body, func(parent, name, text []byte) error {
+			if string(name) != "Key" {
+				return nil
+			}
+			key, _ := appendXMLText(nil, string(text))
+			switch {
+			case string(text) == "denied":
+				fmt.Fprintf(w, "<Error><Key>%s</Key><Code>AccessDenied</Code><Message>no</Message></Error>", key)
+			case string(text) == "absent":
+				fmt.Fprintf(w, "<Error><Key>%s</Key><Code>NoSuchKey</Code></Error>", key)
+			case string(text) == "silent":
+			default:
+				fmt.Fprintf(w, "<Deleted><Key>%s</Key><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>v</DeleteMarkerVersionId></Deleted>", key)
+			}
+			return nil
+		})
+		fmt.Fprint(w, "</DeleteResult>")
+	})
+	in := &DeleteMultiInput{Bucket: "bucket"}
+	for _, key := range []string{"a<&>b", "denied", "absent", "silent", "x\x01y"} {
+		in.Objects = append(in.Objects, ObjectID{Key: key})
+	}
+	got, err := c.DeleteMulti(t.Context(), in)
+	noError(t, err)
+	wantIs(t, got[1].Err, ErrForbidden)
+	wantIs(t, got[3].Err, errNoResult)
+	for _, i := range []int{0, 2, 4} {
+		noError(t, got[i].Err)
+	}
+	if got[0].Key != "a<&>b" || !got[0].DeleteMarker || got[0].DeleteMarkerVersionID != "v" || requests.get("single /bucket/x\x01y") != 1 {
+		t.Errorf("got %+v", got)
+	}
+	in.Objects = nil
+	for i := range 2500 {
+		in.Objects = append(in.Objects, ObjectID{Key: strconv.Itoa(i)})
+	}
+	before := requests.get("multi")
+	got, err = c.DeleteMulti(t.Context(), in)
+	noError(t, err)
+	if len(got) != 2500 || got[2499].Key != "2499" || requests.get("multi")-before != 3 {
+		t.Errorf("%d results of %d requests", len(got), requests.get("multi")-before)
+	}
+}

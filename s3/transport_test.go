@@ -1,0 +1,108 @@
+package s3
+
+import (
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestTLS(t *testing.T) {
+	srv := httptest.NewTLSServer(objectServer([]byte("abc")))
+	defer srv.Close()
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	o := testOptions(srv.URL)
+	head := func(o Options) error {
+		c, err := New(o)
+		noError(t, err)
+		defer c.Close()
+		_, err = c.Head(t.Context(), &HeadInput{Bucket: "bucket", Key: "k"})
+		return err
+	}
+	start := time.Now()
+	if e := wantIs(t, head(o), ErrTransient); !strings.Contains(e.Error(), "certificate") || time.Since(start) > 30*time.Second {
+		t.Errorf("an unknown authority: %v", e)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	noError(t, os.WriteFile(file, pemOf(srv), 0o600))
+	pool, err := CertPool(file)
+	noError(t, err)
+	trusting := o
+	trusting.RootCAs = pool
+	noError(t, head(trusting))
+	careless := o
+	careless.InsecureSkipVerify = true
+	noError(t, head(careless))
+	if _, err := CertPool(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("no error for a missing file")
+	}
+	noError(t, os.WriteFile(file, []byte("x"), 0o600))
+	if _, err := CertPool(file); err == nil {
+		t.Error("no error for a file without certificates")
+	}
+	plain := testOptions(strings.Replace(srv.URL, "https", "http", 1))
+	plain.MaxAttempts = 2
+	if err := head(plain); err == nil {
+		t.Error("http to a https server gives no error")
+	}
+}
+
+func pemOf(srv *httptest.Server) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+}
+
+func TestIPFamily(t *testing.T) {
+	srv := httptest.NewServer(objectServer([]byte("abc")))
+	defer srv.Close()
+	for family, ok := range map[IPFamily]bool{IPBoth: true, IPv4Only: true, IPv6Only: false} {
+		o := testOptions(srv.URL)
+		o.IPFamily, o.MaxAttempts = family, 1
+		c, err := New(o)
+		noError(t, err)
+		if _, err = c.Head(t.Context(), &HeadInput{Bucket: "bucket", Key: "k"}); (err == nil) != ok {
+			t.Errorf("family %d: %v", family, err)
+		}
+		c.Close()
+	}
+}
+
+func TestConnectionsAreReused(t *testing.T) {
+	var conns atomic.Int32
+	srv := httptest.NewUnstartedServer(objectServer(testBytes(1 << 20)))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	c, err := New(testOptions(srv.URL))
+	noError(t, err)
+	defer c.Close()
+	p := make([]byte, 1000)
+	for i := range 50 {
+		out, err := c.Get(t.Context(), &GetInput{Bucket: "bucket", Key: "k", Range: Bytes(0, 50_000)})
+		noError(t, err)
+		if i%2 == 0 {
+			io.ReadFull(out.Body, p) // the rest is small: cheaper to drop than a new connection
+		} else {
+			io.Copy(io.Discard, out.Body)
+		}
+		out.Body.Close()
+		_, err = c.Head(t.Context(), &HeadInput{Bucket: "bucket", Key: "k"})
+		noError(t, err)
+		_, err = c.Head(t.Context(), &HeadInput{Bucket: "bucket", Key: "k", Conditions: Conditions{IfNoneMatch: "*"}})
+		wantIs(t, err, ErrNotModified)
+	}
+	if conns.Load() != 1 {
+		t.Errorf("%d connections for 150 requests one by one", conns.Load())
+	}
+}
