@@ -87,6 +87,22 @@ func (f *Fill) below() *Disk {
 	return f.o.c.below()
 }
 
+// DiskStats are the counters and the gauge of a disk cache.
+type DiskStats struct {
+	Hits   int64 // blocks that were read from it
+	Misses int64 // reads of blocks that it did not have
+	Bytes  int64 // that it takes, over all mounts that share it
+}
+
+// DiskStats returns those of the disk cache; all are 0 where there is none.
+func (c *Blocks) DiskStats() DiskStats {
+	d := c.below()
+	if d == nil {
+		return DiskStats{}
+	}
+	return DiskStats{Hits: d.hits.Load(), Misses: d.misses.Load(), Bytes: d.Used()}
+}
+
 // File returns a file with all bytes of a version, if the disk has them, to be
 // read only and closed by the caller; see Disk.File.
 func (c *Blocks) File(key, etag string, size int64) *os.File {

@@ -96,6 +96,8 @@ type Disk struct {
 
 	evicting sync.Mutex // one eviction at a time; above mu
 	victims  []diskVictim
+
+	hits, misses atomic.Int64 // of Read
 }
 
 // OpenDisk opens the cache in o.Dir, or makes one.

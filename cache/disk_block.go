@@ -129,7 +129,14 @@ func (d *Disk) Run(key, etag string, size, index int64, n int) (there bool, run 
 
 // Read reads a block into p, which is as long as the block, and tells whether
 // its bytes are there and right. Of a damaged version nothing is kept.
-func (d *Disk) Read(key, etag string, size, index int64, p []byte) bool {
+func (d *Disk) Read(key, etag string, size, index int64, p []byte) (ok bool) {
+	defer func() {
+		if ok {
+			d.hits.Add(1)
+		} else {
+			d.misses.Add(1)
+		}
+	}()
 	f := d.acquire(key, etag, size, false)
 	if f == nil {
 		return false

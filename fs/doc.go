@@ -45,6 +45,14 @@
 // this moment would lose, and Mount.Drain returns when S3 holds everything:
 // it is what a sync of the whole mount waits for.
 //
+// # Eyes
+//
+// Between go-fuse and the filesystem stands observed, which counts and times
+// each request (meter.go) and knows which are under way (flight.go); a watchdog
+// logs those that are older than Options.SlowRequest. It costs some 0.1 µs of
+// the 10 µs and more that a request takes. Mount.Stats reads all counters and
+// gauges of this package and those below.
+//
 // # Order
 //
 // Long work on a file is a turn (inode.commit): commit, rename, removal and

@@ -95,3 +95,10 @@ func (t *handles) open() int {
 	defer t.mu.RUnlock()
 	return len(t.files)
 }
+
+// count returns the number of open files and directories.
+func (t *handles) count() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.files) + len(t.dirs)
+}

@@ -341,6 +341,13 @@ func (t *inodes) below(prefix string) []*inode {
 	return found
 }
 
+// count returns the number of inodes.
+func (t *inodes) count() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.byID)
+}
+
 // childrenOf returns the live inodes of a directory.
 func (t *inodes) childrenOf(dir *inode) []*inode {
 	t.mu.RLock()

@@ -20,6 +20,7 @@ import (
 // Mount is one mounted filesystem.
 type Mount struct {
 	f          *filesystem
+	o          *observed // what go-fuse asks
 	server     *fuse.Server
 	mountpoint string
 	done       chan struct{} // closed when unmounted and drained
@@ -57,12 +58,14 @@ func Start(ctx context.Context, client *s3.Client, mountpoint string, o Options)
 	if !o.ReadOnly {
 		f.replay(ctx)
 	}
-	server, err := fuse.NewServer(f, mountpoint, o.mountOptions())
+	asked := newObserved(f)
+	server, err := fuse.NewServer(asked, mountpoint, o.mountOptions())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mount %s: %w", mountpoint, err), f.close())
 	}
-	m := &Mount{f: f, server: server, mountpoint: mountpoint, done: make(chan struct{})}
+	m := &Mount{f: f, o: asked, server: server, mountpoint: mountpoint, done: make(chan struct{})}
 	go m.serve()
+	go asked.watch(m.done, o.SlowRequest)
 	if err := server.WaitMount(); err != nil {
 		return nil, errors.Join(fmt.Errorf("wait for the mount at %s: %w", mountpoint, err), m.Unmount(ctx))
 	}

@@ -68,6 +68,9 @@ type Options struct {
 	// MountOptions are generic mount options such as "noexec" or "nodev".
 	MountOptions []string
 
+	// SlowRequest is the age from which a FUSE request is logged as slow; 0 is
+	// never.
+	SlowRequest time.Duration
 	// Debug logs every FUSE request.
 	Debug  bool
 	Logger *slog.Logger

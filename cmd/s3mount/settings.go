@@ -42,6 +42,12 @@ type settings struct {
 	logFormat  string
 }
 
+// slowDeadlines is the age of a FUSE request, in deadlines, from which it is
+// logged as slow. What makes a single request to S3 is over by then: the last
+// attempt begins within one deadline and is answered, or given up, within
+// another. Older ones move many bytes, or something is wrong.
+const slowDeadlines = 2
+
 // defaultSettings are the settings of a mount about which nothing was said.
 func defaultSettings() *settings {
 	s := &settings{
@@ -121,6 +127,7 @@ func (s *settings) check() error {
 		*path = abs
 	}
 	s.fs.Debug = s.debug
+	s.fs.SlowRequest = slowDeadlines * s.s3.Deadline
 	if s.debug {
 		s.logLevel = "debug"
 	}

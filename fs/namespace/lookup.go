@@ -61,16 +61,19 @@ func (n *Namespace) Lookup(ctx context.Context, dir Entry, text string) (Entry, 
 		return n.lookupCont(ctx, dir, nm)
 	}
 	if e, ok := n.lookupPending(nm); ok {
+		n.hits.Add(1)
 		return e, nil
 	}
 	e, k := n.lookupKnown(nm)
 	if k == unknown {
+		n.misses.Add(1)
 		var err error
 		if e, err = n.lookupStore(ctx, nm); err != nil {
 			return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), err)
 		}
 		return e, nil
 	}
+	n.hits.Add(1)
 	n.mu.Lock()
 	n.lookupHit(nm.dir)
 	n.mu.Unlock()

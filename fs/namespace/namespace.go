@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
@@ -41,6 +42,8 @@ type Namespace struct {
 	pages   *cache.Metadata[*page]
 	hints   *cache.Metadata[hint]
 	indexes *cache.Metadata[*attrIndex]
+
+	hits, misses atomic.Int64 // lookups that the caches could answer, and not
 
 	deletes deleter
 

@@ -73,6 +73,8 @@ type Stats struct {
 	Heads   int64 // HEADs sent
 	Fetched int64 // bytes received into blocks
 	Read    int64 // bytes handed to readers
+	Hits    int64 // reads that were answered from memory at once
+	Misses  int64 // reads that had to wait
 }
 
 // New makes a manager that reads through store into blocks. The options are

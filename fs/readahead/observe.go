@@ -24,6 +24,11 @@ func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stats.Read += n
+	if ready {
+		m.stats.Hits++
+	} else {
+		m.stats.Misses++
+	}
 	if r.closed || m.closed {
 		return nil, false
 	}

@@ -51,6 +51,7 @@ func (b *body) took(p []byte) {
 		_, _ = b.sums.Write(p[b.summed-b.at:])
 		b.summed = end
 	}
+	b.s.f.sent.Add(end - b.at)
 	b.at = end
 	b.moved()
 }
@@ -108,6 +109,7 @@ func (b *body) Seek(offset int64, whence int) (int64, error) {
 	if offset < b.off {
 		return 0, fmt.Errorf("seek body: negative position %d", offset-b.off)
 	}
+	b.s.f.sent.Add(offset - b.at) // what is read again is sent again
 	b.at = offset
 	return b.at - b.off, nil
 }

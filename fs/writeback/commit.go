@@ -113,7 +113,9 @@ func (f *File) start() *run {
 	if f.stream != nil && f.size <= f.m.limits.size(1) {
 		f.abandon() // truncated: one PUT does it
 	}
-	if r.stream = f.stream; r.stream != nil {
+	if r.stream = f.stream; r.stream == nil {
+		f.sent.Store(0)
+	} else {
 		r.fresh = map[int]*streamPart{}
 		for _, p := range r.stream.parts {
 			if !p.stale {

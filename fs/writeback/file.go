@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -36,6 +37,8 @@ type File struct {
 	journal   journaled
 	snaps     int // snapshots that are not released
 	pins      int // of all chunks
+
+	sent atomic.Int64 // bytes of the upload under way that were given to requests
 }
 
 // newFile makes a file that m knows already.

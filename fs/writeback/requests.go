@@ -68,6 +68,7 @@ func (m *Manager) copyPart(ctx context.Context, id s3.UploadID, snap *snapshot, 
 	if err != nil {
 		return nil, fmt.Errorf("copy part %d of %q: %w", p.number, id.Key, err)
 	}
+	snap.f.sent.Add(p.n)
 	if out.Size == 0 {
 		out.Size = p.n
 	}

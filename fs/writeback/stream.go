@@ -104,6 +104,7 @@ func (f *File) openStream() {
 	s := &stream{object: f.object, created: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(f.m.ctx)
 	f.stream = s
+	f.sent.Store(0)
 	key := f.key
 	f.m.background(func() {
 		defer close(s.created)

@@ -1,0 +1,120 @@
+package fs
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// The buckets of a Meter are logarithmic by octaves, each cut into equal parts
+// (log-linear): a quantile is off by 1/8 at most, which tells 1 ms from 1.2 ms.
+const (
+	// meterShift: everything below 1.024 µs (2^10 ns) is one bucket; no request
+	// that leaves the kernel is faster.
+	meterShift = 10
+	// meterSplit is the binary logarithm of the buckets per octave.
+	meterSplit = 2
+	// meterBuckets reach beyond an hour, after which background work is given up.
+	meterBuckets = (32 << meterSplit) + 1
+)
+
+// Meter counts how often something happened, how often it failed and how long
+// it took. It costs two atomic additions per event and no memory; it is safe
+// for concurrent use, and its zero value is ready.
+type Meter struct {
+	errors  atomic.Uint64
+	nanos   atomic.Uint64
+	buckets [meterBuckets]atomic.Uint64
+}
+
+// Observe takes in one event that took d.
+func (m *Meter) Observe(d time.Duration, failed bool) {
+	n := uint64(max(d, 0))
+	m.buckets[meterBucket(n)].Add(1)
+	m.nanos.Add(n)
+	if failed {
+		m.errors.Add(1)
+	}
+}
+
+// meterBucket returns the bucket of n nanoseconds.
+func meterBucket(n uint64) int {
+	octave := bits.Len64(n>>meterShift) - 1
+	if octave < 0 {
+		return 0
+	}
+	part := int(n>>(meterShift+octave-meterSplit)) & (1<<meterSplit - 1)
+	return min(octave<<meterSplit+part+1, meterBuckets-1)
+}
+
+// MeterBound returns the time below which an event falls into bucket i of
+// Latency.Buckets, or one before it. The last bucket has no bound; it has the
+// one that it would have were there another.
+func MeterBound(i int) time.Duration {
+	octave, part := i>>meterSplit, i&(1<<meterSplit-1)
+	return time.Duration((1<<meterSplit + part) << (meterShift + octave - meterSplit))
+}
+
+// Latency is what a Meter counted since it was made.
+type Latency struct {
+	Count  uint64 `json:"count"`
+	Errors uint64 `json:"errors"`
+	// Seconds is the sum of all times; P50 and P99 are quantiles of them.
+	Seconds float64 `json:"seconds"`
+	P50     float64 `json:"p50_seconds"`
+	P99     float64 `json:"p99_seconds"`
+	// Buckets counts events by MeterBound; empty ones are left out.
+	Buckets map[int]uint64 `json:"buckets,omitempty"`
+}
+
+// Latency returns what was counted so far.
+func (m *Meter) Latency() Latency {
+	l := Latency{Errors: m.errors.Load(), Seconds: time.Duration(m.nanos.Load()).Seconds()}
+	for i := range m.buckets {
+		if n := m.buckets[i].Load(); n > 0 {
+			if l.Buckets == nil {
+				l.Buckets = map[int]uint64{}
+			}
+			l.Buckets[i] = n
+			l.Count += n
+		}
+	}
+	l.P50, l.P99 = l.quantile(0.50), l.quantile(0.99)
+	return l
+}
+
+// Since returns what was counted after before, an earlier reading of the same
+// Meter. If it is not, because the process was started anew, l itself is returned.
+func (l Latency) Since(before Latency) Latency {
+	if before.Count > l.Count || before.Errors > l.Errors {
+		return l
+	}
+	d := Latency{Errors: l.Errors - before.Errors, Seconds: l.Seconds - before.Seconds, Buckets: map[int]uint64{}}
+	for i, n := range l.Buckets {
+		if n > before.Buckets[i] {
+			d.Buckets[i] = n - before.Buckets[i]
+			d.Count += d.Buckets[i]
+		}
+	}
+	d.P50, d.P99 = d.quantile(0.50), d.quantile(0.99)
+	return d
+}
+
+// quantile returns the time in seconds that the share q of the events stayed
+// below: the middle of the bucket where that is.
+func (l Latency) quantile(q float64) float64 {
+	if l.Count == 0 {
+		return 0
+	}
+	rank := max(uint64(q*float64(l.Count)+0.5), 1)
+	for i, seen := 0, uint64(0); i < meterBuckets; i++ {
+		if seen += l.Buckets[i]; seen >= rank {
+			low := time.Duration(0)
+			if i > 0 {
+				low = MeterBound(i - 1)
+			}
+			return (low + (MeterBound(i)-low)/2).Seconds()
+		}
+	}
+	return 0
+}

@@ -1,0 +1,129 @@
+package fs
+
+import (
+	"time"
+
+	"github.com/s3mount/s3mount/fs/writeback"
+)
+
+// Stats are what a mount does and did, for whoever shows it. Its JSON form is
+// part of the control interface: fields are added, never changed. Counters
+// begin at 0 with the mount; sizes are bytes.
+type Stats struct {
+	Requests Requests           `json:"fuse"`
+	Cache    CacheStats         `json:"cache"`
+	Memory   MemoryStats        `json:"memory"`
+	Writes   WriteStats         `json:"writes"`
+	Journal  JournalStats       `json:"journal"`
+	Reads    ReadStats          `json:"reads"`
+	Inodes   InodeStats         `json:"inodes"`
+	Uploads  []writeback.Upload `json:"uploads"` // files on their way to S3, by key
+}
+
+// Requests are those of the kernel. What the kernel answers by itself, from its
+// page and dentry caches or by passthrough, is not among them.
+type Requests struct {
+	Operations map[string]Latency `json:"operations"` // those that were asked for, by the kernel's name
+	Read       uint64             `json:"bytes_read"`
+	Written    uint64             `json:"bytes_written"`
+	InFlight   int                `json:"in_flight"`
+	Oldest     float64            `json:"oldest_seconds"` // age of the oldest under way
+	Slow       uint64             `json:"slow"`           // counter: reported by the watchdog
+}
+
+// HitsMisses counts what a cache could answer and what it could not.
+type HitsMisses struct {
+	Hits   int64 `json:"hits"`
+	Misses int64 `json:"misses"`
+	Bytes  int64 `json:"bytes"` // that the cache takes now
+}
+
+// CacheStats are those of the three caches: Metadata by lookups, Blocks by
+// reads, of which a miss had to wait, Disk by blocks.
+type CacheStats struct {
+	Metadata HitsMisses `json:"metadata"`
+	Blocks   HitsMisses `json:"blocks"`
+	Disk     HitsMisses `json:"disk"`
+}
+
+// MemoryStats tell how much of the budget is in use.
+type MemoryStats struct {
+	Used  int64 `json:"used"`
+	Limit int64 `json:"limit"`
+}
+
+// WriteStats are those of unsaved files.
+type WriteStats struct {
+	Files     int   `json:"files"`   // open for writing, or being saved
+	Dirty     int64 `json:"dirty"`   // bytes that S3 does not hold
+	Spool     int64 `json:"spool"`   // of them, on disk
+	Uploads   int64 `json:"uploads"` // multipart uploads under way
+	InFlight  int64 `json:"in_flight"`
+	Commits   int64 `json:"commits"`   // counter: objects written
+	Conflicts int64 `json:"conflicts"` // counter: commits that found another version
+	Recovered int64 `json:"recovered"` // counter: files kept in the recovery directory
+}
+
+// JournalStats are those of the queue behind a journal.
+type JournalStats struct {
+	Count  int     `json:"count"`
+	Bytes  int64   `json:"bytes"`
+	Oldest float64 `json:"oldest_seconds"` // age of the oldest, 0 if there is none
+}
+
+// ReadStats are those of the fetches from S3.
+type ReadStats struct {
+	Running int   `json:"running"`
+	Queued  int   `json:"queued"`  // waiting for a connection
+	Fetched int64 `json:"fetched"` // counter: bytes into blocks
+	Read    int64 `json:"read"`    // counter: bytes out of blocks
+}
+
+// InodeStats tell what the kernel holds on to.
+type InodeStats struct {
+	Known int `json:"known"`
+	Open  int `json:"open"` // handles
+}
+
+// Stats returns a reading of all counters and gauges. It asks S3 nothing.
+func (m *Mount) Stats() Stats { return m.o.stats() }
+
+func (o *observed) stats() Stats {
+	f := o.f
+	s := Stats{Requests: o.requests()}
+	names, reads, blocks, disk := f.ns.Stats(), f.reads.Stats(), f.blocks.Stats(), f.blocks.DiskStats()
+	s.Cache = CacheStats{
+		Metadata: HitsMisses{names.Hits, names.Misses, names.Bytes},
+		Blocks:   HitsMisses{reads.Hits, reads.Misses, blocks.Bytes},
+		Disk:     HitsMisses{disk.Hits, disk.Misses, disk.Bytes},
+	}
+	budget := f.blocks.Pool().Budget()
+	s.Memory = MemoryStats{Used: budget.Used(), Limit: budget.Limit()}
+	s.Reads = ReadStats{Running: reads.Running, Queued: reads.Queued, Fetched: reads.Fetched, Read: reads.Read}
+	w := f.writes.Stats()
+	s.Writes = WriteStats{Files: w.Files, Dirty: w.Dirty, Spool: w.Spool, Uploads: w.Uploads, InFlight: w.InFlight,
+		Commits: w.Commits, Conflicts: w.Conflicts, Recovered: w.Recovered}
+	s.Journal = JournalStats{Count: w.Queued, Bytes: w.QueuedBytes}
+	if !w.QueuedSince.IsZero() {
+		s.Journal.Oldest = max(time.Since(w.QueuedSince), 0).Seconds()
+	}
+	s.Uploads = f.writes.Uploads()
+	s.Inodes = InodeStats{Known: f.inodes.count(), Open: f.handles.count()}
+	return s
+}
+
+// requests reads the meters.
+func (o *observed) requests() Requests {
+	r := Requests{Operations: map[string]Latency{}, Read: o.traffic.read.Load(),
+		Written: o.traffic.written.Load(), Slow: o.traffic.slow.Load()}
+	for op, name := range operationNames() {
+		if l := o.meters[op].Latency(); l.Count > 0 {
+			r.Operations[name] = l
+		}
+	}
+	o.flight.all(func(v flying) {
+		r.InFlight++
+		r.Oldest = max(r.Oldest, v.age.Seconds())
+	})
+	return r
+}
