@@ -99,7 +99,7 @@ func (x *exchange) run() (*response, *Error) {
 	if err != nil {
 		return nil, x.networkError("", err)
 	}
-	x.at.Status = hr.StatusCode
+	x.at.Status, x.at.RequestID = hr.StatusCode, first(hr.Header, "X-Amz-Request-Id")
 	resp := &response{status: hr.StatusCode, header: hr.Header, length: hr.ContentLength,
 		body: &recvBody{x: x, src: hr.Body, left: hr.ContentLength}}
 	if hr.StatusCode/100 != 2 {
@@ -247,7 +247,7 @@ func (x *exchange) end() {
 	if log := x.c.opts.Logger; log.Enabled(x.ctx, slog.LevelDebug) {
 		log.LogAttrs(x.ctx, slog.LevelDebug, "s3 attempt", slog.String("op", x.k.op),
 			slog.String("bucket", x.k.bucket), slog.String("key", x.k.key), slog.Int("retry", x.at.Retry),
-			slog.Int("status", x.at.Status), slog.Duration("duration", x.at.Duration),
+			slog.Int("status", x.at.Status), slog.String("request_id", x.at.RequestID), slog.Duration("duration", x.at.Duration),
 			slog.Int64("sent", x.at.BytesSent), slog.Int64("received", x.at.BytesReceived), slog.Any("error", x.at.Err))
 	}
 }

@@ -56,7 +56,7 @@ func TestObserverAndLog(t *testing.T) {
 			t.Errorf("attempt %d is %+v", i, a)
 		}
 	}
-	if s := log.String(); strings.Count(s, "s3 attempt") != 3 {
+	if s := log.String(); strings.Count(s, "s3 attempt") != 3 || strings.Count(s, "request_id=") != 3 {
 		t.Errorf("log is %s", s)
 	}
 	for _, secret := range []string{"topsecret", "sessiontoken", "Signature", "AAAAAAAAAAAA"} {

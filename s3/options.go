@@ -112,6 +112,7 @@ type Attempt struct {
 	Op            string        // "GetObject" and so on, as S3's API pages name them
 	Bucket        string        // "" where there is none
 	Status        int           // 0 if no response came
+	RequestID     string        // what the server calls the request, for its support; may be ""
 	Retry         int           // 0 for a call's first attempt
 	Start         time.Time     // when the attempt began
 	Header        time.Duration // from Start to the response's headers

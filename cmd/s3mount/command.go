@@ -19,6 +19,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"help", "[TOPIC]", "explain a topic, or list the topics", runHelp},
+		{"completion", "SHELL", "print the completion for bash, zsh or fish", runCompletion},
+		{"man", "", "print the manual page", runMan},
 	}
 }
 

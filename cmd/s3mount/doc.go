@@ -30,8 +30,10 @@
 //
 // # End
 //
-// SIGTERM and SIGINT write everything to S3, then unmount; a second signal
-// says what would be lost and exits. An unmount from outside ends the process
+// SIGTERM and SIGINT write everything to S3, then unmount; a second signal, or
+// the end of --drain-timeout, says what would be lost and exits. A service
+// manager is told of the mount, of the end's progress and, for its watchdog,
+// that the mount answers (notify.go). An unmount from outside ends the process
 // as well, after everything is written.
 //
 // # Invariants

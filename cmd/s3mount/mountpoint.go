@@ -70,7 +70,7 @@ func (m *machine) inspect(ctx context.Context, path string, nonempty bool) error
 	if mounted && top.isFUSE() {
 		// The kernel remembers the attributes of a dead mount's root for a
 		// while: only a request shows whether somebody answers.
-		if _, err := patiently(ctx, func() (struct{}, error) { return struct{}{}, m.ping(real) }); err != nil {
+		if err := m.answers(ctx, real); err != nil {
 			return err
 		}
 		return fail(exitMountpoint, "%s is already mounted, from %q (%s): unmount it first with umount %s", path, top.source, top.fstype, path)
@@ -113,6 +113,12 @@ func (m *machine) visibleMount(path string) (mountedAt, bool, error) {
 	}
 	defer f.Close()
 	return topMount(f, path)
+}
+
+// answers makes the filesystem at path answer, or says why it does not.
+func (m *machine) answers(ctx context.Context, path string) error {
+	_, err := patiently(ctx, func() (struct{}, error) { return struct{}{}, m.ping(path) })
+	return err
 }
 
 // patiently waits for a system call on a mountpoint, but not for ever. The

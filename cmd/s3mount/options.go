@@ -25,8 +25,11 @@ type option struct {
 	name  string // long name
 	short string // "" or one letter
 	group string
-	arg   string // what the value is called; "" for a switch
-	usage string // one line
+	// preset is the default in words, where it depends on who mounts; options
+	// without it show their value.
+	preset string
+	arg    string // what the value is called; "" for a switch
+	usage  string // one line
 	// value binds the option to its setting.
 	value func(*settings) flag.Value
 }
@@ -100,10 +103,10 @@ func fileOptions() []option {
 			usage: "let other users in",
 			value: func(s *settings) flag.Value { return boolValue{&s.fs.AllowOther} }},
 		{name: "uid", group: groupFiles, arg: "USER",
-			usage: "owner where S3 knows of none",
+			usage: "owner where S3 knows of none", preset: "yours",
 			value: func(s *settings) flag.Value { return idValue{p: &s.fs.UID} }},
 		{name: "gid", group: groupFiles, arg: "GROUP",
-			usage: "group where S3 knows of none",
+			usage: "group where S3 knows of none", preset: "yours",
 			value: func(s *settings) flag.Value { return idValue{p: &s.fs.GID, group: true} }},
 		{name: "file-mode", group: groupFiles, arg: "MODE",
 			usage: "permissions of files where S3 knows of none",
@@ -161,7 +164,7 @@ func limitOptions() []option {
 			usage: "how long a request that fails is tried again",
 			value: func(s *settings) flag.Value { return durationValue{&s.s3.Deadline} }},
 		{name: "state-dir", group: groupLimits, arg: "DIR",
-			usage: "where bytes are kept that S3 refused",
+			usage: "where bytes are kept that S3 refused", preset: "/var/lib/s3mount, or ~/.local/state/s3mount",
 			value: func(s *settings) flag.Value { return stringValue{p: &s.fs.StateDir} }},
 		{name: "spool-dir", group: groupLimits, arg: "DIR",
 			usage: "where written bytes wait that memory has no room for",
@@ -169,8 +172,11 @@ func limitOptions() []option {
 	}
 }
 
-// optionConfig is the option that names a file with options.
-const optionConfig = "config"
+// Options that the code knows by name.
+const (
+	optionConfig       = "config"
+	optionDrainTimeout = "drain-timeout"
+)
 
 func processOptions() []option {
 	return []option{
@@ -180,6 +186,9 @@ func processOptions() []option {
 		{name: "foreground", short: "f", group: groupProcess,
 			usage: "do not go to the background; log to stderr",
 			value: func(s *settings) flag.Value { return boolValue{&s.foreground} }},
+		{name: optionDrainTimeout, group: groupProcess, arg: "TIME",
+			usage: "how long SIGTERM waits for S3; 0 is for ever",
+			value: func(s *settings) flag.Value { return durationValue{&s.drainTimeout} }},
 		{name: "log-file", group: groupProcess, arg: "FILE",
 			usage: "log to FILE, not to the system log; SIGHUP opens it anew",
 			value: func(s *settings) flag.Value { return stringValue{p: &s.logFile} }},

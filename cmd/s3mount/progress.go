@@ -59,6 +59,7 @@ func (p *progress) tick() <-chan time.Time { return p.ticker.C }
 
 func (p *progress) show(left fs.Unwritten) {
 	if p.v.terminal == nil {
+		p.v.manager.stopping(waitingFor(left))
 		p.v.log.Info("not unmounted yet", slog.String("state", waitingFor(left)))
 		return
 	}

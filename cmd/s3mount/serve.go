@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,6 +30,9 @@ type server struct {
 	reopen   func() error // opens the log anew
 	log      *slog.Logger
 	terminal io.Writer // where progress is drawn; nil if nobody watches
+	manager  *notifier // the service manager; nil is none
+	// drainTimeout bounds the wait for S3 after a signal; 0 is no bound.
+	drainTimeout time.Duration
 }
 
 // serve returns when the filesystem is unmounted, by somebody else or by a
@@ -35,6 +40,9 @@ type server struct {
 func (v *server) serve() error {
 	done := make(chan error, 1)
 	go func() { done <- v.mount.Wait() }()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go v.manager.watch(ctx)
 	for {
 		select {
 		case err := <-done:
@@ -58,7 +66,8 @@ func (v *server) refresh() {
 	}
 }
 
-// end writes everything to S3 and unmounts; a second signal cuts it short.
+// end writes everything to S3 and unmounts; a second signal cuts it short, and
+// so does the end of the time for it.
 func (v *server) end(sig os.Signal, done <-chan error) error {
 	v.log.Info("writing everything to S3, then unmounting",
 		slog.String("signal", sig.String()), slog.String("unwritten", describe(v.mount.Unwritten())))
@@ -68,6 +77,13 @@ func (v *server) end(sig os.Signal, done <-chan error) error {
 	go func() { unmounted <- v.mount.Unmount(ctx) }()
 	progress := newProgress(v)
 	defer progress.stop()
+	v.manager.stopping(waitingFor(v.mount.Unwritten()))
+	var late <-chan time.Time
+	if v.drainTimeout > 0 {
+		timer := time.NewTimer(v.drainTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
 	for {
 		select {
 		case err := <-unmounted:
@@ -82,26 +98,29 @@ func (v *server) end(sig os.Signal, done <-chan error) error {
 		case sig := <-v.signals:
 			if sig != unix.SIGHUP {
 				progress.stop()
-				return v.abandon()
+				return v.abandon("by a second signal")
 			}
 			v.refresh()
+		case <-late:
+			progress.stop()
+			return v.abandon(fmt.Sprintf("after %s of --%s", durationValue{&v.drainTimeout}, optionDrainTimeout))
 		}
 	}
 }
 
 // abandon ends without waiting any longer and says what is lost by that. The
 // mountpoint must not stay behind as a dead one.
-func (v *server) abandon() error {
+func (v *server) abandon(why string) error {
 	left := v.mount.Unwritten()
 	// It is an invalid argument when the unmount got that far already.
 	if err := v.detach(); err != nil && !errors.Is(err, unix.EINVAL) {
 		v.log.Warn("cannot detach the mountpoint", slog.Any("error", err))
 	}
 	if left == (fs.Unwritten{}) {
-		v.log.Warn("ended by a second signal while programs had files open; everything they wrote is in S3")
+		v.log.Warn("ended " + why + " while programs had files open; everything they wrote is in S3")
 		return nil
 	}
-	return fail(exitUnwritten, "ended by a second signal; not in S3: %s", describe(left))
+	return fail(exitUnwritten, "ended %s; not in S3: %s", why, describe(left))
 }
 
 // notWritten gives the error of a drain its exit code.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/s3"
@@ -17,6 +18,10 @@ type addressing = s3.Addressing
 
 // addressingAuto lets the client choose, by the endpoint.
 const addressingAuto = s3.AddressingAuto
+
+// defaultDrainTimeout writes 90 GB at 25 MB/s; what is not in S3 after an hour
+// will not be there soon.
+const defaultDrainTimeout = time.Hour
 
 // settings is all that the command line, the environment and -o said.
 type settings struct {
@@ -34,12 +39,14 @@ type settings struct {
 	nonempty bool // a mountpoint with files in it will do
 
 	foreground bool
-	fake       bool // check the command line, mount nothing
-	sloppy     bool // ignore unknown names in -o
-	debug      bool
-	logFile    string // "" is the system log, or stderr in the foreground
-	logLevel   string
-	logFormat  string
+	// drainTimeout bounds the wait for S3 after SIGTERM; 0 is no bound.
+	drainTimeout time.Duration
+	fake         bool // check the command line, mount nothing
+	sloppy       bool // ignore unknown names in -o
+	debug        bool
+	logFile      string // "" is the system log, or stderr in the foreground
+	logLevel     string
+	logFormat    string
 }
 
 // slowDeadlines is the age of a FUSE request, in deadlines, from which it is
@@ -51,10 +58,11 @@ const slowDeadlines = 2
 // defaultSettings are the settings of a mount about which nothing was said.
 func defaultSettings() *settings {
 	s := &settings{
-		given:     map[string]bool{},
-		fs:        fs.DefaultOptions(),
-		logLevel:  "info",
-		logFormat: "text",
+		given:        map[string]bool{},
+		fs:           fs.DefaultOptions(),
+		logLevel:     "info",
+		drainTimeout: defaultDrainTimeout,
+		logFormat:    "text",
 	}
 	s.s3.Deadline = s3.Options{}.Defaults().Deadline
 	s.fs.StateDir = defaultStateDir(os.Geteuid(), os.Getenv)

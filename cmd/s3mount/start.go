@@ -39,11 +39,15 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 	}
 	m := thisMachine()
 	v := &server{
-		signals:  signals,
-		reopen:   logs.reopen,
-		log:      logs.Logger,
-		terminal: terminalOf(s),
-		detach:   func() error { return m.detach(context.Background(), s.mountpoint) },
+		signals:      signals,
+		reopen:       logs.reopen,
+		log:          logs.Logger,
+		terminal:     terminalOf(s),
+		detach:       func() error { return m.detach(context.Background(), s.mountpoint) },
+		drainTimeout: s.drainTimeout,
+	}
+	if v.manager, err = newNotifier(func(ctx context.Context) error { return m.answers(ctx, s.mountpoint) }, logs.Logger); err != nil {
+		return nil, fail(exitUsage, "%w", err)
 	}
 	mount, err := checkAndMount(ctx, s, m, lookup, logs.Logger)
 	if err != nil {
@@ -60,6 +64,7 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 	if err := report.mounted(); err != nil {
 		return nil, errors.Join(err, v.detach())
 	}
+	v.manager.ready(s.fs.Source + " is mounted on " + s.mountpoint)
 	return v, nil
 }
 

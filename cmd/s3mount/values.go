@@ -38,9 +38,14 @@ func oneOf(words ...string) func(string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("want %s", strings.Join(words, ", "))
+		return &choiceError{words}
 	}
 }
+
+// choiceError says which words an option takes.
+type choiceError struct{ words []string }
+
+func (e *choiceError) Error() string { return "want " + strings.Join(e.words, ", ") }
 
 // boolValue is a switch: given without a value it is on.
 type boolValue struct{ p *bool }

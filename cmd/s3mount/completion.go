@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// shells are those that runCompletion writes for.
+func shells() []string { return []string{"bash", "zsh", "fish"} }
+
+// runCompletion prints the completion for a shell, written from the tables of
+// options and commands.
+func runCompletion(in invocation, args []string) error {
+	switch {
+	case len(args) == 0:
+		return fail(exitUsage, "say for which shell: s3mount completion %s", strings.Join(shells(), "|"))
+	case len(args) > 1:
+		return command{name: "completion", args: "SHELL"}.tooMany(args[1])
+	}
+	switch args[0] {
+	case "bash":
+		return in.print("%s", bashCompletion())
+	case "zsh":
+		return in.print("%s", zshCompletion())
+	case "fish":
+		return in.print("%s", fishCompletion())
+	}
+	return unknownWord("completion for", args[0], shells())
+}
+
+// choices are the words that an option takes; nil if it takes others, too.
+func (o option) choices() []string {
+	var e *choiceError
+	if errors.As(o.value(defaultSettings()).Set("\x00"), &e) {
+		return e.words
+	}
+	return nil
+}
+
+// commandNames are the words that can stand in the place of a bucket.
+func commandNames() []string {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// bashCompletion completes by the word before the cursor.
+// https://www.gnu.org/software/bash/manual/html_node/Programmable-Completion.html
+func bashCompletion() string {
+	var b strings.Builder
+	b.WriteString("# bash completion for s3mount, made by: s3mount completion bash\n_s3mount() {\n")
+	b.WriteString("    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n")
+	b.WriteString("    [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD-2]}\n")
+	b.WriteString("    [[ $cur == = ]] && cur=\n    compopt +o default\n    case $prev in\n")
+	all := []string{"--help", "--version"}
+	for _, o := range options() {
+		all = append(all, o.flags()...)
+		if o.arg == "" {
+			continue
+		}
+		reply := "COMPREPLY=()"
+		switch words := o.choices(); {
+		case words != nil:
+			reply = `COMPREPLY=($(compgen -W "` + strings.Join(words, " ") + `" -- "$cur"))`
+		case o.arg == "FILE":
+			reply = `COMPREPLY=($(compgen -f -- "$cur"))`
+		case o.arg == "DIR":
+			reply = `COMPREPLY=($(compgen -d -- "$cur"))`
+		}
+		fmt.Fprintf(&b, "        %s) %s; return ;;\n", strings.Join(o.flags(), "|"), reply)
+	}
+	fmt.Fprintf(&b, "        help) COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")); return ;;\n", strings.Join(topics(), " "))
+	fmt.Fprintf(&b, "        completion) COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")); return ;;\n", strings.Join(shells(), " "))
+	b.WriteString("    esac\n")
+	fmt.Fprintf(&b, "    if [[ $cur == -* ]]; then\n        COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n", strings.Join(all, " "))
+	fmt.Fprintf(&b, "    elif ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n", strings.Join(commandNames(), " "))
+	b.WriteString("    else\n        COMPREPLY=($(compgen -d -- \"$cur\"))\n    fi\n}\ncomplete -o filenames -F _s3mount s3mount\n")
+	return b.String()
+}
+
+// zshCompletion is a function for zsh's _arguments.
+// https://zsh.sourceforge.io/Doc/Release/Completion-System.html
+func zshCompletion() string {
+	// What stands inside single quotes there, with the signs of _arguments.
+	escape := strings.NewReplacer(`'`, `'\''`, `[`, `\[`, `]`, `\]`, `:`, `\:`).Replace
+	var b strings.Builder
+	b.WriteString("#compdef s3mount\n# made by: s3mount completion zsh\n_arguments -s \\\n")
+	for _, o := range options() {
+		for _, f := range o.flags() {
+			if o.arg == "" {
+				fmt.Fprintf(&b, "  '%s[%s]' \\\n", f, escape(o.usage))
+				continue
+			}
+			action := " "
+			switch words := o.choices(); {
+			case words != nil:
+				action = "(" + strings.Join(words, " ") + ")"
+			case o.arg == "FILE":
+				action = "_files"
+			case o.arg == "DIR":
+				action = "_files -/"
+			}
+			fmt.Fprintf(&b, "  '%s[%s]:%s:%s' \\\n", f, escape(o.usage), o.arg, action)
+		}
+	}
+	fmt.Fprintf(&b, "  '--help[show the options]' \\\n  '--version[show the version]' \\\n")
+	fmt.Fprintf(&b, "  '1:bucket:(%s)' \\\n  '2:mountpoint:_files -/'\n", strings.Join(commandNames(), " "))
+	return b.String()
+}
+
+// fishCompletion has one line for each option.
+// https://fishshell.com/docs/current/completions.html
+func fishCompletion() string {
+	quote := func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" }
+	var b strings.Builder
+	b.WriteString("# fish completion for s3mount, made by: s3mount completion fish\n")
+	b.WriteString("complete -c s3mount -f -n 'not __fish_is_first_token' -a '(__fish_complete_directories)'\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "complete -c s3mount -f -n __fish_is_first_token -a %s -d %s\n", c.name, quote(c.usage))
+	}
+	for _, o := range options() {
+		b.WriteString("complete -c s3mount")
+		for _, f := range o.flags() {
+			if name, long := strings.CutPrefix(f, "--"); long {
+				b.WriteString(" -l " + name)
+			} else {
+				b.WriteString(" -s " + f[1:])
+			}
+		}
+		b.WriteString(" -d " + quote(o.usage))
+		switch words := o.choices(); {
+		case o.arg == "":
+		case words != nil:
+			b.WriteString(" -x -a " + quote(strings.Join(words, " ")))
+		case o.arg == "FILE":
+			b.WriteString(" -r -F")
+		case o.arg == "DIR":
+			b.WriteString(" -x -a '(__fish_complete_directories)'")
+		default:
+			b.WriteString(" -x")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
