@@ -123,6 +123,9 @@ func (m *Metadata[V]) Len() int {
 	return m.lru.Len()
 }
 
+// Limit returns the most that Bytes may be.
+func (m *Metadata[V]) Limit() int64 { return m.limit }
+
 // Bytes returns the memory that all items take together.
 func (m *Metadata[V]) Bytes() int64 {
 	m.mu.Lock()

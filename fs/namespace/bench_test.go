@@ -5,19 +5,41 @@ import (
 	"crypto/md5"
 	"fmt"
 	"runtime"
-	"sort"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/s3mount/s3mount/s3"
 )
 
-// listOnly is a Store that answers listings of one large directory of names
-// of 40 bytes without a server.
+// listOnly is a Store that answers listings of one large directory, "dir/",
+// without a server.
 type listOnly struct {
 	Store
-	count int
+	rows     []string // in the order of keys; those of subdirectories end in "/"
+	delay    time.Duration
+	requests *atomic.Int64
 }
+
+// newListOnly makes count names of a kind.
+func newListOnly(count int, name func(i int) string) listOnly {
+	s := listOnly{requests: new(atomic.Int64)}
+	for i := range count {
+		rel, _, isDir := strings.Cut(name(i), "/")
+		if isDir {
+			rel += "/"
+		}
+		s.rows = append(s.rows, rel)
+	}
+	slices.Sort(s.rows)
+	return s
+}
+
+// usualName is a name of 40 bytes.
+func usualName(i int) string { return fmt.Sprintf("%040d", i) }
 
 func (s listOnly) Ls(_ context.Context, in *s3.LsInput) (*s3.LsPage, error) {
 	const dir = "dir/"
@@ -25,32 +47,48 @@ func (s listOnly) Ls(_ context.Context, in *s3.LsInput) (*s3.LsPage, error) {
 	if in.Prefix != dir {
 		return page, nil
 	}
-	key := func(i int) string { return fmt.Sprintf("%s%040d", dir, i) }
-	first := sort.Search(s.count, func(i int) bool { return key(i) > in.StartAfter })
+	s.requests.Add(1)
+	time.Sleep(s.delay)
+	after := strings.TrimPrefix(max(in.StartAfter, in.ContinuationToken), dir)
+	first, found := slices.BinarySearch(s.rows, after)
+	if found {
+		first++
+	}
 	limit := in.MaxKeys
 	if limit == 0 {
 		limit = s3.MaxListKeys
 	}
-	for i := first; i < min(first+limit, s.count); i++ {
+	last := min(first+limit, len(s.rows))
+	for i, rel := range s.rows[first:last] {
+		if strings.HasSuffix(rel, "/") {
+			page.CommonPrefixes = append(page.CommonPrefixes, dir+rel)
+			continue
+		}
 		page.Objects = append(page.Objects, s3.ListedObject{
-			Key: key(i), Size: int64(i), LastModified: time.Unix(1_600_000_000, 0),
-			ETag: fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum(fmt.Append(nil, i)))),
+			Key: dir + rel, Size: int64(first + i), LastModified: time.Unix(1_600_000_000, 0),
+			ETag: fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum([]byte(rel)))),
 		})
 	}
-	if first+limit < s.count {
-		page.NextToken = "more"
+	if last < len(s.rows) {
+		page.NextToken = dir + s.rows[last-1]
+		if strings.HasSuffix(page.NextToken, "/") {
+			page.NextToken += highest
+		}
 	}
 	return page, nil
 }
 
-// BenchmarkBytesPerEntry measures the memory of a listed name of 40 bytes.
+// BenchmarkBytesPerEntry measures the memory of a listed name of 40 bytes: 105
+// bytes on the heap, of which the cache counts 97. A fact of a single key costs
+// about 500.
 func BenchmarkBytesPerEntry(b *testing.B) {
 	const count = 200_000
+	s := newListOnly(count, usualName)
 	for b.Loop() {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		n, err := New(listOnly{count: count}, Options{Bucket: "b", Posix: PosixOff})
+		n, err := New(s, Options{Bucket: "b", Posix: PosixOff})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -68,7 +106,7 @@ func BenchmarkBytesPerEntry(b *testing.B) {
 // BenchmarkWarmListing measures reading a directory that is in the cache.
 func BenchmarkWarmListing(b *testing.B) {
 	const count = 100_000
-	n, err := New(listOnly{count: count}, Options{Bucket: "b", Posix: PosixOff})
+	n, err := New(newListOnly(count, usualName), Options{Bucket: "b", Posix: PosixOff})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -84,7 +122,7 @@ func BenchmarkWarmListing(b *testing.B) {
 // BenchmarkLookupListed measures lookups that a listing answers.
 func BenchmarkLookupListed(b *testing.B) {
 	const count = 100_000
-	n, err := New(listOnly{count: count}, Options{Bucket: "b", Posix: PosixOff})
+	n, err := New(newListOnly(count, usualName), Options{Bucket: "b", Posix: PosixOff})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -101,7 +139,56 @@ func BenchmarkLookupListed(b *testing.B) {
 	}
 }
 
-func listAll(b *testing.B, n *Namespace, want int) {
+// TestMillionEntries: what a million names of 40 bytes take, here reckoned from
+// a tenth of them, fits into the half of the default --memory-limit that fs
+// gives to names. BenchmarkBytesPerEntry shows that the cache counts right.
+func TestMillionEntries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count = 100_000
+		n := newTest(t, newListOnly(count, usualName), func(o *Options) { o.Posix, o.MemoryLimit = PosixOff, 128<<20 })
+		listAll(t, n, count)
+		if each, room := n.pages.Bytes()/count, n.pages.Limit()/1_000_000; each > room || each > 300 {
+			t.Errorf("an entry takes %d bytes, there are %d for each of a million", each, room)
+		}
+	})
+}
+
+// BenchmarkHugeDirectory measures listing 100,000 names at 20 ms per request,
+// as a part of the time that one page after the other takes. On an idle machine
+// of two cores: counters 0.24 with 102 requests, hashes 0.24 with 104, counters
+// with gaps 0.31 with 107. TestHugeDirectoryInParallel holds the waiting alone,
+// without the work, below a third.
+func BenchmarkHugeDirectory(b *testing.B) {
+	const count = 100_000
+	for _, tc := range hugeKinds {
+		b.Run(strings.ReplaceAll(tc.kind, " ", "-"), func(b *testing.B) {
+			s := newListOnly(count, tc.name)
+			s.delay = 20 * time.Millisecond
+			for b.Loop() {
+				n, err := New(s, Options{Bucket: "b", Posix: PosixOff})
+				if err != nil {
+					b.Fatal(err)
+				}
+				start := time.Now()
+				for in := (&s3.LsInput{Prefix: "dir/", Delimiter: "/"}); ; {
+					page, _ := s.Ls(context.Background(), in)
+					if in.ContinuationToken = page.NextToken; page.NextToken == "" {
+						break
+					}
+				}
+				alone := time.Since(start)
+				s.requests.Store(0)
+				start = time.Now()
+				listAll(b, n, count)
+				b.ReportMetric(float64(time.Since(start))/float64(alone), "of-sequential")
+				b.ReportMetric(float64(s.requests.Load()), "requests")
+				n.Close()
+			}
+		})
+	}
+}
+
+func listAll(b testing.TB, n *Namespace, want int) {
 	b.Helper()
 	l := n.OpenDir(Entry{Key: "dir/", Kind: Directory})
 	defer l.Close()

@@ -60,8 +60,13 @@
 // pending (in this mount, not yet in S3) and leaves out what is hidden (deleted
 // here, still in S3). A directory that is read shortly after its parent is part
 // of a walk: then one LIST without delimiter fills the pages of it and of all
-// directories after it. A large directory is listed in parallel after its first
-// pages (spread.go).
+// directories after it. Whatever changes cut out of the cache meanwhile, a LIST
+// brings its reader on: the rows are then taken from the answer itself.
+//
+// A large directory is listed in parallel after its first pages (spread.go).
+// Where their names show that they end at even distances, as those of counters
+// do, the parts are cut where pages will end, and cost nothing; else each part
+// may cost one request more than its names need, since S3 tells no ranks.
 //
 // # Attributes
 //

@@ -3,6 +3,7 @@ package namespace
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ type stretch struct {
 
 // flight is a LIST that several may wait for.
 type flight struct {
+	when time.Time
 	done chan struct{}
 	got  listing
 	err  error
@@ -61,28 +63,44 @@ type flight struct {
 
 // listing is what a LIST brought.
 type listing struct {
+	stretch
+	when  time.Time
 	token string  // continues it; "" at the end
 	to    string  // the row up to which a delimited LIST told
+	more  bool    // there are rows after to
+	rows  int     // of a delimited LIST
 	pages []*page // also those for which there is no room in the cache; guarded by Namespace.mu
+
+	raw  *s3.LsPage // what S3 told
+	muts []mutation // and what this mount changed meanwhile
 }
 
 // fetch performs one LIST and puts what it tells into the cache. Callers that
 // want the same at the same time share it. A caller that gives up leaves the
 // LIST to the others.
 func (n *Namespace) fetch(ctx context.Context, s stretch) (listing, error) {
+	return n.fetchSince(ctx, s, time.Time{})
+}
+
+// fetchSince is fetch for a reader that began at a time. What came into the
+// cache between the caller's look and this one is the answer. Where nothing may
+// be believed, the reader shares no LIST that began before it.
+func (n *Namespace) fetchSince(ctx context.Context, s stretch, since time.Time) (listing, error) {
 	n.mu.Lock()
-	fl := n.flights[s]
-	if fl == nil && s.catalogue && n.catalogueFresh() {
-		n.mu.Unlock() // it came between the caller's look and this one
-		return listing{}, nil
+	if got, ok := n.came(s, since); ok {
+		n.mu.Unlock()
+		return got, nil
 	}
-	if fl == nil {
-		fl = &flight{done: make(chan struct{})}
+	fl := n.flights[s]
+	if fl == nil || n.o.TTL < minTrust && fl.when.Before(since) {
+		fl = &flight{when: n.now(), done: make(chan struct{})}
 		n.flights[s] = fl
 		n.goLocked(func() {
 			fl.got, fl.err = n.list(n.life, s)
 			n.mu.Lock()
-			delete(n.flights, s)
+			if n.flights[s] == fl {
+				delete(n.flights, s)
+			}
 			n.mu.Unlock()
 			close(fl.done)
 		})
@@ -96,6 +114,51 @@ func (n *Namespace) fetch(ctx context.Context, s stretch) (listing, error) {
 	case <-n.life.Done():
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, ErrClosed)
 	}
+}
+
+// came returns what the cache holds of a stretch by now. n.mu is held.
+func (n *Namespace) came(s stretch, since time.Time) (listing, bool) {
+	switch {
+	case s.catalogue:
+		return listing{}, n.flights[s] == nil && n.catalogueFresh()
+	case since.IsZero() || !s.delimited || s.stem != "":
+		return listing{}, false
+	}
+	p := n.freshAfter(s.dir, strings.TrimPrefix(s.from, s.dir), since)
+	if p == nil || s.from == "" && p.from != "" {
+		return listing{}, false
+	}
+	p = p.snapshot() // the one in the cache may be gone before the caller looks again
+	return listing{stretch: s, when: p.when, token: p.token, to: p.to, more: !p.end, rows: len(p.rows), pages: []*page{p}}, true
+}
+
+// pageIn returns the page of a listing that tells what follows a row of a
+// directory, or nil. Where changes have cut the page up since, it is made anew
+// out of the answer of S3. n.mu is held.
+func (n *Namespace) pageIn(got *listing, dir, rel string) *page {
+	follows := func(p *page) bool { return p.dir == dir && p.from <= rel && (p.end || rel < p.to) }
+	if i := slices.IndexFunc(got.pages, follows); i >= 0 {
+		return got.pages[i]
+	}
+	if got.raw == nil || !got.delimited {
+		return nil
+	}
+	b := builder{n: n, when: got.when, from: got.from, token: got.token}
+	b.delimited(got.dir, got.stem, got.raw)
+	if len(b.done) == 0 || !follows(b.done[0]) {
+		return nil
+	}
+	p := b.done[0]
+	for _, m := range got.muts {
+		switch in, rel := n.rowOf(m.entry); {
+		case in != dir || !p.covers(rel):
+		case m.gone:
+			p.remove(rel)
+		default:
+			p.put(rel, &m.entry, m.own)
+		}
+	}
+	return p
 }
 
 // list performs one LIST and puts what it tells into the cache.
@@ -114,10 +177,11 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 		return listing{}, nil
 	}
 	b := builder{n: n, when: when, from: s.from, token: got.NextToken}
-	res := listing{token: got.NextToken}
+	res := listing{stretch: s, when: when, token: got.NextToken, more: got.NextToken != "", raw: got}
 	n.endFill(f, func() {
 		if s.delimited {
 			b.delimited(s.dir, s.stem, got)
+			res.rows = len(got.Objects) + len(got.CommonPrefixes)
 		} else {
 			b.flat(s.dir, got)
 		}
@@ -125,7 +189,7 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 			res.to = p.to
 			n.addPage(p)
 		}
-		res.pages = b.done
+		res.pages, res.muts = b.done, f.muts
 	})
 	return res, nil
 }

@@ -3,8 +3,8 @@ package namespace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -12,12 +12,8 @@ import (
 // enough to weigh nothing, enough that the lock is taken rarely.
 const chunkRows = 256
 
-// maxFruitless is how many listings in a row may bring nothing that follows:
-// one across directories, one where an earlier one stopped, one plain, and
-// those whose page was cut up by changes made here before it was read.
-const maxFruitless = 32
-
-// errNoProgress: the server answers one page of a listing again and again.
+// errNoProgress: the server answers a listing with what comes before the place
+// where it shall begin.
 var errNoProgress = errors.New("listing makes no progress")
 
 // Lister reads a directory in the order of keys. It holds a chunk of rows, and
@@ -41,10 +37,10 @@ type Lister struct {
 	i       int      // next of view
 	marks   []mark
 
-	streak int                // pages in order that were not in the cache before
-	latest string             // where the latest of them begins
-	spread chan struct{}      // closed when the parallel listing ended, nil if there is none
-	stop   context.CancelFunc // ends it
+	borders []string           // where the pages that were read in order end, beginning with l.latest's
+	latest  string             // where the latest of them begins
+	spread  chan struct{}      // closed when the parallel listing ended, nil if there is none
+	stop    context.CancelFunc // ends it
 }
 
 // place is a position between two rows.
@@ -157,221 +153,54 @@ func (l *Lister) refill(ctx context.Context) error {
 		m.shadow = slices.Clone(m.shadow)
 		l.marks = append(l.marks, m)
 	}
-	var fetched []*page
-	for tries := 0; len(l.view) == 0 && !l.end; {
-		if rows, ok := l.take(fetched); ok {
-			tries, fetched = 0, nil
-			if err := l.n.completeLines(ctx, l.base, rows); err != nil {
+	for len(l.view) == 0 && !l.end {
+		rows, ok := l.take(listing{})
+		if !ok {
+			var err error
+			if rows, err = l.ask(ctx); err != nil {
 				return err
 			}
-			l.show(rows)
-			continue
 		}
-		if tries++; tries > maxFruitless {
-			return errNoProgress
-		}
-		got, err := l.more(ctx)
-		if err != nil {
+		if err := l.n.completeLines(ctx, l.base, rows); err != nil {
 			return err
 		}
-		fetched = got.pages
+		l.show(rows)
 	}
 	return nil
 }
 
-// more asks S3 for what follows.
-func (l *Lister) more(ctx context.Context) (listing, error) {
+// ask asks S3 for what follows, and takes it out of the answer: what happens
+// to the cache meanwhile cannot keep the reader from going on. A listing across
+// directories may tell nothing of this one, as when it is gone or holds only
+// what is not in S3 yet; the one of this directory then tells that.
+func (l *Lister) ask(ctx context.Context) ([]line, error) {
 	if l.stem == "" && (!l.begun || l.next != "") {
 		next := l.next
 		l.next = ""
-		if got, ok, err := l.n.walk(ctx, l.base, next); ok || err != nil {
-			return got, err
+		got, ok, err := l.n.walk(ctx, l.base, next)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			if rows, ok := l.take(got); ok {
+				return rows, nil
+			}
 		}
 	}
 	s := stretch{dir: l.base, stem: l.stem, delimited: true, token: l.token}
 	if l.begun {
 		s.from = l.base + l.rel
-		if strings.HasSuffix(s.from, "/") && l.rel != "" {
-			s.from += highest
-		}
 	}
 	if l.spread != nil {
-		s.token = "" // so that the parts and this Lister share their requests
+		s.token = "" // so that the runs and this Lister share their requests
 	}
-	got, err := l.n.fetch(ctx, s)
-	if err == nil {
-		l.token = got.token
+	got, err := l.n.fetchSince(ctx, s, l.since)
+	if err != nil {
+		return nil, err
 	}
-	return got, err
-}
-
-// ahead asks for what the reader will want next: the following page from the
-// second page on, and all of a large directory in parallel. n.mu is held.
-func (l *Lister) ahead(p *page) {
-	if p.token == "" || p.from == l.latest && l.streak > 0 || p.when.Before(l.since) || l.stem != "" {
-		return
+	rows, ok := l.take(got)
+	if !ok {
+		return nil, fmt.Errorf("list %q after %q: %w", l.base, l.rel, errNoProgress)
 	}
-	l.latest = p.from
-	l.streak++
-	n := l.n
-	if l.spread != nil {
-		select {
-		case <-l.spread:
-			l.stop()
-			l.spread, l.streak = nil, 0 // what lies behind its parts may be spread again
-		default:
-			return
-		}
-	}
-	switch {
-	case l.streak >= spreadAfter && n.freshPages(p, l.since, spreadMargin) == spreadMargin:
-		// An earlier spread has been here: go on when its end is near.
-	case l.streak >= spreadAfter:
-		done := make(chan struct{})
-		l.spread = done
-		ctx, stop := context.WithCancel(n.life)
-		l.stop = stop
-		copied := p.snapshot()
-		n.goLocked(func() {
-			defer close(done)
-			n.spread(ctx, copied)
-		})
-	case l.streak > 1 && n.freshAfter(l.base, p.to, l.since) == nil:
-		s := stretch{dir: l.base, delimited: true, token: p.token, from: l.base + p.to}
-		n.goLocked(func() {
-			_, _ = n.fetch(n.life, s) // an error comes again when the reader comes there
-		})
-	}
-}
-
-// freshPages counts, up to limit, the pages behind p that need no request.
-// n.mu is held.
-func (n *Namespace) freshPages(p *page, since time.Time, limit int) int {
-	count := 0
-	for count < limit && !p.end {
-		if p = n.freshAfter(p.dir, p.to, since); p == nil {
-			return count
-		}
-		count++
-	}
-	if p.end {
-		return limit
-	}
-	return count
-}
-
-// line is a row as the lister takes it out of a page.
-type line struct {
-	rel   string
-	entry Entry
-	stat  func() Entry // of a pending file
-	exact bool         // the index told the attributes
-	gone  bool
-}
-
-// take copies the next rows from the cache, or from what was just fetched,
-// and moves the place behind them.
-func (l *Lister) take(fetched []*page) ([]line, bool) {
-	n := l.n
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	p := n.freshAfter(l.base, l.rel, l.since)
-	for _, q := range fetched {
-		if p == nil && q.dir == l.base && q.from <= l.rel && (q.end || l.rel < q.to) {
-			p = q
-		}
-	}
-	if p == nil || !l.begun && p.from != "" {
-		return nil, false
-	}
-	l.ahead(p)
-	i := 0
-	if l.begun {
-		i, _ = p.search(l.rel + "\x00")
-	}
-	last := min(i+chunkRows, len(p.rows))
-	upto, all := p.to, p.end
-	if last < len(p.rows) {
-		upto, all = p.rel(&p.rows[last-1]), false
-	} else {
-		l.token = p.token
-		if !l.crossed && p.next != "" {
-			l.next, l.crossed = p.next, true
-		}
-	}
-	if l.stem != "" && (all || upto > l.stem+highest) {
-		upto, all = l.stem+highest, true
-	}
-	lines := make([]line, 0, last-i)
-	for ; i < last; i++ {
-		rel := p.rel(&p.rows[i])
-		if n.hidden[rowID(l.base, rel)] == nil {
-			lines = append(lines, line{rel: rel, entry: n.entry(p, &p.rows[i])})
-		}
-	}
-	lines = n.mergePending(lines, l.base, l.rel, upto, l.begun, all && l.stem == "")
-	l.rel, l.begun, l.end = upto, true, all
-	return lines, true
-}
-
-// show turns rows into the view. It holds no lock, since a pending file is
-// asked for its state.
-func (l *Lister) show(lines []line) {
-	l.view = make([]Dirent, 0, len(lines))
-	for _, ln := range lines {
-		if ln.stat != nil {
-			ln.entry = ln.stat()
-		}
-		seg, isDir := strings.CutSuffix(ln.rel, "/")
-		if ln.gone || ln.rel == "" && ln.entry.Size == 0 || l.n.reserved(l.base, ln.rel) {
-			continue
-		}
-		shadowed := l.shadowing(seg, isDir)
-		if !strings.HasPrefix(seg, l.stem) {
-			continue
-		}
-		name, part, f := chain(seg, l.stem, isDir, shadowed)
-		switch f {
-		case formNone:
-		case formCont:
-			if name != l.cont {
-				l.cont = name
-				l.view = append(l.view, Dirent{Name: name, Entry: l.n.contEntry(l.base + l.stem + part)})
-			}
-		default:
-			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: !ln.entry.Exact && l.n.mayBeSpecial(&ln.entry)})
-		}
-	}
-}
-
-// shadowing keeps the objects whose name a later directory may share: in key
-// order all rows between the object "a" and the directory "a/" begin with "a".
-// For a directory it tells whether there is such an object.
-func (l *Lister) shadowing(seg string, isDir bool) bool {
-	for len(l.shadow) > 0 && !strings.HasPrefix(seg, l.shadow[len(l.shadow)-1]) {
-		l.shadow = l.shadow[:len(l.shadow)-1]
-	}
-	if !isDir {
-		if seg != "" {
-			l.shadow = append(l.shadow, seg)
-		}
-		return false
-	}
-	return slices.Contains(l.shadow, seg)
-}
-
-// chain finds the name of a segment in the directory that shows what follows
-// stem: in the plain directory stem is empty. formNone: it is shown elsewhere.
-func chain(seg, stem string, isDir, shadowed bool) (name, part string, f form) {
-	at := ""
-	for {
-		name, part, f = nameOf(seg[len(at):], isDir, shadowed)
-		if at == stem {
-			return name, part, f
-		}
-		if f != formCont || !strings.HasPrefix(stem, at+part) {
-			return "", "", formNone
-		}
-		at += part
-	}
+	return rows, nil
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func newTest(t *testing.T, f *fakeStore, change ...func(*Options)) *Namespace {
+func newTest(t *testing.T, f Store, change ...func(*Options)) *Namespace {
 	t.Helper()
 	o := Options{Bucket: "b"}
 	for _, c := range change {
@@ -312,43 +312,4 @@ func TestImplicitDirectoryStays(t *testing.T) {
 		}
 		equal(t, "keys", f.keys(), []string{"e/two"})
 	})
-}
-
-func TestHugeDirectoryInParallel(t *testing.T) {
-	for _, format := range []string{"f%06d", "%05x"} {
-		synctest.Test(t, func(t *testing.T) {
-			const count = 100_000
-			f := newFake(t)
-			want := map[string]bool{}
-			for i := range count {
-				want[fmt.Sprintf(format, i)] = true
-			}
-			f.at(time.Now().Add(-time.Hour), func() { f.server.SeedN("b", "d/"+format, count, []byte("x")) })
-			f.setDelay(20 * time.Millisecond)
-			n := newTest(t, f)
-			l := n.OpenDir(at(t, n, "d"))
-			f.took()
-			start := time.Now()
-			last := ""
-			for {
-				d, ok, err := l.Next(context.Background())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !ok {
-					break
-				}
-				if d.Name <= last || !want[d.Name] {
-					t.Fatalf("%q after %q", d.Name, last)
-				}
-				last = d.Name
-				delete(want, d.Name)
-			}
-			took := time.Since(start)
-			t.Logf("%s: %d entries in %v, %s", format, count, took, f.took())
-			if len(want) > 0 || took > 2*time.Second/3 {
-				t.Errorf("%d names are missing, took %v", len(want), took)
-			}
-		})
-	}
 }

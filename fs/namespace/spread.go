@@ -2,7 +2,10 @@ package namespace
 
 import (
 	"context"
-	"strings"
+	"math"
+	"slices"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -15,218 +18,290 @@ const (
 	// spreadMargin is how many pages ahead of the reader must be missing before
 	// the directory is spread again.
 	spreadMargin = 4
-	// partAfter is how many pages of a part show that it is itself worth to be
-	// parted: more than the ten that one digit makes of a part.
-	partAfter = 12
-	// spreadPositions is how many characters before those that vary within a
-	// page are tried as the place where the names part.
-	spreadPositions = 4
-	// partRows is how many rows a part should have at least: each costs up to
-	// one request more than its rows need.
-	partRows = 2500
-	// spreadWorkers bounds the requests in flight: more than this and the
-	// answers, some 300 KB each, wait for the network.
-	spreadWorkers = 12
+	// spreadRuns bounds the requests in flight: a third of the time needs four,
+	// and more answers, some 300 KB each, wait for the network.
+	spreadRuns = 8
+	// spreadExtra bounds the requests of a spread that may bring nothing new: a
+	// run whose last page reaches into the next run, since nobody can know where
+	// the thousandth name lies, and one that begins behind the last name. Where
+	// the gauge is exact only the latter does, and few of them find the end well
+	// enough: each halves the stretch where it may be.
+	spreadExtra      = 8
+	spreadExtraExact = 4
 	// spreadPages bounds how far a directory is listed ahead of the reader:
 	// 40 MB.
 	spreadPages = 400
+	// runPages is the shortest run that is parted where that may cost a request.
+	runPages = 6
+	// endGrowth is how much farther than the names are known to go the end is
+	// looked for, in one step: fewer steps cost less where the gauge is not exact.
+	endGrowth = 3
+	// endPages is the shortest stretch in which the end is looked for: it is
+	// listed while the others are.
+	endPages = 16
 )
 
-// alphabets are the characters that names usually part by, in order of keys.
-// Hex digits are on their own.
-func alphabets() []string {
-	return []string{"0123456789", "ABCDEF", "GHIJKLMNOPQRSTUVWXYZ", "abcdef", "ghijklmnopqrstuvwxyz"}
+// ahead asks for what the reader will want next: the following page from the
+// second page on, and all of a large directory in parallel. n.mu is held.
+func (l *Lister) ahead(p *page) {
+	if p.token == "" || p.from == l.latest && len(l.borders) > 0 || p.when.Before(l.since) || l.stem != "" {
+		return
+	}
+	l.latest = p.from
+	if l.borders = append(l.borders, p.to); len(l.borders) > spreadAfter {
+		l.borders = slices.Delete(l.borders, 0, 1)
+	}
+	n := l.n
+	if l.spread != nil {
+		select {
+		case <-l.spread:
+			l.stop()
+			l.spread = nil // what lies behind its runs may be spread again
+		default:
+			return
+		}
+	}
+	missing := n.freshAfter(l.base, p.to, l.since) == nil
+	switch {
+	case len(l.borders) == spreadAfter && n.freshPages(p, l.since, spreadMargin) == spreadMargin:
+		// An earlier spread has been here: go on when its end is near.
+	case len(l.borders) == spreadAfter && l.startSpread(p):
+	case len(l.borders) > 1 && missing:
+		s := stretch{dir: l.base, delimited: true, token: p.token, from: l.base + p.to}
+		since := l.since
+		n.goLocked(func() {
+			_, _ = n.fetchSince(n.life, s, since) // an error comes again when the reader comes there
+		})
+	}
 }
 
-// spreader lists what follows a place in a large directory in parallel, into
-// the cache: it finds where the names part, and lists each part on its own.
-// The Lister that caused it finds the pages there when it comes to them.
+// startSpread lists what follows a page in parallel, if its names can be
+// measured. n.mu is held.
+func (l *Lister) startSpread(p *page) bool {
+	g, ok := newGauge(l.borders)
+	if !ok {
+		return false
+	}
+	s := &spreader{n: l.n, dir: l.base, since: l.since, gauge: g, first: g.value(l.borders[0])}
+	s.start(p.to)
+	done := make(chan struct{})
+	l.spread = done
+	ctx, stop := context.WithCancel(l.n.life)
+	l.stop = stop
+	l.n.goLocked(func() {
+		defer close(done)
+		s.run(ctx)
+	})
+	return true
+}
+
+// freshPages counts, up to limit, the pages behind p that need no request.
+// n.mu is held.
+func (n *Namespace) freshPages(p *page, since time.Time, limit int) int {
+	count := 0
+	for count < limit && !p.end {
+		if p = n.freshAfter(p.dir, p.to, since); p == nil {
+			return count
+		}
+		count++
+	}
+	if p.end {
+		return limit
+	}
+	return count
+}
+
+// spreader lists what follows a place in a large directory into the cache, in
+// several runs side by side. The Lister that caused it finds the pages there
+// when it comes to them.
+//
+// A run goes on until it reaches the beginning of the next. Where the gauge is
+// exact the next begins where a page ends, and parting costs no request. How
+// far the names go on is found by runs that begin ever farther ahead: each
+// first page is of use, except one that lies behind the last name.
 type spreader struct {
 	n     *Namespace
 	dir   string
-	slots chan struct{} // requests in flight
+	since time.Time
+	gauge *gauge
+	first float64 // number of the first border
 	group *errgroup.Group
-	left  chan struct{} // one token for each page that may be listed ahead
+
+	mu      sync.Mutex
+	runs    []*run  // in the order of keys
+	active  int     // those under way
+	extra   int     // requests that may still bring nothing new
+	left    int     // pages that may still be listed ahead
+	end     float64 // no name has this number or a higher one, as far as is known
+	ended   bool    // the last name was seen, or a place behind it
+	probing bool    // a run that may begin behind the last name has not been answered
 }
 
-// spread runs a spreader until all is listed, or as much as is good. p is the
-// page before the place where it begins.
-func (n *Namespace) spread(ctx context.Context, p *page) {
-	s := &spreader{n: n, dir: p.dir, slots: make(chan struct{}, spreadWorkers), left: make(chan struct{}, spreadPages)}
-	s.group, ctx = errgroup.WithContext(ctx)
-	for range spreadPages {
-		s.left <- struct{}{}
+// run is a stretch that is listed page after page.
+type run struct {
+	start string // after this row
+	at    string // listed up to here
+	risky bool   // it may bring nothing new
+	met   bool   // it holds names
+	done  bool
+}
+
+func (s *spreader) start(after string) {
+	s.extra, s.left, s.end = spreadExtra, spreadPages, s.gauge.top()
+	if s.gauge.exact {
+		s.extra = spreadExtraExact
 	}
-	s.group.Go(func() error {
-		s.part(ctx, p, "")
-		return nil
-	})
+	s.runs = []*run{{start: after, at: after, met: true}}
+}
+
+// run lists until all is listed, or as much as is good.
+func (s *spreader) run(ctx context.Context) {
+	s.group, ctx = errgroup.WithContext(ctx)
+	s.mu.Lock()
+	s.launch(ctx, s.runs[0])
+	s.part(ctx)
+	s.mu.Unlock()
 	_ = s.group.Wait() // an error comes again when the Lister comes to that place
 }
 
-// part lists the parts that names after page p and before end fall into, each
-// on its own, and returns where the first of them begins.
-func (s *spreader) part(ctx context.Context, p *page, end string) string {
-	cuts := s.cuts(ctx, p)
-	for i, from := range cuts {
-		if end != "" && from >= end {
-			cuts = cuts[:i]
-			break
+// launch lists a run beside the others. s.mu is held.
+func (s *spreader) launch(ctx context.Context, r *run) {
+	s.active++
+	s.group.Go(func() error {
+		for {
+			from, ok := s.next(ctx, r)
+			if !ok {
+				return nil
+			}
+			got, err := s.n.fetchSince(ctx, stretch{dir: s.dir, delimited: true, from: s.dir + from}, s.since)
+			if err != nil {
+				return err
+			}
+			s.told(ctx, r, &got)
 		}
-	}
-	for i, from := range cuts {
-		to := end
-		if i+1 < len(cuts) {
-			to = cuts[i+1]
-		}
-		s.group.Go(func() error { return s.list(ctx, from, to) })
-	}
-	if len(cuts) == 0 {
-		return end
-	}
-	return cuts[0]
+	})
 }
 
-// list lists the names after from up to end.
-func (s *spreader) list(ctx context.Context, from, end string) error {
-	for pages := 1; ; pages++ {
-		select {
-		case <-s.left:
-		default:
-			return nil
-		}
-		var got listing
-		err := s.request(ctx, func() (err error) {
-			got, err = s.n.fetch(ctx, stretch{dir: s.dir, delimited: true, from: s.dir + from})
-			return err
-		})
-		if err != nil || got.token == "" || len(got.pages) == 0 {
-			return err
-		}
-		if from = got.to; end != "" && from >= end {
-			return nil
-		}
-		if pages == partAfter {
-			s.n.mu.Lock()
-			p := got.pages[0].snapshot()
-			s.n.mu.Unlock()
-			end = s.part(ctx, p, end)
-		}
+// next tells after which row a run goes on, or false where it ends.
+func (s *spreader) next(ctx context.Context, r *run) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.runs, r)
+	r.done = r.done || i < 0 || i+1 < len(s.runs) && r.at >= s.runs[i+1].start
+	if !r.done && s.left > 0 {
+		s.left--
+		return r.at, true
 	}
+	r.done = true
+	s.active--
+	s.part(ctx)
+	return "", false
 }
 
-// request waits for its turn.
-func (s *spreader) request(ctx context.Context, f func() error) error {
-	select {
-	case s.slots <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+// told takes in what a LIST of a run brought.
+func (s *spreader) told(ctx context.Context, r *run, got *listing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !r.met && r == s.runs[len(s.runs)-1] {
+		s.probing = false
 	}
-	defer func() { <-s.slots }()
-	return f()
+	if !r.met && r.risky && got.rows > 0 && s.gauge.exact {
+		s.extra++
+	}
+	switch {
+	case got.rows == 0 && !r.met: // it begins behind the last name
+		s.end, s.ended = min(s.end, s.gauge.value(r.start)), true
+		s.runs = slices.DeleteFunc(s.runs, func(q *run) bool { return q == r })
+	case got.rows == 0 || !got.more:
+		s.ended, r.done = true, true
+		s.end = min(s.end, s.gauge.value(max(r.at, got.to)))
+	default:
+		r.at = got.to
+	}
+	r.met = r.met || got.rows > 0
+	s.part(ctx)
 }
 
-// cuts returns the places after page p where parts begin, in order.
-func (s *spreader) cuts(ctx context.Context, p *page) []string {
-	stem := s.stem(p)
-	low := max(0, len(stem)-spreadPositions)
-	found := make([][]string, len(stem)-low)
-	g, ctx := errgroup.WithContext(ctx)
-	for i := range found {
-		g.Go(func() (err error) {
-			found[i], err = s.cutsAt(ctx, stem, low+i)
-			return err
-		})
-	}
-	if g.Wait() != nil {
-		return nil
-	}
-	var out []string
-	for i := len(found) - 1; i >= 0; i-- {
-		out = append(out, found[i]...)
-	}
-	return out
-}
-
-// stem returns the beginning of the last name of a page at whose characters
-// later names are likely to part into several pages each.
-func (s *spreader) stem(p *page) string {
-	if len(p.rows) < 2 {
-		return ""
-	}
-	first, last := p.rel(&p.rows[0]), p.rel(&p.rows[len(p.rows)-1])
-	k := commonPrefix(first, last)
-	branches := map[byte]bool{}
-	letters := 10 // that may stand in one position: digits, or hex digits at least
-	for i := range p.rows {
-		if rel := p.relBytes(&p.rows[i]); len(rel) > k {
-			branches[rel[k]] = true
-			if rel[k] > '9' {
-				letters = 16
+// part begins more runs as long as there is room and something to be parted:
+// the longest first. s.mu is held.
+func (s *spreader) part(ctx context.Context) {
+	for s.active < spreadRuns {
+		at, best := 0, plan{}
+		for i := range s.runs {
+			if p := s.plan(i); p.size > best.size {
+				at, best = i, p
 			}
 		}
+		if len(best.starts) == 0 {
+			return
+		}
+		for k, start := range best.starts {
+			r := &run{start: start, at: start, risky: best.risky}
+			if r.risky {
+				s.extra--
+			}
+			s.probing = s.probing || best.probe
+			s.runs = slices.Insert(s.runs, at+1+k, r)
+			s.launch(ctx, r)
+		}
 	}
-	size := len(p.rows) / max(1, len(branches)) * letters
+}
+
+// plan is how a run may be parted.
+type plan struct {
+	size   float64 // pages that are left of the run, about
+	starts []string
+	risky  bool // each start may cost a request that brings nothing new
+	probe  bool // it may lie behind the last name
+}
+
+// plan tells how to part a run, if that is good now. s.mu is held.
+func (s *spreader) plan(i int) plan {
+	r, g := s.runs[i], s.gauge
+	if r.done || !r.met {
+		return plan{}
+	}
+	lo, hi, last := g.value(r.at), s.end, i+1 == len(s.runs)
+	if !last {
+		hi = g.value(s.runs[i+1].start)
+	}
+	p := plan{size: (hi - lo) / g.step, risky: true}
+	parts := spreadRuns - s.active + 1
 	switch {
-	case len(branches) == 2 && len(last) > k && last[k] < 0x80:
-		k++ // a page covers two of them at most: each is a page or more
-	case size < partRows && k > 0:
-		k--
-	}
-	return strings.TrimSuffix(last[:k], "/")
-}
-
-// cutsAt returns the beginnings of the parts that differ from the stem first
-// at one position, if there are any such names.
-func (s *spreader) cutsAt(ctx context.Context, stem string, at int) ([]string, error) {
-	next, err := s.next(ctx, stem[:at+1]+highest, stem[:at])
-	if err != nil || next == "" {
-		return nil, err
-	}
-	var out []string
-	for _, a := range alphabets() {
-		lo, hi := a[0], a[len(a)-1]
-		if next[at] > hi {
-			continue
+	case !last && !g.full && (!s.runs[i+1].met || !g.exact && !s.ended):
+		return plan{} // there may be nothing up to there, or more is to be gained elsewhere
+	case !last && g.exact:
+		p.risky = false
+		parts = min(parts, int(p.size)/2)
+	case g.full && (!last || !s.ended):
+		parts = min(parts, s.extra+1, 2*int(p.size)/runPages)
+	case !last:
+		parts = min(parts, s.extra+1, int(math.Ceil(p.size/endPages)))
+	case s.probing || s.extra == 0:
+		return plan{}
+	default:
+		p.probe = true
+		if !s.ended {
+			p.size = min(p.size, 2*endGrowth*((lo-s.first)/g.step+1))
 		}
-		for c := max(lo, next[at]); c <= hi; c++ {
-			out = append(out, before(stem[:at]+string(rune(c))))
-		}
-		if next, err = s.next(ctx, stem[:at]+string(rune(hi))+highest, stem[:at]); err != nil || next == "" {
-			return out, err
+		if parts = 2; s.ended && p.size < endPages {
+			return plan{}
 		}
 	}
-	return out, nil
-}
-
-// next returns the first name after a place if it begins with prefix and goes on.
-func (s *spreader) next(ctx context.Context, after, prefix string) (string, error) {
-	var name string
-	err := s.request(ctx, func() error {
-		got, err := s.n.ls(ctx, stretch{dir: s.dir, delimited: true, from: s.dir + after, max: 1})
-		if err != nil {
-			return err
-		}
-		switch {
-		case len(got.Objects) > 0:
-			name = got.Objects[0].Key[len(s.dir):]
-		case len(got.CommonPrefixes) > 0:
-			name = got.CommonPrefixes[0][len(s.dir):]
-		}
-		return nil
-	})
-	if err != nil || len(name) <= len(prefix) || !strings.HasPrefix(name, prefix) {
-		return "", err
+	if last {
+		p.size = min(p.size, float64(s.left))
 	}
-	return name, nil
-}
-
-// commonPrefix returns the length of what two names begin with, as far as it
-// is ASCII: names that part elsewhere are not spread.
-func commonPrefix(a, b string) int {
-	i := 0
-	for i < len(a) && i < len(b) && a[i] == b[i] && a[i] < 0x80 {
-		i++
+	for k := 1; k < parts; k++ {
+		ahead := p.size * float64(k) / float64(parts)
+		if g.exact {
+			ahead = math.Ceil(ahead)
+		}
+		if start := g.name(lo + ahead*g.step); start > r.at && (last || start < s.runs[i+1].start) {
+			p.starts = append(p.starts, start)
+		}
 	}
-	return i
+	if len(p.starts) == 0 {
+		return plan{}
+	}
+	return p
 }
