@@ -6,6 +6,9 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
+// Upload is a file on its way to S3.
+type Upload = writeback.Upload
+
 // Stats are what a mount does and did, for whoever shows it. Its JSON form is
 // part of the control interface: fields are added, never changed. Counters
 // begin at 0 with the mount; sizes are bytes.

@@ -11,6 +11,7 @@ type command struct {
 	name  string
 	args  string // what follows the name, for the help text
 	usage string // one line
+	about string // what --help tells beside that
 	// run gets the arguments after the name.
 	run func(in invocation, args []string) error
 }
@@ -18,9 +19,12 @@ type command struct {
 // commands is the table, in the order of the help text.
 func commands() []command {
 	return []command{
-		{"help", "[TOPIC]", "explain a topic, or list the topics", runHelp},
-		{"completion", "SHELL", "print the completion for bash, zsh or fish", runCompletion},
-		{"man", "", "print the manual page", runMan},
+		statusCommand(),
+		syncCommand(),
+		umountCommand(),
+		{name: "completion", args: "SHELL", usage: "print the completion for bash, zsh or fish", run: runCompletion},
+		{name: "man", usage: "print the manual page", run: runMan},
+		{name: "help", args: "[TOPIC]", usage: "explain a topic, or list the topics", run: runHelp},
 	}
 }
 

@@ -28,6 +28,12 @@
 // session leader only then: the kernel lets only the process group of an
 // automounter walk over a mountpoint that is being automounted.
 //
+// # Eyes
+//
+// A mount answers on a control socket (package control, eyes.go): the commands
+// status, top, sync and umount find it by the mount's device number in
+// /proc/self/mountinfo. --help of each command tells what it does.
+//
 // # End
 //
 // SIGTERM and SIGINT write everything to S3, then unmount; a second signal, or

@@ -23,8 +23,13 @@ var _ cli.CategorizableFlag = (*optionFlag)(nil)
 // newFlags binds the table to s. A flag is set from the environment when it
 // is applied, which is before the command line is read.
 func newFlags(s *settings, getenv func(string) (string, bool)) []cli.Flag {
+	return bindFlags(options(), s, getenv)
+}
+
+// bindFlags binds any table of options.
+func bindFlags(table []option, s *settings, getenv func(string) (string, bool)) []cli.Flag {
 	var flags []cli.Flag
-	for _, o := range options() {
+	for _, o := range table {
 		v := o.bind(s)
 		flags = append(flags, &optionFlag{option: o, v: v, preset: v.String(), getenv: getenv})
 	}

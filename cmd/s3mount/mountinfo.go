@@ -2,16 +2,24 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 )
 
 // mountedAt is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
 type mountedAt struct {
-	mountpoint string
-	fstype     string
-	source     string
+	mountpoint   string
+	fstype       string
+	source       string
+	major, minor uint32 // of the device, by which the kernel knows the mount
+	uid          int    // of who mounted it; -1 if this is no FUSE mount
 }
+
+// isOurs tells whether s3mount answers for the mount.
+func (m mountedAt) isOurs() bool { return m.fstype == "fuse.s3mount" }
 
 // isFUSE tells whether a FUSE process answers for the mount.
 func (m mountedAt) isFUSE() bool {
@@ -43,11 +51,39 @@ func parseMountinfo(line string) (mountedAt, bool) {
 	if !ok || len(left) < 5 || len(right) < 2 {
 		return mountedAt{}, false
 	}
-	return mountedAt{
+	m := mountedAt{
 		mountpoint: unescapeOctal(left[4]),
 		fstype:     right[0],
 		source:     unescapeOctal(right[1]),
-	}, true
+		uid:        -1,
+	}
+	// What cannot be read is 0:0, which is no mount's number.
+	if _, err := fmt.Sscanf(left[2], "%d:%d", &m.major, &m.minor); err != nil {
+		m.major, m.minor = 0, 0
+	}
+	for _, o := range strings.Split(right[len(right)-1], ",") {
+		if id, ok := strings.CutPrefix(o, "user_id="); ok {
+			m.uid, _ = strconv.Atoi(id) // the kernel writes a number
+		}
+	}
+	return m, true
+}
+
+// allMounts returns the mounts that keep says yes to, without those that another
+// one hides: of several at one mountpoint the last.
+func allMounts(mountinfo io.Reader, keep func(mountedAt) bool) ([]mountedAt, error) {
+	var all []mountedAt
+	lines := bufio.NewScanner(mountinfo)
+	lines.Buffer(nil, 1<<20) // as above
+	for lines.Scan() {
+		m, valid := parseMountinfo(lines.Text())
+		if !valid {
+			continue
+		}
+		all = slices.DeleteFunc(all, func(old mountedAt) bool { return old.mountpoint == m.mountpoint })
+		all = append(all, m)
+	}
+	return slices.DeleteFunc(all, func(m mountedAt) bool { return !keep(m) }), lines.Err()
 }
 
 // unescapeOctal undoes the kernel's \040 for bytes that would break the format.

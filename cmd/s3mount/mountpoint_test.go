@@ -147,9 +147,9 @@ nonsense
 		want mountedAt
 		ok   bool
 	}{
-		{"/mnt/b", mountedAt{"/mnt/b", "fuse.s3mount", `bucket:a\b`}, true},
-		{"/mnt/b\tc", mountedAt{"/mnt/b\tc", "tmpfs", "tmpfs"}, true},
-		{"/sys", mountedAt{"/sys", "sysfs", "sysfs"}, true},
+		{"/mnt/b", mountedAt{"/mnt/b", "fuse.s3mount", `bucket:a\b`, 0, 40, 0}, true},
+		{"/mnt/b\tc", mountedAt{"/mnt/b\tc", "tmpfs", "tmpfs", 0, 41, -1}, true},
+		{"/sys", mountedAt{"/sys", "sysfs", "sysfs", 0, 21, -1}, true},
 		{"/mnt", mountedAt{}, false},
 	} {
 		got, ok, err := topMount(strings.NewReader(table), tc.path)

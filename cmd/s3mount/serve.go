@@ -33,11 +33,19 @@ type server struct {
 	manager  *notifier // the service manager; nil is none
 	// drainTimeout bounds the wait for S3 after a signal; 0 is no bound.
 	drainTimeout time.Duration
+	eyes         eyes // of others on the mount
 }
 
 // serve returns when the filesystem is unmounted, by somebody else or by a
 // signal, and everything is in S3; the error tells what is not.
 func (v *server) serve() error {
+	err := v.untilEnd()
+	v.eyes.close(err)
+	return err
+}
+
+// untilEnd is serve for those inside the process.
+func (v *server) untilEnd() error {
 	done := make(chan error, 1)
 	go func() { done <- v.mount.Wait() }()
 	ctx, stop := context.WithCancel(context.Background())

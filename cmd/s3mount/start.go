@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/control"
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -49,6 +50,8 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 	if v.manager, err = newNotifier(func(ctx context.Context) error { return m.answers(ctx, s.mountpoint) }, logs.Logger); err != nil {
 		return nil, fail(exitUsage, "%w", err)
 	}
+	requests := &control.Requests{}
+	s.s3.Observer = requests.Observe
 	mount, err := checkAndMount(ctx, s, m, lookup, logs.Logger)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -57,12 +60,15 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 		return nil, err
 	}
 	v.mount = mount
+	v.eyes = openEyes(s, m, mount, requests, logs.Logger)
 	logs.Info("mounted", slog.String("source", s.source.spec), slog.String("mountpoint", s.mountpoint), slog.String("version", version()))
 	for _, note := range notes {
 		report.note(note)
 	}
 	if err := report.mounted(); err != nil {
-		return nil, errors.Join(err, v.detach())
+		err = errors.Join(err, v.detach())
+		v.eyes.close(err)
+		return nil, err
 	}
 	v.manager.ready(s.fs.Source + " is mounted on " + s.mountpoint)
 	return v, nil

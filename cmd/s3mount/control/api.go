@@ -1,0 +1,48 @@
+package control
+
+import (
+	"time"
+
+	"github.com/s3mount/s3mount/fs"
+)
+
+// Version of the interface. It is in the path of each request.
+const Version = 1
+
+// The paths of the requests.
+const (
+	pathStatus = "/v1/status"
+	pathSync   = "/v1/sync"
+	pathWait   = "/v1/wait"
+)
+
+// Status is what a mount is, does and did. Counters begin with the mount.
+type Status struct {
+	API        int       `json:"api"`     // Version
+	Program    string    `json:"version"` // of s3mount
+	PID        int       `json:"pid"`
+	Source     string    `json:"source"` // as the user wrote it
+	Mountpoint string    `json:"mountpoint"`
+	Endpoint   string    `json:"endpoint,omitempty"` // "" is AWS
+	Durability string    `json:"durability"`
+	ReadOnly   bool      `json:"read_only"`
+	Started    time.Time `json:"started"`
+	Now        time.Time `json:"now"` // when the counters were read
+
+	fs.Stats
+	S3 map[string]Calls `json:"s3"` // by the name that S3's API pages have for the request
+}
+
+// Progress is how far a sync or the end of a mount is.
+type Progress struct {
+	Bytes   int64       `json:"bytes"`   // that S3 does not hold
+	Queued  int         `json:"queued"`  // things in the journal
+	Uploads []fs.Upload `json:"uploads"` // files on their way
+	Done    bool        `json:"done"`    // this is the last line
+	Error   string      `json:"error,omitempty"`
+}
+
+// progressOf reads how far things are.
+func progressOf(s fs.Stats) Progress {
+	return Progress{Bytes: s.Writes.Dirty + s.Journal.Bytes, Queued: s.Journal.Count, Uploads: s.Uploads}
+}

@@ -1,0 +1,185 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoSocket: the mount has no control socket, or its process is gone.
+var ErrNoSocket = errors.New("the mount does not answer on a control socket")
+
+// statusPatience bounds the wait for a status, which asks nobody but the
+// process itself.
+const statusPatience = 10 * time.Second
+
+// Target says which mount is meant.
+type Target struct {
+	Major, Minor uint32 // its device number
+	UID          int    // the user that mounted it
+}
+
+// Client asks one mount.
+type Client struct {
+	dir  *os.File
+	http *http.Client
+}
+
+// Dial finds the socket of a mount and makes sure that it is that user's. The
+// error is ErrNoSocket if there is none.
+func Dial(t Target, getenv func(string) string) (*Client, error) {
+	err := ErrNoSocket
+	for _, path := range dirsOf(t.UID, getenv) {
+		c, why := dial(path, t)
+		if why == nil {
+			return c, nil
+		}
+		if !errors.Is(why, os.ErrNotExist) && !errors.Is(why, os.ErrPermission) {
+			err = why // there is something, and it is not as it should be
+		}
+	}
+	return nil, err
+}
+
+func dial(path string, t Target) (*Client, error) {
+	owners := []int{t.UID, 0}
+	dir, err := openDir(path, owners...)
+	if err != nil {
+		return nil, err
+	}
+	socket := under(dir, SocketName(t.Major, t.Minor))
+	connect := func(ctx context.Context) (net.Conn, error) {
+		var st unix.Stat_t
+		if err := unix.Lstat(socket, &st); err != nil {
+			return nil, &os.PathError{Op: "look for a socket in", Path: path, Err: err}
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+			return nil, fmt.Errorf("%s in %s is no socket", SocketName(t.Major, t.Minor), path)
+		}
+		if err := checkOwner("the control socket in "+path, st, owners); err != nil {
+			return nil, err
+		}
+		c, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		if errors.Is(err, unix.ECONNREFUSED) {
+			return nil, fmt.Errorf("%w: its process is gone", ErrNoSocket)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("connect to the mount: %w", err)
+		}
+		if uid, err := peerOf(c.(*net.UnixConn)); err != nil || uid != t.UID && uid != 0 {
+			c.Close()
+			return nil, fmt.Errorf("user %d answers for a mount of user %d: not believed", uid, t.UID)
+		}
+		return c, nil
+	}
+	// Found out now, so that another directory may be tried.
+	c, err := connect(context.Background())
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	c.Close()
+	return &Client{dir: dir, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx) },
+	}}}, nil
+}
+
+// Close lets the mount go.
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	c.dir.Close()
+}
+
+// Status asks for the status.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	ctx, stop := context.WithTimeout(ctx, statusPatience)
+	defer stop()
+	var s Status
+	body, err := c.ask(ctx, http.MethodGet, pathStatus)
+	if err != nil {
+		return s, err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(&s); err != nil {
+		return s, fmt.Errorf("read the mount's status: %w", err)
+	}
+	return s, nil
+}
+
+// Sync returns when S3 holds everything that was written before the call. show
+// hears how far that is.
+func (c *Client) Sync(ctx context.Context, show func(Progress)) error {
+	f, err := c.follow(ctx, http.MethodPost, pathSync)
+	if err != nil {
+		return err
+	}
+	return f.Wait(show)
+}
+
+// Ending waits for the end of the mount; it is asked for before the end begins,
+// so that its outcome cannot be missed.
+func (c *Client) Ending(ctx context.Context) (*Following, error) {
+	return c.follow(ctx, http.MethodGet, pathWait)
+}
+
+// Following is a request that the mount answers bit by bit.
+type Following struct{ body io.ReadCloser }
+
+func (c *Client) follow(ctx context.Context, method, path string) (*Following, error) {
+	body, err := c.ask(ctx, method, path)
+	if err != nil {
+		return nil, err
+	}
+	return &Following{body}, nil
+}
+
+// MountError is what the mount itself could not do.
+type MountError struct{ Message string }
+
+func (e *MountError) Error() string { return e.Message }
+
+// Wait returns when it is done. The error is a *MountError if the mount says
+// that something failed.
+func (f *Following) Wait(show func(Progress)) error {
+	defer f.body.Close()
+	for lines := json.NewDecoder(f.body); ; {
+		var p Progress
+		if err := lines.Decode(&p); err != nil {
+			return fmt.Errorf("the mount's process has ended without saying how: %w", err)
+		}
+		switch {
+		case p.Done && p.Error != "":
+			return &MountError{p.Error}
+		case p.Done:
+			return nil
+		}
+		show(p)
+	}
+}
+
+// Close gives up waiting.
+func (f *Following) Close() { f.body.Close() }
+
+func (c *Client) ask(ctx context.Context, method, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://s3mount"+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask the mount: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the mount: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, fmt.Errorf("the mount does not know the request %s: it runs another version of s3mount", path)
+	}
+	return resp.Body, nil
+}

@@ -1,0 +1,116 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// DirVariable names the runtime directory where it is not the usual one.
+const DirVariable = "S3MOUNT_RUNTIME_DIR"
+
+// systemDir is the runtime directory of root, by the Filesystem Hierarchy
+// Standard, and of a service whose unit says RuntimeDirectory=s3mount.
+const systemDir = "/run/s3mount"
+
+// RuntimeDir is where a process of the user euid makes its sockets: what
+// DirVariable says; for root systemDir; for others a directory of
+// XDG_RUNTIME_DIR (XDG Base Directory Specification), systemDir if it is theirs,
+// and where there is none of these one of their own in /tmp.
+func RuntimeDir(euid int, getenv func(string) string) string {
+	if dir := getenv(DirVariable); filepath.IsAbs(dir) {
+		return dir
+	}
+	if euid == 0 {
+		return systemDir
+	}
+	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "s3mount")
+	}
+	var st unix.Stat_t
+	if unix.Lstat(systemDir, &st) == nil && int(st.Uid) == euid {
+		return systemDir
+	}
+	return "/tmp/s3mount-" + strconv.Itoa(euid)
+}
+
+// dirsOf are where the socket of a mount of the user uid may lie, for somebody
+// who looks for it.
+func dirsOf(uid int, getenv func(string) string) []string {
+	dirs := []string{RuntimeDir(uid, getenv)}
+	for _, dir := range []string{systemDir, fmt.Sprintf("/run/user/%d/s3mount", uid), fmt.Sprintf("/tmp/s3mount-%d", uid)} {
+		if dir != dirs[0] {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// SocketName is the name of the socket of the mount with a device number.
+func SocketName(major, minor uint32) string { return fmt.Sprintf("%d-%d.sock", major, minor) }
+
+// makeDir makes the runtime directory, if need be, and opens it.
+func makeDir(path string) (*os.File, error) {
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("make the runtime directory: %w", err)
+	}
+	dir, err := openDir(path, os.Geteuid())
+	if err != nil {
+		return nil, err
+	}
+	// What systemd and others make is open for reading; names of sockets are
+	// nobody else's business.
+	if err := dir.Chmod(0o700); err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("close the runtime directory to others: %w", err)
+	}
+	return dir, nil
+}
+
+// openDir opens a runtime directory that belongs to one of the owners and that
+// nobody else can write to.
+func openDir(path string, owners ...int) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	switch {
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
+		return nil, fmt.Errorf("the runtime directory %s is a symbolic link, or no directory: remove it, or name another in %s", path, DirVariable)
+	case err != nil:
+		return nil, fmt.Errorf("open the runtime directory: %w", &os.PathError{Op: "open", Path: path, Err: err})
+	}
+	dir := os.NewFile(uintptr(fd), path)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("look at the runtime directory: %w", err)
+	}
+	if err := checkOwner("the runtime directory "+path, st, owners); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
+// checkOwner wants something to belong to one of owners, and nobody else to be
+// able to change it.
+func checkOwner(what string, st unix.Stat_t, owners []int) error {
+	for _, uid := range owners {
+		if int(st.Uid) != uid {
+			continue
+		}
+		if st.Mode&0o022 != 0 {
+			return fmt.Errorf("others can write to %s (mode %04o): take that right away", what, st.Mode&0o7777)
+		}
+		return nil
+	}
+	return fmt.Errorf("%s belongs to user %d, not to user %d: remove it, or name another in %s", what, st.Uid, owners[0], DirVariable)
+}
+
+// under is a path below an open directory, which stays the same whatever becomes
+// of the directory's name, and is short enough for a socket (108 bytes, unix(7)).
+func under(dir *os.File, name string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), name)
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/fs"
+)
+
+// eyes are those whom a mount tells what it does. The zero value is nobody.
+type eyes struct {
+	control *control.Server // nil if there is no socket
+}
+
+// watched is what a mounted filesystem shows, as *fs.Mount does.
+type watched interface {
+	Stats() fs.Stats
+	Drain(ctx context.Context) error
+}
+
+// openEyes lets others see the mount. Where that is not possible the mount works
+// all the same, and the log says why nobody sees it.
+func openEyes(s *settings, m *machine, mount watched, requests *control.Requests, log *slog.Logger) eyes {
+	var e eyes
+	status := statusOf(s, mount, requests)
+	socket, err := m.openControl(s, mount, status, log)
+	if err != nil {
+		log.Warn("s3mount status and sync will not reach this mount", slog.Any("error", err))
+	}
+	e.control = socket
+	return e
+}
+
+// close tells everybody how the mount ended.
+func (e eyes) close(result error) {
+	if e.control != nil {
+		e.control.End(result)
+	}
+}
+
+// statusOf makes the function that reads the status of a mount. What it tells of
+// the settings has no secret in it.
+func statusOf(s *settings, mount watched, requests *control.Requests) func() control.Status {
+	fixed := control.Status{
+		API: control.Version, Program: version(), PID: os.Getpid(),
+		Source: s.source.spec, Mountpoint: s.mountpoint, Endpoint: s.s3.Endpoint,
+		Durability: s.fs.Durability, ReadOnly: s.fs.ReadOnly, Started: time.Now(),
+	}
+	return func() control.Status {
+		now := fixed
+		now.Now, now.Stats, now.S3 = time.Now(), mount.Stats(), requests.Stats()
+		return now
+	}
+}
+
+// openControl makes the control socket of the mount that is at s.mountpoint.
+func (m *machine) openControl(s *settings, mount watched, status func() control.Status, log *slog.Logger) (*control.Server, error) {
+	// The name of the mountpoint itself may be asked of the mount; those above
+	// it may be links.
+	parent, err := filepath.EvalSymlinks(filepath.Dir(s.mountpoint))
+	if err != nil {
+		return nil, fmt.Errorf("find the mountpoint: %w", err)
+	}
+	at, ok, err := m.visibleMount(filepath.Join(parent, filepath.Base(s.mountpoint)))
+	if err == nil && !ok { // the mountpoint is a link
+		var real string
+		if real, err = filepath.EvalSymlinks(s.mountpoint); err == nil {
+			at, ok, err = m.visibleMount(real)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the mount: %w", err)
+	}
+	if !ok || !at.isOurs() {
+		return nil, fmt.Errorf("%s is mounted over already", s.mountpoint)
+	}
+	return control.Listen(control.Options{
+		Dir: control.RuntimeDir(os.Geteuid(), os.Getenv), Name: control.SocketName(at.major, at.minor),
+		Status: status, Stats: mount.Stats, Drain: mount.Drain, Log: log,
+	})
+}

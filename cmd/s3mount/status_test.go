@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/fs"
+)
+
+// fakeWatched is a mounted filesystem with unsaved bytes.
+type fakeWatched struct{ lost error }
+
+func (f fakeWatched) Stats() fs.Stats {
+	return fs.Stats{
+		Requests: fs.Requests{Operations: map[string]fs.Latency{"read": {Count: 7, Errors: 1, P50: 0.0005, P99: 0.25}, "open": {Count: 9}}},
+		Cache:    fs.CacheStats{Metadata: fs.HitsMisses{Hits: 3, Misses: 1}},
+		Memory:   fs.MemoryStats{Used: 1 << 20, Limit: 4 << 20},
+		Writes:   fs.WriteStats{Dirty: 1536, Files: 1, Uploads: 1, Conflicts: 1},
+		Journal:  fs.JournalStats{Count: 2, Bytes: 10, Oldest: 3},
+		Uploads:  []fs.Upload{{Key: "dir/a\x1b[2Jb", Size: 200, Sent: 50}},
+	}
+}
+
+func (f fakeWatched) Drain(context.Context) error { return f.lost }
+
+// mountWatched makes a machine on which a mount of f is at the path returned.
+func mountWatched(t *testing.T, f fakeWatched) (*machine, string, eyes) {
+	t.Helper()
+	m := testMachine(t)
+	dir := t.TempDir()
+	t.Setenv(control.DirVariable, filepath.Join(t.TempDir(), "run"))
+	writeFile(t, m.mountinfo, fmt.Sprintf("36 35 0:77 / %s rw shared:1 - fuse.s3mount bucket rw,user_id=%d,group_id=0\n", dir, os.Geteuid()))
+	s := defaultSettings()
+	s.mountpoint, s.source.spec = dir, "bucket"
+	e := openEyes(s, m, f, &control.Requests{}, slog.New(slog.DiscardHandler))
+	if e.control == nil {
+		t.Fatal("there is no control socket")
+	}
+	t.Cleanup(func() { e.close(nil) })
+	return m, dir, e
+}
+
+func TestStatusText(t *testing.T) {
+	m, dir, _ := mountWatched(t, fakeWatched{})
+	s, err := m.statusAt(filepath.Join(dir, "below", "it"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := describeStatus(s)
+	for _, want := range []string{dir + ": bucket at AWS, process ", "memory   1.0 MiB of 4.0 MiB", "1.5 KiB in 1 open file, 1 upload under way",
+		"2 things, 10 B, the oldest 3.0 s old", "names 75.0 %, reads unused", "1 conflict with other writers",
+		"[#####---------------] 50 B of 200 B  dir/a?[2Jb", "500 us", "250 ms"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the status lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Index(text, "open ") > strings.Index(text, "read ") {
+		t.Errorf("the most frequent request is not the first:\n%s", text)
+	}
+	for line := range strings.Lines(text) {
+		if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return r < ' ' }) {
+			t.Errorf("a terminal would obey %q", line)
+		}
+	}
+}
+
+func TestShowAll(t *testing.T) {
+	m, dir, _ := mountWatched(t, fakeWatched{})
+	for _, asJSON := range []bool{false, true} {
+		var out bytes.Buffer
+		if err := m.showAll(invocation{stdout: &out}, asJSON); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(out.String(), dir) || strings.HasPrefix(out.String(), "[") != asJSON {
+			t.Errorf("all mounts, JSON %v:\n%s", asJSON, &out)
+		}
+	}
+	// One that is dead is an error, and the others are shown.
+	line, err := os.ReadFile(m.mountinfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, m.mountinfo, string(line)+strings.NewReplacer("0:77", "0:78", dir, "/mnt/dead").Replace(string(line)))
+	var out bytes.Buffer
+	wantFailure(t, m.showAll(invocation{stdout: &out}, false), exitMountpoint, "/mnt/dead: the mount does not answer")
+	if !strings.Contains(out.String(), dir) {
+		t.Errorf("the other mount is not shown: %q", &out)
+	}
+	writeFile(t, m.mountinfo, "")
+	out.Reset()
+	if err := m.showAll(invocation{stdout: &out}, false); err != nil || out.String() != "nothing is mounted\n" {
+		t.Errorf("no mount: %q, %v", &out, err)
+	}
+}
+
+func TestMountOf(t *testing.T) {
+	m := testMachine(t)
+	dir := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, m.mountinfo, strings.ReplaceAll(`1 0 0:5 / DIR rw - fuse.s3mount a rw,user_id=0
+2 0 0:6 / DIR/in rw - fuse.s3mount b rw,user_id=0
+3 0 0:7 / DIR/over rw - fuse.s3mount c rw,user_id=0
+4 0 0:8 / DIR/over rw - tmpfs tmpfs rw
+5 0 0:9 / /other rw - ext4 /dev/sda rw
+`, "DIR", dir))
+	for path, want := range map[string]uint32{dir: 5, dir + "/x/y": 5, dir + "/in": 6, dir + "/in/z": 6, dir + "/inner": 5, link: 5} {
+		if at, err := m.mountOf(path); err != nil || at.minor != want {
+			t.Errorf("%s is in %+v (%v), want 0:%d", path, at, err, want)
+		}
+	}
+	_, err := m.mountOf("/")
+	wantFailure(t, err, exitMountpoint, "not in a mount of s3mount")
+	_, err = m.mountOf("/does/not/exist")
+	wantFailure(t, err, exitMountpoint, "does not exist")
+}
+
+func TestSyncOutcome(t *testing.T) {
+	for _, lost := range []error{nil, errors.New("commit \"k\": denied\nand more")} {
+		m, dir, _ := mountWatched(t, fakeWatched{lost: lost})
+		at, err := m.mountOf(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, err := at.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = at.sync(t.Context(), client)
+		client.Close()
+		if lost == nil {
+			wantFailure(t, err, exitOK, "")
+			continue
+		}
+		wantFailure(t, err, exitUnwritten, "not everything could be written to S3: commit \"k\": denied; and more")
+	}
+}
+
+// TestUmountKeeps: what cannot be written keeps the mount; nothing tries to
+// unmount before.
+func TestUmountKeeps(t *testing.T) {
+	m, dir, _ := mountWatched(t, fakeWatched{lost: errors.New("denied")})
+	m.canMount = false
+	m.lookPath = func(string) (string, error) {
+		t.Error("unmounts although not everything was written")
+		return "", unix.ENOENT
+	}
+	at, err := m.mountOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, m.umount(t.Context(), at), exitUnwritten, "denied")
+}
+
+// TestUmountBusy: fusermount3 says that somebody uses the mount.
+func TestUmountBusy(t *testing.T) {
+	m, dir, _ := mountWatched(t, fakeWatched{})
+	program := filepath.Join(t.TempDir(), "fusermount3")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\necho 'umount: target is busy' >&2\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m.canMount = false
+	m.lookPath = func(string) (string, error) { return program, nil }
+	open, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	at, err := m.mountOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, m.umount(t.Context(), at), exitMountpoint, fmt.Sprintf("(%d)", os.Getpid()))
+}
+
+func TestCommandFlags(t *testing.T) {
+	for _, args := range [][]string{{"status", "a", "b"}, {"sync"}, {"umount"}, {"sync", "--nonsense", "/"}, {"status", "--json=maybe"}} {
+		_, err := runArgs(t, args...)
+		wantFailure(t, err, exitUsage, args[0])
+	}
+	for _, c := range commands() {
+		if c.about == "" {
+			continue
+		}
+		text, err := runArgs(t, c.name, "--help")
+		if err != nil || !strings.HasPrefix(text, "Usage: s3mount "+c.name) {
+			t.Errorf("s3mount %s --help: %q, %v", c.name, text, err)
+		}
+		for line := range strings.Lines(text) {
+			if len(line) > 81 {
+				t.Errorf("s3mount %s --help: too long: %q", c.name, line)
+			}
+		}
+	}
+}
+
+func TestLinesDisplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		d := &lines{out: &out, what: "writing to S3", next: time.Now().Add(logTick)}
+		for range 10 * 60 * 5 { // ten minutes of progress
+			d.show(control.Progress{Bytes: 1 << 20})
+			time.Sleep(200 * time.Millisecond)
+		}
+		if n := strings.Count(out.String(), "s3mount: writing to S3: 1.0 MiB left, 0 files under way\n"); n != 9 {
+			t.Errorf("%d lines in ten minutes, want 9", n)
+		}
+	})
+}
+
+// TestBarsDisplay draws and ends; what is drawn when is up to the library.
+func TestBarsDisplay(t *testing.T) {
+	b := newBars(io.Discard, "writing to S3")
+	for left := range int64(20) {
+		p := control.Progress{Bytes: 20 - left}
+		for k := range maxBars + 3 - left/2 {
+			p.Uploads = append(p.Uploads, fs.Upload{Key: fmt.Sprintf("key %d", k), Size: 10, Sent: left % 10})
+		}
+		b.show(p)
+		if len(b.files) > maxBars {
+			t.Errorf("%d bars", len(b.files))
+		}
+	}
+	b.close()
+}

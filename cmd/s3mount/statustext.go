@@ -1,0 +1,174 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/fs"
+)
+
+// maxShownUploads: more files than that on their way are counted, not listed.
+const maxShownUploads = 10
+
+// describeStatus is the text of s3mount status for one mount.
+func describeStatus(s control.Status) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", headline(s))
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range gaugeRows(s) {
+		fmt.Fprintf(w, "  %s\t%s\n", row[0], row[1])
+	}
+	w.Flush()
+	for _, line := range uploadLines(s.Uploads) {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
+	w = requestWriter(&b)
+	requestTable(w, "request", s.Requests.Operations, s.Now.Sub(s.Started))
+	requestTable(w, "S3", latencies(s.S3), s.Now.Sub(s.Started))
+	w.Flush()
+	return b.String()
+}
+
+// headline says which mount it is.
+func headline(s control.Status) string {
+	server := s.Endpoint
+	if server == "" {
+		server = "AWS"
+	}
+	mode := ""
+	if s.ReadOnly {
+		mode = ", read-only"
+	}
+	return fmt.Sprintf("%s: %s at %s%s, process %d, up %s", s.Mountpoint, s.Source, server, mode,
+		s.PID, s.Now.Sub(s.Started).Round(time.Second))
+}
+
+// gaugeRows are what there is now, as pairs of a name and a text.
+func gaugeRows(s control.Status) [][2]string {
+	rows := [][2]string{
+		{"memory", fmt.Sprintf("%s of %s", humanSize(s.Memory.Used), humanSize(s.Memory.Limit))},
+		{"unsaved", fmt.Sprintf("%s in %s, %s under way", humanSize(s.Writes.Dirty), count(s.Writes.Files, "open file"), count(int(s.Writes.Uploads), "upload"))},
+	}
+	if s.Journal.Count > 0 || s.Durability == "journal" {
+		rows = append(rows, [2]string{"journal", fmt.Sprintf("%s, %s, the oldest %s old", count(s.Journal.Count, "thing"),
+			humanSize(s.Journal.Bytes), humanSeconds(s.Journal.Oldest))})
+	}
+	rows = append(rows, [2]string{"caches", cacheText(s.Cache)},
+		[2]string{"waiting", fmt.Sprintf("%s of programs, the oldest %s old", count(s.Requests.InFlight, "request"), humanSeconds(s.Requests.Oldest))},
+		[2]string{"moved", fmt.Sprintf("%s read, %s written", humanSize(int64(s.Requests.Read)), humanSize(int64(s.Requests.Written)))})
+	if n := s.Writes.Conflicts + s.Writes.Recovered; n > 0 {
+		rows = append(rows, [2]string{"trouble", fmt.Sprintf("%s with other writers, %s kept in the recovery directory",
+			count(int(s.Writes.Conflicts), "conflict"), count(int(s.Writes.Recovered), "file"))})
+	}
+	return rows
+}
+
+// cacheText says how often the caches could answer.
+func cacheText(c fs.CacheStats) string {
+	share := func(name string, h fs.HitsMisses) string {
+		if h.Hits+h.Misses == 0 {
+			return name + " unused"
+		}
+		return fmt.Sprintf("%s %.1f %%", name, 100*float64(h.Hits)/float64(h.Hits+h.Misses))
+	}
+	return strings.Join([]string{share("names", c.Metadata), share("reads", c.Blocks), share("disk", c.Disk)}, ", ") + " hits"
+}
+
+// uploadLines lists the files that are on their way.
+func uploadLines(uploads []fs.Upload) []string {
+	var lines []string
+	for i, u := range uploads {
+		if i == maxShownUploads {
+			return append(lines, fmt.Sprintf("and %d more files on their way", len(uploads)-i))
+		}
+		lines = append(lines, fmt.Sprintf("%s %s of %s  %s", bar(u.Sent, u.Size), humanSize(u.Sent), humanSize(u.Size), printable(u.Key)))
+	}
+	return lines
+}
+
+// bar draws a share of a whole.
+func bar(part, whole int64) string {
+	const width = 20
+	done := width
+	if whole > 0 {
+		done = int(min(max(part, 0), whole) * width / whole)
+	}
+	return "[" + strings.Repeat("#", done) + strings.Repeat("-", width-done) + "]"
+}
+
+// printable is a key without what a terminal would obey.
+func printable(key string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, key)
+}
+
+// requestWriter aligns the tables of requests below each other.
+func requestWriter(b *strings.Builder) *tabwriter.Writer {
+	return tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+}
+
+// requestTable writes a table of requests that were made in a time, the most
+// frequent first.
+func requestTable(w *tabwriter.Writer, title string, all map[string]fs.Latency, in time.Duration) {
+	names := slices.Collect(maps.Keys(all))
+	names = slices.DeleteFunc(names, func(n string) bool { return all[n].Count == 0 })
+	slices.SortFunc(names, func(a, b string) int {
+		if all[a].Count != all[b].Count {
+			return int(int64(all[b].Count) - int64(all[a].Count))
+		}
+		return strings.Compare(a, b)
+	})
+	if len(names) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "%-25s\tcount\tper s\terrors\tp50\tp99\t\n", title)
+	for _, name := range names {
+		l := all[name]
+		fmt.Fprintf(w, "%-25s\t%d\t%.1f\t%d\t%s\t%s\t\n", name, l.Count, float64(l.Count)/max(in.Seconds(), 1e-3),
+			l.Errors, humanSeconds(l.P50), humanSeconds(l.P99))
+	}
+}
+
+// latencies takes the latencies out of calls.
+func latencies(calls map[string]control.Calls) map[string]fs.Latency {
+	all := make(map[string]fs.Latency, len(calls))
+	for name, c := range calls {
+		all[name] = c.Latency
+	}
+	return all
+}
+
+// humanSeconds writes a time for people, with two or three digits.
+func humanSeconds(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	switch {
+	case d <= 0:
+		return "0"
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d us", d.Microseconds())
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", s*1e3)
+	case d < time.Second:
+		return fmt.Sprintf("%.0f ms", s*1e3)
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.1f s", s)
+	}
+	return d.Round(time.Second).String()
+}
+
+// count writes a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/control"
+)
+
+func syncCommand() command {
+	c := command{
+		name: "sync", args: "MOUNTPOINT", usage: "wait until S3 has everything",
+		about: `Returns when S3 holds everything that was written before: open files that have
+unsaved bytes, attributes, deletions, and the journal of --durability=journal.
+The exit code is 8 if something could not be written; it stays where it is.`,
+	}
+	c.run = func(in invocation, args []string) error {
+		rest, done, err := c.parse(in, args, nil)
+		if err != nil || done {
+			return err
+		}
+		path, err := c.one(rest, "which mountpoint")
+		if err != nil {
+			return err
+		}
+		at, err := thisMachine().mountOf(path)
+		if err != nil {
+			return err
+		}
+		client, err := at.dial()
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+		defer stop()
+		return at.sync(ctx, client)
+	}
+	return c
+}
+
+// sync waits until S3 has everything, and shows how far that is.
+func (m mountedAt) sync(ctx context.Context, client *control.Client) error {
+	d := newDisplay(os.Stderr, "writing to S3")
+	err := client.Sync(ctx, d.show)
+	d.close()
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted; the mount goes on writing by itself")
+	}
+	return m.outcome(err)
+}
+
+// outcome gives what a mount answered its exit code.
+func (m mountedAt) outcome(err error) error {
+	var refused *control.MountError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		return oneLine(fail(exitUnwritten, "%s: not everything could be written to S3: %w", m.mountpoint, err))
+	}
+	return fmt.Errorf("%s: %w", m.mountpoint, err)
+}
