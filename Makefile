@@ -29,6 +29,7 @@ help:
 	@echo 'make demo       mount a bucket of a local S3 server; make demo-stop ends it'
 	@echo 'make test       run all tests; installs what they need if run by root'
 	@echo 'make check      look at format, vet, staticcheck and the order of imports'
+	@echo 'make vuln       look for known vulnerabilities (needs the network)'
 	@echo 'make bench      measure s3mount beside s3fs and rclone'
 
 .PHONY: build
@@ -51,6 +52,7 @@ uninstall:
 test: go
 	@$(call need,$(TEST_TOOLS))
 	go test $(RACE) -timeout 10m ./...
+	cd cmd/s3mount/packaging && go test -timeout 5m ./...
 	cd integration && go test -timeout 15m ./...
 
 .PHONY: check
@@ -58,9 +60,17 @@ check: go
 	@unformatted=$$(gofmt -l cmd cache fs s3 integration); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
+	cd cmd/s3mount/packaging && go vet ./...
 	cd integration && go vet ./...
-	staticcheck=$$(cd integration && go tool -n staticcheck) && $$staticcheck ./... && cd integration && $$staticcheck ./...
+	staticcheck=$$(cd integration && go tool -n staticcheck) && $$staticcheck ./... && \
+		(cd cmd/s3mount/packaging && $$staticcheck ./...) && cd integration && $$staticcheck ./...
 	go test -run '^TestImportOrder' ./cmd/s3mount
+
+# The database of vulnerabilities changes every day and comes over the network,
+# so this is no part of the tests.
+.PHONY: vuln
+vuln: go
+	govulncheck=$$(cd cmd/s3mount/packaging && go tool -n govulncheck) && $$govulncheck ./...
 
 .PHONY: bench
 bench: go

@@ -59,7 +59,11 @@ func Start(ctx context.Context, client *s3.Client, mountpoint string, o Options)
 		f.replay(ctx)
 	}
 	asked := newObserved(f)
-	server, err := fuse.NewServer(asked, mountpoint, o.mountOptions())
+	target, err := o.target(mountpoint)
+	if err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	server, err := fuse.NewServer(asked, target, o.mountOptions())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mount %s: %w", mountpoint, err), f.close())
 	}

@@ -67,6 +67,8 @@ type Options struct {
 
 	// MountOptions are generic mount options such as "noexec" or "nodev".
 	MountOptions []string
+	// Device is what Premount returned, if it has mounted already; nil if not.
+	Device *os.File
 
 	// SlowRequest is the age from which a FUSE request is logged as slow; 0 is
 	// never.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -190,7 +191,9 @@ func TestOptionsEverywhere(t *testing.T) {
 			"variable": func(s *settings) error {
 				return applyArgs(s, func(name string) (string, bool) { return value, name == o.env() })
 			},
-			"-o": func(s *settings) error { return s.setMountOption(mountEntry{underscores, value, true}) },
+			"-o": func(s *settings) error {
+				return s.setMountOption(mountEntry{cmp.Or(o.mountName, underscores), value, true})
+			},
 			"key": func(s *settings) error {
 				f, err := readConfig(writeConfig(t, underscores+" = '"+value+"'\n"))
 				if err != nil {

@@ -135,6 +135,9 @@ func (p *page) option(o option) {
 		p.text("The default is " + d + ".")
 	}
 	p.line(`Variable \fB` + roff(o.env()) + `\fR.`)
+	if o.mountName != "" {
+		p.line(`In fstab \fB` + roff(o.mountName) + `\fR.`)
+	}
 }
 
 // files adds the section about the files that s3mount reads and writes.

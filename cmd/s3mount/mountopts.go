@@ -71,8 +71,8 @@ func (s *settings) setMountOption(e mountEntry) error {
 	if known, err := s.setGenericOption(e); known {
 		return err
 	}
-	o, ok := findOption(options(), e.name)
-	if !ok || o.name == "o" {
+	o, ok := findMountOption(options(), e.name)
+	if !ok {
 		if s.sloppy {
 			return nil
 		}

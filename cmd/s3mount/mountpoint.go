@@ -115,6 +115,15 @@ func (m *machine) visibleMount(path string) (mountedAt, bool, error) {
 	return topMount(f, path)
 }
 
+// takeAway detaches what is mounted at path by FUSE, if anything is.
+func (m *machine) takeAway(ctx context.Context, path string) error {
+	top, mounted, err := m.visibleMount(path)
+	if err != nil || !mounted || !top.isFUSE() {
+		return err
+	}
+	return m.detach(ctx, path)
+}
+
 // answers makes the filesystem at path answer, or says why it does not.
 func (m *machine) answers(ctx context.Context, path string) error {
 	_, err := patiently(ctx, func() (struct{}, error) { return struct{}{}, m.ping(path) })

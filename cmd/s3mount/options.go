@@ -24,7 +24,10 @@ const (
 type option struct {
 	name  string // long name
 	short string // "" or one letter
-	group string
+	// mountName is the name in -o and fstab, "" if it is name; mount(8) has a
+	// meaning of its own for some.
+	mountName string
+	group     string
 	// preset is the default in words, where it depends on who mounts; options
 	// without it show their value.
 	preset string
@@ -189,6 +192,9 @@ func processOptions() []option {
 		{name: optionDrainTimeout, group: groupProcess, arg: "TIME",
 			usage: "how long SIGTERM waits for S3; 0 is for ever",
 			value: func(s *settings) flag.Value { return durationValue{&s.drainTimeout} }},
+		{name: "user", mountName: "setuid", group: groupProcess, arg: "USER",
+			usage: "mount as root, then become USER",
+			value: func(s *settings) flag.Value { return accountValue{&s.account} }},
 		{name: "log-file", group: groupProcess, arg: "FILE",
 			usage: "log to FILE, not to the system log; SIGHUP opens it anew",
 			value: func(s *settings) flag.Value { return stringValue{p: &s.logFile} }},
@@ -207,6 +213,17 @@ func processOptions() []option {
 			usage: "options as mount(8) writes them: name,name=value,...",
 			value: func(s *settings) flag.Value { return mountListValue{s} }},
 	}
+}
+
+// findMountOption finds an option by its name in -o.
+func findMountOption(table []option, name string) (option, bool) {
+	for _, o := range table {
+		if o.mountName == name {
+			return o, true
+		}
+	}
+	o, ok := findOption(table, name)
+	return o, ok && o.mountName == "" && o.name != "o"
 }
 
 // findOption finds an option by its name, with - or _ between words.

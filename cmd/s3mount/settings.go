@@ -35,6 +35,7 @@ type settings struct {
 	profile   string
 	anonymous bool // send requests unsigned
 
+	account  *account // whom the process becomes; nil if it stays what it is
 	fs       fs.Options
 	nonempty bool // a mountpoint with files in it will do
 
@@ -133,6 +134,9 @@ func (s *settings) check() error {
 			return fail(exitUsage, "find the current directory: %w", err)
 		}
 		*path = abs
+	}
+	if err := s.useAccount(os.Geteuid()); err != nil {
+		return err
 	}
 	s.fs.Debug = s.debug
 	s.fs.SlowRequest = slowDeadlines * s.s3.Deadline

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -29,8 +30,34 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 
+	m := thisMachine()
+	if s.account != nil {
+		var err error
+		if m, err = s.mountAs(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	v, err := startAs(ctx, s, m, lookup, report)
+	if err != nil && s.fs.Device != nil {
+		// The end of ctx, which may be why it failed, does not count here.
+		if left := m.takeAway(context.WithoutCancel(ctx), s.mountpoint); left != nil {
+			err = fmt.Errorf("%w; and %s stays mounted: %w", err, s.mountpoint, left)
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, errors.New("interrupted before anything was mounted")
+		}
+		return nil, err
+	}
+	v.signals = signals
+	return v, nil
+}
+
+// startAs is start once the process is the user that it is to be.
+func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (string, bool), report *reporter) (*server, error) {
 	logs, err := openLogs(s, report.stderr)
-	notes := s.warnings()
+	var notes []string
 	switch {
 	case errors.Is(err, errNoSystemLog) && isTerminal(os.Stderr): // a script in a container knows
 		notes = append(notes, "there is no system log here: give --log-file to keep one")
@@ -38,9 +65,7 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 	case err != nil:
 		return nil, err
 	}
-	m := thisMachine()
 	v := &server{
-		signals:      signals,
 		reopen:       logs.reopen,
 		log:          logs.Logger,
 		terminal:     terminalOf(s),
@@ -54,11 +79,9 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 	s.s3.Observer = requests.Observe
 	mount, err := checkAndMount(ctx, s, m, lookup, logs.Logger)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, errors.New("interrupted before anything was mounted")
-		}
 		return nil, err
 	}
+	notes = append(notes, s.warnings()...)
 	v.mount = mount
 	v.eyes = openEyes(s, m, mount, requests, logs.Logger)
 	logs.Info("mounted", slog.String("source", s.source.spec), slog.String("mountpoint", s.mountpoint), slog.String("version", version()))
@@ -76,15 +99,20 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 
 // checkAndMount runs the checks from the cheapest on, then mounts.
 func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(string) (string, bool), log *slog.Logger) (*fs.Mount, error) {
-	if err := m.checkFUSE(s.fs.AllowOther); err != nil {
-		return nil, err
+	if s.fs.Device == nil { // otherwise mountAs has checked it
+		if err := m.checkFUSE(s.fs.AllowOther); err != nil {
+			return nil, err
+		}
+		healed, err := m.checkMountpoint(ctx, s.mountpoint, s.nonempty)
+		if err != nil {
+			return nil, err
+		}
+		if healed > 0 {
+			log.Warn("took away a dead mount", slog.String("mountpoint", s.mountpoint), slog.Int("mounts", healed))
+		}
 	}
-	healed, err := m.checkMountpoint(ctx, s.mountpoint, s.nonempty)
-	if err != nil {
+	if err := s.makePrivateDirs(); err != nil {
 		return nil, err
-	}
-	if healed > 0 {
-		log.Warn("took away a dead mount", slog.String("mountpoint", s.mountpoint), slog.Int("mounts", healed))
 	}
 	client, err := newClient(ctx, s, lookup, log)
 	if err != nil {
@@ -123,9 +151,9 @@ func (s *settings) warnings() []string {
 	return notes
 }
 
-// isLoopback tells whether a host is this machine.
+// isLoopback tells whether a host is this machine; *.localhost is (RFC 6761).
 func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 
 // terminalOf is where progress is drawn: stderr, if it is a terminal and

@@ -86,6 +86,7 @@ func (s *supervisor) run() {
 		report = fmt.Sprintf("not done after %v\n", timeout) + s.dump(p)
 	}
 	report += s.sweep(p)
+	report += leaks(s.work)
 	text := readAll(out)
 	switch {
 	case report != "" || p.Err() != nil:

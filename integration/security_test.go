@@ -1,0 +1,125 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// nobody is the user and group that root becomes here, as Debian has them.
+const nobody = 65534
+
+// TestUser: root mounts, and a process without any of its rights serves and
+// unmounts.
+func TestUser(t *testing.T) {
+	t.Parallel()
+	t.Run("root", func(t *testing.T) {
+		harness.Run(t, harness.Config{NeedRoot: true}, testUser)
+	})
+}
+
+func testUser(t *testing.T, w *harness.World) {
+	bucket, state := w.Bucket(t), w.Dir(t, "state")
+	must(t, os.Chown(state, nobody, nobody))
+	m := w.Mount(t, harness.MountOptions{
+		Endpoint: w.Endpoint, Source: bucket.Bucket, State: state,
+		Args: []string{"--user", "nobody", "--allow-other", "-o", "noexec"},
+	})
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.PID()))
+	must(t, err)
+	for _, want := range []string{"Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n"} {
+		if !strings.Contains(string(status), want) {
+			t.Errorf("the process has not %q:\n%s", want, status)
+		}
+	}
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", m.PID()))
+	must(t, err)
+	for _, task := range tasks {
+		var st syscall.Stat_t
+		// A thread may have ended meanwhile.
+		if err := syscall.Stat(task, &st); err == nil && st.Uid != nobody && st.Uid != 0 {
+			t.Errorf("%s belongs to %d", task, st.Uid)
+		}
+	}
+	must(t, os.WriteFile(m.Path("f"), []byte("x"), 0o644))
+	wantObject(t, w, bucket, "f", []byte("x"))
+	var st syscall.Stat_t
+	must(t, syscall.Stat(m.Path(), &st))
+	if st.Uid != nobody || st.Gid != nobody {
+		t.Errorf("the root of the mount belongs to %d:%d", st.Uid, st.Gid)
+	}
+	mounts, err := os.ReadFile("/proc/mounts")
+	must(t, err)
+	if want := bucket.Bucket + " " + m.Dir + " fuse.s3mount rw,nosuid,nodev,noexec,relatime,user_id=65534,group_id=65534,default_permissions,allow_other"; !strings.Contains(string(mounts), want) {
+		t.Errorf("no %q in\n%s", want, mounts)
+	}
+	m.Terminate(t)
+	m = m.Again(t)
+	m.Unmount(t)
+	// What fails after the mount leaves none behind.
+	dir := w.Dir(t, "mnt")
+	r := w.Exec(t, append(harness.Environment(), harness.Credentials()...), w.Binary, "--endpoint", w.Endpoint, "--user", "nobody", "--state-dir", state, "no-such-bucket", dir)
+	if ms, err := harness.FuseMounts(dir); r.Code != 6 || err != nil || len(ms) > 0 || strings.Count(r.Out, "\n") != 1 {
+		t.Errorf("exit status %d, said %q, left %v (%v)", r.Code, r.Out, ms, err)
+	}
+}
+
+// TestAllowOther: other users come in, as far as permissions go, and only with
+// --allow-other.
+func TestAllowOther(t *testing.T) {
+	t.Parallel()
+	t.Run("root", func(t *testing.T) {
+		harness.Run(t, harness.Config{NeedRoot: true}, func(t *testing.T, w *harness.World) {
+			harness.Need(t, "setpriv")
+			bucket := w.Bucket(t)
+			asNobody := func(script string) int {
+				return w.Exec(t, nil, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", script).Code
+			}
+			o := harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Args: []string{"--allow-other"}}
+			m := w.Mount(t, o)
+			must(t, os.WriteFile(m.Path("open"), []byte("x"), 0o644))
+			must(t, os.WriteFile(m.Path("closed"), []byte("x"), 0o600))
+			if asNobody("cat "+m.Path("open")) != 0 || asNobody("cat "+m.Path("closed")) == 0 || asNobody("echo > "+m.Path("new")) == 0 {
+				t.Error("with --allow-other, permissions do not hold for others")
+			}
+			m.Unmount(t)
+			o.Args = nil
+			m = w.Mount(t, o)
+			if asNobody("stat "+m.Dir) == 0 || asNobody("cat "+m.Path("open")) == 0 {
+				t.Error("others come in without --allow-other")
+			}
+		})
+	})
+}
+
+// TestDebugLog: --debug shows every FUSE and S3 call, with the ids of the
+// requests, and no secret.
+func TestDebugLog(t *testing.T) {
+	t.Parallel()
+	run(t, "file", func(t *testing.T, w *harness.World) {
+		bucket := w.Bucket(t)
+		m := w.Mount(t, harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Args: []string{"--debug", "--log-format", "json"}})
+		must(t, os.WriteFile(m.Path("some name"), []byte("x"), 0o644))
+		_, err := os.ReadFile(m.Path("some name"))
+		must(t, err)
+		m.Unmount(t)
+		log, err := os.ReadFile(m.Log)
+		must(t, err)
+		for _, want := range []string{"LOOKUP", "CREATE", "WRITE", "FLUSH", `"msg":"s3 attempt","op":"PutObject"`, `"key":"some name"`, `"request_id":"[^"]+"`} {
+			if !regexp.MustCompile(want).Match(log) {
+				t.Errorf("the log lacks %s", want)
+			}
+		}
+		for _, no := range []string{harness.SecretKey, "Signature=", "X-Amz-Security-Token"} {
+			if strings.Contains(string(log), no) {
+				t.Errorf("the log has %s", no)
+			}
+		}
+	})
+}
