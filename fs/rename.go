@@ -94,7 +94,7 @@ func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error)
 	isDir, targetIsDir := m.n.kind == namespace.Directory, t.kind == namespace.Directory
 	switch {
 	case m.flags&renameExchange != 0 && (isDir || targetIsDir):
-		err = namespace.ErrInvalid // only files can change places in S3 without a moment of neither
+		err = namespace.ErrInvalid // their contents would be missing under both names for a while
 	case m.flags&renameExchange != 0:
 		return t, nil
 	case m.flags&renameNoReplace != 0:
@@ -224,7 +224,8 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 		return err
 	}
 	if in.Exchange {
-		return f.exchanged(ctx, m, out)
+		f.exchanged(m, out)
+		return nil
 	}
 	f.rekey(in.Old.Key, out)
 	f.replaceTarget(m)
@@ -289,21 +290,13 @@ func (f *filesystem) rekeyUnsaved(n *inode, from, to string) {
 	f.ns.AddPending(to, n.snapshot)
 }
 
-// exchanged follows a swap of two names; what each is now, S3 tells.
-func (f *filesystem) exchanged(ctx context.Context, m *move, out namespace.RenameOutput) error {
-	a, b := m.n.snapshot(), m.target.snapshot()
-	bAtA := b
-	bAtA.Key = a.Key
-	bAtA, err := f.ns.Stat(ctx, bAtA)
-	if err != nil {
-		return err
-	}
+// exchanged follows a swap of two names.
+func (f *filesystem) exchanged(m *move, out namespace.RenameOutput) {
 	m.n.mu.Lock()
 	f.moved(m.n, out.Entry)
 	m.n.mu.Unlock()
 	m.target.mu.Lock()
-	f.moved(m.target, bAtA)
+	f.moved(m.target, out.Other)
 	m.target.mu.Unlock()
 	f.inodes.swap(m.n, m.target)
-	return nil
 }

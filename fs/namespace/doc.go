@@ -100,7 +100,8 @@
 // A file is renamed by a copy of the version that was seen and the delete of
 // exactly that version; a directory by copies of all, then deletes of all
 // (renamedir.go), with a record in the state directory (intent.go) that Recover
-// finishes after a crash.
+// finishes after a crash. Two files change places through a hidden copy of one
+// of them (exchange.go), with a record that Recover settles.
 //
 // # What fs calls when
 //
@@ -131,6 +132,7 @@
 //     within its stretch.
 //   - A name in hidden has a deletion that ends.
 //   - A key of a directory rename exists under its old or its new name.
+//   - The contents of an exchange are in S3 at every moment, each in whole.
 //   - An index never decides alone: no row, no index and no catalogue can make
 //     an object vanish or show attributes of another version.
 package namespace

@@ -39,26 +39,35 @@ func (n *Namespace) writeIntent(old, to string) (*intent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode rename record: %w", err)
 	}
-	if err := os.MkdirAll(n.o.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make state directory: %w", err)
-	}
 	sum := sha256.Sum256(data)
-	path := filepath.Join(n.o.StateDir, hex.EncodeToString(sum[:8])+intentSuffix)
-	it.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	it.file, err = lockedFile(filepath.Join(n.o.StateDir, hex.EncodeToString(sum[:8])+intentSuffix), data)
 	if err != nil {
-		return nil, fmt.Errorf("write rename record: %w", err)
-	}
-	if err = lockFile(it.file); err == nil {
-		_, err = it.file.WriteAt(data, 0)
-	}
-	if err == nil {
-		err = it.file.Sync()
-	}
-	if err != nil {
-		it.file.Close()
 		return nil, fmt.Errorf("write rename record: %w", err)
 	}
 	return it, nil
+}
+
+// lockedFile makes a file that outlives a crash and belongs to this process
+// for as long as it is open.
+func lockedFile(path string, data []byte) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err = lockFile(f); err == nil {
+		_, err = f.WriteAt(data, 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
@@ -79,7 +88,7 @@ func (it *intent) end(finished bool) error {
 	return nil
 }
 
-// Recover finishes the directory renames of mounts that died. It is called
+// Recover finishes the renames of mounts that died. It is called
 // once, before the first operation.
 func (n *Namespace) Recover(ctx context.Context) error {
 	if n.o.StateDir == "" {
@@ -94,8 +103,12 @@ func (n *Namespace) Recover(ctx context.Context) error {
 	}
 	var errs []error
 	for _, d := range found {
-		if strings.HasSuffix(d.Name(), intentSuffix) {
-			errs = append(errs, n.recoverOne(ctx, filepath.Join(n.o.StateDir, d.Name())))
+		path := filepath.Join(n.o.StateDir, d.Name())
+		switch {
+		case strings.HasSuffix(d.Name(), intentSuffix):
+			errs = append(errs, n.recoverOne(ctx, path))
+		case strings.HasSuffix(d.Name(), exchangeSuffix):
+			errs = append(errs, n.recoverExchange(ctx, path))
 		}
 	}
 	return errors.Join(errs...)
@@ -104,24 +117,10 @@ func (n *Namespace) Recover(ctx context.Context) error {
 // recoverOne finishes one rename, unless it is another bucket's or a mount
 // that lives is at it.
 func (n *Namespace) recoverOne(ctx context.Context, path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open rename record: %w", err)
-	}
-	it := &intent{file: f}
-	if lockFile(f) != nil {
-		return it.end(false)
-	}
-	data, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(data, it)
-	}
-	if err != nil {
-		n.o.Logger.Warn("a rename record cannot be read and is dropped", "path", path, "err", err)
-		return it.end(true)
+	it := &intent{}
+	var err error
+	if it.file, err = n.takeRecord(path, it); it.file == nil {
+		return err
 	}
 	mine := it.Bucket == n.o.Bucket && strings.HasPrefix(it.Old, n.o.Prefix) && strings.HasPrefix(it.New, n.o.Prefix)
 	if !mine || !strings.HasSuffix(it.Old, "/") || !strings.HasSuffix(it.New, "/") || strings.HasPrefix(it.New, it.Old) {
@@ -138,4 +137,29 @@ func (n *Namespace) recoverOne(ctx context.Context, path string) error {
 		return fmt.Errorf("finish rename of %q to %q: %w", it.Old, it.New, err)
 	}
 	return nil
+}
+
+// takeRecord reads the record of what a mount that died was at, and locks it.
+// The file is nil if there is nothing to do: a mount that lives is at it, or it
+// cannot be read, and then it is dropped.
+func (n *Namespace) takeRecord(path string, into any) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open rename record: %w", err)
+	}
+	if lockFile(f) != nil {
+		return nil, f.Close()
+	}
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		n.o.Logger.Warn("a rename record cannot be read and is dropped", "path", path, "err", err)
+		return nil, (&intent{file: f}).end(true)
+	}
+	return f, nil
 }

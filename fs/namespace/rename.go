@@ -22,6 +22,7 @@ type RenameInput struct {
 // RenameOutput tells what became of the source.
 type RenameOutput struct {
 	Entry Entry
+	Other Entry            // what had the new name and now has the old one; of an exchange
 	Moved map[string]Entry // by old key
 }
 
@@ -44,8 +45,10 @@ func (n *Namespace) rename(ctx context.Context, in RenameInput) (RenameOutput, e
 	}
 	isDir := in.Old.Kind == Directory
 	switch _, stem := n.parts(in.Old); {
+	case in.Exchange && (isDir || in.New != nil && in.New.Kind == Directory):
+		return RenameOutput{}, ErrInvalid
 	case in.Exchange:
-		return RenameOutput{}, ErrInvalid // S3 cannot swap two names without a moment in which one is missing
+		return n.exchange(ctx, in)
 	case in.NoReplace && in.New != nil:
 		return RenameOutput{}, ErrExists
 	case isDir && stem != "", isDir && !nm.directory(), !isDir && !nm.file():
