@@ -17,6 +17,7 @@ type attrQueue struct {
 	inodes *inodes
 	flush  func(context.Context, *inode) error
 	slots  chan struct{} // one per request under way
+	life   context.Context
 
 	mu     sync.Mutex
 	timers map[*inode]*time.Timer
@@ -24,8 +25,8 @@ type attrQueue struct {
 	wg     sync.WaitGroup
 }
 
-func newAttrQueue(t *inodes, connections int, flush func(context.Context, *inode) error) *attrQueue {
-	return &attrQueue{inodes: t, flush: flush, slots: make(chan struct{}, connections), timers: map[*inode]*time.Timer{}}
+func newAttrQueue(life context.Context, t *inodes, connections int, flush func(context.Context, *inode) error) *attrQueue {
+	return &attrQueue{life: life, inodes: t, flush: flush, slots: make(chan struct{}, connections), timers: map[*inode]*time.Timer{}}
 }
 
 // add schedules n, and starts its delay anew if it is scheduled.
@@ -49,8 +50,8 @@ func (q *attrQueue) add(n *inode) {
 		}
 		q.mu.Unlock()
 		q.slots <- struct{}{}
-		ctx, stop := background()
-		_ = q.flush(ctx, n) // flush logs what it cannot report
+		ctx, stop := context.WithTimeout(q.life, time.Hour) // a last resort: s3 ends its calls sooner (P12)
+		_ = q.flush(ctx, n)                                 // flush logs what it cannot report
 		stop()
 		<-q.slots
 		q.done(n)

@@ -96,7 +96,12 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	n.epoch++
 	n.attrs = n.owesAttrs(v)
 	e, owes := n.entry, n.attrs
+	var noted *writeback.Noted
+	if !owes {
+		noted = n.takeNoted()
+	}
 	n.mu.Unlock()
+	noted.Done()
 	// Never under n.mu: the namespace asks pending files for their state.
 	f.ns.Committed(e)
 	f.ns.DropPending(e.Key)

@@ -39,6 +39,15 @@
 // (diskcache.go); a read-only mount lets the kernel read files that are wholly
 // there by itself (passthrough.go).
 //
+// # Journal
+//
+// With Options.Durability "journal" a close waits for the local disk only, and
+// so do unlink, rmdir and changes of attributes, which are noted there
+// (changes.go). This mount shows the new state at once. A rename of a file that
+// S3 does not have changes its key and nothing else; of one that it has, the
+// rename is noted, and waited for. A mount that is killed leaves all of it to the next
+// (replay); one that ends while S3 does not answer, after a while (drainLast).
+//
 // # What is seen from outside
 //
 // Mount.Queue tells what waits in the journal, Mount.Unwritten what an end at

@@ -7,6 +7,8 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -49,11 +51,20 @@ type filesystem struct {
 	// the next mount.
 	ending context.Context
 	end    context.CancelFunc
+	// life is of all that runs in the background; watching are those who wait
+	// for S3 to execute what the journal holds.
+	life     context.Context
+	stop     context.CancelFunc
+	watching sync.WaitGroup
+	// gaveUp: the last drain has left work in the journal.
+	gaveUp   atomic.Bool
+	patience time.Duration // of drainLast
 }
 
 func newFilesystem(s store, o Options) (*filesystem, error) {
-	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles()}
+	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles(), patience: endPatience}
 	f.ending, f.end = context.WithCancel(context.Background())
+	f.life, f.stop = context.WithCancel(context.Background())
 	budget := cache.NewBudget(o.MemoryLimit)
 	pool := cache.NewPool(budget)
 	var err error
@@ -71,7 +82,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 		return nil, errors.Join(fmt.Errorf("start writeback: %w", err), f.blocks.Close())
 	}
 	f.inodes = newInodes(f.ns.Root())
-	f.attrs = newAttrQueue(f.inodes, o.Connections, f.flushAttrs)
+	f.attrs = newAttrQueue(f.life, f.inodes, o.Connections, f.flushAttrs)
 	return f, nil
 }
 
@@ -83,6 +94,7 @@ func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
 		Posix:       namespace.Posix(o.Posix),
 		StateDir:    o.stateOf("rename"),
 		DeleteSync:  o.Delete == deleteSync,
+		Journaled:   o.Durability == durabilityJournal,
 		ReadOnly:    o.ReadOnly,
 		Connections: o.Connections,
 		// Names may take half of the memory, and what they take is not there for data.
@@ -136,12 +148,12 @@ func (f *filesystem) writebackBase(v writeback.Version) writeback.BaseReader {
 // replay writes to S3 what a mount that died had in its journal: before the
 // first request, so that nothing is built on older content.
 func (f *filesystem) replay(ctx context.Context) {
-	n, err := f.writes.Replay(ctx)
+	n, err := f.writes.Replay(ctx, f.finishChange)
 	if err != nil {
 		f.log.Error("cannot write all of the journal of an earlier mount to S3; it is kept", slog.Any("error", err))
 	}
 	if n > 0 {
-		f.log.Info("wrote the journal of an earlier mount to S3", slog.Int("files", n))
+		f.log.Info("wrote the journal of an earlier mount to S3", slog.Int("records", n))
 	}
 }
 
@@ -169,14 +181,7 @@ func (f *filesystem) drain(ctx context.Context) error {
 			return errors.Join(f.commit(ctx, n), f.flushAttrs(ctx, n))
 		})
 	}
-	err := g.Wait()
-	if err != nil && f.o.Durability == durabilityJournal {
-		// The journal keeps it for the next mount: no need to wait for S3.
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, time.Second)
-		defer stop()
-	}
-	return errors.Join(err, f.writes.Drain(ctx), f.ns.Drain(ctx))
+	return errors.Join(g.Wait(), f.writes.Drain(ctx), f.ns.Drain(ctx))
 }
 
 // untilEnding bounds the work of a journaled mount by its end.
@@ -191,7 +196,12 @@ func (f *filesystem) untilEnding(ctx context.Context) (context.Context, context.
 
 // close ends the packages below, after drain.
 func (f *filesystem) close() error {
+	if f.gaveUp.Load() {
+		f.stop() // what runs would only wait for an answer that does not come
+	}
 	f.attrs.close()
+	f.stop()
+	f.watching.Wait()
 	err := f.writes.Close()
 	f.ns.Close()
 	f.reads.Close()

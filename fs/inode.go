@@ -67,6 +67,8 @@ type inode struct {
 	hidden *namespace.Entry
 	// attrs is set while entry.Attr has changes that S3 does not hold.
 	attrs bool
+	// noted is the journal's record of attrs.
+	noted *writeback.Noted
 	// timesSet: the mtime is one that a program set, not that of a write.
 	timesSet bool
 }

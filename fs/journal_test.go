@@ -5,9 +5,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/s3"
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
@@ -91,4 +93,70 @@ func TestJournalUnlinkDuringCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.wantNoObject("k")
+}
+
+// impatient is a client that gives up soon.
+func impatient(srv *s3test.Server) *s3.Client {
+	return srv.Client(func(o *s3.Options) { o.Deadline = 20 * time.Millisecond })
+}
+
+// TestJournalWithoutS3: while S3 does not answer, writes, unlinks, rmdirs and
+// attributes go on, this mount shows them, the queue tells of them, and the end
+// of the mount does not wait for long. The next mount brings them to S3.
+func TestJournalWithoutS3(t *testing.T) {
+	faults := s3test.NewFaults()
+	srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
+	state := t.TempDir()
+	attrs := func(o *Options) { o.StateDir, o.Durability = state, durabilityJournal }
+	k := mountOn(t, srv, impatient(srv), attrs)
+	k.put("gone", "x")
+	k.put("changed", "x")
+	k.must(k.mkdir("dir"), "mkdir", "dir")
+	if err := k.f.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	faults.Add(s3test.Rule{Times: -1, Fault: s3test.SlowDown(0)})
+	k.must(k.unlink("gone"), "unlink", "gone")
+	k.must(k.setattr("changed", fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{Valid: fuse.FATTR_MODE, Mode: 0o600}}), "chmod", "changed")
+	fh := k.create("new", syscall.O_WRONLY)
+	k.write(fh, 0, "text")
+	k.must(k.flush(fh), "close", "new")
+	if _, st := k.lookup("gone"); st == fuse.OK {
+		t.Errorf("lookup of what is removed: %v", st)
+	}
+	if a, _ := k.stat("changed"); a.Mode&0o777 != 0o600 {
+		t.Errorf("mode %o", a.Mode)
+	}
+	if q := (&Mount{f: k.f}).Queue(); q.Count != 3 || q.Bytes != 4 || q.Oldest.IsZero() {
+		t.Errorf("queue: %+v", q)
+	}
+	k.f.patience = 100 * time.Millisecond
+	k.f.end()
+	if err := k.f.drainLast(context.Background()); err == nil {
+		t.Error("drained without S3")
+	}
+	k.abandon(fh)
+	faults.Clear()
+	k = remount(t, srv, attrs)
+	k.f.replay(t.Context())
+	k.wantObject("new", "text")
+	k.wantNoObject("gone")
+	if a, st := k.stat("changed"); st != fuse.OK || a.Mode&0o777 != 0o600 {
+		t.Errorf("mode %o after the replay, %v", a.Mode, st)
+	}
+	if q := (&Mount{f: k.f}).Queue(); q != (Queue{}) {
+		t.Errorf("queue after the replay: %+v", q)
+	}
+}
+
+// abandon ends a mount that has given up, with files open.
+func (k *kernel) abandon(open ...uint64) {
+	k.t.Helper()
+	for _, fh := range open {
+		k.release(fh)
+	}
+	if err := k.f.close(); err != nil {
+		k.t.Errorf("close: %v", err)
+	}
+	k.f = nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/s3"
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
@@ -39,6 +40,12 @@ func newKernel(t testing.TB, change ...func(*Options)) *kernel {
 // remount mounts the bucket of srv, also beside another mount of it.
 func remount(t testing.TB, srv *s3test.Server, change ...func(*Options)) *kernel {
 	t.Helper()
+	return mountOn(t, srv, srv.Client(), change...)
+}
+
+// mountOn mounts the bucket of srv with a client of the test's own.
+func mountOn(t testing.TB, srv *s3test.Server, client *s3.Client, change ...func(*Options)) *kernel {
+	t.Helper()
 	o := DefaultOptions()
 	o.Bucket, o.StateDir = testBucket, t.TempDir()
 	o.Logger = slog.New(slog.DiscardHandler)
@@ -48,7 +55,7 @@ func remount(t testing.TB, srv *s3test.Server, change ...func(*Options)) *kernel
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := newFilesystem(srv.Client(), o)
+	f, err := newFilesystem(client, o)
 	if err != nil {
 		t.Fatal(err)
 	}

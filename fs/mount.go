@@ -114,7 +114,7 @@ func (m *Mount) serve() {
 	m.f.end()
 	ctx, stop := context.WithTimeout(context.Background(), drainTime)
 	defer stop()
-	m.err = errors.Join(m.f.drain(ctx), m.f.close())
+	m.err = errors.Join(m.f.drainLast(ctx), m.f.close())
 	close(m.done)
 }
 
@@ -147,7 +147,7 @@ func (m *Mount) Invalidate() { m.f.invalidateAll() }
 // and returns when it has ended. While programs still have files open it is
 // detached, and goes on serving them until they close or ctx is over.
 func (m *Mount) Unmount(ctx context.Context) error {
-	drained := m.Drain(ctx)
+	drained := m.f.drainLast(ctx)
 	m.f.end()
 	if err := m.unmount(); err != nil {
 		return errors.Join(drained, fmt.Errorf("unmount %s: %w", m.mountpoint, err))

@@ -35,6 +35,7 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		return f.status("unlink", err)
 	}
 	defer n.commit.give()
+	noted := f.noteRemoval(n)
 	detached := f.detach(ctx, n)
 	// Before the DELETE: a PUT under way must not come after it.
 	discarded, written := n.discard()
@@ -43,14 +44,16 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		err = f.ns.Unlink(ctx, dir.snapshot(), name, n.snapshot())
 	}
 	if err != nil && !absent(err) {
+		noted.Done()
 		if detached { // the handles have their bytes, the name gets a new inode
 			f.forgetName(n)
 			f.gone(n)
 		}
 		return f.status("unlink", err)
 	}
+	err = f.whenDeleted(ctx, n, noted)
 	f.gone(n)
-	return fuse.OK
+	return f.status("unlink", err)
 }
 
 // discard ends all writing of the unsaved state to S3. It tells whether there
@@ -76,10 +79,12 @@ func (f *filesystem) gone(n *inode) {
 	n.mu.Lock()
 	n.unlinked = true
 	key, file := n.entry.Key, n.file
+	noted := n.takeNoted()
 	if n.hidden != nil {
 		n.entry = *n.hidden
 	}
 	n.mu.Unlock()
+	noted.Done()
 	if file != nil {
 		file.Discard()
 		f.ns.DropPending(key)
@@ -107,11 +112,14 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 		return f.status("rmdir", err)
 	}
 	defer n.commit.give()
+	noted := f.noteRemoval(n)
 	if err := f.ns.Rmdir(ctx, dir.snapshot(), name, n.snapshot()); err != nil {
+		noted.Done()
 		return f.status("rmdir", err)
 	}
+	err = f.whenDeleted(ctx, n, noted)
 	f.gone(n)
-	return fuse.OK
+	return f.status("rmdir", err)
 }
 
 // keepWhole is the size in bytes up to which the content of an unlinked open

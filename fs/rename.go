@@ -219,10 +219,13 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 			in.New = &e
 		}
 	}
+	noted := f.noteRename(in)
 	out, err := f.ns.Rename(ctx, in)
 	if err != nil {
+		noted.Done()
 		return err
 	}
+	f.watchDelete(in.Old, noted)
 	if in.Exchange {
 		f.exchanged(m, out)
 		return nil

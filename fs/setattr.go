@@ -38,6 +38,7 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 		}
 	}
 	if n.applyAttr(in) {
+		f.noteAttrs(n)
 		f.keepAttrs(n)
 	}
 	f.fillAttrOut(n, out)
@@ -129,9 +130,17 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 			to, err = f.ns.SetAttr(ctx, now, e.Attr)
 		}
 	}
+	if f.passing(ctx, err) {
+		f.log.Warn("cannot save attributes yet; they are in the journal", slog.String("key", e.Key), slog.Any("error", err))
+		if f.ending.Err() == nil {
+			f.attrs.add(n)
+		}
+		return err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err != nil {
+		defer n.takeNoted().Done()
 		n.attrs = false
 		f.ns.Invalidate(e.Key)
 		f.log.Warn("cannot save attributes", slog.String("key", e.Key), slog.Any("error", err))
@@ -139,6 +148,7 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	}
 	if n.entry.Attr == e.Attr {
 		n.attrs = false
+		defer n.takeNoted().Done()
 	}
 	f.moved(n, to)
 	return nil

@@ -13,13 +13,15 @@ import (
 // deletion is a name that is gone in this mount and may still be in S3.
 //
 //	queued ──flush──> sent ──ok──> done
-//	                       └─failed─> done, the name is back
+//	   ↑                   ├─failed─> done, the name is back
+//	   └────later──────────┴─for a passing reason, with Options.Journaled
 type deletion struct {
 	entry Entry
 	dir   string   // where a failure is reported
 	etag  string   // if set, only this version is to go
 	none  bool     // a directory without marker: nothing to delete
 	kept  *keeping // its marker was on its way when it was removed
+	now   bool     // somebody waits for it
 	sent  bool
 	done  chan struct{}
 	err   error // set before done is closed
@@ -81,7 +83,7 @@ func (n *Namespace) remove(ctx context.Context, d *deletion) error {
 	n.note(mutation{entry: e, gone: true, own: true})
 	q := &n.deletes
 	q.queue = append(q.queue, d)
-	wait := n.o.DeleteSync || !q.proven && !d.none || len(q.queue) > maxQueued
+	wait := d.now || n.o.DeleteSync || !q.proven && !d.none && !n.o.Journaled || len(q.queue) > maxQueued
 	full := len(q.queue) >= s3.MaxListKeys
 	if !wait && !full && q.timer == nil {
 		q.timer = time.AfterFunc(n.o.DeleteDelay, n.flushDeletes)
@@ -167,7 +169,9 @@ func (n *Namespace) deleteBatch(ctx context.Context, batch []*deletion) {
 		if kept := failed[n.keeperLocked(d)]; kept != nil {
 			err = kept
 		}
-		n.deleted(d, err)
+		if !n.retryDelete(d, err) {
+			n.deleted(d, err)
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ type Options struct {
 	StateDir    string        // directory for the records of unfinished renames; "" keeps none
 	DeleteDelay time.Duration // how long unlinks are gathered
 	DeleteSync  bool          // every unlink waits for its own DELETE
+	Journaled   bool          // the caller keeps deletes on disk: none is waited for, and a passing failure is not their end
 	Connections int           // requests in flight of one bulk operation
 
 	Logger *slog.Logger

@@ -17,6 +17,7 @@ type body struct {
 	s        *snapshot
 	off, end int64
 	at       int64
+	high     int64  // where at was at most: what is sent again is no progress
 	moved    func() // called after each read: the request is not stuck
 	err      error  // what a read failed with: tells our failures from the server's
 	sums     *sums  // of all bytes, once they were read in order; nil: not wanted
@@ -26,7 +27,7 @@ type body struct {
 
 // body makes a reader of [off, off+n) whose reads of the base end with ctx.
 func (s *snapshot) body(ctx context.Context, off, n int64) *body {
-	return &body{ctx: ctx, s: s, off: off, end: off + n, at: off, moved: func() {}}
+	return &body{ctx: ctx, s: s, off: off, end: off + n, at: off, high: off, moved: func() {}}
 }
 
 // Read implements io.Reader.

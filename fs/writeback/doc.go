@@ -75,6 +75,11 @@
 // and those that stream wait for S3 instead, and so does everyone while the
 // journal is full. Key and properties that change after a Persist need another.
 //
+// Note puts a Change of names or attributes among the contents: the caller
+// carries it out and says Done, or Replay hands it over in the next mount, in
+// the order of its path (inOrder). Nobody waits for the disk: it outlives the
+// process, as names do on a local filesystem.
+//
 // # Invariants
 //
 // I3, I6 and I9 are checked by File.check and Manager.Stats after every step of

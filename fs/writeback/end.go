@@ -60,12 +60,7 @@ func (f *File) Rename(key string, exclusive bool) error {
 // meanwhile: they stay the content, and the next commit brings them to v.Key.
 func (f *File) Rebase(v Version, r BaseReader) {
 	f.mu.Lock()
-	for f.run != nil {
-		run := f.run
-		f.mu.Unlock()
-		<-run.done
-		f.mu.Lock()
-	}
+	f.awaitRun()
 	f.key = v.Key
 	done := func() {}
 	switch {
@@ -145,9 +140,20 @@ func (f *File) inJournal() bool {
 	return f.journal.holds(f.seq)
 }
 
+// awaitRun waits until no commit runs; the caller holds mu, which is let go meanwhile.
+func (f *File) awaitRun() {
+	for f.run != nil {
+		run := f.run
+		f.mu.Unlock()
+		<-run.done
+		f.mu.Lock()
+	}
+}
+
 // shut releases everything.
 func (f *File) shut() {
 	f.mu.Lock()
+	f.awaitRun() // the manager has ended it, or it has ended
 	f.step(eventClose)
 	f.abandon()
 	f.cut(0, f.size)

@@ -68,6 +68,14 @@ func (f *File) Dirty() bool {
 	return f.state == stateDirty || f.state == stateStale || f.state.running()
 }
 
+// Committing tells whether there is, or may be, an object under the key that
+// the base does not tell of.
+func (f *File) Committing() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.run != nil || f.doubt
+}
+
 // Err returns the error of the background that no operation has reported yet
 // (I5). It stays for the next write or commit.
 func (f *File) Err() error {

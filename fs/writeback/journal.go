@@ -146,10 +146,7 @@ func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 	if err := j.sync(seg, end); err != nil {
 		return err
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.live[r.File] = append(j.live[r.File], &intent{seg: seg, seq: r.Seq, time: r.Time, bytes: n})
-	seg.live++
+	j.took(r, seg)
 	return nil
 }
 
@@ -270,16 +267,27 @@ func appendRecord(f *os.File, off int64, head []byte, data io.Reader) (int64, er
 // active returns the segment that takes the next record, a new one if need be.
 // The caller has the turn.
 func (j *journal) active() (*segment, error) {
+	var last *segment
+	var end int64
 	j.mu.Lock()
 	if n := len(j.segments); n > 0 {
 		if s := j.segments[n-1]; !s.broken && s.end < j.size {
 			j.mu.Unlock()
 			return s, nil
 		}
+		if s := j.segments[n-1]; !s.broken {
+			last, end = s, s.end
+		}
 	}
 	j.names++
 	name := filepath.Join(j.dir, fmt.Sprintf(segmentPattern, j.names))
 	j.mu.Unlock()
+	if last != nil {
+		// What the next segment holds may rest on changes that nobody waited for.
+		if err := j.sync(last, end); err != nil {
+			return nil, err
+		}
+	}
 	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("make journal segment: %w", noSpace(err))

@@ -38,9 +38,14 @@ func (b *bench) crash(t tb, dir string) *bench {
 	return after
 }
 
+// noChanges is for journals that hold the contents of files only.
+func noChanges(_ context.Context, c Change) error {
+	return fmt.Errorf("a change of %q in a journal that holds none", c.Key)
+}
+
 func mustReplay(t tb, b *bench, want int) {
 	t.Helper()
-	n, err := b.Replay(context.Background())
+	n, err := b.Replay(context.Background(), noChanges)
 	if err != nil || n != want {
 		t.Fatalf("replayed %d files, %v; want %d", n, err, want)
 	}
@@ -94,7 +99,7 @@ func TestPersistThenCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := beside.Replay(context.Background()); n != 0 || err != nil {
+	if n, err := beside.Replay(context.Background(), noChanges); n != 0 || err != nil {
 		t.Errorf("replayed %d files of a living mount, %v", n, err)
 	}
 	if err := beside.Close(); err != nil {
@@ -240,7 +245,7 @@ func TestReplayLater(t *testing.T) {
 	dir2 := t.TempDir()
 	after := b.crash(t, dir2)
 	after.s.hook(func(op, key string) error { return errFake }, nil)
-	if _, err := after.Replay(context.Background()); !errors.Is(err, s3.ErrTransient) {
+	if _, err := after.Replay(context.Background(), noChanges); !errors.Is(err, s3.ErrTransient) {
 		t.Errorf("replay without S3: %v", err)
 	}
 	after.s.hook(nil, nil)
@@ -441,7 +446,7 @@ func TestModelOfCrashes(t *testing.T) {
 			}
 		}
 		after := b.crash(t, own+"/after")
-		if _, err := after.Replay(context.Background()); err != nil {
+		if _, err := after.Replay(context.Background(), noChanges); err != nil {
 			t.Fatal(err)
 		}
 		for key, want := range promised {

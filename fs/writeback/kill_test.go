@@ -90,7 +90,7 @@ func TestKill(t *testing.T) {
 			t.Fatalf("the process died by itself after %d files", promised)
 		}
 		m := killed(t, srv.URL(), dir)
-		if _, err := m.Replay(context.Background()); err != nil {
+		if _, err := m.Replay(context.Background(), noChanges); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := m.AbortOrphans(context.Background()); err != nil {

@@ -38,6 +38,7 @@ type Manager struct {
 	dirty, memory      atomic.Int64
 	inFlight, uploads  atomic.Int64
 	commits, early     atomic.Int64
+	sent               atomic.Int64
 	conflicts, recover atomic.Int64
 }
 
@@ -186,7 +187,7 @@ func (m *Manager) Stats() Stats {
 	st := Stats{
 		Files: files, Dirty: m.dirty.Load(), Memory: m.memory.Load(), Spool: m.spool.size(),
 		Uploads: m.uploads.Load(), InFlight: m.inFlight.Load(),
-		Commits: m.commits.Load(), EarlyCommits: m.early.Load(),
+		Sent: m.sent.Load(), Commits: m.commits.Load(), EarlyCommits: m.early.Load(),
 		Conflicts: m.conflicts.Load(), Recovered: m.recover.Load(),
 	}
 	if m.journal != nil {
@@ -209,6 +210,7 @@ type Stats struct {
 	QueuedBytes int64     // their written bytes
 	QueuedSince time.Time // the oldest of them; zero if there is none
 
+	Sent         int64 // counter: bytes handed to requests, without those of further attempts
 	Commits      int64 // counter: objects written
 	EarlyCommits int64 // counter: commits that a full spool forced
 	Conflicts    int64 // counter: commits that found another version

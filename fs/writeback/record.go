@@ -38,6 +38,7 @@ type recordKind string
 
 const (
 	recordFile recordKind = "file" // the content of a file and what is to become of it
+	recordName recordKind = "name" // a Change
 	recordDone recordKind = "done" // S3 or the recovery directory has it
 	recordDrop recordKind = "drop" // the file was unlinked
 )
@@ -57,6 +58,7 @@ type record struct {
 	Exclusive bool             `json:"exclusive,omitempty"`
 	Object    s3.ObjectOptions `json:"object"`
 	Extents   []recordExtent   `json:"extents,omitempty"`
+	Change    *recordChange    `json:"change,omitempty"` // of recordName
 }
 
 // recordExtent is a range of the file. Zeros have no data.

@@ -16,12 +16,13 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Replay commits what dead mounts left in the journal directory and returns the
-// number of files. Journals of living mounts are not touched. What conflicts
+// Replay commits what dead mounts left in the journal directory, hands their
+// changes to apply, both in the order of their paths, and returns the number of
+// both. An error of apply keeps the change for the next time. Journals of living mounts are not touched. What conflicts
 // with an object that was written since is kept in the recovery directory. A
 // journal of which something could not be committed stays for the next time.
 // Call it once after New, before the mount answers.
-func (m *Manager) Replay(ctx context.Context) (int, error) {
+func (m *Manager) Replay(ctx context.Context, apply func(context.Context, Change) error) (int, error) {
 	if m.journal == nil {
 		return 0, nil
 	}
@@ -33,7 +34,7 @@ func (m *Manager) Replay(ctx context.Context) (int, error) {
 	total := 0
 	var errs []error
 	for _, dir := range dirs {
-		n, err := m.replayMount(ctx, dir)
+		n, err := m.replayMount(ctx, dir, apply)
 		total += n
 		if err != nil {
 			errs = append(errs, fmt.Errorf("replay journal %s: %w", dir, err))
@@ -43,7 +44,7 @@ func (m *Manager) Replay(ctx context.Context) (int, error) {
 }
 
 // replayMount replays one journal and deletes it.
-func (m *Manager) replayMount(ctx context.Context, dir string) (int, error) {
+func (m *Manager) replayMount(ctx context.Context, dir string, apply func(context.Context, Change) error) (int, error) {
 	lock, err := lockDir(dir)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, os.ErrNotExist):
@@ -56,7 +57,7 @@ func (m *Manager) replayMount(ctx context.Context, dir string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := m.replayAll(ctx, left)
+	n, err := m.replayAll(ctx, left, apply)
 	if err != nil {
 		return n, err
 	}
@@ -89,7 +90,7 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 			switch {
 			case bad != nil:
 				m.o.Logger.Error("a record of the journal is damaged and cannot be replayed", "journal", path, "at", s.at, "key", string(s.Key))
-			case s.Kind == recordFile:
+			case s.Kind == recordFile, s.Kind == recordName && s.Change != nil:
 				files[s.File] = append(files[s.File], left{scanned: s, path: path})
 				order[s.File] = len(order)
 			case s.Kind == recordDrop:
@@ -117,23 +118,24 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 	return out, nil
 }
 
-// replayAll commits the records: those of one key in order, all else at once.
-func (m *Manager) replayAll(ctx context.Context, all []left) (int, error) {
-	byKey := map[string][]left{}
-	for _, l := range all {
-		byKey[string(l.Key)] = append(byKey[string(l.Key)], l)
-	}
+// replayAll carries the records out: those of one path in order, all else at once.
+func (m *Manager) replayAll(ctx context.Context, all []left, apply func(context.Context, Change) error) (int, error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
 	n := 0
 	busy := make(chan struct{}, m.o.Connections)
-	for _, records := range byKey {
+	for _, records := range inOrder(all) {
 		wg.Go(func() {
 			busy <- struct{}{}
 			defer func() { <-busy }()
 			for _, l := range records {
-				err := m.replayFile(ctx, l)
+				var err error
+				if l.Kind == recordName {
+					err = apply(ctx, l.change())
+				} else {
+					err = m.replayFile(ctx, l)
+				}
 				mu.Lock()
 				if err == nil {
 					n++

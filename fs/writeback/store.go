@@ -66,7 +66,13 @@ func (m *Manager) call(ctx context.Context, b *body, request func(context.Contex
 	defer watchdog.Stop()
 	if b != nil {
 		b.ctx = ctx
-		b.moved = func() { watchdog.Reset(m.o.Deadline) }
+		b.moved = func() {
+			watchdog.Reset(m.o.Deadline)
+			if b.at > b.high {
+				m.sent.Add(b.at - b.high)
+				b.high = b.at
+			}
+		}
 	}
 	err := request(ctx)
 	if err != nil && context.Cause(ctx) == s3.ErrDeadline {

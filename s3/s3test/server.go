@@ -24,6 +24,7 @@ type Server struct {
 
 	sequence atomic.Int64 // request, version and upload ids
 	log      requestLog
+	serving  serving
 
 	mu      sync.RWMutex
 	buckets map[string]*bucket
@@ -66,7 +67,7 @@ func (s *Server) listen() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	s.http = &httptest.Server{Config: &http.Server{
-		Handler: handler, BaseContext: func(net.Listener) context.Context { return ctx },
+		Handler: s.serving.wrap(handler), BaseContext: func(net.Listener) context.Context { return ctx },
 	}}
 	if s.opts.InMemory {
 		s.pipe = newPipeListener()

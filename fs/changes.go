@@ -1,0 +1,177 @@
+package fs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/writeback"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// With a journal, what is done to names and attributes is noted there before
+// the program is told that it is done, so that the next mount can finish it if
+// this one is killed. Nobody waits for the DELETE of an unlink, nor for the
+// attributes; a rename of what S3 holds is noted and waited for.
+
+// changeData is what a writeback.Change has for this package.
+type changeData struct {
+	Kind namespace.Kind
+	Attr *namespace.Attr `json:",omitempty"` // of ChangeAttr
+	// Over is the ETag of the object that a rename may replace.
+	Over string `json:",omitempty"`
+	// Doubt: a commit of the file was on its way, so that its version is not known.
+	Doubt bool `json:",omitempty"`
+}
+
+// doubtTime is how long after an unlink was noted its file may seem to have been
+// written: a PUT was on its way, and clocks differ.
+const doubtTime = time.Minute
+
+// note writes a change into the journal. Nil is a mount without one, or a
+// journal that cannot be written: what that means is logged.
+func (f *filesystem) note(c writeback.Change, d changeData) *writeback.Noted {
+	if f.o.Durability != durabilityJournal {
+		return nil
+	}
+	var noted *writeback.Noted
+	var err error
+	if c.Data, err = json.Marshal(d); err == nil {
+		noted, err = f.writes.Note(c)
+	}
+	if err != nil {
+		f.log.Warn("cannot write to the journal; a change waits for S3", slog.String("key", c.Key), slog.Any("error", err))
+	}
+	return noted
+}
+
+// noteRemoval notes that n goes; the caller has its turn.
+func (f *filesystem) noteRemoval(n *inode) *writeback.Noted {
+	n.mu.Lock()
+	e, saved, file := n.entry, n.saved, n.file
+	n.mu.Unlock()
+	doubt := file != nil && file.Committing()
+	if !saved && !doubt {
+		return nil // S3 has never heard of it
+	}
+	return f.note(writeback.Change{Kind: writeback.ChangeRemove, Key: e.Key, ETag: e.ETag}, changeData{Kind: e.Kind, Doubt: doubt})
+}
+
+// whenDeleted ends the note of a removal once S3 has executed it. Without a
+// note, but with a journal, it waits for that.
+func (f *filesystem) whenDeleted(ctx context.Context, n *inode, noted *writeback.Noted) error {
+	e := n.snapshot()
+	switch {
+	case f.o.Durability != durabilityJournal:
+		return nil
+	case noted == nil:
+		return f.ns.AwaitDelete(ctx, e)
+	}
+	f.watchDelete(e, noted)
+	return nil
+}
+
+// watchDelete ends a note once S3 has executed the delete of e.
+func (f *filesystem) watchDelete(e namespace.Entry, noted *writeback.Noted) {
+	if noted == nil {
+		return
+	}
+	f.watching.Go(func() {
+		// What has failed for good is back, and the namespace has told so.
+		if err := f.ns.AwaitDelete(f.life, e); !errors.Is(err, context.Canceled) {
+			noted.Done()
+		}
+	})
+}
+
+// noteRename notes a rename of a file that S3 holds. Those of directories have
+// a record of their own in the namespace.
+func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.Noted {
+	if in.Old.Kind == namespace.Directory || in.Exchange {
+		return nil
+	}
+	key, err := f.ns.NewFileKey(in.NewDir, in.NewName)
+	if err != nil {
+		return nil // the rename will fail of the same
+	}
+	d := changeData{Kind: in.Old.Kind}
+	if in.New != nil {
+		d.Over = in.New.ETag
+	}
+	return f.note(writeback.Change{Kind: writeback.ChangeRename, Key: in.Old.Key, To: key, ETag: in.Old.ETag}, d)
+}
+
+// noteAttrs notes the attributes of n, unless they ride on a close that is
+// still to come.
+func (f *filesystem) noteAttrs(n *inode) {
+	n.mu.Lock()
+	e, void := n.entry, n.unlinked || n.file != nil && n.writers > 0 && n.file.Dirty()
+	n.mu.Unlock()
+	if void || n == f.inodes.root {
+		return
+	}
+	noted := f.note(writeback.Change{Kind: writeback.ChangeAttr, Key: e.Key}, changeData{Kind: e.Kind, Attr: &e.Attr})
+	if noted == nil {
+		return
+	}
+	n.mu.Lock()
+	before := n.takeNoted()
+	n.noted = noted
+	n.mu.Unlock()
+	before.Done() // the journal has newer ones
+}
+
+// takeNoted takes the note of the attributes, which S3 has, or nobody will
+// want any more. n.mu is held.
+func (n *inode) takeNoted() *writeback.Noted {
+	noted := n.noted
+	n.noted = nil
+	return noted
+}
+
+// passing tells whether what failed with err may succeed later, and is in the
+// journal until then.
+func (f *filesystem) passing(ctx context.Context, err error) bool {
+	return err != nil && f.o.Durability == durabilityJournal && (errors.Is(err, s3.ErrTransient) || ctx.Err() != nil)
+}
+
+// finishChange carries out a change that a mount noted and did not live to finish.
+func (f *filesystem) finishChange(ctx context.Context, c writeback.Change) error {
+	var d changeData
+	if err := json.Unmarshal(c.Data, &d); err != nil {
+		return fmt.Errorf("decode a change of %q: %w", c.Key, err)
+	}
+	e := namespace.Entry{Key: c.Key, Kind: d.Kind, ETag: c.ETag}
+	switch c.Kind {
+	case writeback.ChangeRemove:
+		if d.Doubt {
+			e.ETag = ""
+		}
+		return f.ns.FinishRemove(ctx, e, c.Time.Add(doubtTime))
+	case writeback.ChangeRename:
+		return f.ns.FinishRename(ctx, e, c.To, d.Over)
+	case writeback.ChangeAttr:
+		if d.Attr == nil {
+			return nil
+		}
+		return f.finishAttrs(ctx, e, *d.Attr)
+	}
+	return fmt.Errorf("change of %q: unknown kind %q", c.Key, c.Kind)
+}
+
+// finishAttrs gives an object the attributes that were noted, if it still is there.
+func (f *filesystem) finishAttrs(ctx context.Context, e namespace.Entry, a namespace.Attr) error {
+	e.ETag = ""
+	now, err := f.ns.Stat(ctx, e)
+	if err == nil {
+		_, err = f.ns.SetAttr(ctx, now, a)
+	}
+	if absent(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,330 @@
+package fs
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/s3test"
+)
+
+// crashEnv makes the test binary the process that is killed: endpoint, state
+// directory, scenario and durability.
+const crashEnv = "S3MOUNT_CRASH"
+
+// tree is what a mount shows: content by path; directories end in "/".
+type tree map[string]string
+
+// crashStep is one operation of a scenario and what it does to the tree.
+type crashStep struct {
+	name string
+	do   func(c *crasher) error
+	then func(t tree)
+}
+
+// crasher is the kernel of the process that is killed.
+type crasher struct{ k *kernel }
+
+func (c *crasher) put(p, data string, flags uint32) error {
+	fh, st := c.k.tryOpen(p, flags)
+	if st == fuse.ENOENT {
+		fh, st = c.k.tryCreate(p, flags)
+	}
+	if st != fuse.OK {
+		return syscall.Errno(st)
+	}
+	id := c.k.open[fh]
+	const piece = 1 << 20
+	for off := 0; off < len(data); off += piece {
+		part := []byte(data[off:min(off+piece, len(data))])
+		if _, st := c.k.f.Write(nil, &fuse.WriteIn{InHeader: header(id), Fh: fh, Offset: uint64(off)}, part); st != fuse.OK {
+			return syscall.Errno(st)
+		}
+	}
+	st = c.k.flush(fh)
+	delete(c.k.open, fh)
+	// Nobody waits for a release.
+	go c.k.f.Release(nil, &fuse.ReleaseIn{InHeader: header(id), Fh: fh})
+	return errnoOrNil(st)
+}
+
+func errnoOrNil(st fuse.Status) error {
+	if st == fuse.OK {
+		return nil
+	}
+	return syscall.Errno(st)
+}
+
+func create(p, data string) crashStep {
+	return crashStep{"write " + p, func(c *crasher) error { return c.put(p, data, syscall.O_WRONLY|syscall.O_TRUNC) },
+		func(t tree) { t[p] = data }}
+}
+
+// patch writes over the beginning of a file.
+func patch(p, data string) crashStep {
+	return crashStep{"patch " + p, func(c *crasher) error { return c.put(p, data, syscall.O_WRONLY) },
+		func(t tree) { t[p] = data + t[p][len(data):] }}
+}
+
+func remove(p string) crashStep {
+	return crashStep{"unlink " + p, func(c *crasher) error { return errnoOrNil(c.k.unlink(p)) }, func(t tree) { delete(t, p) }}
+}
+
+func renamed(from, to string) crashStep {
+	return crashStep{"rename " + from, func(c *crasher) error { return errnoOrNil(c.k.rename(from, to, 0)) }, func(t tree) {
+		for p := range maps.Clone(t) {
+			if p == from || strings.HasPrefix(p, from+"/") {
+				t[to+p[len(from):]] = t[p]
+				delete(t, p)
+			}
+		}
+	}}
+}
+
+func makeDir(p string) crashStep {
+	return crashStep{"mkdir " + p, func(c *crasher) error { return errnoOrNil(c.k.mkdir(p)) }, func(t tree) { t[p+"/"] = "" }}
+}
+
+func removeDir(p string) crashStep {
+	return crashStep{"rmdir " + p, func(c *crasher) error { return errnoOrNil(c.k.rmdir(p)) }, func(t tree) { delete(t, p+"/") }}
+}
+
+// crashScenarios begin in an empty bucket.
+var crashScenarios = map[string][]crashStep{
+	"files": {
+		create("a", "one"), create("b", "two"), create("a", "three"), patch("b", "T"), renamed("b", "a"),
+		remove("a"), create("a", "four"), create("c", "five"), renamed("c", "d"), remove("d"),
+	},
+	"large": {
+		create("a", strings.Repeat("x", 11<<20)), patch("a", "head"), create("b", "small"), renamed("b", "a"),
+	},
+	"directories": {
+		makeDir("d"), create("d/x", "one"), create("d/y", "two"), renamed("d", "e"), remove("e/x"), remove("e/y"), removeDir("e"),
+	},
+}
+
+func crashOptions(state, durability string) func(*Options) {
+	return func(o *Options) {
+		o.StateDir, o.Durability, o.Posix = state, durability, "off"
+		o.PartSize = s3.MinPartSize
+		if durability == durabilityS3 {
+			o.Delete = deleteSync // gathered unlinks may be lost: only a journal keeps them
+		}
+	}
+}
+
+// TestCrashedProcess is the process that is killed; by itself it does nothing.
+func TestCrashedProcess(t *testing.T) {
+	args := strings.Fields(os.Getenv(crashEnv))
+	if len(args) != 4 {
+		return
+	}
+	o := DefaultOptions()
+	o.Bucket, o.Logger = testBucket, slog.New(slog.DiscardHandler)
+	crashOptions(args[1], args[3])(&o)
+	client, err := s3.New(s3.Options{Endpoint: args[0], Region: "us-east-1", Addressing: s3.AddressingPath})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := newFilesystem(client, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &crasher{k: &kernel{t: t, f: f, refs: map[uint64]uint64{}, open: map[uint64]uint64{}}}
+	for _, s := range crashScenarios[args[2]] {
+		if err := s.do(c); err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		fmt.Println("did", s.name)
+	}
+	if err := f.drain(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println("drained")
+}
+
+// killAt kills the process that it is told of when the nth request comes,
+// before that is executed or after.
+type killAt struct {
+	n       int64
+	late    bool
+	count   atomic.Int64
+	created atomic.Int64 // number of the last request that started an upload
+	process chan *os.Process
+	struck  string // kind of the request
+}
+
+func (a *killAt) rule() s3test.Rule {
+	fault := s3test.Fail(nil)
+	if a.late {
+		fault = s3test.LoseAnswer()
+	}
+	return s3test.Rule{Times: -1, Fault: fault, Match: func(r *http.Request) bool {
+		at := a.count.Add(1)
+		if s3test.KindOf(r) == "CreateMultipartUpload" {
+			a.created.Store(at)
+		}
+		switch {
+		case at < a.n:
+			return false
+		case at == a.n:
+			a.struck = s3test.KindOf(r)
+			_ = (<-a.process).Kill()
+			return true
+		}
+		return !a.late // what came before the signal took effect is lost, or was executed like the nth
+	}}
+}
+
+// run runs a scenario in a child that is killed. It returns the number of steps
+// that the child has told of, and whether it lived to the end.
+func (a *killAt) run(t *testing.T, url, state, scenario, durability string) (steps int, lived bool) {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^TestCrashedProcess$")
+	child.Env = append(os.Environ(), crashEnv+"="+strings.Join([]string{url, state, scenario, durability}, " "))
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a.process <- child.Process
+	var said []string
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said = append(said, lines.Text())
+		steps += strings.Count(lines.Text(), "did ")
+		lived = lived || lines.Text() == "drained"
+	}
+	if err := child.Wait(); err != nil && child.ProcessState.ExitCode() > 0 {
+		t.Fatalf("the child failed by itself: %v\n%s", err, strings.Join(said, "\n"))
+	}
+	return steps, lived
+}
+
+// TestCrash kills the process at every request of each scenario, before and
+// after it is executed: at every step of commit, rename and journal. The next
+// mount shows what was done, with the operation that was under way either done
+// or not.
+func TestCrash(t *testing.T) {
+	for scenario, steps := range crashScenarios {
+		for _, durability := range []string{durabilityS3, durabilityJournal} {
+			t.Run(scenario+"/"+durability, func(t *testing.T) {
+				t.Parallel()
+				stride := int64(1)
+				switch {
+				case raceDetector:
+					stride = 7
+				case scenario == "large":
+					stride = 2 // these take the longest: every request once
+				}
+				for i, late := range []bool{false, true} {
+					for n := 1 + int64(i); ; n += stride {
+						if crashOnce(t, &killAt{n: n, late: late, process: make(chan *os.Process, 1)}, scenario, durability, steps) {
+							break
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// crashOnce crashes and looks at what is there then. It tells whether the child lived.
+func crashOnce(t *testing.T, a *killAt, scenario, durability string, steps []crashStep) (lived bool) {
+	t.Helper()
+	faults := s3test.NewFaults(a.rule())
+	srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
+	state := t.TempDir()
+	done, lived := a.run(t, srv.URL(), state, scenario, durability)
+	srv.Quiet()
+	faults.Clear()
+	k := remount(t, srv, crashOptions(state, durability))
+	k.f.replay(t.Context())
+	k.f.recover(t.Context())
+	got := k.tree("")
+	old := tree{}
+	for _, s := range steps[:done] {
+		s.then(old)
+	}
+	want := []tree{old}
+	if done < len(steps) {
+		next := maps.Clone(old)
+		steps[done].then(next)
+		want = append(want, next)
+		if durability == durabilityS3 {
+			want = append(want, bothNames(old, next)...)
+		}
+	}
+	if !oneOf(got, want) {
+		t.Fatalf("killed at request %d (%s), executed %v, after %d steps: the next mount shows %s, want one of %s",
+			a.n, a.struck, a.late, done, got, want)
+	}
+	if err := k.f.drain(t.Context()); err != nil {
+		t.Errorf("drain: %v", err)
+	}
+	// An upload whose id the child had no time to note is left to a lifecycle rule.
+	const justNow = 2
+	if up := srv.Uploads(testBucket); up > 0 && a.created.Load() < a.n-justNow {
+		t.Errorf("killed at request %d (%s): %d uploads are left", a.n, a.struck, up)
+	}
+	k.unmount()
+	return lived
+}
+
+// bothNames are the states in the middle of a rename of a file: it exists under
+// at least one of its names (P5).
+func bothNames(old, next tree) []tree {
+	both := maps.Clone(old)
+	maps.Copy(both, next)
+	return []tree{both}
+}
+
+func oneOf(got tree, want []tree) bool {
+	for _, w := range want {
+		if maps.Equal(got, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// tree reads everything.
+func (k *kernel) tree(dir string) tree {
+	k.t.Helper()
+	t := tree{}
+	for _, name := range k.ls(dir) {
+		p := strings.TrimPrefix(path.Join(dir, name), "/")
+		a, st := k.stat(p)
+		k.must(st, "stat", p)
+		if a.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+			t[p+"/"] = ""
+			maps.Copy(t, k.tree(p))
+			continue
+		}
+		t[p] = k.cat(p)
+	}
+	return t
+}
+
+// String shortens contents.
+func (t tree) String() string {
+	short := map[string]string{}
+	for p, data := range t {
+		short[p] = fmt.Sprintf("%.8q… %d", data, len(data))
+	}
+	return fmt.Sprint(short)
+}

@@ -1,0 +1,62 @@
+package writeback
+
+import "strings"
+
+// inOrder groups records that must be carried out one after the other, in the
+// order of the journal: those of one key, of the two keys of a rename, and of
+// what lies in a directory that is removed.
+func inOrder(all []left) [][]left {
+	g := keyGroups{}
+	dirs := map[string]bool{}
+	for _, l := range all {
+		if l.Kind == recordName && l.Change.Kind == ChangeRemove && strings.HasSuffix(string(l.Key), "/") {
+			dirs[string(l.Key)] = true
+		}
+	}
+	for _, l := range all {
+		key := string(l.Key)
+		if l.Kind == recordName && len(l.Change.To) > 0 {
+			g.join(key, string(l.Change.To))
+		}
+		for i := 0; i < len(key)-1; i++ {
+			if key[i] == '/' && dirs[key[:i+1]] {
+				g.join(key, key[:i+1])
+			}
+		}
+	}
+	at := map[string]int{}
+	var out [][]left
+	for _, l := range all {
+		root := g.find(string(l.Key))
+		i, ok := at[root]
+		if !ok {
+			i = len(out)
+			at[root] = i
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], l)
+	}
+	return out
+}
+
+// keyGroups is a union-find of keys: each names its parent, a root none.
+type keyGroups map[string]string
+
+func (g keyGroups) find(key string) string {
+	for {
+		parent, ok := g[key]
+		if !ok {
+			return key
+		}
+		if up, ok := g[parent]; ok {
+			g[key] = up // halve the way
+		}
+		key = parent
+	}
+}
+
+func (g keyGroups) join(a, b string) {
+	if a, b = g.find(a), g.find(b); a != b {
+		g[b] = a
+	}
+}
