@@ -101,7 +101,7 @@ func (x *exchange) run() (*response, *Error) {
 	}
 	x.at.Status, x.at.RequestID = hr.StatusCode, first(hr.Header, "X-Amz-Request-Id")
 	resp := &response{status: hr.StatusCode, header: hr.Header, length: hr.ContentLength,
-		body: &recvBody{x: x, src: hr.Body, left: hr.ContentLength}}
+		body: &recvBody{x: x, src: hr.Body, left: hr.ContentLength, eof: hr.Body == http.NoBody}}
 	if hr.StatusCode/100 != 2 {
 		return nil, x.fail(resp, x.answerError(resp))
 	}
