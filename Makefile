@@ -31,6 +31,7 @@ help:
 	@echo 'make check      look at format, vet, staticcheck and the order of imports'
 	@echo 'make vuln       look for known vulnerabilities (needs the network)'
 	@echo 'make bench      measure s3mount beside s3fs and rclone'
+	@echo 'make bench-s3   measure package s3 beside other libraries'
 
 .PHONY: build
 build: go
@@ -76,6 +77,10 @@ vuln: go
 bench: go
 	@$(call need,$(BENCH_TOOLS))
 	cd integration && go run ./bench
+
+.PHONY: bench-s3
+bench-s3: go
+	cd integration && go test -run '^$$' -bench . -count 3 ./s3bench
 
 .PHONY: demo
 demo: go

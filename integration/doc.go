@@ -8,5 +8,6 @@
 // says when it cannot mount, /etc/fstab, crashes, and its way out.
 //
 // How a test reaches a mount without ever endangering the machine is told in
-// package harness. The measurements are in bench.
+// package harness. The measurements are in bench, of mounts (make bench), and
+// s3bench, of package s3 beside other libraries (make bench-s3).
 package integration

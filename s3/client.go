@@ -32,7 +32,10 @@ type Client struct {
 	skew        atomic.Int64 // nanoseconds that the server's clock is ahead
 }
 
-// New returns a client. It does not speak to the server yet.
+// New returns a client. It does not speak to the server yet. Options choose
+// among the endpoints of AWS
+// (https://docs.aws.amazon.com/general/latest/gr/s3.html) or name another
+// server. The error is ErrInvalidInput, as of Options.Validate.
 func New(o Options) (*Client, error) {
 	if o.Region == "" && o.Endpoint != "" {
 		if e, err := parseEndpoint(o); err == nil {

@@ -41,6 +41,17 @@ func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 	return out, err
 }
 
+// validSource refuses a source that no server could have.
+func validSource(op, bucket, key string) error {
+	switch msg := badBucket(bucket); {
+	case msg != "":
+		return inputError(op, bucket, key, "source: "+msg)
+	case key == "" || len(key) > MaxKeyLength:
+		return inputError(op, bucket, clip(key, 64), "source: key is empty or longer than 1024 bytes")
+	}
+	return nil
+}
+
 func (c *Client) copySourceInfo(ctx context.Context, in *CopyInput) (*ObjectInfo, error) {
 	return c.Head(ctx, &HeadInput{Bucket: in.SrcBucket, Key: in.SrcKey, VersionID: in.SrcVersionID,
 		Conditions: Conditions{IfMatch: in.SrcIfMatch}, SSE: in.SrcSSE})
@@ -50,10 +61,10 @@ const opCopy = "CopyObject"
 
 func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 	h := make(http.Header, 16)
-	switch msg := badBucket(in.SrcBucket); {
-	case msg != "":
-		return nil, inputError(opCopy, in.SrcBucket, in.SrcKey, "source: "+msg)
-	case in.SrcKey == "" || in.Key == "":
+	if err := validSource(opCopy, in.SrcBucket, in.SrcKey); err != nil {
+		return nil, err
+	}
+	if in.Key == "" {
 		return nil, inputError(opCopy, in.Bucket, in.Key, "key is empty")
 	}
 	h["X-Amz-Copy-Source"] = []string{copySource(in.SrcBucket, in.SrcKey, in.SrcVersionID)}

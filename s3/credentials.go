@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,14 +16,18 @@ import (
 )
 
 const (
-	// refreshBefore is how long before they expire credentials are fetched
-	// anew: long enough for a provider that is down to come back.
-	refreshBefore = 5 * time.Minute
+	// renewBefore is how long before they expire credentials are fetched anew,
+	// long enough for a provider that is down to come back; those that live
+	// shorter are at half their time.
+	renewBefore = 5 * time.Minute
+	// renewAgain is how long after a failure it is tried again.
+	renewAgain = 5 * time.Second
 	// recheckFiles is how often the shared files are looked at.
 	recheckFiles = time.Second
 )
 
-// StaticCredentials signs with fixed keys; token is "" for long-term ones.
+// StaticCredentials signs with fixed keys; token is "" for long-term ones
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html).
 func StaticCredentials(id, secret, token string) aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(id, secret, token)
 }
@@ -32,9 +37,9 @@ func StaticCredentials(id, secret, token string) aws.CredentialsProvider {
 // identity, SSO, process, ECS or EKS container, IMDSv2
 // (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html).
 //
-// They are kept, fetched anew before they expire, and read anew when one of
-// the shared files changes. While fetching fails, those before are used until
-// they expire.
+// They are kept, fetched anew some minutes before they expire, and read anew
+// when one of the shared files changes. While fetching fails, those before are
+// used until they expire.
 func DefaultCredentials(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
 	stamp := fileStamps()
 	chain, err := loadChain(ctx, profile)
@@ -45,7 +50,8 @@ func DefaultCredentials(ctx context.Context, profile string) (aws.CredentialsPro
 }
 
 // DefaultRegion is the region that the environment or the shared config of
-// profile chooses, "" if none.
+// profile chooses, "" if none
+// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html).
 func DefaultRegion(ctx context.Context, profile string) (string, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithLogger(logging.Nop{}))
 	if err != nil {
@@ -63,6 +69,7 @@ type defaultProvider struct {
 	stamp   [2]fileStamp
 	checked time.Time
 	last    aws.Credentials // that were good
+	renew   time.Time       // when to fetch last anew, if it expires
 }
 
 // fileStamp tells whether a file is still the same.
@@ -74,11 +81,7 @@ type fileStamp struct {
 func loadChain(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithSharedConfigProfile(profile),
-		config.WithLogger(logging.Nop{}), // it would write to stderr; errors tell what matters
-		config.WithCredentialsCacheOptions(func(o *aws.CredentialsCacheOptions) {
-			o.ExpiryWindow = refreshBefore
-			o.ExpiryWindowJitterFrac = 0.5 // many mounts of one host do not ask at the same time
-		}))
+		config.WithLogger(logging.Nop{})) // it would write to stderr; errors tell what matters
 	if err != nil {
 		return nil, err
 	}
@@ -88,20 +91,49 @@ func loadChain(ctx context.Context, profile string) (aws.CredentialsProvider, er
 	return cfg.Credentials, nil
 }
 
-// Retrieve implements aws.CredentialsProvider.
+// Retrieve implements aws.CredentialsProvider. While one caller fetches
+// credentials before their time, others go on with those that are there.
 func (p *defaultProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	chain := p.current(ctx)
+	p.mu.Lock()
+	now := time.Now()
+	if last := p.last; last.HasKeys() && !last.Expired() {
+		if !last.CanExpire || now.Before(p.renew) {
+			p.mu.Unlock()
+			return last, nil
+		}
+		p.renew = now.Add(renewAgain)
+		forget(chain)
+	}
+	p.mu.Unlock()
 	cr, err := chain.Retrieve(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		p.last = cr
+		p.last, p.renew = cr, renewal(time.Now(), cr)
 		return cr, nil
 	}
-	if p.last.HasKeys() && p.last.CanExpire && time.Now().Before(p.last.Expires) {
+	if p.last.HasKeys() && !p.last.Expired() {
 		return p.last, nil
 	}
 	return cr, err
+}
+
+// renewal is when credentials that have just come are to be fetched anew: at
+// another time by each of many mounts that have the same ones.
+func renewal(now time.Time, cr aws.Credentials) time.Time {
+	early := min(renewBefore, cr.Expires.Sub(now)/2)
+	if early <= 0 {
+		return cr.Expires
+	}
+	return cr.Expires.Add(-early/2 - rand.N(early/2+1))
+}
+
+// forget makes a provider that caches fetch anew.
+func forget(p aws.CredentialsProvider) {
+	if c, ok := p.(interface{ Invalidate() }); ok {
+		c.Invalidate()
+	}
 }
 
 // current returns the chain, made anew if a file has changed. A file that
@@ -140,9 +172,7 @@ func (p *defaultProvider) Invalidate() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.checked, p.stamp, p.last = time.Time{}, [2]fileStamp{}, aws.Credentials{}
-	if c, ok := p.chain.(*aws.CredentialsCache); ok {
-		c.Invalidate()
-	}
+	forget(p.chain)
 }
 
 // fileStamps looks at the two shared files.

@@ -101,35 +101,70 @@ func TestSharedFileIsReadAnewWhenItChanges(t *testing.T) {
 	}
 }
 
-// expiring hands out credentials for an hour until it fails.
+// expiring hands out credentials for a time until it fails.
 type expiring struct {
-	n   int
-	err error
+	life time.Duration
+	n    int
+	err  error
 }
 
 func (e *expiring) Retrieve(context.Context) (aws.Credentials, error) {
+	e.n++
 	if e.err != nil {
 		return aws.Credentials{}, e.err
 	}
-	e.n++
-	return aws.Credentials{AccessKeyID: "A" + itoa(int64(e.n)), SecretAccessKey: "s", CanExpire: true, Expires: time.Now().Add(time.Hour)}, nil
+	return aws.Credentials{AccessKeyID: "A" + itoa(int64(e.n)), SecretAccessKey: "s", CanExpire: true, Expires: time.Now().Add(e.life)}, nil
+}
+
+// chainOf is a default chain that ends at source.
+func chainOf(source *expiring) *defaultProvider {
+	return &defaultProvider{chain: aws.NewCredentialsCache(source), stamp: fileStamps()}
 }
 
 func TestOldCredentialsServeUntilTheyExpire(t *testing.T) {
 	sharedFiles(t)
 	synctest.Test(t, func(t *testing.T) {
-		source := &expiring{}
-		p := &defaultProvider{chain: source, stamp: fileStamps()}
+		source := &expiring{life: time.Hour}
+		p := chainOf(source)
 		_, err := p.Retrieve(t.Context())
 		noError(t, err)
 		source.err = errors.New("provider is down")
-		time.Sleep(59 * time.Minute)
-		if cr, err := p.Retrieve(t.Context()); err != nil || cr.AccessKeyID != "A1" {
-			t.Errorf("before they expire: %s, %v", cr.AccessKeyID, err)
+		for range 59 {
+			time.Sleep(time.Minute)
+			if cr, err := p.Retrieve(t.Context()); err != nil || cr.AccessKeyID != "A1" {
+				t.Fatalf("before they expire: %s, %v", cr.AccessKeyID, err)
+			}
+		}
+		if source.n < 2 {
+			t.Error("new ones were not asked for in time")
 		}
 		time.Sleep(2 * time.Minute)
 		if _, err := p.Retrieve(t.Context()); !errors.Is(err, source.err) {
 			t.Errorf("after they expired: %v", err)
 		}
 	})
+}
+
+// However short they live, credentials serve many requests, and no request
+// goes out with ones that are about to expire.
+func TestCredentialsAreRenewedInTime(t *testing.T) {
+	sharedFiles(t)
+	for _, life := range []time.Duration{time.Minute, 6 * time.Minute, time.Hour, 12 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			source := &expiring{life: life}
+			p := chainOf(source)
+			const lives = 10
+			step := life / 240
+			for begin := time.Now(); time.Since(begin) < lives*life; time.Sleep(step) {
+				cr, err := p.Retrieve(t.Context())
+				noError(t, err)
+				if left := time.Until(cr.Expires); left < min(renewBefore, life/2)/2-step {
+					t.Fatalf("life %v: used %v before they expire", life, left)
+				}
+			}
+			if source.n < lives-1 || source.n > 2*lives+1 {
+				t.Errorf("life %v: fetched %d times in %d lives", life, source.n, lives)
+			}
+		})
+	}
 }

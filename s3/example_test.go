@@ -8,32 +8,36 @@ import (
 	"log"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/s3mount/s3mount/s3"
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// example returns a client and a bucket for an example: of the server that
-// S3_ENDPOINT names, with S3_BUCKET, S3_ACCESS_KEY, S3_SECRET_KEY and
-// S3_REGION, or of one in memory. done ends it.
-func example() (c *s3.Client, bucket string, done func()) {
+// exampleOptions are for the server that S3_ENDPOINT names, with S3_BUCKET,
+// S3_ACCESS_KEY, S3_SECRET_KEY and S3_REGION, or for one in memory. done ends it.
+func exampleOptions() (o s3.Options, bucket string, done func()) {
 	if endpoint := os.Getenv("S3_ENDPOINT"); endpoint != "" {
-		c, err := s3.New(s3.Options{
+		return s3.Options{
 			Endpoint:    endpoint,
 			Region:      os.Getenv("S3_REGION"),
 			Credentials: s3.StaticCredentials(os.Getenv("S3_ACCESS_KEY"), os.Getenv("S3_SECRET_KEY"), ""),
-		})
-		if err != nil {
-			log.Fatal(err)
-		}
-		return c, os.Getenv("S3_BUCKET"), c.Close
+		}, os.Getenv("S3_BUCKET"), func() {}
 	}
 	server, err := s3test.Start(s3test.Options{Buckets: []string{"examples"}, AccessKey: "id", SecretKey: "secret"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	return server.Client(), "examples", server.Close
+	return s3.Options{Endpoint: server.URL(), Credentials: s3.StaticCredentials("id", "secret", "")}, "examples", server.Close
+}
+
+// example returns a client and a bucket for an example. done ends it.
+func example() (c *s3.Client, bucket string, done func()) {
+	o, bucket, end := exampleOptions()
+	c, err := s3.New(o)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return c, bucket, func() { c.Close(); end() }
 }
 
 // put stores a small object.
@@ -42,66 +46,6 @@ func put(c *s3.Client, bucket, key, body string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-}
-
-func ExampleNew() {
-	// AWS: the region is found by itself if it is another.
-	c, err := s3.New(s3.Options{Region: "eu-west-1"})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.Close()
-	// Another server, over IPv4 only.
-	other, err := s3.New(s3.Options{Endpoint: "http://127.0.0.1:9000", IPFamily: s3.IPv4Only, ConnectTimeout: 3 * time.Second})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer other.Close()
-	_, err = s3.New(s3.Options{Endpoint: "ftp://127.0.0.1"})
-	fmt.Println(err)
-	// Output: New: invalid input: option Endpoint: scheme "ftp" is neither http nor https
-}
-
-// A client for a slow link and a server with a certificate of its own.
-func ExampleOptions() {
-	roots, err := s3.CertPool("/etc/ssl/certs/ca-certificates.crt")
-	if err != nil {
-		log.Fatal(err)
-	}
-	c, err := s3.New(s3.Options{
-		Endpoint:     "https://s3.example.com",
-		RootCAs:      roots,
-		Connections:  8,
-		StallTimeout: time.Minute,      // cut a transfer that stands still for so long, and go on with it
-		Deadline:     10 * time.Minute, // try again for so long
-		MaxAttempts:  100,
-		Observer: func(a s3.Attempt) {
-			if a.Err != nil {
-				log.Printf("%s, attempt %d: %v", a.Op, a.Retry+1, a.Err)
-			}
-		},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.Close()
-}
-
-func ExampleDefaultCredentials() {
-	ctx := context.Background()
-	credentials, err := s3.DefaultCredentials(ctx, "") // environment, ~/.aws, SSO, IMDS and so on
-	if err != nil {
-		log.Fatal(err)
-	}
-	region, err := s3.DefaultRegion(ctx, "")
-	if err != nil {
-		log.Fatal(err)
-	}
-	c, err := s3.New(s3.Options{Region: region, Credentials: credentials, RequesterPays: true})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.Close()
 }
 
 func ExampleClient_Put() {

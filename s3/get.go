@@ -109,7 +109,8 @@ func parseContentRange(v string) (first, last, size int64, ok bool) {
 }
 
 // GetInto reads an object, or the range in.Range, into p, without a buffer in
-// between, and returns how many bytes it read. It reads no more than p holds.
+// between (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html),
+// and returns how many bytes it read. It reads no more than p holds.
 // A short object or range is no error: compare n with Length of the answer,
 // whose Body is nil.
 func (c *Client) GetInto(ctx context.Context, in *GetInput, p []byte) (out *GetOutput, n int, err error) {
@@ -124,7 +125,8 @@ func (c *Client) GetInto(ctx context.Context, in *GetInput, p []byte) (out *GetO
 	return out, n, err
 }
 
-// GetTo writes an object, or the range in.Range, to w as it arrives and
+// GetTo writes an object, or the range in.Range, to w as it arrives
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html) and
 // returns how many bytes it wrote. Body of the answer is nil.
 func (c *Client) GetTo(ctx context.Context, in *GetInput, w io.Writer) (out *GetOutput, n int64, err error) {
 	out, err = c.Get(ctx, in)

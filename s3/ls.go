@@ -49,7 +49,8 @@ func (c *Client) Ls(ctx context.Context, in *LsInput) (*LsPage, error) {
 
 var errListLoop = errors.New("server repeats a page of the listing")
 
-// LsAll yields all objects and common prefixes of a listing in key order. An
+// LsAll yields all objects and common prefixes of a listing in key order
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html). An
 // error ends it.
 func (c *Client) LsAll(ctx context.Context, in *LsInput) iter.Seq2[LsEntry, error] {
 	return func(yield func(LsEntry, error) bool) {

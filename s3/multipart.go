@@ -119,12 +119,10 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 	if err != nil {
 		return nil, err
 	}
-	switch msg := badBucket(in.SrcBucket); {
-	case msg != "":
-		return nil, inputError(op, in.SrcBucket, in.SrcKey, "source: "+msg)
-	case in.SrcKey == "":
-		return nil, inputError(op, in.Upload.Bucket, in.Upload.Key, "source key is empty")
-	case in.First < 0 || in.Last < in.First:
+	if err := validSource(op, in.SrcBucket, in.SrcKey); err != nil {
+		return nil, err
+	}
+	if in.First < 0 || in.Last < in.First {
 		return nil, inputError(op, in.Upload.Bucket, in.Upload.Key, "range of the source is not valid")
 	}
 	h := k.header

@@ -17,7 +17,8 @@ type Presigned struct {
 }
 
 // PresignGet makes a URL to read an object, or the version, range and
-// conditions of in. It expires after 1 second to 7 days, or with the credentials.
+// conditions of in
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html). It expires after 1 second to 7 days, or with the credentials.
 func (c *Client) PresignGet(ctx context.Context, in *GetInput, expires time.Duration) (*Presigned, error) {
 	k, err := c.getCall(in)
 	if err != nil {
@@ -27,7 +28,8 @@ func (c *Client) PresignGet(ctx context.Context, in *GetInput, expires time.Dura
 	return c.presign(ctx, k, expires)
 }
 
-// PresignHead makes a URL for HEAD of an object.
+// PresignHead makes a URL for HEAD of an object
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html).
 func (c *Client) PresignHead(ctx context.Context, in *HeadInput, expires time.Duration) (*Presigned, error) {
 	k, err := c.headCall(in)
 	if err != nil {
@@ -37,7 +39,8 @@ func (c *Client) PresignHead(ctx context.Context, in *HeadInput, expires time.Du
 	return c.presign(ctx, k, expires)
 }
 
-// PresignPut makes a URL to write an object with the properties of in. Body
+// PresignPut makes a URL to write an object with the properties of in
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html). Body
 // and Size are not used: the sender chooses them.
 func (c *Client) PresignPut(ctx context.Context, in *PutInput, expires time.Duration) (*Presigned, error) {
 	plain := *in
@@ -49,7 +52,8 @@ func (c *Client) PresignPut(ctx context.Context, in *PutInput, expires time.Dura
 	return c.presign(ctx, k, expires)
 }
 
-// PresignDelete makes a URL to delete an object or a version of it.
+// PresignDelete makes a URL to delete an object or a version of it
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html).
 func (c *Client) PresignDelete(ctx context.Context, in *DeleteInput, expires time.Duration) (*Presigned, error) {
 	k, err := c.deleteCall(in)
 	if err != nil {
@@ -58,7 +62,8 @@ func (c *Client) PresignDelete(ctx context.Context, in *DeleteInput, expires tim
 	return c.presign(ctx, k, expires)
 }
 
-// PresignUploadPart makes a URL to upload one part. Body and Size are not used.
+// PresignUploadPart makes a URL to upload one part
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html). Body and Size are not used.
 func (c *Client) PresignUploadPart(ctx context.Context, in *UploadPartInput, expires time.Duration) (*Presigned, error) {
 	plain := *in
 	plain.Body, plain.Size = nil, 0

@@ -60,17 +60,30 @@ func pemOf(srv *httptest.Server) []byte {
 }
 
 func TestIPFamily(t *testing.T) {
-	srv := httptest.NewServer(objectServer([]byte("abc")))
-	defer srv.Close()
-	for family, ok := range map[IPFamily]bool{IPBoth: true, IPv4Only: true, IPv6Only: false} {
-		o := testOptions(srv.URL)
-		o.IPFamily, o.MaxAttempts = family, 1
-		c, err := New(o)
-		noError(t, err)
-		if _, err = c.Head(t.Context(), &HeadInput{Bucket: "bucket", Key: "k"}); (err == nil) != ok {
-			t.Errorf("family %d: %v", family, err)
+	for address, families := range map[string]map[IPFamily]bool{
+		"127.0.0.1:0": {IPBoth: true, IPv4Only: true, IPv6Only: false},
+		"[::1]:0":     {IPBoth: true, IPv4Only: false, IPv6Only: true},
+	} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Logf("this host has no %s: %v", address, err)
+			continue
 		}
-		c.Close()
+		srv := httptest.NewUnstartedServer(objectServer([]byte("abc")))
+		srv.Listener.Close()
+		srv.Listener = l
+		srv.Start()
+		defer srv.Close()
+		for family, ok := range families {
+			o := testOptions(srv.URL)
+			o.IPFamily, o.MaxAttempts = family, 1
+			c, err := New(o)
+			noError(t, err)
+			if _, err = c.Head(t.Context(), &HeadInput{Bucket: "bucket", Key: "k"}); (err == nil) != ok {
+				t.Errorf("%s, family %d: %v", address, family, err)
+			}
+			c.Close()
+		}
 	}
 }
 
