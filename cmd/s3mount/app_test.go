@@ -89,6 +89,7 @@ func TestParseRefuses(t *testing.T) {
 		{"bucket /mnt --cache-min-free 0", "--cache-min-free 0: needs --cache"},
 		{"bucket /mnt --cache c --cache-size 1MiB", "--cache-size 1048576: must be at least 16 MiB"},
 		{"bucket /mnt --log-format xml", "text, json"},
+		{"bucket /mnt --metrics here", "neither a port nor host:port"},
 		{"bucket /mnt --endpoint localhost:9000", "http://"},
 		{"bucket /mnt --endpoint http://", "no host"},
 		{"bucket /mnt --endpoint http://key:verysecret@host", "credentials"},

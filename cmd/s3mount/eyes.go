@@ -4,17 +4,20 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/metrics"
 	"github.com/s3mount/s3mount/fs"
 )
 
 // eyes are those whom a mount tells what it does. The zero value is nobody.
 type eyes struct {
 	control *control.Server // nil if there is no socket
+	metrics *metrics.Server // nil unless --metrics
 }
 
 // watched is what a mounted filesystem shows, as *fs.Mount does.
@@ -25,7 +28,8 @@ type watched interface {
 
 // openEyes lets others see the mount. Where that is not possible the mount works
 // all the same, and the log says why nobody sees it.
-func openEyes(s *settings, m *machine, mount watched, requests *control.Requests, log *slog.Logger) eyes {
+// prometheus is the listener of --metrics; nil is none.
+func openEyes(s *settings, m *machine, mount watched, requests *control.Requests, prometheus net.Listener, log *slog.Logger) eyes {
 	var e eyes
 	status := statusOf(s, mount, requests)
 	socket, err := m.openControl(s, mount, status, log)
@@ -33,13 +37,51 @@ func openEyes(s *settings, m *machine, mount watched, requests *control.Requests
 		log.Warn("s3mount status and sync will not reach this mount", slog.Any("error", err))
 	}
 	e.control = socket
+	if prometheus == nil {
+		return e
+	}
+	e.metrics, err = metrics.Serve(prometheus, metrics.Options{Status: status, Debug: s.debug, Log: log})
+	if err != nil {
+		log.Warn("there are no metrics of this mount", slog.Any("error", err))
+	}
 	return e
+}
+
+// checkMetricsAddress checks what --metrics says.
+func checkMetricsAddress(text string) error {
+	_, err := metrics.Address(text)
+	return err
+}
+
+// metricsAreOpen tells whether other machines may be able to read the metrics.
+func metricsAreOpen(text string) bool {
+	addr, err := metrics.Address(text)
+	if text == "" || err != nil {
+		return false
+	}
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && !isLoopback(host)
+}
+
+// listenForMetrics takes the address of --metrics, before anything is mounted.
+func listenForMetrics(s *settings) (net.Listener, error) {
+	if s.metrics == "" {
+		return nil, nil
+	}
+	l, err := metrics.Listen(s.metrics)
+	if err != nil {
+		return nil, fail(exitUsage, "--metrics: %w", err)
+	}
+	return l, nil
 }
 
 // close tells everybody how the mount ended.
 func (e eyes) close(result error) {
 	if e.control != nil {
 		e.control.End(result)
+	}
+	if e.metrics != nil {
+		e.metrics.Close()
 	}
 }
 

@@ -45,6 +45,8 @@ func owners() map[string]string {
 	return map[string]string{
 		"github.com/hanwen/go-fuse":       "fs",
 		"github.com/urfave/cli":           "cmd/s3mount",
+		"github.com/prometheus":           "cmd/s3mount",
+		"github.com/vbauerster/mpb":       "cmd/s3mount",
 		"github.com/hashicorp/golang-lru": "cache",
 	}
 }

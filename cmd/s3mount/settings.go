@@ -48,6 +48,7 @@ type settings struct {
 	logFile      string // "" is the system log, or stderr in the foreground
 	logLevel     string
 	logFormat    string
+	metrics      string // where Prometheus is answered; "" is nowhere
 }
 
 // slowDeadlines is the age of a FUSE request, in deadlines, from which it is

@@ -75,6 +75,10 @@ func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (
 	if v.manager, err = newNotifier(func(ctx context.Context) error { return m.answers(ctx, s.mountpoint) }, logs.Logger); err != nil {
 		return nil, fail(exitUsage, "%w", err)
 	}
+	prometheus, err := listenForMetrics(s)
+	if err != nil {
+		return nil, err
+	}
 	requests := &control.Requests{}
 	s.s3.Observer = requests.Observe
 	mount, err := checkAndMount(ctx, s, m, lookup, logs.Logger)
@@ -83,7 +87,7 @@ func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (
 	}
 	notes = append(notes, s.warnings()...)
 	v.mount = mount
-	v.eyes = openEyes(s, m, mount, requests, logs.Logger)
+	v.eyes = openEyes(s, m, mount, requests, prometheus, logs.Logger)
 	logs.Info("mounted", slog.String("source", s.source.spec), slog.String("mountpoint", s.mountpoint), slog.String("version", version()))
 	for _, note := range notes {
 		report.note(note)
@@ -147,6 +151,9 @@ func (s *settings) warnings() []string {
 	var notes []string
 	if u, err := url.Parse(s.s3.Endpoint); err == nil && u.Scheme == "http" && !s.anonymous && !isLoopback(u.Hostname()) {
 		notes = append(notes, fmt.Sprintf("%s is not encrypted: others on the network can read and change the data", s.s3.Endpoint))
+	}
+	if metricsAreOpen(s.metrics) {
+		notes = append(notes, fmt.Sprintf("--metrics %s: whoever reaches this address can read the metrics", s.metrics))
 	}
 	return notes
 }

@@ -45,7 +45,7 @@ func mountWatched(t *testing.T, f fakeWatched) (*machine, string, eyes) {
 	writeFile(t, m.mountinfo, fmt.Sprintf("36 35 0:77 / %s rw shared:1 - fuse.s3mount bucket rw,user_id=%d,group_id=0\n", dir, os.Geteuid()))
 	s := defaultSettings()
 	s.mountpoint, s.source.spec = dir, "bucket"
-	e := openEyes(s, m, f, &control.Requests{}, slog.New(slog.DiscardHandler))
+	e := openEyes(s, m, f, &control.Requests{}, nil, slog.New(slog.DiscardHandler))
 	if e.control == nil {
 		t.Fatal("there is no control socket")
 	}
@@ -237,4 +237,13 @@ func TestBarsDisplay(t *testing.T) {
 		}
 	}
 	b.close()
+}
+
+func TestMetricsAreOpen(t *testing.T) {
+	for addr, want := range map[string]bool{"": false, "9090": false, "127.0.0.1:1": false, "[::1]:1": false, "localhost:1": false,
+		"0.0.0.0:1": true, "[::]:1": true, "example.com:1": true} {
+		if got := metricsAreOpen(addr); got != want {
+			t.Errorf("metricsAreOpen(%q) = %v", addr, got)
+		}
+	}
 }
