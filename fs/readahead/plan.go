@@ -70,16 +70,20 @@ func (s *stream) advance(first int64, n int) {
 // took tells that only got of n planned blocks from first on are being fetched:
 // memory was short or others were present. The rest is planned again.
 func (s *stream) took(first int64, got, n int) {
-	if got < n && s.dir == forward {
+	switch {
+	case got == n:
+	case s.dir == forward:
 		s.ahead = min(s.ahead, (first+int64(got))*cache.BlockSize)
+	case s.dir == backward:
+		s.ahead = max(s.ahead, (first+int64(n))*cache.BlockSize)
 	}
 }
 
-// reach returns how many blocks beyond a read of absent bytes that ends at end
-// are fetched together with it, so that the first GET of a stream already is a
-// long one.
-func (s *stream) reach(end, window int64) int {
-	if s.dir != forward || !s.certain() || end < s.ahead {
+// reach returns how many blocks beyond a read of absent bytes are fetched together
+// with it, as far as they are absent too, so that the first GET of a stream already
+// is a long one.
+func (s *stream) reach(window int64) int {
+	if s.dir != forward || !s.certain() {
 		return 0
 	}
 	return int(s.size(window) / cache.BlockSize)

@@ -97,7 +97,7 @@ func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, forced *bool) e
 		if n == 0 {
 			return nil
 		}
-		fill := p.Claim(r.reach(s, p), *forced)
+		fill := p.Claim(r.reach(s), *forced)
 		if fill != nil {
 			if err := r.start(fill, s); err != nil {
 				return err
@@ -128,14 +128,14 @@ func (m *Manager) takeEmergency(ctx context.Context, p *Pins) error {
 	}
 }
 
-// reach returns how many blocks after p are to be fetched together with it.
-func (r *Reader) reach(s *stream, p *Pins) int {
+// reach returns how many blocks after a read of s are to be fetched together with it.
+func (r *Reader) reach(s *stream) int {
 	if s == nil {
 		return 0
 	}
 	r.m.mu.Lock()
 	defer r.m.mu.Unlock()
-	return s.reach(p.End(), r.m.window(s))
+	return s.reach(r.m.window(s))
 }
 
 // start runs the fetch of fill, for a read that waits for it.

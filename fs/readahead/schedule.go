@@ -73,6 +73,7 @@ func (m *Manager) pull() {
 		if fill == nil {
 			m.mu.Lock()
 			s.starved = true
+			s.took(first, 0, n)
 			m.mu.Unlock()
 			m.finish(s, nil)
 			if job := m.next(); job != nil {

@@ -42,7 +42,7 @@ func (r *Reader) sparse(p *Pins, off int64, s *stream) *Pins {
 func (r *Reader) fineBlocks(s *stream) (fine *cache.Object, random bool) {
 	r.m.mu.Lock()
 	defer r.m.mu.Unlock()
-	if r.closed {
+	if s == nil { // closed
 		return nil, false
 	}
 	random = r.jumps >= jumpsAtRandom && !s.certain()

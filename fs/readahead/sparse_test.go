@@ -97,6 +97,22 @@ func TestSparseIsShared(t *testing.T) {
 	})
 }
 
+// TestSparseAfterClose: a reader of random places hears of the end as any other.
+func TestSparseAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		r := newRig(t, store, 64*mib)
+		rd := r.OpenVersion(store.put("k", 1024*mib, 1))
+		jump(t, rd)
+		r.Close()
+		if _, err := rd.ReadAt(context.Background(), 700*mib, 4096); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+		rd.Close()
+		r.end(t)
+	})
+}
+
 // TestDenseReadsFetchBlocks: where many of the random reads fall into one block
 // all of it is fetched; where the block is there already, nothing is.
 func TestDenseReadsFetchBlocks(t *testing.T) {

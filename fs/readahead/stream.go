@@ -31,11 +31,11 @@ const (
 	// requests of the kernel that overtook each other.
 	backwardHits = 2
 	// firstTrust in bytes is the window that a stream may have from its start.
-	firstTrust = 4 << 20
-	// trustFactor bounds the window by what the stream has covered so far, so that
-	// the bytes fetched for nothing when it ends are at most about as many times
-	// those before.
-	trustFactor = 4
+	firstTrust = 8 << 20
+	// trustFactor bounds the window by what the stream has covered so far. It is
+	// what makes a stream as fast as the link after four round trips; of what it
+	// has asked for when it ends, most has not come yet and is cut off.
+	trustFactor = 8
 	// firstSlack and slack bound how far from its expected place a read still
 	// counts as the next one of a stream, in lengths of a read: of one that has
 	// just begun, and of one with some history. The kernel has several requests
@@ -158,7 +158,8 @@ func (s *stream) certain() bool {
 }
 
 // grow widens what is fetched ahead, after a read had to wait: longer GETs and
-// more of them. Each step waits until the reader has used part of the last.
+// more of them, these first: short GETs side by side are there sooner. Each step
+// waits until the reader has used part of the last.
 // How far it reaches is bounded by Manager.window.
 func (s *stream) grow(maxFetch int64, maxLanes int) {
 	if s.growAt != 0 && s.span-s.growAt < s.fetch/4 && s.dir != strided {
@@ -171,7 +172,7 @@ func (s *stream) grow(maxFetch int64, maxLanes int) {
 	if s.dir != strided {
 		s.fetch = min(2*s.fetch, maxFetch)
 	}
-	s.lanes = min(2*s.lanes, maxLanes)
+	s.lanes = min(4*s.lanes, maxLanes)
 }
 
 // forget takes a finished fetch off the list.

@@ -100,7 +100,7 @@ func TestSlowReaderStaysAhead(t *testing.T) {
 		if waited > 100*time.Millisecond {
 			t.Errorf("a reader of 2.6 MB/s waited %v", waited)
 		}
-		if store.sent > 40*mib {
+		if store.sent > 48*mib {
 			t.Errorf("%d MiB fetched for 32", store.sent/mib)
 		}
 		r.end(t)
