@@ -137,7 +137,7 @@ func testManyFiles(t *testing.T, w *harness.World) {
 	if out := w.Sh(t, m.Dir, "ls -l --time-style=+ d | tail -n +2 | awk '{n += $5} END {print NR, n}'"); out != "100000 100000\n" {
 		t.Errorf("ls -l gave %q", out)
 	}
-	if c := proxy.Counts(); c.Total() > n/1000+20 {
+	if c := proxy.Counts(); c.Total() > n/1000+8 {
 		t.Errorf("ls -l of %d cost %v, want a LIST per 1000", n, c)
 	}
 	wantMemory(t, m, 64<<20+overhead+overhead) // inodes that the kernel holds are beside the limit
