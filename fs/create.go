@@ -61,6 +61,7 @@ func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, per
 	n.file = f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: f.objectOptions(n)})
 	n.mu.Unlock()
 	f.ns.AddPending(key, n.snapshot)
+	dir.relisted()
 	return n, nil
 }
 
@@ -100,6 +101,7 @@ func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error,
 	if err != nil {
 		return f.status(op, err)
 	}
+	dir.relisted()
 	f.fillEntry(f.inodes.enter(dir, name, e), out)
 	return fuse.OK
 }

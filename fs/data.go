@@ -133,7 +133,7 @@ func (n *inode) killSuid(in *fuse.WriteIn) bool {
 		return false
 	}
 	perm &^= syscall.S_ISUID
-	if perm&syscall.S_IXGRP != 0 {
+	if perm&syscall.S_IXGRP != 0 || !inGroup(in.Caller, n.entry.Attr.GID) {
 		perm &^= syscall.S_ISGID
 	}
 	n.entry.Attr.Perm, n.attrs = perm, true

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/readahead"
@@ -69,6 +70,12 @@ type inode struct {
 	attrs bool
 	// noted is the journal's record of attrs.
 	noted *writeback.Noted
+	// listed is when this mount last changed the entries of a directory. Its
+	// times show that as long as the inode lives; to store it would cost a PUT
+	// for each directory that something is written in.
+	listed time.Time
+	// stamped is a ctime that is not worth to be stored (stamp).
+	stamped time.Time
 	// timesSet: the mtime is one that a program set, not that of a write.
 	timesSet bool
 }
@@ -101,7 +108,23 @@ func (n *inode) tell() namespace.Entry {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.shrunk = false
-	return n.snapshotLocked()
+	e := n.snapshotLocked()
+	if n.listed.After(firstTime(e.Attr.Mtime, e.LastModified)) {
+		e.Attr.Mtime = n.listed
+	}
+	for _, t := range []time.Time{n.listed, n.stamped} {
+		if t.After(e.Attr.Ctime) {
+			e.Attr.Ctime = t
+		}
+	}
+	return e
+}
+
+// relisted notes that the entries of a directory changed.
+func (n *inode) relisted() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.listed = time.Now()
 }
 
 func (n *inode) isGhost() bool {

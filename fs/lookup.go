@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 )
 
 // Lookup finds a name. That it is absent is an answer too, which the kernel
@@ -15,6 +16,9 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	dir := f.inodes.get(h.NodeId)
 	if dir == nil || dir.gone() {
 		return fuse.ENOENT
+	}
+	if len(name) > unix.NAME_MAX { // the kernel lets FUSE have more
+		return fuse.Status(syscall.ENAMETOOLONG)
 	}
 	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
 	if absent(err) {

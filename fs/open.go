@@ -24,8 +24,14 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 	if n == nil {
 		return fuse.ENOENT
 	}
-	if writes(in.Flags) && f.o.ReadOnly {
+	if (writes(in.Flags) || in.Flags&syscall.O_TRUNC != 0) && f.o.ReadOnly {
 		return fuse.EROFS
+	}
+	if !writes(in.Flags) && in.Flags&syscall.O_TRUNC != 0 && n.kind == namespace.File {
+		// As truncate(2) does it: no handle will save what this one cannot write.
+		if err := f.resize(ctx, n, 0, false); err != nil {
+			return f.status("open", err)
+		}
 	}
 	if writes(in.Flags) { // what the last writer left is let go before the next one comes
 		if err := n.settling.take(ctx); err != nil {

@@ -53,6 +53,7 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	}
 	err = f.whenDeleted(ctx, n, noted)
 	f.gone(n)
+	dir.relisted()
 	return f.status("unlink", err)
 }
 
@@ -119,6 +120,7 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 	}
 	err = f.whenDeleted(ctx, n, noted)
 	f.gone(n)
+	dir.relisted()
 	return f.status("rmdir", err)
 }
 

@@ -72,10 +72,21 @@ func (f *filesystem) rename(ctx context.Context, m *move) (err error) {
 	if m.n.kind != namespace.Directory && m.flags&renameExchange == 0 {
 		done, err := f.renameUnsaved(ctx, m)
 		if done || err != nil {
+			m.relisted(err)
 			return err
 		}
 	}
-	return f.renameSaved(ctx, m)
+	err = f.renameSaved(ctx, m)
+	m.relisted(err)
+	return err
+}
+
+// relisted notes the change of both directories, if there was one.
+func (m *move) relisted(err error) {
+	if err == nil {
+		m.oldDir.relisted()
+		m.newDir.relisted()
+	}
 }
 
 // resolveTarget returns what has the new name, or nil, and checks what POSIX

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -118,6 +119,25 @@ func interruptPending(status []byte) bool {
 	}
 	pending &^= blocked | ignored
 	return pending&asksToEnd != 0 || pending&^caught&^harmless != 0
+}
+
+// inGroup tells whether a caller is in a group, by proc_pid_status(5). Where
+// that cannot be read, only the group that the kernel named counts.
+func inGroup(c fuse.Caller, gid uint32) bool {
+	if c.Gid == gid {
+		return true
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Pid))
+	return err == nil && groupListed(status, gid)
+}
+
+func groupListed(status []byte, gid uint32) bool {
+	for line := range strings.Lines(string(status)) {
+		if list, ok := strings.CutPrefix(line, "Groups:"); ok {
+			return slices.Contains(strings.Fields(list), strconv.FormatUint(uint64(gid), 10))
+		}
+	}
+	return false
 }
 
 func signals(list ...syscall.Signal) uint64 {

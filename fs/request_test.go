@@ -94,3 +94,15 @@ func TestTurn(t *testing.T) {
 		t.Errorf("take after give = %v", err)
 	}
 }
+
+func TestGroupListed(t *testing.T) {
+	const status = "Name:\tsh\nGid:\t7\t7\t7\t7\nGroups:\t4 24 65532 \nSigPnd:\t0\n"
+	for gid, want := range map[uint32]bool{4: true, 65532: true, 7: false, 2: false} {
+		if got := groupListed([]byte(status), gid); got != want {
+			t.Errorf("group %d: %v", gid, got)
+		}
+	}
+	if groupListed([]byte("Groups:\t\n"), 0) {
+		t.Error("no groups hold group 0")
+	}
+}

@@ -36,10 +36,12 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 		if err := f.exactly(ctx, n); err != nil {
 			return f.status("setattr", err)
 		}
-	}
-	if n.applyAttr(in) {
-		f.noteAttrs(n)
-		f.keepAttrs(n)
+		if n.applyAttr(in) {
+			f.noteAttrs(n)
+			f.keepAttrs(n)
+		} else {
+			n.stamp()
+		}
 	}
 	f.fillAttrOut(n, out)
 	return fuse.OK
@@ -64,7 +66,7 @@ func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 	}
 	if t, ok := in.GetMTime(); ok {
 		a.Mtime = t
-		n.timesSet = true
+		n.timesSet, n.listed = true, time.Time{}
 	}
 	if t, ok := in.GetATime(); ok {
 		a.Atime = t
@@ -75,6 +77,15 @@ func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 	a.Ctime = time.Now()
 	n.entry.Attr = a
 	return true
+}
+
+// stamp gives the inode a new ctime where nothing else of it changed. That alone
+// is not worth a request, and is not kept in S3: cp, tar and rsync set modes that
+// are there already.
+func (n *inode) stamp() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.stamped = time.Now()
 }
 
 // keepAttrs makes attributes that changed reach S3: on the next PUT of the

@@ -204,6 +204,7 @@ func (f *filesystem) setXattrs(n *inode, all map[string][]byte) fuse.Status {
 	}
 	n.entry.Attr.Xattr, n.entry.Attr.Ctime = text, time.Now()
 	n.mu.Unlock()
+	f.noteAttrs(n)
 	f.keepAttrs(n)
 	f.refresh(n) // the ctime
 	return fuse.OK

@@ -286,10 +286,15 @@ func (n *Namespace) takeError(dir string) error {
 }
 
 // WaitDeleted waits until no delete of a file's key is under way. fs calls it
-// before it commits a file under a key that was unlinked or renamed here.
+// before it commits a file under a key that was unlinked or renamed here. The
+// same goes for the marker of a directory of that name: servers that keep
+// objects in files have no place for both.
 func (n *Namespace) WaitDeleted(ctx context.Context, key string) error {
 	dir, rel := n.fileParts(key)
-	return n.waitDeleted(ctx, rowID(dir, rel))
+	if err := n.waitDeleted(ctx, rowID(dir, rel)); err != nil {
+		return err
+	}
+	return n.waitDeleted(ctx, key+"/")
 }
 
 func (n *Namespace) waitDeleted(ctx context.Context, id string) error {
