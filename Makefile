@@ -24,8 +24,10 @@ BENCH_TOOLS := $(TEST_TOOLS) s3fs:s3fs
 .PHONY: help
 help:
 	@echo 'make build      build bin/s3mount'
-	@echo 'make install    install to PREFIX ($(PREFIX)), the helper of mount(8) to $(HELPERDIR)'
-	@echo 'make uninstall  take both away'
+	@echo 'make install    install to PREFIX ($(PREFIX)), the helpers of mount(8) to $(HELPERDIR)'
+	@echo 'make uninstall  take all of it away'
+	@echo 'make dist       make binaries, .deb, .rpm, tar.gz and SBOM in dist/'
+	@echo 'make man        show the manual page'
 	@echo 'make demo       mount a bucket of a local S3 server; make demo-stop ends it'
 	@echo 'make test       run all tests; installs what they need if run by root'
 	@echo 'make check      look at format, vet, staticcheck and the order of imports'
@@ -37,17 +39,48 @@ help:
 build: go
 	CGO_ENABLED=0 go build -trimpath -o bin/s3mount ./cmd/s3mount
 
+# What to install, and what writes its manual page and completions: the same,
+# unless that is for another machine.
+BINARY    ?= bin/s3mount
+GENERATOR ?= $(BINARY)
+SHARE     := $(DESTDIR)$(PREFIX)/share
+UNITDIR   ?= $(PREFIX)/lib/systemd/system
+PACKAGING := cmd/s3mount/packaging
+
+bin/s3mount: $(shell find cmd fs s3 cache -name '*.go' -o -name '*.txt' 2>/dev/null) go.mod
+	$(MAKE) --no-print-directory build
+
 .PHONY: install
-install:
-	@test -x bin/s3mount || $(MAKE) --no-print-directory build
-	install -D -m 755 bin/s3mount '$(DESTDIR)$(PREFIX)/bin/s3mount'
-	install -d '$(DESTDIR)$(HELPERDIR)'
+install: $(BINARY)
+	install -D -m 755 '$(BINARY)' '$(DESTDIR)$(PREFIX)/bin/s3mount'
+	install -d '$(DESTDIR)$(HELPERDIR)' '$(SHARE)/man/man8' '$(SHARE)/bash-completion/completions' \
+		'$(SHARE)/zsh/site-functions' '$(SHARE)/fish/vendor_completions.d' '$(DESTDIR)$(UNITDIR)'
 	ln -sf '$(PREFIX)/bin/s3mount' '$(DESTDIR)$(HELPERDIR)/mount.s3mount'
 	ln -sf '$(PREFIX)/bin/s3mount' '$(DESTDIR)$(HELPERDIR)/mount.fuse.s3mount'
+	'$(GENERATOR)' man | install -m 644 /dev/stdin '$(SHARE)/man/man8/s3mount.8'
+	'$(GENERATOR)' completion bash | install -m 644 /dev/stdin '$(SHARE)/bash-completion/completions/s3mount'
+	'$(GENERATOR)' completion zsh | install -m 644 /dev/stdin '$(SHARE)/zsh/site-functions/_s3mount'
+	'$(GENERATOR)' completion fish | install -m 644 /dev/stdin '$(SHARE)/fish/vendor_completions.d/s3mount.fish'
+	sed 's|/usr/bin/s3mount|$(PREFIX)/bin/s3mount|' '$(PACKAGING)/s3mount@.service' | install -m 644 /dev/stdin '$(DESTDIR)$(UNITDIR)/s3mount@.service'
+	install -D -m 644 '$(PACKAGING)/sysusers.conf' '$(DESTDIR)$(PREFIX)/lib/sysusers.d/s3mount.conf'
+	install -D -m 644 README.md '$(SHARE)/doc/s3mount/README.md'
+	install -D -m 644 LICENSE '$(SHARE)/doc/s3mount/LICENSE'
 
 .PHONY: uninstall
 uninstall:
-	rm -f '$(DESTDIR)$(PREFIX)/bin/s3mount' '$(DESTDIR)$(HELPERDIR)/mount.s3mount' '$(DESTDIR)$(HELPERDIR)/mount.fuse.s3mount'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/s3mount' '$(DESTDIR)$(HELPERDIR)/mount.s3mount' '$(DESTDIR)$(HELPERDIR)/mount.fuse.s3mount' \
+		'$(SHARE)/man/man8/s3mount.8' '$(SHARE)/bash-completion/completions/s3mount' '$(SHARE)/zsh/site-functions/_s3mount' \
+		'$(SHARE)/fish/vendor_completions.d/s3mount.fish' '$(DESTDIR)$(UNITDIR)/s3mount@.service' \
+		'$(DESTDIR)$(PREFIX)/lib/sysusers.d/s3mount.conf'
+	rm -rf '$(SHARE)/doc/s3mount'
+
+.PHONY: dist
+dist: go
+	'$(PACKAGING)/dist.sh' dist
+
+.PHONY: man
+man: $(BINARY)
+	'$(BINARY)' man | man -l -
 
 .PHONY: test
 test: go

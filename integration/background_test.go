@@ -87,6 +87,9 @@ func testFstab(t *testing.T, w *harness.World) {
 	options := "_netdev,allow_other,endpoint=" + w.Endpoint + ",state_dir=" + w.Dir(t, "state") + ",log_file=" + filepath.Join(w.Work, "mount.log")
 	fstab := filepath.Join(w.Work, "fstab")
 	must(t, os.WriteFile(fstab, fmt.Appendf(nil, "%s %s s3mount %s 0 0\n%s:sub/ %s s3mount ro,%s 0 0\n", bucket.Bucket, one, options, bucket.Bucket, two, options), 0o644))
+	// All that mount(8) knows for every filesystem, and what systemd adds.
+	const every = "noauto,user,nofail,noexec,nosuid,nodev,noatime,uid=5,gid=6,umask=027,default_permissions," +
+		"x-systemd.automount,x-systemd.idle-timeout=60,x-systemd.mount-timeout=30,x-gvfs-show,comment=x"
 	helper := ""
 	for _, dir := range []string{"/sbin", "/usr/sbin"} { // where mount(8) looks
 		if _, err := os.Lstat(filepath.Join(dest, dir, "mount.s3mount")); err == nil {
@@ -106,16 +109,36 @@ func testFstab(t *testing.T, w *harness.World) {
 		touch "$2/x" 2>&1 && exit 9 || true
 		findmnt -n -o FSTYPE,SOURCE "$1"; findmnt -n -o FSTYPE,SOURCE,OPTIONS "$2" | grep -o ' ro,'
 		mount -a -T "$FSTAB" -t s3mount # again: nothing to do
-		umount "$2"; mount -t s3mount -o "ro,$OPTIONS" "$BUCKET:sub" "$2"; cat "$2/f"; umount "$2"; umount "$1"`
-	env = append(slices.Concat(harness.Environment(), harness.Credentials()), "DEST="+dest, "HELPER="+helper, "FSTAB="+fstab, "OPTIONS="+options, "BUCKET="+bucket.Bucket)
+		df --output=source,target "$1" | tail -n 1
+		mount -o remount,ro "$1" 2>&1 && exit 9 || true
+		umount "$2"; mount -t fuse.s3mount -o "ro,$EVERY,$OPTIONS" "$BUCKET:sub" "$2"; findmnt -n -o OPTIONS "$2"; cat "$2/f"; umount "$2"
+		mount -t s3mount -o "rubbish,$OPTIONS" "$BUCKET" "$2" 2>&1 && exit 9 || true
+		mount -t s3mount -o "$OPTIONS" "$BUCKET" "$2"
+		exec 8>"$2/late"; umount -l "$2"; ls -A "$2"; echo late >&8; exec 8>&-
+		umount "$1"`
+	env = append(slices.Concat(harness.Environment(), harness.Credentials()), "DEST="+dest, "HELPER="+helper, "FSTAB="+fstab, "OPTIONS="+options, "EVERY="+every, "BUCKET="+bucket.Bucket)
 	r := w.Exec(t, env, "unshare", "-m", "bash", "-euc", script, "script", one, two)
 	if r.Code != 0 {
 		t.Fatalf("exit status %d\n%s", r.Code, r.Out)
 	}
 	waitGone(t, w, w.Work)
-	want := "in S3\nin S3\ntouch: cannot touch"
-	if !strings.HasPrefix(r.Out, want) || !strings.Contains(r.Out, "fuse.s3mount "+bucket.Bucket+"\n") || !strings.HasSuffix(r.Out, " ro,\nin S3\n") {
-		t.Errorf("the script said\n%s", r.Out)
-	}
+	wantLines(t, r.Out, "in S3", "in S3", "touch: cannot touch", "fuse.s3mount "+bucket.Bucket, " ro,", bucket.Bucket+" "+one,
+		"cannot remount: unmount", "ro,nosuid,nodev,noexec,", "in S3", `unknown mount option "rubbish"`)
+	wantObject(t, w, bucket, "late", []byte("late\n"))
 	wantObject(t, w, bucket, "new", []byte("written\n"))
+}
+
+// wantLines wants as many lines as parts, each with its part.
+func wantLines(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if len(lines) != len(parts) {
+		t.Errorf("%d lines, want %d:\n%s", len(lines), len(parts), text)
+		return
+	}
+	for i, part := range parts {
+		if !strings.Contains(strings.Join(strings.Fields(" "+lines[i]), " "), strings.TrimSpace(part)) {
+			t.Errorf("line %d is %q, want %q in it", i+1, lines[i], part)
+		}
+	}
 }
