@@ -35,6 +35,16 @@ func unmap(mapping []byte) {
 // Failing, which the kernel does for locked memory only, costs nothing but memory.
 func discard(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) }
 
+// hugePages asks for huge pages behind b, or for none from now on. It is advice:
+// where the kernel does not know it, b is slower to fill and to copy from.
+func hugePages(b []byte, yes bool) {
+	advice := unix.MADV_NOHUGEPAGE
+	if yes {
+		advice = unix.MADV_HUGEPAGE
+	}
+	_ = unix.Madvise(b, advice)
+}
+
 // protect makes any use of b fault, unprotect makes it usable.
 func protect(b []byte) {
 	if err := unix.Mprotect(b, unix.PROT_NONE); err != nil {

@@ -15,6 +15,8 @@ func mapAligned(size int) (mapping, mem []byte) {
 func unmap([]byte)   {}
 func discard([]byte) {}
 
+func hugePages([]byte, bool) {}
+
 // protect overwrites what a late reader would see; it makes that reader a data race.
 func protect(b []byte) {
 	b[0] = 0xDB

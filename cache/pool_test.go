@@ -169,3 +169,29 @@ func BenchmarkPool(b *testing.B) {
 		p.Put(p.GetForced(BlockSize))
 	}
 }
+
+// TestPoolHugePages: only slabs of the largest chunks are huge, and not while
+// part of one was given back: the kernel would fill it again.
+func TestPoolHugePages(t *testing.T) {
+	p := NewPool(NewBudget(64 << 20))
+	small, a, b := p.TryGet(minClass), p.TryGet(BlockSize), p.TryGet(BlockSize)
+	slabOf := func(b []byte) *slab { return p.slabs[addressOf(b)/slabSize] }
+	if slabOf(small).huge || !slabOf(a).huge || slabOf(a) != slabOf(b) {
+		t.Errorf("huge: %v for %d bytes, %v for %d", slabOf(small).huge, minClass, slabOf(a).huge, BlockSize)
+	}
+	p.Put(b)
+	p.Trim()
+	if slabOf(a).huge {
+		t.Error("a slab of which part was given back is still huge")
+	}
+	p.Put(a)
+	if a = p.TryGet(BlockSize); slabOf(a).huge {
+		t.Error("it is huge again, though part of it was given back")
+	}
+	p.Put(a)
+	p.Put(small)
+	p.Trim()
+	if s := p.Stats(); s != (PoolStats{}) {
+		t.Errorf("at the end: %+v", s)
+	}
+}
