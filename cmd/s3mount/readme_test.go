@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const readmeFile = "../../README.md"
+
+// TestReadme keeps the parts of the README that are written from tables in step
+// with them. UPDATE_README=1 in the environment writes them.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile(readmeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := string(text)
+	for name, part := range map[string]string{"options": readmeOptions(), "exit codes": readmeExitCodes()} {
+		begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->"
+		before, rest, ok := strings.Cut(want, begin)
+		_, after, ok2 := strings.Cut(rest, end)
+		if !ok || !ok2 {
+			t.Fatalf("the README has no place for the %s", name)
+		}
+		want = before + begin + part + end + after
+	}
+	if want == string(text) {
+		return
+	}
+	if os.Getenv("UPDATE_README") == "" {
+		t.Fatal("the README is not in step with the tables: UPDATE_README=1 go test ./cmd/s3mount")
+	}
+	if err := os.WriteFile(readmeFile, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readmeOptions is a table for each group of options.
+func readmeOptions() string {
+	var b strings.Builder
+	for _, group := range optionGroups() {
+		fmt.Fprintf(&b, "\n| %s | | Default |\n|---|---|---|\n", group.name)
+		for _, o := range group.options {
+			call := strings.Join(o.flags(), "`, `")
+			if o.arg != "" {
+				call += " " + o.arg
+			}
+			preset := o.defaultText()
+			if preset != "" && o.preset == "" {
+				preset = "`" + preset + "`"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", call, o.usage, preset)
+		}
+	}
+	return b.String() + "\n"
+}
+
+func readmeExitCodes() string {
+	var b strings.Builder
+	b.WriteString("\n| Exit code | Meaning |\n|--:|---|\n")
+	for _, e := range exitCodes() {
+		fmt.Fprintf(&b, "| %d | %s |\n", e.code, e.means)
+	}
+	return b.String() + "\n"
+}
+
+// TestReadmeLinks checks that what the README points to in the source is there.
+func TestReadmeLinks(t *testing.T) {
+	for _, page := range []string{readmeFile, "packaging/kubernetes/README.md"} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s points to %s: %v", page, m[1], err)
+			}
+		}
+	}
+}
+
+// TestReadmeOptions checks that every option that the README writes of exists.
+func TestReadmeOptions(t *testing.T) {
+	text, err := os.ReadFile(readmeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := map[string]bool{"help": true, "version": true, "now": true, "vfs-cache-mode": true} // systemctl's, rclone's
+	for _, m := range regexp.MustCompile("[ `]--([a-z][a-z-]*)").FindAllStringSubmatch(string(text), -1) {
+		if _, ok := findOption(options(), m[1]); !ok && !others[m[1]] {
+			t.Errorf("there is no option --%s", m[1])
+		}
+	}
+}
