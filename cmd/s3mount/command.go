@@ -22,6 +22,8 @@ func commands() []command {
 		statusCommand(),
 		syncCommand(),
 		umountCommand(),
+		warmCommand(),
+		doctorCommand(),
 		{name: "completion", args: "SHELL", usage: "print the completion for bash, zsh or fish", run: runCompletion},
 		{name: "man", usage: "print the manual page", run: runMan},
 		{name: "help", args: "[TOPIC]", usage: "explain a topic, or list the topics", run: runHelp},

@@ -12,7 +12,7 @@ import (
 
 func statusCommand() command {
 	c := command{
-		name: "status", args: "[MOUNTPOINT] [--json]", usage: "show what a mount does, or all mounts",
+		name: "status", args: "[MOUNTPOINT]", usage: "show what a mount does, or all mounts",
 		about: `Shows memory, caches, unsaved files, uploads under way, the journal, and each
 kind of request with how often it was made, failed, and how long it took (half
 of them, and 99 of 100, were faster than p50 and p99). Without a mountpoint all

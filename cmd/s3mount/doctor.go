@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+func doctorCommand() command {
+	c := command{
+		name: "doctor", args: "BUCKET[:PREFIX]", usage: "find out what hinders a mount",
+		about: `Checks one thing after the other that a mount needs, and says what to do about
+what is missing: FUSE, the mountpoint if it is given after the bucket, the local
+directories, the credentials, the endpoint, the clock, the rights to list and to
+write, and which conditions of writes the server enforces. For the last ones it
+writes some objects below the prefix and removes them again; with --read-only it
+does not. The options are those of a mount. The exit code is that of the first
+thing that a mount would fail for, see s3mount help exit-codes.`,
+	}
+	c.run = func(in invocation, args []string) error {
+		flags, rest, err := flagsFirst(options(), args)
+		if err != nil {
+			return err
+		}
+		if asksFor(flags, "help", "h") {
+			return c.showHelp(in, nil)
+		}
+		e := &examination{in: in, machine: thisMachine()}
+		if len(rest) == 1 && configPath(flags, in.lookup) == "" {
+			args = append(args[:len(args):len(args)], "/") // which is not looked at
+			e.nowhere = true
+		}
+		in.args = append([]string{in.args[0]}, args...)
+		if e.s, err = parse(in); err != nil || e.s == nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+		defer stop()
+		return e.run(ctx)
+	}
+	return c
+}
+
+// examination is one run of the doctor.
+type examination struct {
+	in      invocation
+	s       *settings
+	machine *machine
+	nowhere bool // no mountpoint was given
+
+	options s3.Options // of the client, once they are known
+	clock   serverClock
+	first   error // what a mount would fail for
+}
+
+// finding is what a check came to: an error that a mount would fail with, or a
+// text; doubt tells that the text is of something that a mount works without.
+type finding struct {
+	text  string
+	doubt bool
+	err   error
+}
+
+// found is a finding that all is well.
+func found(format string, args ...any) finding { return finding{text: fmt.Sprintf(format, args...)} }
+
+// doubtful is a finding that one should know of.
+func doubtful(format string, args ...any) finding {
+	return finding{text: fmt.Sprintf(format, args...), doubt: true}
+}
+
+// run makes the checks in the order in which one needs the other.
+func (e *examination) run(ctx context.Context) error {
+	e.report("FUSE", e.checkFUSE())
+	if !e.nowhere {
+		e.report("mountpoint", e.checkMountpoint(ctx))
+	}
+	e.report("directories", e.checkDirectories())
+	if !e.report("credentials", e.checkCredentials(ctx)) {
+		return e.verdict()
+	}
+	reached := e.report("bucket", e.checkBucket(ctx))
+	if skew, ok := e.clock.skew(); ok {
+		e.report("clock", judgeSkew(skew))
+	}
+	if reached {
+		e.report("transport", e.checkTransport())
+		e.report("writes", e.checkWrites(ctx))
+	}
+	return e.verdict()
+}
+
+// report prints a finding and tells whether the next checks make sense.
+func (e *examination) report(what string, f finding) bool {
+	mark, text := "ok  ", f.text
+	switch {
+	case f.err != nil:
+		mark, text = "BAD ", f.err.Error()
+		if e.first == nil {
+			e.first = f.err
+		}
+	case f.doubt:
+		mark = "note"
+	}
+	// Who cannot read it has the exit code.
+	_ = e.in.print("%s  %-11s  %s\n", mark, what, strings.ReplaceAll(text, "\n", " "))
+	return f.err == nil
+}
+
+// verdict is what the command ends with; the reason was printed.
+func (e *examination) verdict() error {
+	if e.first == nil {
+		return e.in.print("a mount should work\n")
+	}
+	return &failure{code: exitCode(e.first), err: errReported}
+}
+
+func (e *examination) checkFUSE() finding {
+	if err := e.machine.checkFUSE(e.s.fs.AllowOther); err != nil {
+		return finding{err: err}
+	}
+	if e.machine.canMount {
+		return found("%s can be opened, and this process may mount", e.machine.fuseDev)
+	}
+	bin, err := e.machine.fusermount()
+	if err != nil {
+		return finding{err: fail(exitFUSE, "%w", err)}
+	}
+	return found("%s can be opened, and %s mounts for users", e.machine.fuseDev, bin)
+}
+
+// checkMountpoint looks as a mount does, but takes no dead mount away.
+func (e *examination) checkMountpoint(ctx context.Context) finding {
+	path := e.s.mountpoint
+	err := e.machine.inspect(ctx, path, e.s.nonempty)
+	var known *failure
+	switch {
+	case err == nil:
+		return found("%s is free", path)
+	case isDead(err):
+		return doubtful("%s is a mount whose process is gone: the next mount takes it away", path)
+	case errors.As(err, &known):
+		return finding{err: err}
+	case errors.Is(err, os.ErrNotExist):
+		return finding{err: fail(exitMountpoint, "%s does not exist: mkdir -p %s", path, path)}
+	}
+	return finding{err: fail(exitMountpoint, "look at the mountpoint: %w", err)}
+}
+
+// checkDirectories finds out whether the local directories can be made and
+// written, without making them.
+func (e *examination) checkDirectories() finding {
+	var fine []string
+	for _, d := range []struct{ flag, path string }{
+		{"state-dir", e.s.fs.StateDir}, {"spool-dir", e.s.fs.SpoolDir}, {"cache", e.s.fs.CacheDir},
+	} {
+		if d.path == "" {
+			continue
+		}
+		if err := checkDirectory(d.path); err != nil {
+			return finding{err: fail(exitUsage, "--%s: %w", d.flag, err)}
+		}
+		fine = append(fine, d.path)
+	}
+	return found("%s can be used", enumerate(fine))
+}
+
+// checkDirectory tells whether makePrivate would succeed, as far as that can be
+// told without doing it.
+func checkDirectory(path string) error {
+	var st unix.Stat_t
+	above := path
+	err := unix.Lstat(above, &st)
+	for errors.Is(err, os.ErrNotExist) && above != "/" {
+		above = filepath.Dir(above)
+		err = unix.Stat(above, &st)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at %s: %w", above, err)
+	case above == path && st.Mode&unix.S_IFMT == unix.S_IFLNK:
+		return fmt.Errorf("%s is a symbolic link: name the directory itself", path)
+	case above == path && int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to another user (%d): name another directory", path, st.Uid)
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return fmt.Errorf("%s is no directory", above)
+	}
+	if err := unix.Access(above, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("this user cannot write to %s (%w): give it that right, or name another directory", above, err)
+	}
+	return nil
+}
+
+// checkCredentials asks where the AWS configuration leads to.
+func (e *examination) checkCredentials(ctx context.Context) finding {
+	o, err := clientOptions(ctx, e.s, e.in.lookup, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return finding{err: err}
+	}
+	e.options = o
+	e.options.Transport = e.clock.watch
+	if o.Credentials == nil {
+		return found("none are used")
+	}
+	ctx, stop := context.WithTimeout(ctx, checkTimeout)
+	defer stop()
+	// Only the name of their source is shown, never what they are.
+	creds, err := o.Credentials.Retrieve(ctx)
+	if err != nil {
+		return finding{err: explainNoCredentials(err)}
+	}
+	if creds.CanExpire {
+		return found("found by %s, until %s", creds.Source, creds.Expires.Local().Format("2006-01-02 15:04:05 MST"))
+	}
+	return found("found by %s", creds.Source)
+}
+
+func (e *examination) checkBucket(ctx context.Context) finding {
+	if err := checkBucket(ctx, e.options, e.s); err != nil {
+		return finding{err: err}
+	}
+	return found("%s lists %s", e.s.endpointName(), e.s.source.spec)
+}
+
+// checkTransport tells of what others could read.
+func (e *examination) checkTransport() finding {
+	if notes := e.s.warnings(); len(notes) > 0 {
+		return doubtful("%s", strings.Join(notes, "; "))
+	}
+	return found("safe on this way")
+}
+
+// checkWrites finds out what the server does with conditions (P3).
+func (e *examination) checkWrites(ctx context.Context) finding {
+	if e.s.fs.ReadOnly {
+		return found("not tried, as this mount is read-only")
+	}
+	client, err := s3.New(e.options)
+	if err != nil {
+		return finding{err: fail(exitUsage, "%w", err)}
+	}
+	defer client.Close()
+	ctx, stop := context.WithTimeout(ctx, 2*checkTimeout)
+	defer stop()
+	can, err := client.Capabilities(ctx, e.s.source.bucket, e.s.source.prefix)
+	switch {
+	case errors.Is(err, s3.ErrForbidden):
+		return finding{err: fail(exitBucket, "these credentials may read, not write: mount with --read-only, or give them s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload")}
+	case err != nil:
+		return finding{err: fail(exitEndpoint, "try to write: %w", err)}
+	}
+	if missing := missingConditions(can); len(missing) > 0 {
+		return doubtful("the server does not enforce %s: when two machines write one file at the same time, a change can be lost", enumerate(missing))
+	}
+	return found("the server enforces the conditions that protect against lost updates")
+}
+
+// missingConditions names what a mount would use and the server ignores.
+func missingConditions(can *s3.Capabilities) []string {
+	var missing []string
+	for _, c := range []struct {
+		name string
+		has  bool
+	}{
+		{"If-None-Match of PutObject", can.PutIfNoneMatch}, {"If-Match of PutObject", can.PutIfMatch},
+		{"If-None-Match of CompleteMultipartUpload", can.CompleteIfNoneMatch}, {"If-Match of CompleteMultipartUpload", can.CompleteIfMatch},
+		{"If-Match of DeleteObject", can.DeleteIfMatch}, {"If-Match of the source of CopyObject", can.CopySourceIfMatch},
+		{"If-Match of GetObject", can.GetIfMatch},
+	} {
+		if !c.has {
+			missing = append(missing, c.name)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/s3test"
+)
+
+// The account of the server.
+const (
+	testKey    = "doctorskey"
+	testSecret = "doctorssecret"
+)
+
+// examine runs the doctor against a server and gives what it printed. The
+// machine is one where everything is in order.
+func examine(t *testing.T, srv *s3test.Server, change func(e *examination)) (string, error) {
+	t.Helper()
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": testKey, "AWS_SECRET_ACCESS_KEY": testSecret,
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true"} {
+		t.Setenv(name, value)
+	}
+	var out bytes.Buffer
+	s := defaultSettings()
+	s.s3.Endpoint, s.source = srv.URL(), source{bucket: "bucket", prefix: "p/", spec: "bucket:p"}
+	s.mountpoint, s.fs.StateDir = t.TempDir(), filepath.Join(t.TempDir(), "state")
+	e := &examination{in: invocation{stdout: &out, lookup: os.LookupEnv}, machine: testMachine(t), s: s}
+	if change != nil {
+		change(e)
+	}
+	err := e.run(t.Context())
+	if err != nil && !errors.Is(err, errReported) {
+		t.Errorf("the error %v was not printed", err)
+	}
+	if strings.Contains(out.String(), testSecret) {
+		t.Errorf("the secret key is shown:\n%s", &out)
+	}
+	return out.String(), err
+}
+
+func TestDoctor(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(e *examination)
+		code   int
+		says   []string
+	}{
+		{"well", nil, exitOK, []string{"ok    FUSE", "ok    mountpoint", "ok    directories", "ok    credentials  found by EnvConfigCredentials",
+			"ok    bucket", "ok    clock        as the server's", "ok    writes       the server enforces", "a mount should work"}},
+		{"nowhere", func(e *examination) { e.nowhere = true }, exitOK, []string{"a mount should work"}},
+		{"read-only", func(e *examination) { e.s.fs.ReadOnly = true }, exitOK, []string{"ok    writes       not tried"}},
+		{"no device", func(e *examination) { e.machine.fuseDev += "x" }, exitFUSE, []string{"BAD   FUSE", "modprobe fuse", "ok    bucket"}},
+		{"no mountpoint", func(e *examination) { e.s.mountpoint += "/x" }, exitMountpoint, []string{"BAD   mountpoint", "mkdir -p"}},
+		{"state directory", func(e *examination) { e.s.fs.StateDir = e.machine.fuseDev }, exitUsage, []string{"BAD   directories  --state-dir: ", "is no directory"}},
+		{"no bucket", func(e *examination) { e.s.source.bucket = "other" }, exitBucket, []string{`BAD   bucket       the bucket "other" does not exist`}},
+		{"no server", func(e *examination) { e.s.s3.Endpoint = "http://127.0.0.1:1" }, exitEndpoint, []string{"BAD   bucket", "connection refused"}},
+		{"profile", func(e *examination) { e.s.profile = "nobody" }, exitCredentials, []string{"BAD   credentials", "nobody"}},
+		{"anonymous", func(e *examination) { e.s.anonymous = true }, exitBucket, []string{"ok    credentials  none are used", "BAD   bucket"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			srv := s3test.NewServer(t, s3test.Options{AccessKey: testKey, SecretKey: testSecret})
+			srv.CreateBucket("bucket")
+			text, err := examine(t, srv, tc.change)
+			if exitCode(err) != tc.code {
+				t.Errorf("exit code %d, want %d", exitCode(err), tc.code)
+			}
+			for _, want := range tc.says {
+				if !strings.Contains(text, want) {
+					t.Errorf("it does not say %q", want)
+				}
+			}
+			if t.Failed() {
+				t.Log("\n" + text)
+			}
+		})
+	}
+}
+
+func TestDoctorHelp(t *testing.T) {
+	text, err := runArgs(t, "doctor", "--help")
+	if err != nil || !strings.Contains(text, "Usage: s3mount doctor") {
+		t.Errorf("%q, %v", text, err)
+	}
+	_, err = runArgs(t, "doctor")
+	wantFailure(t, err, exitUsage, "say what to mount")
+}
+
+func TestMissingConditions(t *testing.T) {
+	all := s3.Capabilities{PutIfNoneMatch: true, PutIfMatch: true, CompleteIfNoneMatch: true, CompleteIfMatch: true,
+		DeleteIfMatch: true, CopySourceIfMatch: true, GetIfMatch: true}
+	if m := missingConditions(&all); len(m) > 0 {
+		t.Errorf("of a server that enforces all: %q", m)
+	}
+	all.PutIfMatch = false
+	if m := missingConditions(&all); len(m) != 1 || m[0] != "If-Match of PutObject" {
+		t.Errorf("without If-Match: %q", m)
+	}
+}
+
+func TestServerClock(t *testing.T) {
+	for ahead, want := range map[time.Duration]string{0: "as the server's", time.Hour: "1h0m0s ahead of the server: set its clock", -20 * time.Second: "20s behind the server's"} {
+		var c serverClock
+		if _, ok := c.skew(); ok {
+			t.Error("the clock is known before an answer")
+		}
+		transport := c.watch(roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{Header: http.Header{"Date": {time.Now().Add(-ahead).UTC().Format(http.TimeFormat)}}}, nil
+		}))
+		if _, err := transport.RoundTrip(nil); err != nil {
+			t.Fatal(err)
+		}
+		skew, ok := c.skew()
+		if !ok || (skew-ahead).Abs() > 10*time.Second {
+			t.Errorf("the skew is %v, %v; want %v", skew, ok, ahead)
+		}
+		if f := judgeSkew(ahead); !strings.Contains(f.text, want) || f.doubt != (ahead.Abs() > badSkew) {
+			t.Errorf("%v: %+v, want %q", ahead, f, want)
+		}
+	}
+}
