@@ -66,6 +66,11 @@ func testAnswers(t *testing.T, w *harness.World) {
 			t.Errorf("%s is %q, and is not asked on a local disk", question, answer)
 		}
 	}
+	for _, d := range differences {
+		if used[d.about] == 0 {
+			t.Errorf("nothing differs any more of what is said of: %s", d.about)
+		}
+	}
 	t.Logf("%d answers, %d of them differ without a reason; with one: %v", len(want), wrong, used)
 }
 

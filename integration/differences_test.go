@@ -17,9 +17,9 @@ type difference struct {
 
 var differences = []difference{
 	{
-		about:    "`renameat2` with `RENAME_EXCHANGE` is EINVAL",
-		question: regexp.MustCompile(`^rename/\S+ to \S+ exchange: `),
-		reason:   "S3 cannot let two names change places without a moment in which one of them is missing.",
+		about:    "`renameat2` with `RENAME_EXCHANGE` of a directory is EINVAL",
+		question: regexp.MustCompile(`^rename/(dir to \S+|\S+ to dir) exchange: `),
+		reason:   "A directory is as many keys as there are files below it, which cannot change places at once. Two files can.",
 	},
 	{
 		about:    "`fallocate` with `FALLOC_FL_ZERO_RANGE` works",
