@@ -21,6 +21,7 @@ import (
 // writeback makes: conditions, part sizes and order, MD5 ETags.
 type fakeStore struct {
 	minPart int64
+	revive  int  // so many aborts are undone by a part that comes late
 	discard bool // bodies are counted and compared with nothing
 
 	mu       sync.Mutex
@@ -246,8 +247,23 @@ func (s *fakeStore) CompleteUpload(ctx context.Context, in *s3.CompleteUploadInp
 	return &s3.PutOutput{ETag: etag}, nil
 }
 
+func (s *fakeStore) ListParts(ctx context.Context, in *s3.ListPartsInput) (out *s3.PartsPage, err error) {
+	err = s.do("list parts", in.Upload.Key, func() error {
+		if s.uploads[in.Upload.ID] == nil {
+			return s3.ErrNotFound
+		}
+		out = &s3.PartsPage{}
+		return nil
+	})
+	return out, err
+}
+
 func (s *fakeStore) AbortUpload(ctx context.Context, id s3.UploadID) error {
 	return s.do("abort", id.Key, func() error {
+		if s.revive > 0 {
+			s.revive--
+			return nil
+		}
 		delete(s.uploads, id.ID)
 		return nil
 	})

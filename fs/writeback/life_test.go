@@ -238,6 +238,18 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
+// TestAbortedUploadIsGone: an upload that a late part has revived is aborted again.
+func TestAbortedUploadIsGone(t *testing.T) {
+	b := newBench(t, t.TempDir(), 16<<20, nil)
+	b.shrink(64<<10, 32<<10)
+	b.s.revive = 2
+	f := b.Open(OpenInput{Key: "k"})
+	mustWrite(t, f, random(300_000, 1), 0)
+	f.Discard()
+	mustClose(t, f)
+	b.end(t) // sees uploads that are left
+}
+
 // TestDiscardDuringCommit: a request that makes the object is waited for, so
 // that a DELETE that follows is the last word; others are ended.
 func TestDiscardDuringCommit(t *testing.T) {

@@ -167,7 +167,7 @@ func (m *Manager) abortNoted(ctx context.Context, name string) (int, error) {
 		if id.Bucket != m.o.Bucket {
 			return n, nil // another bucket's mount will do it
 		}
-		if err := m.store.AbortUpload(ctx, id); err != nil {
+		if err := m.abort(ctx, id); err != nil {
 			return n, err
 		}
 		n++

@@ -95,13 +95,34 @@ func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptio
 
 // abortUpload ends an upload. If that fails the note stays for the next mount.
 func (m *Manager) abortUpload(id s3.UploadID) {
-	err := m.call(m.ctx, nil, func(ctx context.Context) error { return m.store.AbortUpload(ctx, id) })
+	err := m.abort(m.ctx, id)
 	m.uploads.Add(-1)
 	if err != nil {
 		m.o.Logger.Warn("cannot abort an upload; the next mount will", "key", id.Key, "error", err)
 		return
 	}
 	m.notes.remove(id)
+}
+
+// abort ends an upload, and looks whether it has: a part whose request was
+// given up may still be executed, and then the upload has to be aborted again
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html).
+func (m *Manager) abort(ctx context.Context, id s3.UploadID) error {
+	const attempts = 3
+	for range attempts {
+		err := m.call(ctx, nil, func(ctx context.Context) error { return m.store.AbortUpload(ctx, id) })
+		if err != nil {
+			return err
+		}
+		err = m.call(ctx, nil, func(ctx context.Context) error {
+			_, err := m.store.ListParts(ctx, &s3.ListPartsInput{Upload: id, MaxParts: 1})
+			return err
+		})
+		if err != nil { // gone, or there is no knowing
+			return nil
+		}
+	}
+	return fmt.Errorf("abort upload of %q: it is still there", id.Key)
 }
 
 // complete makes an object of the parts.

@@ -15,6 +15,7 @@ type Store interface {
 	CopyPart(ctx context.Context, in *s3.CopyPartInput) (*s3.Part, error)
 	CompleteUpload(ctx context.Context, in *s3.CompleteUploadInput) (*s3.PutOutput, error)
 	AbortUpload(ctx context.Context, id s3.UploadID) error
+	ListParts(ctx context.Context, in *s3.ListPartsInput) (*s3.PartsPage, error)
 	Head(ctx context.Context, in *s3.HeadInput) (*s3.ObjectInfo, error)
 }
 
