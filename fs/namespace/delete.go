@@ -77,7 +77,7 @@ func (n *Namespace) remove(ctx context.Context, d *deletion) error {
 	n.hidden[e.ID()] = d
 	if d.none {
 		f, ok := n.facts.Get(e.ID())
-		d.none = !ok || f.Negative || f.Value.entry.Implicit
+		d.none = !ok || f.Negative || f.Value.flags&factImplicit != 0
 		d.kept = n.keeping[e.ID()]
 	}
 	n.note(mutation{entry: e, gone: true, own: true})

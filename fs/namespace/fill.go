@@ -374,7 +374,7 @@ func (n *Namespace) withAttr(e *Entry) *Entry {
 	if !ok || f.Negative {
 		return e
 	}
-	known := f.Value.entry
+	known := f.Value.entry()
 	known.Key = e.Key
 	switch {
 	case e.Kind == Directory && e.Implicit && !known.Implicit && n.now().Before(f.Until):
@@ -408,7 +408,7 @@ func (n *Namespace) pageTTL(p *page) time.Duration {
 	for i := range p.rows {
 		if r := &p.rows[i]; r.flags&rowOwn == 0 && r.mod > youngest {
 			f, ok := n.facts.Get(rowID(p.dir, p.rel(r)))
-			if ok && !f.Negative && f.Value.own && f.Value.entry.ETag == p.etag(r) {
+			if ok && !f.Negative && f.Value.own && f.Value.entry().ETag == p.etag(r) {
 				r.flags |= rowOwn
 				continue
 			}

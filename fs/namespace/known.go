@@ -21,18 +21,6 @@ const (
 // dirNode holds the pages of one directory: sorted by from, not overlapping.
 type dirNode struct{ pages []*page }
 
-// fact is what is known of a single key, from a HEAD, a GET or a write.
-type fact struct {
-	entry Entry // Key is empty: the cache has it
-	own   bool  // this mount wrote that version
-}
-
-func factCost(_ string, f fact) int64 {
-	// The struct of a fact, its ETag and its strings.
-	const size = 336
-	return int64(size + len(f.entry.Target) + len(f.entry.Attr.Xattr) + len(f.entry.VersionID))
-}
-
 func pageCost(_ string, p *page) int64 { return p.cost() }
 
 // pageKey names a page in the cache.
@@ -249,7 +237,7 @@ func (n *Namespace) find(dir, rel string) (Entry, knowledge) {
 	case f.Negative:
 		return Entry{}, absent
 	}
-	e := f.Value.entry
+	e := f.Value.entry()
 	e.Key = dir + rel
 	return e, present
 }
@@ -308,8 +296,7 @@ func (n *Namespace) apply(m mutation) {
 		n.facts.PutNegative(id, now.Add(min(negativeTTL, n.o.TTL)))
 	default:
 		e := m.entry
-		e.Key = ""
-		n.facts.Put(id, fact{entry: e, own: m.own}, now.Add(n.ttlOf(e.LastModified, m.own)))
+		n.facts.Put(id, newFact(e, m.own), now.Add(n.ttlOf(e.LastModified, m.own)))
 	}
 	n.patch(dir, rel, m)
 	n.indexNote(m)

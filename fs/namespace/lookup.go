@@ -216,7 +216,7 @@ func (n *Namespace) head(ctx context.Context, key string, isDir bool) (Entry, er
 // isOwn reports whether this mount is known to have written a version. n.mu is held.
 func (n *Namespace) isOwn(e Entry) bool {
 	f, ok := n.facts.Get(e.ID())
-	return ok && !f.Negative && f.Value.own && f.Value.entry.ETag == e.ETag
+	return ok && !f.Negative && f.Value.own && f.Value.entry().ETag == e.ETag
 }
 
 // probeDir finds a directory by one LIST of one key, and reads its attributes

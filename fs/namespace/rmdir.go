@@ -184,7 +184,7 @@ func (n *Namespace) visible(dir string) (rows int, complete, explicit bool) {
 	now := n.now()
 	rows = len(n.pending[dir])
 	if f, ok := n.facts.Get(dir); ok && !f.Negative && now.Before(f.Until) {
-		explicit = !f.Value.entry.Implicit
+		explicit = f.Value.flags&factImplicit == 0
 	}
 	d := n.dirs[dir]
 	if d == nil {
