@@ -63,8 +63,7 @@ func (f *filesystem) noteRemoval(n *inode) *writeback.Noted {
 
 // whenDeleted ends the note of a removal once S3 has executed it. Without a
 // note, but with a journal, it waits for that.
-func (f *filesystem) whenDeleted(ctx context.Context, n *inode, noted *writeback.Noted) error {
-	e := n.snapshot()
+func (f *filesystem) whenDeleted(ctx context.Context, e namespace.Entry, noted *writeback.Noted) error {
 	switch {
 	case f.o.Durability != durabilityJournal:
 		return nil
@@ -168,10 +167,26 @@ func (f *filesystem) finishAttrs(ctx context.Context, e namespace.Entry, a names
 	e.ETag = ""
 	now, err := f.ns.Stat(ctx, e)
 	if err == nil {
+		now, err = f.ns.Verify(ctx, now)
+	}
+	if err == nil && now.Link != nil {
+		err = f.finishLinkAttrs(ctx, now, a)
+	} else if err == nil {
 		_, err = f.ns.SetAttr(ctx, now, a)
 	}
 	if absent(err) {
 		return nil
+	}
+	return err
+}
+
+// finishLinkAttrs is finishAttrs for a file with several names.
+func (f *filesystem) finishLinkAttrs(ctx context.Context, now namespace.Entry, a namespace.Attr) error {
+	next := now
+	next.Link = now.Link.Next()
+	to, err := f.ns.SetAttr(ctx, next, a)
+	if err == nil {
+		_, err = f.ns.Spread(ctx, to, now)
 	}
 	return err
 }

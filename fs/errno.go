@@ -36,7 +36,9 @@ var errnoTable = [...]struct {
 	{namespace.ErrInvalidName, syscall.EINVAL},
 	{namespace.ErrInvalid, syscall.EINVAL},
 	{namespace.ErrReserved, syscall.EPERM},
-	{s3.ErrNoSuchBucket, syscall.EIO}, // says nothing of any name
+	{namespace.ErrTooManyLinks, syscall.EMLINK},
+	{errors.ErrUnsupported, syscall.EPERM}, // as link(2) and mknod(2) say
+	{s3.ErrNoSuchBucket, syscall.EIO},      // says nothing of any name
 	{s3.ErrNotFound, syscall.ENOENT},
 	{s3.ErrNoCredentials, syscall.EACCES},
 	{s3.ErrExpiredCredentials, syscall.EACCES},

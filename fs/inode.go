@@ -24,6 +24,8 @@ type inode struct {
 	// Guarded by inodes.mu.
 	parent   *inode // nil for the root, and once the name is gone
 	name     string
+	more     []dentry // further names of the same file: hard links
+	link     string   // the id of their group; "" if there is none
 	nlookup  uint64
 	pinned   int               // handles and pending attributes that keep the inode alive
 	children map[string]*inode // directories only
@@ -76,6 +78,13 @@ type inode struct {
 	listed time.Time
 	// stamped is a ctime that is not worth to be stored (stamp).
 	stamped time.Time
+	// behind is what the other names of the file hold while entry, under the one
+	// that is written, is newer; nil: they hold the same.
+	behind *namespace.Entry
+	// unmarked: the object of entry does not carry the mark of the group.
+	unmarked bool
+	// linking: the state directory has a note that the names are being changed.
+	linking bool
 	// timesSet: the mtime is one that a program set, not that of a write.
 	timesSet bool
 }
@@ -137,8 +146,15 @@ func (n *inode) isGhost() bool {
 func (n *inode) update(e namespace.Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.file != nil || n.unlinked || e.Kind != n.kind {
+	if n.file != nil || n.unlinked || e.Kind != n.kind || n.knowsBetter(e) {
 		return
+	}
+	switch {
+	case e.Link == nil || e.Link.Count > 0:
+	case n.entry.Link != nil && n.entry.Link.ID == e.Link.ID:
+		e.Link = e.Link.With(n.entry.Link.Count)
+	default:
+		e.Link = nil // the next lookup finds out
 	}
 	if n.attrs {
 		if e.Exact && !n.entry.Exact {
@@ -152,6 +168,26 @@ func (n *inode) update(e namespace.Entry) {
 	n.entry = e
 }
 
+// knowsBetter: e tells of another name of the same file, and nothing newer; or
+// it is what a listing tells, which knows of no groups. n.mu is held.
+func (n *inode) knowsBetter(e namespace.Entry) bool {
+	l := n.entry.Link
+	switch {
+	case l == nil || e.Exact && e.Link == nil:
+		return false
+	case e.Link == nil:
+		return e.Key != n.entry.Key || e.ETag == n.entry.ETag
+	case e.Link.ID != l.ID || n.behind != nil:
+		return true
+	case e.Link.Gen != l.Gen:
+		return e.Link.Gen < l.Gen
+	}
+	if e.Link.Count > 0 {
+		n.entry.Link = e.Link
+	}
+	return e.Key != n.entry.Key
+}
+
 // versionOf is what readahead calls the object behind an entry.
 func versionOf(e namespace.Entry) readahead.Version {
 	return readahead.Version{Key: e.Key, ETag: e.ETag, Size: e.Size}
@@ -162,6 +198,7 @@ type inodes struct {
 	mu     sync.RWMutex
 	byID   map[uint64]*inode
 	inUse  map[uint64]*inode // by st_ino
+	byLink map[string]*inode // by the id of the group of hard links
 	nextID uint64
 	root   *inode
 }
@@ -174,6 +211,7 @@ func newInodes(root namespace.Entry) *inodes {
 	return &inodes{
 		byID:   map[uint64]*inode{rootID: r},
 		inUse:  map[uint64]*inode{rootID: r},
+		byLink: map[string]*inode{},
 		nextID: rootID, root: r,
 	}
 }
@@ -201,17 +239,17 @@ func (t *inodes) pinChild(dir *inode, name string) *inode {
 // known inode is kept if it is of the same kind: it may be open, or unsaved.
 func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 	t.mu.Lock()
-	n := dir.children[name]
-	if n != nil && n.kind == e.Kind {
+	n := t.known(dir, name, e)
+	if n != nil {
 		n.nlookup++
 		t.mu.Unlock()
 		n.update(e)
 		return n
 	}
-	if n != nil {
-		t.detach(n)
-	}
 	n = t.add(e)
+	if e.Link != nil {
+		t.group(n, e.Link.ID)
+	}
 	n.nlookup, n.saved = 1, true
 	t.attach(n, dir, name)
 	t.mu.Unlock()
@@ -224,7 +262,7 @@ func (t *inodes) create(dir *inode, name string, e namespace.Entry) *inode {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old := dir.children[name]; old != nil {
-		t.detach(old)
+		t.drop(old, dir, name)
 		t.reap(old)
 	}
 	n := t.add(e)
@@ -239,7 +277,7 @@ func (t *inodes) add(e namespace.Entry) *inode {
 	if e.Kind == namespace.Directory {
 		n.children = map[string]*inode{}
 	}
-	n.ino = inodeNumber(e.Key)
+	n.ino = inodeNumber(e)
 	for t.inUse[n.ino] != nil {
 		// Another live inode, renamed away from this key, still has the number.
 		n.ino = n.ino*6364136223846793005 + 1442695040888963407
@@ -249,27 +287,20 @@ func (t *inodes) add(e namespace.Entry) *inode {
 }
 
 // inodeNumber derives st_ino from the key, so that it is the same again after
-// the inode was forgotten, and on the next mount.
-func inodeNumber(key string) uint64 {
+// the inode was forgotten, and on the next mount. All names of one file have the
+// number of their group: of no key, since NUL is in no object's.
+func inodeNumber(e namespace.Entry) uint64 {
+	id := e.Key
+	if e.Link != nil {
+		id = "\x00" + e.Link.ID
+	}
 	h := fnv.New64a()
-	h.Write([]byte(key))
+	h.Write([]byte(id))
 	ino := h.Sum64()
 	if ino <= rootID {
 		ino += 2
 	}
 	return ino
-}
-
-func (t *inodes) attach(n, dir *inode, name string) {
-	n.parent, n.name = dir, name
-	dir.children[name] = n
-}
-
-func (t *inodes) detach(n *inode) {
-	if n.parent != nil && n.parent.children[n.name] == n {
-		delete(n.parent.children, n.name)
-	}
-	n.parent, n.name = nil, ""
 }
 
 // forget drops references of the kernel.
@@ -301,12 +332,15 @@ func (t *inodes) unpin(n *inode) {
 // reap removes an inode that nobody refers to, and then parents that were
 // kept only for it.
 func (t *inodes) reap(n *inode) {
-	for n != nil && n != t.root && n.nlookup == 0 && n.pinned == 0 && len(n.children) == 0 {
-		parent := n.parent
-		t.detach(n)
-		delete(t.byID, n.id)
-		delete(t.inUse, n.ino)
-		n = parent
+	if n == t.root || n.nlookup > 0 || n.pinned > 0 || len(n.children) > 0 || t.byID[n.id] != n {
+		return
+	}
+	dirs := t.detach(n)
+	t.ungroup(n)
+	delete(t.byID, n.id)
+	delete(t.inUse, n.ino)
+	for _, dir := range dirs {
+		t.reap(dir)
 	}
 }
 
@@ -314,39 +348,38 @@ func (t *inodes) reap(n *inode) {
 func (t *inodes) remove(n *inode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	parent := n.parent
-	t.detach(n)
+	dirs := t.detach(n)
+	t.ungroup(n)
 	t.reap(n)
-	if parent != nil {
-		t.reap(parent)
+	for _, dir := range dirs {
+		t.reap(dir)
 	}
 }
 
-// move gives an inode another name. What had that name before loses it.
-func (t *inodes) move(n, dir *inode, name string) {
+// move gives an inode another name in place of one. What had that name before
+// loses it.
+func (t *inodes) move(n, oldDir *inode, oldName string, dir *inode, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old := dir.children[name]; old != nil && old != n {
-		t.detach(old)
+		t.drop(old, dir, name)
 		t.reap(old)
 	}
-	parent := n.parent
-	t.detach(n)
+	t.drop(n, oldDir, oldName)
 	t.attach(n, dir, name)
-	if parent != nil && parent != dir {
-		t.reap(parent)
+	if oldDir != dir {
+		t.reap(oldDir)
 	}
 }
 
-// swap exchanges the names of two inodes.
-func (t *inodes) swap(a, b *inode) {
+// swap exchanges a name of each of two inodes.
+func (t *inodes) swap(a *inode, atA dentry, b *inode, atB dentry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	da, na, db, nb := a.parent, a.name, b.parent, b.name
-	t.detach(a)
-	t.detach(b)
-	t.attach(a, db, nb)
-	t.attach(b, da, na)
+	t.drop(a, atA.dir, atA.name)
+	t.drop(b, atB.dir, atB.name)
+	t.attach(a, atB.dir, atB.name)
+	t.attach(b, atA.dir, atA.name)
 }
 
 // below returns the live inodes whose keys start with prefix.

@@ -59,7 +59,17 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 // openVersion makes the inode and the handle ready for what flags ask.
 func (f *filesystem) openVersion(ctx context.Context, h *handle, flags uint32) error {
 	n := h.node
+	if h.writable {
+		if err := f.beginChange(ctx, n); err != nil {
+			return err
+		}
+	}
 	if h.writable && flags&syscall.O_TRUNC != 0 {
+		if n.linked() && !n.private() {
+			if err := f.revalidateByHead(ctx, n); err != nil {
+				return err
+			}
+		}
 		if err := f.truncate(ctx, n, 0); err != nil {
 			return err
 		}
@@ -94,19 +104,29 @@ func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
 	old := n.snapshot()
 	info, err := f.store.Head(ctx, &s3.HeadInput{Bucket: f.o.Bucket, Key: old.Key})
 	if err != nil {
-		return f.vanished(n, err)
+		return f.vanished(ctx, n, err)
 	}
-	return f.learned(n, old, info)
+	return f.learned(ctx, n, old, info)
 }
 
 // learned takes over what a HEAD or GET of an open told of a file.
-func (f *filesystem) learned(n *inode, old namespace.Entry, info *s3.ObjectInfo) error {
+func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry, info *s3.ObjectInfo) error {
 	e := f.ns.FromInfo(info)
 	if e.Kind != n.kind {
 		f.ns.Invalidate(old.Key)
 		return syscall.ESTALE
 	}
+	e, err := f.ns.Verify(ctx, e)
+	if err != nil {
+		return err
+	}
 	f.ns.Observe(e)
+	if old.Link == nil && e.Link != nil {
+		return syscall.ESTALE // linked elsewhere since: the kernel then looks the name up again
+	}
+	if old.Link != nil && !namespace.SameFile(e, old) {
+		return f.broken(ctx, n, old.Key)
+	}
 	if n.readOf(info.ETag) {
 		f.leaveBehind(n)
 		return syscall.ESTALE // the kernel then looks the name up again
@@ -140,10 +160,10 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 	n.mu.Unlock()
 	r, info, err := f.reads.Open(ctx, old.Key, versionOf(old))
 	if err != nil {
-		return f.vanished(n, err)
+		return f.vanished(ctx, n, err)
 	}
 	if info != nil {
-		if err := f.learned(n, old, info); err != nil {
+		if err := f.learned(ctx, n, old, info); err != nil {
 			r.Close()
 			return err
 		}
@@ -153,7 +173,10 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 }
 
 // vanished: when open finds no object, names that are cached for it are wrong.
-func (f *filesystem) vanished(n *inode, err error) error {
+func (f *filesystem) vanished(ctx context.Context, n *inode, err error) error {
+	if absent(err) && n.linked() {
+		return f.broken(ctx, n, n.snapshot().Key)
+	}
 	if absent(err) {
 		f.ns.Invalidate(n.snapshot().Key)
 		f.forgetName(n)
@@ -298,8 +321,8 @@ func (f *filesystem) settle(ctx context.Context, n *inode) {
 	}
 	n.mu.Unlock()
 
-	if file != nil {
-		f.closeFile(ctx, n, file)
+	if file == nil || f.closeFile(ctx, n, file) {
+		f.unchanged(n)
 	}
 	if base != nil {
 		base.Close()
@@ -310,8 +333,9 @@ func (f *filesystem) settle(ctx context.Context, n *inode) {
 }
 
 // closeFile ends a writeback.File. If its bytes could not be saved they are in
-// the recovery directory, and the inode shows again what S3 holds.
-func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.File) {
+// the recovery directory, and the inode shows again what S3 holds. It tells
+// whether all was saved.
+func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.File) bool {
 	ctx, stop := f.untilEnding(ctx)
 	err := file.Close(ctx)
 	stop()
@@ -328,10 +352,13 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	n.unlinked, n.ghost = n.unlinked || ghost, ghost
 	n.mu.Unlock()
 	if unlinked {
-		return
+		return true
 	}
 	if v := file.Version(); !lost && v != nil && v.ETag != e.ETag {
 		f.committed(n, *v) // closing has saved what an earlier commit could not
+	}
+	if serr := f.spread(ctx, n); serr != nil {
+		f.log.Error("not all names of a file have its last version", slog.String("key", e.Key), slog.Any("error", serr))
 	}
 	f.ns.DropPending(e.Key)
 	if err != nil {
@@ -344,6 +371,7 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	if ghost {
 		f.inodes.remove(n)
 	}
+	return !lost
 }
 
 // Flush answers close(2): it returns when S3 holds the file (P1).

@@ -37,6 +37,9 @@ type Options struct {
 	Posix string
 	// Xattr keeps extended attributes on objects; `ls -l` then costs more.
 	Xattr bool
+	// HardLinks lets files have several names (Link). Without it each object is a
+	// file of its own, also those that were linked.
+	HardLinks bool
 	// Conflict says what becomes of a change that was built on a version that
 	// someone else has replaced: "error", "overwrite" or "keep-both"
 	// (writeback.ConflictPolicy).
@@ -113,6 +116,7 @@ func DefaultOptions() Options {
 		FileMode: 0o644, DirMode: 0o755,
 		Posix: string(namespace.PosixAuto), Conflict: string(writeback.ConflictError), Delete: deleteGather,
 		Durability:  durabilityS3,
+		HardLinks:   true,
 		MetadataTTL: defaultTTL,
 		MemoryLimit: defaultMemory,
 		Connections: defaultConnections,

@@ -35,6 +35,13 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		return f.status("unlink", err)
 	}
 	defer n.commit.give()
+	if lives, err := f.yield(ctx, n, dir, name); lives || err != nil {
+		if err == nil {
+			dir.relisted()
+			err = f.unlinkName(ctx, n, dir, name)
+		}
+		return f.status("unlink", err)
+	}
 	noted := f.noteRemoval(n)
 	detached := f.detach(ctx, n)
 	// Before the DELETE: a PUT under way must not come after it.
@@ -51,10 +58,28 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		}
 		return f.status("unlink", err)
 	}
-	err = f.whenDeleted(ctx, n, noted)
+	err = f.whenDeleted(ctx, n.snapshot(), noted)
 	f.gone(n)
 	dir.relisted()
 	return f.status("unlink", err)
+}
+
+// unlinkName deletes the object of a name that was taken off its inode.
+func (f *filesystem) unlinkName(ctx context.Context, n, dir *inode, name string) error {
+	parent := dir.snapshot()
+	key, err := f.ns.NewFileKey(parent, name)
+	if err != nil {
+		return err
+	}
+	e := namespace.Entry{Key: key, Kind: n.kind}
+	noted := f.note(writeback.Change{Kind: writeback.ChangeRemove, Key: key}, changeData{Kind: n.kind, Doubt: true})
+	err = f.ns.Unlink(ctx, parent, name, e)
+	if err != nil && !absent(err) {
+		noted.Done()
+		f.forgetDentry(dentry{dir, name}) // it is back, as that of a file of its own
+		return err
+	}
+	return f.whenDeleted(ctx, e, noted)
 }
 
 // discard ends all writing of the unsaved state to S3. It tells whether there
@@ -118,7 +143,7 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 		noted.Done()
 		return f.status("rmdir", err)
 	}
-	err = f.whenDeleted(ctx, n, noted)
+	err = f.whenDeleted(ctx, n.snapshot(), noted)
 	f.gone(n)
 	dir.relisted()
 	return f.status("rmdir", err)

@@ -26,6 +26,7 @@ type move struct {
 	oldName, newName string
 	n                *inode // what moves
 	target           *inode // what has the new name now, or nil
+	yielded          bool   // target lives on under another name
 	flags            uint32
 }
 
@@ -131,7 +132,7 @@ func (f *filesystem) takeTurns(ctx context.Context, m *move) (release func(), er
 		switch {
 		case n == nil:
 		case n.kind == namespace.Directory:
-			all = append(all, f.inodes.below(n.snapshot().Key)...)
+			all = append(all, f.below(n.snapshot().Key)...)
 		default:
 			all = append(all, n)
 		}
@@ -155,6 +156,21 @@ func (f *filesystem) takeTurns(ctx context.Context, m *move) (release func(), er
 	return release, nil
 }
 
+// below returns the live inodes that have a name below a directory.
+func (f *filesystem) below(prefix string) []*inode {
+	all := f.inodes.below(prefix)
+	for _, n := range f.inodes.grouped() {
+		e := n.snapshot()
+		if e.Link == nil || strings.HasPrefix(e.Key, prefix) {
+			continue
+		}
+		if slices.ContainsFunc(f.ns.KnownLinks(e.Link.ID), func(k string) bool { return strings.HasPrefix(k, prefix) }) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
 // renameUnsaved renames a file that S3 does not hold: its one PUT will go to
 // the new key. It tells whether that was possible.
 func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err error) {
@@ -172,6 +188,11 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 	if file == nil {
 		return false, syscall.ENOENT // it could not be saved and is gone
 	}
+	if m.target != nil {
+		if _, err := f.yieldTarget(ctx, m); err != nil {
+			return false, err
+		}
+	}
 	if err := file.Rename(key, m.flags&renameNoReplace != 0); errors.Is(err, writeback.ErrBound) {
 		return false, f.commitNow(ctx, n)
 	} else if err != nil {
@@ -179,7 +200,9 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 	}
 	replaces := false // an object that the commit will replace
 	if m.target != nil {
-		f.detach(ctx, m.target)
+		if !m.yielded {
+			f.detach(ctx, m.target)
+		}
 		replaces = m.target.isSaved()
 	}
 	n.mu.Lock()
@@ -196,10 +219,19 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 
 // replaceTarget gives the moved inode its new name in the table.
 func (f *filesystem) replaceTarget(m *move) {
-	if m.target != nil {
+	if m.target != nil && !m.yielded {
 		f.gone(m.target)
 	}
-	f.inodes.move(m.n, m.newDir, m.newName)
+	f.inodes.move(m.n, m.oldDir, m.oldName, m.newDir, m.newName)
+}
+
+// yieldTarget takes the new name off the file that has it, and tells whether
+// that lives on under another.
+func (f *filesystem) yieldTarget(ctx context.Context, m *move) (lives bool, err error) {
+	if !m.yielded {
+		m.yielded, err = f.yield(ctx, m.target, m.newDir, m.newName)
+	}
+	return m.yielded, err
 }
 
 // renameSaved renames what S3 holds, by copy and delete.
@@ -208,8 +240,12 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 	if err != nil {
 		return err
 	}
+	old, err := f.nameEntry(ctx, m.n, m.oldDir, m.oldName)
+	if err != nil {
+		return err
+	}
 	in := namespace.RenameInput{
-		OldDir: m.oldDir.snapshot(), OldName: m.oldName, Old: m.n.snapshot(),
+		OldDir: m.oldDir.snapshot(), OldName: m.oldName, Old: old,
 		NewDir: m.newDir.snapshot(), NewName: m.newName,
 		NoReplace: m.flags&renameNoReplace != 0, Exchange: m.flags&renameExchange != 0,
 	}
@@ -217,28 +253,22 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 		in.Open = append(in.Open, n.snapshot().Key)
 	}
 	if m.target != nil {
-		if in.Exchange {
-			if _, err := f.saveBelow(ctx, m.target); err != nil {
-				return err
-			}
-		} else {
-			f.detach(ctx, m.target)
-			m.target.discard() // a PUT under way must not come after the copy
-		}
-		if m.target.isSaved() {
-			e := m.target.snapshot()
-			in.New = &e
+		if in.New, err = f.prepareTarget(ctx, m, in.Exchange); err != nil {
+			return err
 		}
 	}
 	noted := f.noteRename(in)
 	out, err := f.ns.Rename(ctx, in)
 	if err != nil {
 		noted.Done()
+		if m.yielded {
+			f.forgetDentry(dentry{m.newDir, m.newName}) // a file of its own now
+		}
 		return err
 	}
 	f.watchDelete(in.Old, noted)
 	if in.Exchange {
-		f.exchanged(m, out)
+		f.exchanged(m, in, out)
 		return nil
 	}
 	f.rekey(in.Old.Key, out)
@@ -246,12 +276,40 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 	return nil
 }
 
+// prepareTarget makes what has the new name ready to lose it, and returns the
+// object that will be replaced, or nil.
+func (f *filesystem) prepareTarget(ctx context.Context, m *move, exchange bool) (*namespace.Entry, error) {
+	t := m.target
+	if exchange {
+		if _, err := f.saveBelow(ctx, t); err != nil {
+			return nil, err
+		}
+		e, err := f.nameEntry(ctx, t, m.newDir, m.newName)
+		return &e, err
+	}
+	if lives, err := f.yieldTarget(ctx, m); lives || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		key, err := f.ns.NewFileKey(m.newDir.snapshot(), m.newName)
+		return &namespace.Entry{Key: key, Kind: t.kind}, err
+	} else {
+		f.detach(ctx, t)
+		t.discard() // a PUT under way must not come after the copy
+	}
+	if !t.isSaved() {
+		return nil, nil
+	}
+	e := t.snapshot()
+	return &e, nil
+}
+
 // saveBelow makes S3 hold what is unsaved of n and below it, and returns the
 // live inodes there. The caller has their turns.
 func (f *filesystem) saveBelow(ctx context.Context, n *inode) ([]*inode, error) {
 	all := []*inode{n}
 	if n.kind == namespace.Directory {
-		all = f.inodes.below(n.snapshot().Key)
+		all = f.below(n.snapshot().Key)
 	}
 	for _, n := range all {
 		if err := f.commitNow(ctx, n); err != nil {
@@ -305,12 +363,19 @@ func (f *filesystem) rekeyUnsaved(n *inode, from, to string) {
 }
 
 // exchanged follows a swap of two names.
-func (f *filesystem) exchanged(m *move, out namespace.RenameOutput) {
-	m.n.mu.Lock()
-	f.moved(m.n, out.Entry)
-	m.n.mu.Unlock()
-	m.target.mu.Lock()
-	f.moved(m.target, out.Other)
-	m.target.mu.Unlock()
-	f.inodes.swap(m.n, m.target)
+func (f *filesystem) exchanged(m *move, in namespace.RenameInput, out namespace.RenameOutput) {
+	f.exchangedOne(m.n, in.Old.Key, out.Entry)
+	f.exchangedOne(m.target, in.New.Key, out.Other)
+	f.inodes.swap(m.n, dentry{m.oldDir, m.oldName}, m.target, dentry{m.newDir, m.newName})
+}
+
+// exchangedOne gives an inode the entry that it has now in place of the one
+// under from, unless it is another of its names that it is read from.
+func (f *filesystem) exchangedOne(n *inode, from string, to namespace.Entry) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.entry.Key == from {
+		to.Link = n.entry.Link
+		f.moved(n, to)
+	}
 }

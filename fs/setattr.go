@@ -133,13 +133,13 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	}
 	n.mu.Unlock()
 
-	to, err := f.ns.SetAttr(ctx, e, e.Attr)
-	if errors.Is(err, namespace.ErrStale) {
-		// Someone else wrote the object: the attributes go onto what is there now.
-		var now namespace.Entry
-		if now, err = f.ns.Stat(ctx, e); err == nil {
-			to, err = f.ns.SetAttr(ctx, now, e.Attr)
-		}
+	err := f.leadChange(ctx, n)
+	var to namespace.Entry
+	if err == nil {
+		n.mu.Lock()
+		e = n.entry
+		n.mu.Unlock()
+		to, err = f.writeAttrs(ctx, e)
 	}
 	if f.passing(ctx, err) {
 		f.log.Warn("cannot save attributes yet; they are in the journal", slog.String("key", e.Key), slog.Any("error", err))
@@ -149,11 +149,12 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 		return err
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	if err != nil {
 		defer n.takeNoted().Done()
 		n.attrs = false
+		n.mu.Unlock()
 		f.ns.Invalidate(e.Key)
+		f.unchanged(n)
 		f.log.Warn("cannot save attributes", slog.String("key", e.Key), slog.Any("error", err))
 		return err
 	}
@@ -161,8 +162,38 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 		n.attrs = false
 		defer n.takeNoted().Done()
 	}
+	n.newer(to.Link)
 	f.moved(n, to)
-	return nil
+	n.mu.Unlock()
+	if err = f.spread(ctx, n); err != nil {
+		f.log.Warn("cannot save attributes under all names of a file yet", slog.String("key", e.Key), slog.Any("error", err))
+	}
+	f.unchanged(n)
+	return err
+}
+
+// writeAttrs writes the attributes of an entry to S3, as a new version of the
+// group where it is one of several names.
+func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (namespace.Entry, error) {
+	next := e
+	if e.Link != nil {
+		next.Link = e.Link.Next()
+	}
+	to, err := f.ns.SetAttr(ctx, next, e.Attr)
+	if !errors.Is(err, namespace.ErrStale) {
+		return to, err
+	}
+	// Someone else wrote the object: the attributes go onto what is there now.
+	now, err := f.ns.Stat(ctx, e)
+	if err != nil {
+		return now, err
+	}
+	if now.Link != nil && e.Link != nil && now.Link.ID == e.Link.ID {
+		now.Link = now.Link.With(e.Link.Count).Next()
+	} else {
+		now.Link = nil
+	}
+	return f.ns.SetAttr(ctx, now, e.Attr)
 }
 
 // resize sets the size of a file. A file that is not open is saved at once.
@@ -173,7 +204,10 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 	if n.isGhost() {
 		return syscall.ESTALE
 	}
-	if !open && size > 0 && !n.private() {
+	if err := f.beginChange(ctx, n); err != nil {
+		return err
+	}
+	if !open && (size > 0 || n.linked()) && !n.private() {
 		if err := f.revalidateByHead(ctx, n); err != nil {
 			return err
 		}
@@ -193,7 +227,9 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 // nothing of the old version is kept, so no condition holds the commit (P3).
 func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	n.mu.Lock()
-	fresh := size == 0 && n.file == nil && !n.unlinked
+	// Of several names one is written, which is perhaps not the one that was
+	// opened: it is replaced only if it still is what it was.
+	fresh := size == 0 && n.file == nil && !n.unlinked && n.entry.Link == nil
 	if fresh {
 		n.foreign = s3.ObjectOptions{}
 		n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n)})

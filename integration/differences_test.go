@@ -26,11 +26,6 @@ var differences = []difference{
 		question: regexp.MustCompile(`^fallocate/zero`),
 		reason:   "ext4 does the same; the tmpfs that the test compares with does not know it.",
 	},
-	{
-		about:    "`link` is EPERM",
-		question: regexp.MustCompile(`^link/|^path/.*/link `),
-		reason:   "There are none. `link` answers as link(2) says of such filesystems.",
-	},
 }
 
 // findDifference gives the row that allows an answer, or nil.

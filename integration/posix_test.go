@@ -16,8 +16,6 @@ import (
 // leftOut are the tests of go-fuse that are not run, and why.
 var leftOut = map[string]string{
 	"FcntlFlockLocksFile": "it wants two locks of one process to conflict, against fcntl(2); a local disk fails it, too",
-	"Link":                "there are no hard links; TestRefused holds the mount to the errno for that",
-	"LinkUnlinkRename":    "as Link",
 	"XAttrLarge":          "S3 takes 2 KiB of metadata; TestXattrMount holds the mount to the errno for that",
 }
 
@@ -45,7 +43,7 @@ func TestPosix(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	run(t, "all", func(t *testing.T, w *harness.World) {
-		m, _, _ := mountOf(t, w)
+		m, _, _ := mountOf(t, w, "--hard-links=false")
 		must(t, os.WriteFile(m.Path("f"), []byte("x"), 0o644))
 		wantErrno(t, "link", os.Link(m.Path("f"), m.Path("g")), syscall.EPERM)
 		wantErrno(t, "setxattr", unix.Setxattr(m.Path("f"), "user.colour", []byte("blue"), 0), unix.EOPNOTSUPP)

@@ -87,10 +87,20 @@ func (n *Namespace) exchange(ctx context.Context, in RenameInput) (RenameOutput,
 	}
 	x := &exchange{n: n, Bucket: n.o.Bucket, First: objectOf(both[0]), Second: objectOf(both[1]), first: both[0], second: both[1]}
 	x.Temp = exchangeObject{Key: n.o.Prefix + exchangeDir + rand.Text(), Size: both[0].Size}
+	if err := n.exchangeLinks(ctx, both[0], both[1]); err != nil {
+		return RenameOutput{}, err
+	}
 	if err := x.begin(); err != nil {
 		return RenameOutput{}, err
 	}
 	if err := x.run(ctx); err != nil {
+		undo, stop := context.WithTimeout(n.life, settleTime)
+		defer stop()
+		to := [2]Entry{both[0], both[1]}
+		to[0].Key, to[1].Key = both[1].Key, both[0].Key
+		if linkErr := n.exchangeLinks(undo, to[0], to[1]); linkErr != nil {
+			n.o.Logger.Warn("names of an exchange that failed are no longer linked", "err", linkErr)
+		}
 		return RenameOutput{}, err
 	}
 	return RenameOutput{

@@ -28,6 +28,8 @@ import (
 //	         string: target of a symlink
 //	more     uvarint: how many follow; byte: what it is; string: its value
 //	         'x': the extended attributes, as in x-amz-meta-xattr
+//	         'l': the group of hard links, as in x-amz-meta-s3mount-link, a
+//	         slash and the number of its names
 //	sum      4 bytes, little endian: CRC-32C of all before
 //
 // string is a uvarint length and the bytes. Names are rels: that of a
@@ -44,6 +46,7 @@ const (
 	approxBit   = 0x80
 	moreBit     = 0x40
 	moreXattr   = 'x'
+	moreLink    = 'l'
 	etagString  = 0
 	etagMD5     = 1
 	maxIndexStr = 1 << 16 // longer than any key, ETag or target
@@ -62,6 +65,7 @@ type attrRow struct {
 	attr   packedAttr
 	target string
 	xattr  string
+	link   *Link // nil unless the file has several names
 }
 
 func encodeIndex(dir string, rows map[string]attrRow) []byte {
@@ -88,7 +92,7 @@ func appendRow(b []byte, r *attrRow) []byte {
 	if r.approx {
 		kind |= approxBit
 	}
-	if r.xattr != "" {
+	if r.more() > 0 {
 		kind |= moreBit
 	}
 	b = append(b, kind)
@@ -107,10 +111,28 @@ func appendRow(b []byte, r *attrRow) []byte {
 	b = binary.AppendVarint(b, r.attr.ctime-r.attr.mtime)
 	b = binary.AppendVarint(b, r.attr.atime-r.attr.mtime)
 	b = appendString(b, r.target)
+	if count := r.more(); count > 0 {
+		b = append(b, count)
+	}
 	if r.xattr != "" {
-		b = appendString(append(b, 1, moreXattr), r.xattr)
+		b = appendString(append(b, moreXattr), r.xattr)
+	}
+	if r.link != nil {
+		b = appendString(append(b, moreLink), r.link.row())
 	}
 	return b
+}
+
+// more counts what the row has behind the target.
+func (r *attrRow) more() byte {
+	count := byte(0)
+	if r.xattr != "" {
+		count++
+	}
+	if r.link != nil {
+		count++
+	}
+	return count
 }
 
 func appendString(b []byte, s string) []byte {
@@ -214,6 +236,9 @@ func (d *decoder) row() (r attrRow, ok bool) {
 			switch tag {
 			case moreXattr:
 				r.xattr = value
+			case moreLink:
+				r.link = parseRow(value)
+				ok = ok && r.link != nil
 			default:
 				ok = false
 			}

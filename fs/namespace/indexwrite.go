@@ -31,6 +31,7 @@ const (
 type changeSet struct {
 	rows        map[string]*attrRow // nil: gone
 	first, last time.Time
+	counts      map[string]Link // rows of these groups have as many names now
 	writing     bool
 }
 
@@ -56,7 +57,8 @@ func (n *Namespace) indexNote(m mutation) {
 	}
 	e := m.entry
 	row := rowFor(&e, m.own)
-	if !e.Exact || e.ETag == "" || !n.rowWanted(dir, rel, row, m) {
+	unsure := e.Link != nil && e.Link.Count == 0
+	if !e.Exact || e.ETag == "" || unsure || !n.rowWanted(dir, rel, row, m) {
 		return
 	}
 	c = n.change(dir)
@@ -85,7 +87,7 @@ func (n *Namespace) rowWanted(dir, rel string, row *attrRow, m mutation) bool {
 	}
 	old, ok := k.Value.rows[rel]
 	same := ok && old.etag == row.etag && old.size == row.size && old.attr == row.attr &&
-		old.xattr == row.xattr && old.kind == row.kind
+		old.xattr == row.xattr && old.kind == row.kind && sameLink(old.link, row.link)
 	return !same || old.mod != row.mod && !(old.approx && old.mod > row.mod)
 }
 
@@ -160,9 +162,9 @@ func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
 		n.mu.Unlock()
 		return nil
 	}
-	rows := maps.Clone(c.rows)
+	rows, counts := maps.Clone(c.rows), maps.Clone(c.counts)
 	n.mu.Unlock()
-	x, err := n.mergeIndex(ctx, dir, rows)
+	x, err := n.mergeIndex(ctx, dir, rows, counts)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err == nil {
@@ -179,7 +181,12 @@ func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
 			delete(c.rows, rel)
 		}
 	}
-	if len(c.rows) == 0 && n.changes[dir] == c {
+	for rel, l := range counts {
+		if c.counts[rel] == l {
+			delete(c.counts, rel)
+		}
+	}
+	if len(c.rows)+len(c.counts) == 0 && n.changes[dir] == c {
 		delete(n.changes, dir)
 	}
 	return err
@@ -212,7 +219,7 @@ func (n *Namespace) needIndex(ctx context.Context, dir string) error {
 
 // mergeIndex reads the index that exists, applies the changes and writes it,
 // on the condition that nobody else did meanwhile.
-func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]*attrRow) (*attrIndex, error) {
+func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]*attrRow, counts map[string]Link) (*attrIndex, error) {
 	old, err := n.indexFor(ctx, dir)
 	for try := 0; ; try++ {
 		if err != nil {
@@ -231,6 +238,12 @@ func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]
 				delete(x.rows, rel)
 			} else {
 				x.rows[rel] = *r
+			}
+		}
+		for rel, l := range counts {
+			if r, ok := x.rows[rel]; ok {
+				r.link = withCount(r.link, l)
+				x.rows[rel] = r
 			}
 		}
 		err = n.putIndex(ctx, dir, x)

@@ -88,8 +88,8 @@ func (it *intent) end(finished bool) error {
 	return nil
 }
 
-// Recover finishes the renames of mounts that died. It is called
-// once, before the first operation.
+// Recover finishes the renames of mounts that died, and mends the hard links
+// that they were changing. It is called once, before the first operation.
 func (n *Namespace) Recover(ctx context.Context) error {
 	if n.o.StateDir == "" {
 		return nil
@@ -111,7 +111,7 @@ func (n *Namespace) Recover(ctx context.Context) error {
 			errs = append(errs, n.recoverExchange(ctx, path))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, n.recoverLinks(ctx, found))...)
 }
 
 // recoverOne finishes one rename, unless it is another bucket's or a mount

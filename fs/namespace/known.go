@@ -38,6 +38,7 @@ func (n *Namespace) initKnown() {
 	n.dirs = map[string]*dirNode{}
 	n.hints = cache.NewMetadata(hintsLimit, hintCost)
 	n.indexes = cache.NewMetadata(indexMemory, indexCost)
+	n.links = cache.NewMetadata(linkMemory, linksCost)
 }
 
 // unlinkPage takes a page out of its directory. n.mu is held.
@@ -229,7 +230,9 @@ func (n *Namespace) find(dir, rel string) (Entry, knowledge) {
 		if !found {
 			return Entry{}, absent
 		}
-		return n.entry(p, &p.rows[i]), present
+		e := n.entry(p, &p.rows[i])
+		n.recount(&e)
+		return e, present
 	}
 	switch {
 	case !haveFact:
@@ -239,6 +242,7 @@ func (n *Namespace) find(dir, rel string) (Entry, knowledge) {
 	}
 	e := f.Value.entry()
 	e.Key = dir + rel
+	n.recount(&e)
 	return e, present
 }
 

@@ -64,11 +64,31 @@ type special struct {
 	kind   Kind
 	attr   packedAttr
 	target string
-	xattr  string
+	more   *more // nil where there is none of it
+}
+
+// more is what few files have.
+type more struct {
+	xattr string
+	link  *Link
 }
 
 func specialOf(e *Entry) special {
-	return special{e.Kind, packAttr(e.Attr), e.Target, e.Attr.Xattr}
+	s := special{kind: e.Kind, attr: packAttr(e.Attr), target: e.Target}
+	if e.Attr.Xattr != "" || e.Link != nil {
+		s.more = &more{e.Attr.Xattr, e.Link}
+	}
+	return s
+}
+
+// into gives an entry what s holds.
+func (s *special) into(e *Entry) {
+	e.Kind, e.Target, e.Exact = s.kind, s.target, true
+	if s.more == nil {
+		e.Attr = s.attr.unpack("")
+		return
+	}
+	e.Attr, e.Link = s.attr.unpack(s.more.xattr), s.more.link
 }
 
 // packedAttr is Attr in a third of the space.
@@ -110,7 +130,8 @@ func unpackTime(ns int64) time.Time {
 const (
 	pageOverhead = 400
 	rowBytes     = 56
-	specialBytes = 88
+	specialBytes = 80
+	moreBytes    = 80 // with a Link, whose id is shared
 )
 
 func (p *page) cost() int64 {
@@ -183,7 +204,10 @@ func (p *page) makeRow(rel string, e *Entry) row {
 // addAttr gives a row its attributes.
 func (p *page) addAttr(r *row, s special) {
 	p.attrs = append(p.attrs, s)
-	p.text += len(s.target) + len(s.xattr)
+	p.text += len(s.target)
+	if s.more != nil {
+		p.text += moreBytes + len(s.more.xattr)
+	}
 	r.attr = uint32(len(p.attrs))
 }
 
@@ -321,8 +345,7 @@ func (n *Namespace) entry(p *page, r *row) Entry {
 	}
 	e.Attr = n.defaults(e.Kind, e.LastModified)
 	if r.attr > 0 {
-		s := &p.attrs[r.attr-1]
-		e.Kind, e.Attr, e.Target, e.Exact = s.kind, s.attr.unpack(s.xattr), s.target, true
+		p.attrs[r.attr-1].into(&e)
 	}
 	return e
 }

@@ -90,6 +90,11 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 		return RenameOutput{}, err
 	}
 	n.Committed(e)
+	if old.Link != nil {
+		if err := n.relink(ctx, old.Link.ID, map[string]string{old.Key: key}); err != nil {
+			return RenameOutput{}, errors.Join(err, n.remove(ctx, &deletion{entry: e, etag: e.ETag}))
+		}
+	}
 	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag}); err != nil {
 		return RenameOutput{}, fmt.Errorf("delete the old name: %w", err)
 	}

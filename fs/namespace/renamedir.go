@@ -81,6 +81,7 @@ type move struct {
 	mu    sync.Mutex
 	count int
 	told  time.Time
+	links linksKnown
 }
 
 // pair is an object and its copy.
@@ -116,6 +117,9 @@ func (m *move) run(ctx context.Context) error {
 			if round == 0 && !m.careful {
 				m.undo(pairs)
 			}
+			return err
+		}
+		if err := m.relink(ctx, pairs); err != nil {
 			return err
 		}
 		left, err := m.deleteAll(ctx, pairs)
@@ -257,13 +261,17 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 	if err != nil || x == nil {
 		return e, err
 	}
-	if exact, _ := n.attrsOf(x, rel, &e); !exact && strings.HasPrefix(dir, m.old) {
+	exact, _ := n.attrsOf(x, rel, &e)
+	if !exact && strings.HasPrefix(dir, m.old) {
 		n.mu.Lock()
 		n.change(m.new + dir[len(m.old):])
 		n.scheduleIndexes()
 		n.mu.Unlock()
 	}
-	return e, nil
+	if exact || e.Kind == Directory {
+		return e, nil
+	}
+	return m.linkOf(ctx, e)
 }
 
 // compare looks whether a copy exists already. A copy is as large as the

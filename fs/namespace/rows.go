@@ -50,7 +50,9 @@ func (l *Lister) take(got listing) ([]line, bool) {
 	for ; i < last; i++ {
 		rel := p.rel(&p.rows[i])
 		if n.hidden[rowID(l.base, rel)] == nil {
-			lines = append(lines, line{rel: rel, entry: n.entry(p, &p.rows[i])})
+			ln := line{rel: rel, entry: n.entry(p, &p.rows[i])}
+			n.recount(&ln.entry)
+			lines = append(lines, ln)
 		}
 	}
 	lines = n.mergePending(lines, l.base, l.rel, upto, l.begun, all && l.stem == "")
@@ -83,9 +85,16 @@ func (l *Lister) show(lines []line) {
 				l.view = append(l.view, Dirent{Name: name, Entry: l.n.contEntry(l.base + l.stem + part)})
 			}
 		default:
-			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: !ln.entry.Exact && l.n.mayBeSpecial(&ln.entry)})
+			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: ln.unsure(l.n)})
 		}
 	}
+}
+
+// unsure reports whether a lookup may show something else than the listing: of
+// a file that may be special, or one of several names.
+func (ln *line) unsure(n *Namespace) bool {
+	l := ln.entry.Link
+	return !ln.entry.Exact && n.mayBeSpecial(&ln.entry) || l != nil && l.Count == 0
 }
 
 // shadowing keeps the objects whose name a later directory may share: in key

@@ -27,6 +27,12 @@ func (n *Namespace) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error)
 	case e.Kind == Directory:
 		return n.setDirAttr(ctx, e, a)
 	}
+	return n.rewrite(ctx, e, func(Attr) Attr { return a })
+}
+
+// rewrite gives the object of an entry the attributes that change makes of
+// those it has, and the mark of the entry's group of links.
+func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr) (Entry, error) {
 	info, err := n.store.Head(ctx, &s3.HeadInput{Bucket: n.o.Bucket, Key: e.Key})
 	if err != nil {
 		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
@@ -34,9 +40,14 @@ func (n *Namespace) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error)
 	if e.ETag != "" && info.ETag != e.ETag {
 		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
 	}
+	info.Key = e.Key
+	had := n.FromInfo(info).Attr
+	a := change(had)
 	if !e.Exact {
-		a.Xattr = info.Metadata[metaXattr] // never read, so nothing of it was changed
+		a.Xattr = had.Xattr // never read, so nothing of it was changed
 	}
+	meta := a.MergeMetadata(e.Kind, info.Metadata)
+	SetLink(meta, e.Link)
 	in := &s3.CopyInput{
 		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIfMatch: info.ETag, SrcSize: info.Size,
 		Bucket: n.o.Bucket, Key: e.Key, ReplaceMetadata: true,
@@ -44,7 +55,7 @@ func (n *Namespace) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error)
 			ContentType: info.ContentType, ContentEncoding: info.ContentEncoding,
 			ContentDisposition: info.ContentDisposition, ContentLanguage: info.ContentLanguage,
 			CacheControl: info.CacheControl, Expires: info.Expires, StorageClass: info.StorageClass,
-			Metadata: a.MergeMetadata(e.Kind, info.Metadata),
+			Metadata: meta,
 		},
 	}
 	out, err := n.store.Copy(ctx, in)
