@@ -33,6 +33,8 @@ func openLogs(s *settings, stderr io.Writer) (*logs, error) {
 			return nil, fail(exitUsage, "--log-file: %w", err)
 		}
 		return &logs{slog.New(newHandler(s.logFormat, f, level, true)), f}, nil
+	case s.foreground && isJournal(os.Stderr, os.Getenv("JOURNAL_STREAM")):
+		return &logs{Logger: slog.New(newSyslogHandler(s.logFormat, journal{stderr}, level))}, nil
 	case s.foreground:
 		return &logs{Logger: slog.New(newHandler(s.logFormat, stderr, level, true))}, nil
 	}

@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestLogFile(t *testing.T) {
@@ -112,5 +115,29 @@ func TestSyslogHandler(t *testing.T) {
 	log.Info("not wanted")
 	if len(out.lines) != len(want) {
 		t.Errorf("a record below the level was sent: %q", out.lines[len(want):])
+	}
+}
+
+func TestJournal(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(newSyslogHandler("text", journal{&out}, slog.LevelDebug))
+	log.Debug("a")
+	log.Info("b")
+	log.Warn("c")
+	log.Error("d")
+	if want := "<7>level=DEBUG msg=a\n<6>level=INFO msg=b\n<4>level=WARN msg=c\n<3>level=ERROR msg=d\n"; out.String() != want {
+		t.Errorf("wrote %q, want %q", &out, want)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "stream"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	if !isJournal(f, fmt.Sprintf("%d:%d", st.Dev, st.Ino)) || isJournal(f, fmt.Sprintf("%d:%d", st.Dev, st.Ino+1)) || isJournal(f, "") {
+		t.Error("the journal is not known by its device and inode")
 	}
 }

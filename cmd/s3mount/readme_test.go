@@ -86,13 +86,18 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
-// TestReadmeOptions checks that every option that the README writes of exists.
+// TestReadmeOptions checks that every option that the README and the files for
+// services and containers write of exists.
 func TestReadmeOptions(t *testing.T) {
-	text, err := os.ReadFile(readmeFile)
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, file := range []string{readmeFile, unitFile, "packaging/kubernetes/pod.yaml", "packaging/kubernetes/README.md"} {
+		more, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, more...)
 	}
-	others := map[string]bool{"help": true, "version": true, "now": true, "vfs-cache-mode": true} // systemctl's, rclone's
+	others := map[string]bool{"help": true, "version": true, "now": true, "vfs-cache-mode": true, "from-env-file": true} // of other programs
 	for _, m := range regexp.MustCompile("[ `]--([a-z][a-z-]*)").FindAllStringSubmatch(string(text), -1) {
 		if _, ok := findOption(options(), m[1]); !ok && !others[m[1]] {
 			t.Errorf("there is no option --%s", m[1])
