@@ -1,7 +1,15 @@
 // Command bench measures s3mount beside s3fs and rclone on the same work, the
-// same server and the same link, and writes one table.
+// same server and the same link.
 //
-//	go run ./bench [-rows REGEXP] [-tools LIST] [-links LIST] [-scale F]
+//	make bench                                                   # everything
+//	cd integration && go run ./bench -rows 'seq|ls' -links 20    # a part of it
+//	cd integration && go run ./bench -scale 0.05 -tools s3mount,s3fs
+//
+// A full run prints an overview and writes RESULTS.md, with all columns, and
+// report.html, one page with charts that needs no network and is not kept in
+// the repository; a part of it writes what -out and -html name. It takes some
+// fifteen minutes on two idle processors, and no row begins after twenty
+// (-budget). It needs 6 GiB in /dev/shm, or else a disk that is measured, too.
 //
 // # Concepts
 //
@@ -10,15 +18,33 @@
 // that delays each request and holds each connection to 90 MB/s, and counts.
 //
 // Row: a piece of work on a mount, such as reading 1 GiB. It starts on a fresh
-// mount, runs as a process of its own, and has a deadline.
+// mount, runs as a process of its own, and has a minute, in which S3 must also
+// come to hold what was written. Who hangs, fails or does something else has a
+// note in place of figures; his connection to the kernel is aborted and his
+// mount detached, so that the next row is not his victim.
 //
-// Tool: a program that mounts; raw is package s3 without a mount, the mark
-// that a filesystem on top of it can at best reach.
+// Tool: a program that mounts. raw is package s3 without a mount, the mark that
+// a filesystem on top of it can at best reach; it runs in a process of its own.
+// journal is s3mount --durability=journal, in the rows that write. All have
+// the options that come by themselves, but s3fs listobjectsv2, and rclone the
+// cache mode without which it cannot write; the row of the disk cache turns
+// on that of each. rclone keeps no modes and owners, as a note tells.
 //
 // # Columns
 //
-// s: seconds until the work was done for the application. held: seconds until
-// S3 had all of it, where that is later. CPU: user and system seconds of the
-// mount's process during the work. RSS: its largest resident set. requests: by
-// kind, those of the work alone.
+// s: seconds until the work was done for the application; held, or in
+// brackets: seconds until S3 had all of it, where that is later. CPU s: user
+// and system seconds of the mount's process during the work, and per GiB that
+// the application read or wrote, in rows of 64 MiB and more. RSS: its largest
+// resident set. moved/asked: bytes of bodies over the link, both ways, for
+// each byte that the application read or wrote (at 20 ms, where somebody
+// counts them). requests: those of the work alone, in all and by kind; they do
+// not depend on the machine. ahead: how often s3mount's time, until S3 held
+// everything, fits into that of the best peer which did the work.
+//
+// # Files
+//
+// main.go has the options, rows.go the rows, seed.go and fixture.go what they
+// find, work.go and raw.go what they do; tool.go mounts; run.go measures, with
+// measure.go; report.go, markdown.go, chart.go and html.go tell.
 package main

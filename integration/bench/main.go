@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,46 +32,67 @@ type options struct {
 	tools []string
 	links []int // ms
 	params
-	out string
+	budget time.Duration // for the whole run
+	out    string        // RESULTS.md, or another file; "" for none
+	html   string        // the report; "" for none
 }
 
-func parse() (options, string, error) {
-	rowsFlag := flag.String("rows", ".", "run the rows whose names match this expression")
-	toolsFlag := flag.String("tools", "raw,s3mount,s3fs,rclone", "measure these programs")
-	linksFlag := flag.String("links", "0,20", "at these distances, in ms")
-	scale := flag.Float64("scale", 1, "multiply sizes and numbers of files by this")
-	out := flag.String("out", "", "write the table to this file, too (RESULTS.md beside the source for a full run)")
-	workFlag := flag.String("work", "", "do one piece of work, as the scripts of the rows do")
-	flag.Parse()
-	o := options{tools: strings.Split(*toolsFlag, ","), params: params{scale: *scale}, out: *out}
-	var err error
-	if o.rows, err = regexp.Compile("^(" + *rowsFlag + ")"); err != nil {
-		return o, "", fmt.Errorf("-rows: %w", err)
+const (
+	// fullLinks are a server beside the mount and one as far as a near region.
+	fullLinks = "0,20"
+	// fullBudget is for two processors that are idle otherwise; a run takes
+	// fifteen minutes there.
+	fullBudget = 20 * time.Minute
+)
+
+// parse reads the command line. name is the piece of work to do, "" to measure.
+func parse(args []string) (o options, name string, rest []string, err error) {
+	f := flag.NewFlagSet("bench", flag.ExitOnError)
+	rowsFlag := f.String("rows", ".", "run the rows whose names match this expression")
+	toolsFlag := f.String("tools", strings.Join(allTools, ","), "measure these programs")
+	linksFlag := f.String("links", fullLinks, "at these distances, in ms")
+	f.Float64Var(&o.scale, "scale", 1, "multiply sizes and numbers of files by this")
+	f.DurationVar(&o.budget, "budget", fullBudget, "begin no row after this time; none takes more than a minute")
+	f.StringVar(&o.out, "out", "", "write the tables to this file (for a full run: RESULTS.md beside the source)")
+	f.StringVar(&o.html, "html", "", "write the report to this file (for a full run: report.html beside the source)")
+	f.StringVar(&name, "work", "", "do one piece of work, as the scripts of the rows do")
+	if err := f.Parse(args); err != nil {
+		return o, "", nil, err
 	}
-	for _, s := range strings.Split(*linksFlag, ",") {
+	if o.rows, err = regexp.Compile("^(" + *rowsFlag + ")"); err != nil {
+		return o, "", nil, fmt.Errorf("-rows: %w", err)
+	}
+	o.tools = strings.Split(*toolsFlag, ",")
+	for _, t := range o.tools {
+		if !slices.Contains(allTools, t) {
+			return o, "", nil, fmt.Errorf("-tools: %q is none of %s", t, strings.Join(allTools, ", "))
+		}
+	}
+	for s := range strings.SplitSeq(*linksFlag, ",") {
 		ms, err := strconv.Atoi(s)
-		if err != nil {
-			return o, "", fmt.Errorf("-links: %w", err)
+		if err != nil || ms < 0 {
+			return o, "", nil, fmt.Errorf("-links: %q is no number of milliseconds", s)
 		}
 		o.links = append(o.links, ms)
 	}
-	if full := *rowsFlag == "." && *toolsFlag == "raw,s3mount,s3fs,rclone" && *linksFlag == "0,20" && *scale == 1; full && o.out == "" {
+	full := *rowsFlag == "." && len(o.tools) == len(allTools) && *linksFlag == fullLinks && o.scale == 1
+	if full && o.out == "" && o.html == "" {
 		dir, err := harness.ModuleDir()
 		if err != nil {
-			return o, "", err
+			return o, "", nil, err
 		}
-		o.out = filepath.Join(dir, "bench", "RESULTS.md")
+		o.out, o.html = filepath.Join(dir, "bench", "RESULTS.md"), filepath.Join(dir, "bench", "report.html")
 	}
-	return o, *workFlag, nil
+	return o, name, f.Args(), nil
 }
 
 func run() error {
-	o, name, err := parse()
+	o, name, rest, err := parse(os.Args[1:])
 	if err != nil {
 		return err
 	}
 	if name != "" {
-		return work(name, flag.Args())
+		return work(name, rest)
 	}
 	if os.Geteuid() == 0 && !harness.InNamespace() {
 		os.Exit(harness.Namespace())
@@ -82,33 +104,45 @@ func run() error {
 		return err
 	}
 	defer b.close()
-	var results []result
-	for _, ms := range o.links {
+	rep := report{Date: time.Now(), Command: command(os.Args[1:]), Machine: machine(), Programs: b.versions(), Scale: o.scale, links: o.links, tools: o.tools}
+	rep.results = b.measureAll(ctx)
+	rep.Took = time.Since(rep.Date)
+	fmt.Print(rep.text())
+	if err := rep.write(o); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// measureAll runs the chosen rows. What was measured before an interrupt is kept.
+func (b *bench) measureAll(ctx context.Context) (results []result) {
+	for _, ms := range b.o.links {
 		for _, row := range rows() {
-			if !o.rows.MatchString(row.name) {
+			if !b.o.rows.MatchString(row.name) {
 				continue
 			}
-			for _, name := range o.tools {
-				if name == "raw" && row.raw == nil {
+			for _, name := range b.o.tools {
+				if !row.suits(name) {
 					continue
 				}
 				r := b.measure(ctx, ms, row, name)
+				if ctx.Err() != nil {
+					return results
+				}
 				fmt.Fprintln(os.Stderr, r)
 				results = append(results, r)
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
 			}
 		}
 	}
-	table := report(o, b, results)
-	fmt.Print(table)
-	if o.out != "" {
-		if err := os.WriteFile(o.out, []byte(table), 0o644); err != nil {
-			return fmt.Errorf("write the table: %w", err)
-		}
+	return results
+}
+
+// command is how this program was called.
+func command(args []string) string {
+	if len(args) == 0 {
+		return "make bench"
 	}
-	return nil
+	return "go run ./bench " + strings.Join(args, " ")
 }
 
 // workRoot gives a directory for the server's data: in memory where the

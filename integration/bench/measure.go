@@ -21,7 +21,9 @@ type result struct {
 	requests harness.Counts
 	cpu      float64
 	rss      int64
+	bytes    int64 // that the application read or wrote; 0: the row does not say
 	moved    int64 // body bytes through the proxy, both ways; 0 where there is none
+	note     string
 	err      string
 }
 

@@ -3,9 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
 
 	"github.com/s3mount/s3mount/integration/harness"
 	"github.com/s3mount/s3mount/s3"
@@ -18,21 +22,53 @@ const (
 	rawConnections = 16
 )
 
-func rawClient(endpoint string) (*s3.Client, error) {
+// runRaw does the work of a row by package s3 alone, in a process of its own,
+// so that its times are not those of the proxy. The arguments are the row, the
+// endpoint, the bucket and the scale. It prints the seconds.
+func runRaw(args []string) error {
+	if len(args) != 4 {
+		return errors.New("raw needs a row, an endpoint, a bucket and a scale")
+	}
+	i := slices.IndexFunc(rows(), func(r row) bool { return r.name == args[0] && r.raw != nil })
+	if i < 0 {
+		return fmt.Errorf("no row called %q has a raw form", args[0])
+	}
+	scale, err := strconv.ParseFloat(args[3], 64)
+	if err != nil {
+		return fmt.Errorf("read the scale: %w", err)
+	}
 	c, err := s3.New(s3.Options{
-		Endpoint: endpoint, Region: harness.Region,
+		Endpoint: args[1], Region: harness.Region,
 		Credentials: s3.StaticCredentials(harness.AccessKey, harness.SecretKey, ""),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make the raw client: %w", err)
+		return fmt.Errorf("make the raw client: %w", err)
 	}
-	return c, nil
+	defer c.Close()
+	start := time.Now()
+	if err := rows()[i].raw(context.Background(), rawRun{c, params{scale}, args[2]}); err != nil {
+		return err
+	}
+	fmt.Println(time.Since(start).Seconds())
+	return nil
+}
+
+// read reads a range into p.
+func (r rawRun) read(ctx context.Context, key string, off int64, p []byte) error {
+	_, n, err := r.GetInto(ctx, &s3.GetInput{Bucket: r.bucket, Key: key, Range: s3.Bytes(off, off+int64(len(p))-1)}, p)
+	if err != nil {
+		return fmt.Errorf("read a range: %w", err)
+	}
+	if n != len(p) {
+		return fmt.Errorf("read a range: %w", io.ErrUnexpectedEOF)
+	}
+	return nil
 }
 
 // rawRead reads big0 to big(files-1) by ranged GETs into memory.
-func rawRead(files int) func(context.Context, *s3.Client, *bucket) error {
-	return func(ctx context.Context, c *s3.Client, b *bucket) error {
-		size := b.size(gib) / int64(files)
+func rawRead(files int) func(context.Context, rawRun) error {
+	return func(ctx context.Context, r rawRun) error {
+		size := r.size(int64(gib / files))
 		parts := int((size + rawPart - 1) / rawPart)
 		free := make(chan []byte, rawConnections)
 		for range rawConnections {
@@ -40,36 +76,71 @@ func rawRead(files int) func(context.Context, *s3.Client, *bucket) error {
 		}
 		return inParallel(rawConnections, files*parts, func(i int) error {
 			off := int64(i%parts) * rawPart
-			out, err := c.Get(ctx, &s3.GetInput{
-				Bucket: b.Bucket, Key: fmt.Sprintf("big%d", i/parts), Range: s3.Bytes(off, min(off+rawPart, size)-1),
-			})
-			if err != nil {
-				return fmt.Errorf("get a range: %w", err)
-			}
-			defer out.Body.Close()
 			buf := <-free
 			defer func() { free <- buf }()
-			if _, err := io.ReadFull(out.Body, buf[:out.Length]); err != nil {
-				return fmt.Errorf("read a range: %w", err)
-			}
-			return nil
+			return r.read(ctx, fmt.Sprintf("big%d", i/parts), off, buf[:min(rawPart, size-off)])
 		})
 	}
 }
 
-// rawWrite writes 1 GiB as a multipart upload.
-func rawWrite(ctx context.Context, c *s3.Client, b *bucket) error {
-	size := b.size(gib)
-	upload, err := c.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: b.Bucket, Key: "out0"})
+// rawFirst reads the beginning of so many large files, one by one.
+func rawFirst(files int) func(context.Context, rawRun) error {
+	return func(ctx context.Context, r rawRun) error {
+		return inParallel(1, files, func(i int) error {
+			return r.read(ctx, fmt.Sprintf("big%d", i), 0, make([]byte, smallSize))
+		})
+	}
+}
+
+// rawRandom reads where randomReads does.
+func rawRandom(ctx context.Context, r rawRun) error {
+	offs := randomOffsets(r.size(gib))
+	return inParallel(randomThreads, len(offs), func(i int) error {
+		return r.read(ctx, "big0", offs[i], make([]byte, smallSize))
+	})
+}
+
+// rawSmall reads so many small files.
+func rawSmall(files, threads int) func(context.Context, rawRun) error {
+	return func(ctx context.Context, r rawRun) error {
+		return inParallel(threads, r.n(files), func(i int) error {
+			return r.read(ctx, fmt.Sprintf("small/f%04d", i), 0, make([]byte, smallSize))
+		})
+	}
+}
+
+// rawCreate puts so many small files.
+func rawCreate(files, threads int) func(context.Context, rawRun) error {
+	return func(ctx context.Context, r rawRun) error {
+		body := make([]byte, smallSize)
+		return inParallel(threads, r.n(files), func(i int) error {
+			_, err := r.Put(ctx, &s3.PutInput{Bucket: r.bucket, Key: fmt.Sprintf("c/f%04d", i), Body: bytes.NewReader(body), Size: smallSize})
+			return err
+		})
+	}
+}
+
+// rawWrite writes so many files, 1 GiB in all, by multipart uploads.
+func rawWrite(files int) func(context.Context, rawRun) error {
+	return func(ctx context.Context, r rawRun) error {
+		body := make([]byte, rawPart)
+		_, _ = rand.NewChaCha8([32]byte{9}).Read(body) // never fails
+		return inParallel(files, files, func(i int) error {
+			return r.upload(ctx, fmt.Sprintf("out%d", i), r.size(int64(gib/files)), body, rawConnections/files)
+		})
+	}
+}
+
+// upload writes size bytes, those of body again and again.
+func (r rawRun) upload(ctx context.Context, key string, size int64, body []byte, threads int) error {
+	upload, err := r.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: r.bucket, Key: key, NoCopies: true})
 	if err != nil {
 		return fmt.Errorf("create the upload: %w", err)
 	}
-	body := make([]byte, rawPart)
-	_, _ = rand.NewChaCha8([32]byte{9}).Read(body) // never fails
 	parts := make([]s3.Part, (size+rawPart-1)/rawPart)
-	err = inParallel(rawConnections, len(parts), func(i int) error {
+	err = inParallel(threads, len(parts), func(i int) error {
 		n := min(rawPart, size-int64(i)*rawPart)
-		p, err := c.UploadPart(ctx, &s3.UploadPartInput{Upload: upload, PartNumber: i + 1, Body: bytes.NewReader(body[:n]), Size: n})
+		p, err := r.UploadPart(ctx, &s3.UploadPartInput{Upload: upload, PartNumber: i + 1, Body: bytes.NewReader(body[:n]), Size: n})
 		if err == nil {
 			parts[i] = *p
 		}
@@ -78,7 +149,7 @@ func rawWrite(ctx context.Context, c *s3.Client, b *bucket) error {
 	if err != nil {
 		return fmt.Errorf("upload the parts: %w", err)
 	}
-	if _, err := c.CompleteUpload(ctx, &s3.CompleteUploadInput{Upload: upload, Parts: parts}); err != nil {
+	if _, err := r.CompleteUpload(ctx, &s3.CompleteUploadInput{Upload: upload, Parts: parts}); err != nil {
 		return fmt.Errorf("complete the upload: %w", err)
 	}
 	return nil

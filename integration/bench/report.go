@@ -2,102 +2,165 @@ package main
 
 import (
 	"fmt"
-	"runtime"
+	"os"
+	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/s3mount/s3mount/integration/harness"
+	"time"
 )
+
+// report is what a run has measured.
+type report struct {
+	Date     time.Time
+	Took     time.Duration
+	Command  string
+	Machine  string
+	Programs []string // with their versions
+	Scale    float64
+	links    []int
+	tools    []string
+	results  []result
+}
 
 // String is a result as a line of progress.
 func (r result) String() string {
 	if r.err != "" {
 		return fmt.Sprintf("%2d ms %-12s %-8s fails: %s", r.ms, r.row, r.tool, r.err)
 	}
-	return fmt.Sprintf("%2d ms %-12s %-8s %7.2f s %8s held  %6.2f CPU s %5d MiB  %d requests: %s",
-		r.ms, r.row, r.tool, r.seconds, r.heldText(), r.cpu, r.rss>>20, r.requests.Total(), r.requests)
-}
-
-func (r result) heldText() string {
-	if r.held == 0 {
-		return ""
+	held := ""
+	if r.held != 0 {
+		held = fmt.Sprintf("%.2f held", r.held)
 	}
-	return fmt.Sprintf("%.2f", r.held)
+	note := ""
+	if r.note != "" {
+		note = "; " + r.note
+	}
+	return fmt.Sprintf("%2d ms %-12s %-8s %7.2f s %12s %6.2f CPU s %5d MiB  %d requests: %s%s",
+		r.ms, r.row, r.tool, r.seconds, held, r.cpu, r.rss>>20, r.requests.Total(), r.requests, note)
 }
 
 // durable is the time until the work was done and S3 held it.
 func (r result) durable() float64 { return max(r.seconds, r.held) }
 
-// report gives the whole table, in Markdown.
-func report(o options, b *bench, results []result) string {
-	var s strings.Builder
-	s.WriteString("# Measurements\n\nMade by `make bench`; what the rows and columns mean is in [doc.go](doc.go).\n\n")
-	fmt.Fprintf(&s, "%s\n\n", machine(b))
-	s.WriteString("Beside: how often s3mount's time until S3 held everything fits into that of the best peer which did the work.\n\n")
-	s.WriteString("| ms | work | tool | s | held | beside | CPU s | RSS MiB | requests | by kind |\n|--:|---|---|--:|--:|--:|--:|--:|--:|---|\n")
-	for _, row := range rows() {
-		for _, ms := range o.links {
-			for _, r := range results {
-				if r.row == row.name && r.ms == ms {
-					s.WriteString(r.line(row, beside(r, results)))
-				}
-			}
-		}
+// find gives the result of one cell.
+func (rep *report) find(row, tool string, ms int) (result, bool) {
+	i := slices.IndexFunc(rep.results, func(r result) bool { return r.row == row && r.tool == tool && r.ms == ms })
+	if i < 0 {
+		return result{}, false
 	}
-	return s.String()
+	return rep.results[i], true
 }
 
-func (r result) line(row row, beside string) string {
-	if r.err != "" {
-		return fmt.Sprintf("| %d | %s: %s | %s | fails | | | | | | %s |\n", r.ms, r.row, row.what, r.tool, strings.ReplaceAll(r.err, "|", "/"))
-	}
-	rss := fmt.Sprint(r.rss >> 20)
-	if r.rss == 0 {
-		rss = ""
-	}
-	return fmt.Sprintf("| %d | %s: %s | %s | %.2f | %s | %s | %.2f | %s | %d | %s |\n",
-		r.ms, r.row, row.what, r.tool, r.seconds, r.heldText(), beside, r.cpu, rss, r.requests.Total(), r.requests)
-}
-
-// beside compares s3mount with the best peer; it is "" for the others.
-func beside(r result, results []result) string {
-	if r.tool != "s3mount" || r.err != "" {
-		return ""
+// ahead is how often s3mount's time fits into that of the best peer that did
+// the work, both until S3 held everything; 0 if there is nothing to compare.
+func (rep *report) ahead(row string, ms int) float64 {
+	own, ok := rep.find(row, toolOwn, ms)
+	if !ok || own.err != "" {
+		return 0
 	}
 	best := 0.0
-	for _, p := range results {
-		if p.row == r.row && p.ms == r.ms && p.tool != "s3mount" && p.tool != "raw" && p.err == "" && (best == 0 || p.durable() < best) {
+	for _, p := range rep.results {
+		peer := p.tool != toolOwn && p.tool != toolRaw && p.tool != toolJournal
+		if peer && p.row == row && p.ms == ms && p.err == "" && (best == 0 || p.durable() < best) {
 			best = p.durable()
 		}
 	}
-	if best == 0 {
-		return ""
+	if best == 0 || own.durable() == 0 {
+		return 0
 	}
-	return fmt.Sprintf("%.1f ×", best/r.durable())
+	return best / own.durable()
 }
 
-// machine tells where and with what it was measured.
-func machine(b *bench) string {
-	var u unix.Utsname
-	kernel := "unknown kernel"
-	if unix.Uname(&u) == nil {
-		kernel = "Linux " + unix.ByteSliceToString(u.Release[:])
-	}
-	var versions []string
-	for _, t := range b.tools {
-		if b.binaries[t.name] == "" {
-			continue
-		}
-		arg := map[string]string{"rclone": "version"}[t.name]
-		if arg == "" {
-			arg = "--version"
-		}
-		out, err := harness.Output(b.binaries[t.name], arg)
-		if err == nil {
-			first, _, _ := strings.Cut(out, "\n")
-			versions = append(versions, first)
+// measured are the groups with the rows that have results.
+func (rep *report) measured() (out []group) {
+	for _, g := range groups() {
+		g.rows = slices.DeleteFunc(g.rows, func(r row) bool {
+			return !slices.ContainsFunc(rep.results, func(x result) bool { return x.row == r.name })
+		})
+		if len(g.rows) > 0 {
+			out = append(out, g)
 		}
 	}
-	return fmt.Sprintf("%d processors, %s, %s; server versitygw on the same machine; %s.", runtime.NumCPU(), kernel, runtime.Version(), strings.Join(versions, "; "))
+	return out
+}
+
+// write makes the files that the options ask for.
+func (rep *report) write(o options) error {
+	if o.out != "" {
+		if err := os.WriteFile(o.out, []byte(rep.markdown()), 0o644); err != nil {
+			return fmt.Errorf("write the tables: %w", err)
+		}
+	}
+	if o.html == "" {
+		return nil
+	}
+	page, err := rep.html()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(o.html, page, 0o644); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// The cells of the tables.
+
+func (r result) timeCell() string {
+	switch {
+	case r.err != "":
+		return "fails"
+	case r.held != 0:
+		return fmt.Sprintf("%s (%s)", seconds(r.seconds), seconds(r.held))
+	}
+	return seconds(r.seconds)
+}
+
+// seconds has three digits: more is noise.
+func seconds(s float64) string {
+	switch {
+	case s >= 100:
+		return fmt.Sprintf("%.0f", s)
+	case s >= 10:
+		return fmt.Sprintf("%.1f", s)
+	}
+	return fmt.Sprintf("%.2f", s)
+}
+
+// perGiB is the CPU per GiB that the application moved, for rows of at least
+// 64 MiB: with fewer it is the cost of starting.
+func (r result) perGiB() string {
+	if r.bytes < 64*mib || r.err != "" {
+		return ""
+	}
+	return seconds(r.cpu * gib / float64(r.bytes))
+}
+
+// amplification is the bytes moved over those asked for.
+func (r result) amplification() string {
+	if r.bytes == 0 || r.moved == 0 || r.err != "" {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", float64(r.moved)/float64(r.bytes))
+}
+
+func (r result) memory() string {
+	if r.rss == 0 || r.err != "" {
+		return ""
+	}
+	return fmt.Sprint(r.rss >> 20)
+}
+
+// remark is what stands in the last column.
+func (r result) remark() string {
+	if r.err != "" {
+		return r.err
+	}
+	return strings.TrimSuffix(r.requests.String()+"; "+r.note, "; ")
+}
+
+func times(x float64) string {
+	if x == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f ×", x)
 }

@@ -17,19 +17,46 @@ type row struct {
 	data string
 	// warm runs on the mount first and is not measured; "" is nothing.
 	warm string
-	// script is the work, run by bash in the mountpoint; $BENCH is this program.
+	// again mounts anew between warm and the work, with a disk cache that lives on.
+	again bool
+	// script is the work, run by bash in the mountpoint; $BENCH is this
+	// program. A line "note: ..." that it prints stands beside the figures.
 	script string
+	// bytes is how much the application reads or writes; nil for rows whose
+	// cost is in their number of files.
+	bytes func(params) int64
 	// held tells whether S3 holds what the work has written; nil for work that writes nothing.
 	held func(ctx context.Context, b *bucket) (bool, error)
+	// journal: the row is measured with --durability=journal, too.
+	journal bool
 	// raw is the same work by package s3 alone; nil if it has no such form.
-	raw func(ctx context.Context, c *s3.Client, b *bucket) error
+	raw func(ctx context.Context, r rawRun) error
+}
+
+// rawRun is what the raw form of a row works with.
+type rawRun struct {
+	*s3.Client
+	params
+	bucket string
+}
+
+// suits tells whether a tool is measured in a row.
+func (r row) suits(tool string) bool {
+	switch tool {
+	case toolRaw:
+		return r.raw != nil
+	case toolJournal:
+		return r.journal
+	}
+	return true
 }
 
 // bucket is where one row of one tool works.
 type bucket struct {
 	*harness.Referee
 	params
-	etag string // of big0 as it was put
+	bench *bench
+	etag  string // of big0 as it was put
 }
 
 // params are the sizes of the work. Those of the table are at scale 1.
@@ -45,6 +72,19 @@ const (
 	gib = 1 << 30
 	mib = 1 << 20
 )
+
+// sized is a row's bytes: so many files of this size.
+func sized(files, full int64) func(params) int64 {
+	return func(p params) int64 { return files * p.size(full) }
+}
+
+// small is a row's bytes: so many small files.
+func small(files int) func(params) int64 {
+	return func(p params) int64 { return int64(p.n(files)) * smallSize }
+}
+
+// exactly is a row's bytes, whatever the scale.
+func exactly(n int64) func(params) int64 { return func(params) int64 { return n } }
 
 // env makes the sizes known to scripts.
 func (p params) env() []string {

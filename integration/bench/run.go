@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -15,8 +17,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// workPatience bounds the work of a row and, once more, the wait until S3
-// holds its bytes: twice what the slowest peer needed where it did its job.
+// workPatience bounds the work of a row, with the wait until S3 holds its
+// bytes: twice what the slowest peer needed where it did its job.
 const workPatience = 60 * time.Second
 
 // linkRate is the rate of one connection of a link that is not 0 ms.
@@ -35,6 +37,7 @@ type bench struct {
 	missing  map[string]error
 	shared   map[string]*bucket // by seed, for rows that change nothing
 	seq      int
+	over     time.Time // when the time for the whole run is used up
 }
 
 func newBench(ctx context.Context, o options) (*bench, error) {
@@ -42,7 +45,8 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the work root: %w", err)
 	}
-	b := &bench{o: o, root: root, tools: tools(), binaries: map[string]string{}, missing: map[string]error{}, shared: map[string]*bucket{}}
+	b := &bench{o: o, root: root, tools: tools(), binaries: map[string]string{}, missing: map[string]error{}, shared: map[string]*bucket{},
+		over: time.Now().Add(o.budget)}
 	if err := b.start(ctx); err != nil {
 		b.close()
 		return nil, err
@@ -56,7 +60,7 @@ func (b *bench) start(ctx context.Context) error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	for _, t := range b.tools {
-		if slices.Contains(b.o.tools, t.name) {
+		if slices.Contains(b.o.tools, t.name) || t.name == toolOwn { // which also seeds
 			b.binaries[t.name], b.missing[t.name] = t.prepare(b.root)
 		}
 	}
@@ -89,7 +93,7 @@ func (b *bench) bucketFor(ctx context.Context, row row) (*bucket, error) {
 		return have, nil
 	}
 	b.seq++
-	bk := &bucket{Referee: harness.NewReferee(b.server.Endpoint, fmt.Sprintf("bench%d", b.seq)), params: b.o.params}
+	bk := &bucket{Referee: harness.NewReferee(b.server.Endpoint, fmt.Sprintf("bench%d", b.seq)), params: b.o.params, bench: b}
 	if err := bk.CreateBucket(ctx); err != nil {
 		return nil, err
 	}
@@ -104,10 +108,20 @@ func (b *bench) bucketFor(ctx context.Context, row row) (*bucket, error) {
 	return bk, nil
 }
 
+// patience is how long a row may take now: less than workPatience when the
+// time for the run is nearly used up.
+func (b *bench) patience() time.Duration { return min(workPatience, time.Until(b.over)) }
+
 // measure runs one row with one tool over one link.
 func (b *bench) measure(ctx context.Context, ms int, row row, name string) result {
 	r := result{ms: ms, row: row.name, tool: name}
+	if row.bytes != nil {
+		r.bytes = row.bytes(b.o.params)
+	}
 	fail := func(err error) result { r.err = firstLine(err); return r }
+	if b.patience() <= 0 {
+		return fail(errBudget)
+	}
 	bk, err := b.bucketFor(ctx, row)
 	if err != nil {
 		return fail(err)
@@ -122,7 +136,9 @@ func (b *bench) measure(ctx context.Context, ms int, row row, name string) resul
 		b.proxy.SetShape(harness.Shape{Latency: time.Duration(ms) * time.Millisecond, Rate: linkRate})
 		endpoint = b.proxy.URL
 	}
-	if name == "raw" {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.patience(), errTimeout)
+	defer cancel()
+	if name == toolRaw {
 		err = b.measureRaw(ctx, endpoint, row, bk, &r)
 	} else {
 		err = b.measureMount(ctx, endpoint, row, bk, &r)
@@ -132,6 +148,8 @@ func (b *bench) measure(ctx context.Context, ms int, row row, name string) resul
 	}
 	return r
 }
+
+var errBudget = errors.New("no time was left for it (-budget)")
 
 // reset forgets the requests so far; count puts those since then into r.
 func (b *bench) reset() error {
@@ -152,29 +170,24 @@ func (b *bench) count(r *result) (err error) {
 }
 
 func (b *bench) measureRaw(ctx context.Context, endpoint string, row row, bk *bucket, r *result) error {
-	c, err := rawClient(endpoint)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
 	if err := b.reset(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, workPatience, errTimeout)
-	defer cancel()
-	cpu, err := cpuSeconds(os.Getpid())
+	cmd := exec.CommandContext(ctx, b.self, "-work", "raw", row.name, endpoint, bk.Bucket, fmt.Sprint(b.o.scale))
+	cmd.Env = harness.Environment()
+	out, err := cmd.Output()
 	if err != nil {
-		return err
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return fmt.Errorf("raw: %w", err)
 	}
-	start := time.Now()
-	if err := row.raw(ctx, c, bk); err != nil {
-		return err
+	if r.seconds, err = strconv.ParseFloat(strings.TrimSpace(string(out)), 64); err != nil {
+		return fmt.Errorf("raw: %w", err)
 	}
-	r.seconds = time.Since(start).Seconds()
-	after, err := cpuSeconds(os.Getpid())
-	r.cpu = after - cpu // over a link this holds the proxy's, too
-	if err != nil {
-		return err
+	r.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.rss = u.Maxrss << 10
 	}
 	return b.count(r)
 }
@@ -189,20 +202,39 @@ func (b *bench) measureMount(ctx context.Context, endpoint string, row row, bk *
 		return fmt.Errorf("make a work directory: %w", err)
 	}
 	defer harness.RemoveUnmounted(work)
-	m, err := t.mount(binary, endpoint, bk.Bucket, work)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if end := m.end(); err == nil && end != nil {
-			err = end
-		}
-	}()
-	if row.warm != "" {
-		if err := b.script(ctx, m.dir, row.warm); err != nil {
+	at := mountpoint{binary: binary, endpoint: endpoint, bucket: bk.Bucket, cached: row.again}
+	if row.again {
+		if err := b.mountFor(ctx, t, at, work, func(m *mounted) error { return b.script(ctx, m.dir, row.warm, nil) }); err != nil {
 			return err
 		}
 	}
+	return b.mountFor(ctx, t, at, work, func(m *mounted) error {
+		if row.warm != "" && !row.again {
+			if err := b.script(ctx, m.dir, row.warm, nil); err != nil {
+				return err
+			}
+		}
+		return b.measureWork(ctx, m, row, bk, r)
+	})
+}
+
+// mountFor mounts while do runs. What fails is not unmounted but aborted.
+func (b *bench) mountFor(ctx context.Context, t tool, at mountpoint, work string, do func(*mounted) error) error {
+	m, err := t.mount(at, work)
+	if err != nil {
+		return err
+	}
+	if err := do(m); err != nil {
+		return errors.Join(err, m.kill())
+	}
+	if ctx.Err() != nil {
+		return errors.Join(context.Cause(ctx), m.kill())
+	}
+	return m.end()
+}
+
+// measureWork runs the work of a row in a mount.
+func (b *bench) measureWork(ctx context.Context, m *mounted, row row, bk *bucket, r *result) error {
 	if err := b.reset(); err != nil {
 		return err
 	}
@@ -213,7 +245,7 @@ func (b *bench) measureMount(ctx context.Context, endpoint string, row row, bk *
 		return err
 	}
 	start := time.Now()
-	if err := b.script(ctx, m.dir, row.script); err != nil {
+	if err := b.script(ctx, m.dir, row.script, &r.note); err != nil {
 		return err
 	}
 	r.seconds = time.Since(start).Seconds()
@@ -238,24 +270,24 @@ func (b *bench) measureMount(ctx context.Context, endpoint string, row row, bk *
 func (b *bench) awaitHeld(ctx context.Context, row row, bk *bucket, start time.Time, r *result) error {
 	for first := true; ; first = false {
 		ok, err := row.held(ctx, bk)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("done after %.1f s, but S3 does not hold it all: %w", r.seconds, context.Cause(ctx))
+		case err != nil:
 			return err
-		}
-		if ok && !first {
+		case ok && !first:
 			r.held = time.Since(start).Seconds()
-		}
-		if ok {
 			return nil
-		}
-		if time.Since(start) > 2*workPatience {
-			return fmt.Errorf("S3 does not hold it all after %v", 2*workPatience)
+		case ok:
+			return nil
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// script runs a script in a mount, in a process group of its own that is killed when time is up.
-func (b *bench) script(ctx context.Context, dir, script string) error {
+// script runs a script in a mount, in a process group of its own that is
+// killed when time is up. A note that it prints goes to note.
+func (b *bench) script(ctx context.Context, dir, script string, note *string) error {
 	var out bytes.Buffer
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", "cd -- \"$DIR\"\n"+script)
 	cmd.Dir = b.root
@@ -272,14 +304,14 @@ func (b *bench) script(ctx context.Context, dir, script string) error {
 		if p.Err() != nil {
 			return fmt.Errorf("%w: %s", p.Err(), strings.TrimSpace(harness.Last(out.String(), 1)))
 		}
+		if _, after, found := strings.Cut(out.String(), "note: "); found && note != nil {
+			*note, _, _ = strings.Cut(after, "\n")
+		}
 		return nil
 	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-time.After(workPatience):
-		err = errTimeout
 	}
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	return err // whoever still hangs in the mount ends when it is aborted
+	return context.Cause(ctx) // whoever still hangs in the mount ends when it is aborted
 }
 
 func firstLine(err error) string {

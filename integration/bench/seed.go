@@ -6,11 +6,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/s3mount/s3mount/integration/harness"
 )
 
 // seeds fill buckets.
@@ -18,13 +22,63 @@ var seeds = map[string]func(context.Context, *bucket) error{
 	"1 GiB":        seedBig(1, gib),
 	"4 x 256 MiB":  seedBig(4, gib/4),
 	"256 MiB":      seedBig(1, gib/4),
+	"128 MiB":      seedBig(1, gib/8),
 	"10 x 64 MiB":  seedBig(10, 64*mib),
 	"300 small":    seedSmall("small/f%04d", 300),
 	"1200 small":   seedSmall("small/f%04d", 1200),
 	"10000 names":  seedSmall("d/f%05d", 10000),
+	"100000 names": seedLinks("d/f%06d", 100000),
 	"tree of 2000": seedTree(2000, 221),
 	"tree of 400":  seedTree(400, 21),
 	"500 small":    seedSmall("d/f%03d", 500),
+	"attributes":   seedAttributes,
+}
+
+// seedLinks puts one small object and gives it many names in the server's own
+// directory: 100,000 PUTs take a minute.
+func seedLinks(format string, n int) func(context.Context, *bucket) error {
+	return func(ctx context.Context, b *bucket) error {
+		first := fmt.Sprintf(format, 0)
+		if err := b.Put(ctx, first, make([]byte, smallSize), nil); err != nil {
+			return err
+		}
+		dir := filepath.Join(b.bench.server.Data, b.Bucket)
+		for i := range b.n(n) - 1 {
+			if err := os.Link(filepath.Join(dir, first), filepath.Join(dir, fmt.Sprintf(format, i+1))); err != nil {
+				return fmt.Errorf("name an object: %w", err)
+			}
+		}
+		return nil
+	}
+}
+
+// seedAttributes lets s3mount write the tree of 2000 with attributes that are
+// not the default ones.
+func seedAttributes(ctx context.Context, b *bucket) error {
+	bench := b.bench
+	t, binary, err := bench.find(toolOwn)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(bench.root, "seed")
+	if err != nil {
+		return fmt.Errorf("make a work directory: %w", err)
+	}
+	defer harness.RemoveUnmounted(work)
+	tree := filepath.Join(work, "tree")
+	for _, path := range treePaths(b.n(2000), 221) {
+		f := filepath.Join(tree, path)
+		if err := os.MkdirAll(filepath.Dir(f), 0o750); err != nil {
+			return fmt.Errorf("make the tree: %w", err)
+		}
+		if err := os.WriteFile(f, []byte(path), 0o640); err != nil {
+			return fmt.Errorf("make the tree: %w", err)
+		}
+	}
+	at := mountpoint{binary: binary, endpoint: bench.server.Endpoint, bucket: b.Bucket}
+	return bench.mountFor(ctx, t, at, work, func(m *mounted) error {
+		return bench.script(ctx, m.dir, `cd "$DIR/../tree"; find t -exec touch -d 2001-02-03T04:05:06 {} +; cp -rp t "$DIR"`, nil)
+	})
 }
 
 // seedBig puts files of random bytes.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,40 +13,78 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// tool is a program that mounts. command gives the one that mounts bucket at
-// dir in the foreground; state is a directory of its own.
+// The names of the tools that are no programs of their own.
+const (
+	toolRaw     = "raw"     // package s3 without a mount
+	toolJournal = "journal" // s3mount --durability=journal
+	toolOwn     = "s3mount"
+)
+
+// allTools are in the order of the columns.
+var allTools = []string{toolRaw, toolOwn, toolJournal, "s3fs", "rclone"}
+
+// mountpoint is what a tool is to mount, and where.
+type mountpoint struct {
+	binary, endpoint, bucket string
+	dir                      string // to mount at
+	state                    string // directory of the tool's own
+	cached                   bool   // what is read is kept in state, on disk
+}
+
+// tool is a program that mounts, in the foreground.
 type tool struct {
 	name    string
 	prepare func(dir string) (binary string, err error)
-	command func(binary, endpoint, bucket, dir, state string) *exec.Cmd
+	command func(m mountpoint) *exec.Cmd
 	env     func(endpoint string) []string
 }
 
 func tools() []tool {
+	ownEnv := func(string) []string { return harness.Credentials() }
 	return []tool{
-		{name: "s3mount", prepare: harness.BuildS3mount, env: func(string) []string { return harness.Credentials() },
-			command: func(binary, endpoint, bucket, dir, state string) *exec.Cmd {
-				return exec.Command(binary, "--foreground", "--endpoint", endpoint, "--state-dir", state, bucket, dir)
-			}},
-		{name: "s3fs", prepare: func(string) (string, error) { return exec.LookPath("s3fs") },
+		{name: toolOwn, prepare: harness.BuildS3mount, env: ownEnv, command: ownCommand("s3")},
+		{name: toolJournal, prepare: harness.BuildS3mount, env: ownEnv, command: ownCommand("journal")},
+		{name: "s3fs", prepare: func(string) (string, error) { return exec.LookPath("s3fs") }, command: s3fsCommand,
 			env: func(string) []string {
 				return []string{"AWSACCESSKEYID=" + harness.AccessKey, "AWSSECRETACCESSKEY=" + harness.SecretKey}
-			},
-			command: func(binary, endpoint, bucket, dir, state string) *exec.Cmd {
-				return exec.Command(binary, bucket, dir, "-f", "-o", "use_path_request_style,listobjectsv2,dbglevel=err,url="+endpoint+",tmpdir="+state)
 			}},
-		{name: "rclone", prepare: func(string) (string, error) { return harness.Tool("bench/peers", "rclone") },
+		{name: "rclone", prepare: func(string) (string, error) { return harness.Tool("bench/peers", "rclone") }, command: rcloneCommand,
 			env: func(endpoint string) []string {
 				return []string{
 					"RCLONE_CONFIG=/dev/null", "RCLONE_S3_PROVIDER=Other", "RCLONE_S3_ENDPOINT=" + endpoint, "RCLONE_S3_REGION=" + harness.Region,
 					"RCLONE_S3_ACCESS_KEY_ID=" + harness.AccessKey, "RCLONE_S3_SECRET_ACCESS_KEY=" + harness.SecretKey,
 				}
-			},
-			// Without --vfs-cache-mode writes it cannot write as an application does.
-			command: func(binary, endpoint, bucket, dir, state string) *exec.Cmd {
-				return exec.Command(binary, "mount", "--vfs-cache-mode", "writes", "--cache-dir", state, ":s3:"+bucket, dir)
 			}},
 	}
+}
+
+func ownCommand(durability string) func(mountpoint) *exec.Cmd {
+	return func(m mountpoint) *exec.Cmd {
+		args := []string{"--foreground", "--endpoint", m.endpoint, "--state-dir", m.state, "--durability", durability}
+		if m.cached {
+			// The data of the bench may leave less room than the cache would.
+			args = append(args, "--cache", filepath.Join(m.state, "cache"), "--cache-min-free", "64M")
+		}
+		return exec.Command(m.binary, append(args, m.bucket, m.dir)...)
+	}
+}
+
+func s3fsCommand(m mountpoint) *exec.Cmd {
+	options := "use_path_request_style,listobjectsv2,dbglevel=err,url=" + m.endpoint + ",tmpdir=" + m.state
+	if m.cached {
+		options += ",use_cache=" + filepath.Join(m.state, "cache")
+	}
+	return exec.Command(m.binary, m.bucket, m.dir, "-f", "-o", options)
+}
+
+// rcloneCommand: without --vfs-cache-mode writes it cannot write as an
+// application does.
+func rcloneCommand(m mountpoint) *exec.Cmd {
+	mode := "writes"
+	if m.cached {
+		mode = "full"
+	}
+	return exec.Command(m.binary, "mount", "--vfs-cache-mode", mode, "--cache-dir", m.state, ":s3:"+m.bucket, m.dir)
 }
 
 // mounted is a running tool.
@@ -56,73 +93,78 @@ type mounted struct {
 	proc     *harness.Process
 }
 
-// mountPatience bounds mounting and unmounting; unmounting of a peer may mean
-// to write a gigabyte back.
-const mountPatience = time.Minute
+// mountPatience bounds mounting and unmounting, which is half a second unless
+// a peer still writes back then.
+const mountPatience = 30 * time.Second
 
-func (t tool) mount(binary, endpoint, bucket, work string) (*mounted, error) {
-	m := &mounted{dir: filepath.Join(work, "mnt"), log: filepath.Join(work, t.name+".log")}
-	state := filepath.Join(work, "state")
-	for _, d := range []string{m.dir, state} {
+// mount starts the tool under the directory work.
+func (t tool) mount(m mountpoint, work string) (*mounted, error) {
+	m.dir, m.state = filepath.Join(work, "mnt"), filepath.Join(work, "state")
+	for _, d := range []string{m.dir, m.state} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make a directory for %s: %w", t.name, err)
 		}
 	}
-	log, err := os.Create(m.log)
+	at := &mounted{dir: m.dir, log: filepath.Join(work, t.name+".log")}
+	log, err := os.OpenFile(at.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("make the log of %s: %w", t.name, err)
 	}
 	defer log.Close()
-	cmd := t.command(binary, endpoint, bucket, m.dir, state)
+	cmd := t.command(m)
 	cmd.Dir = work
-	cmd.Env = slices.Concat(harness.Environment(), t.env(endpoint), []string{"HOME=" + work})
+	cmd.Env = slices.Concat(harness.Environment(), t.env(m.endpoint), []string{"HOME=" + work})
 	cmd.Stdout, cmd.Stderr = log, log
-	if m.proc, err = harness.Start(cmd); err != nil {
+	if at.proc, err = harness.Start(cmd); err != nil {
 		return nil, err
 	}
 	for deadline := time.Now().Add(mountPatience); ; {
-		ms, err := harness.FuseMounts(m.dir)
+		ms, err := harness.FuseMounts(at.dir)
 		if err != nil || len(ms) > 0 {
-			return m, err
+			return at, err
 		}
 		select {
-		case <-m.proc.Done():
-			return nil, fmt.Errorf("%s ended before it had mounted: %w\n%s", t.name, m.proc.Err(), harness.Tail(m.log, 10))
+		case <-at.proc.Done():
+			return nil, fmt.Errorf("%s ended before it had mounted: %w\n%s", t.name, at.proc.Err(), harness.Tail(at.log, 10))
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return nil, errors.Join(fmt.Errorf("%s has not mounted after %v", t.name, mountPatience), m.end())
+			return nil, errors.Join(fmt.Errorf("%s has not mounted after %v", t.name, mountPatience), at.kill())
 		}
 	}
 }
 
 // end unmounts and waits for the process, and makes an end of both if they do not.
 func (m *mounted) end() error {
-	ctx, cancel := context.WithTimeout(context.Background(), mountPatience)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "umount", m.dir).CombinedOutput()
+	late := time.After(mountPatience)
+	umount, err := harness.Start(exec.Command("umount", m.dir))
 	if err != nil {
-		err = fmt.Errorf("umount: %w: %s", err, out)
+		return errors.Join(err, m.kill())
+	}
+	select {
+	case <-umount.Done():
+		err = umount.Err()
+	case <-late:
+		umount.Signal(syscall.SIGKILL) // it may hang in the kernel: nobody waits for it
+		return errors.Join(fmt.Errorf("umount: %w", errTimeout), m.kill())
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("umount: %w", err), m.kill())
 	}
 	select {
 	case <-m.proc.Done():
-	case <-ctx.Done():
-		err = errors.Join(err, fmt.Errorf("the process had not ended after %v", mountPatience))
-	case <-failed(err):
+		return nil
+	case <-late:
+		return errors.Join(fmt.Errorf("end of the process: %w", errTimeout), m.kill())
 	}
-	m.proc.Signal(syscall.SIGKILL)
-	ms, merr := harness.FuseMounts(m.dir)
-	for _, f := range ms {
-		merr = errors.Join(merr, f.Abort())
-	}
-	return errors.Join(err, merr)
 }
 
-// failed is a channel that is ready if err is an error.
-func failed(err error) <-chan struct{} {
-	c := make(chan struct{})
-	if err != nil {
-		close(c)
+// kill makes an end of the mount and its process. It never waits for either.
+func (m *mounted) kill() error {
+	ms, err := harness.FuseMounts(m.dir)
+	for _, f := range ms {
+		err = errors.Join(err, f.Abort())
 	}
-	return c
+	m.proc.Signal(syscall.SIGKILL)
+	return err
 }

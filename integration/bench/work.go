@@ -18,6 +18,7 @@ var works = map[string]func(args []string) error{
 	"statpaths": statPaths,
 	"write":     writeFile,
 	"create":    createFiles,
+	"raw":       runRaw,
 }
 
 func work(name string, args []string) error {
@@ -48,6 +49,21 @@ func inParallel(threads, n int, do func(i int) error) error {
 	return errors.Join(errs...)
 }
 
+const (
+	randomCount   = 400
+	randomThreads = 4
+)
+
+// randomOffsets are places in a file, the same for everybody.
+func randomOffsets(size int64) []int64 {
+	r := rand.New(rand.NewPCG(1, 2))
+	offs := make([]int64, randomCount)
+	for i := range offs {
+		offs[i] = r.Int64N(size-smallSize) &^ (smallSize - 1)
+	}
+	return offs
+}
+
 // randomReads reads 400 times 4 KiB at random places, in 4 threads.
 func randomReads(args []string) error {
 	f, err := os.Open(args[0])
@@ -59,13 +75,8 @@ func randomReads(args []string) error {
 	if err != nil {
 		return err
 	}
-	const n = 400
-	r := rand.New(rand.NewPCG(1, 2)) // the same places for everybody
-	offs := make([]int64, n)
-	for i := range offs {
-		offs[i] = r.Int64N(st.Size()-smallSize) &^ (smallSize - 1)
-	}
-	return inParallel(4, n, func(i int) error {
+	offs := randomOffsets(st.Size())
+	return inParallel(randomThreads, len(offs), func(i int) error {
 		_, err := f.ReadAt(make([]byte, smallSize), offs[i])
 		return err
 	})
