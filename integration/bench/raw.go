@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -24,7 +25,8 @@ const (
 
 // runRaw does the work of a row by package s3 alone, in a process of its own,
 // so that its times are not those of the proxy. The arguments are the row, the
-// endpoint, the bucket and the scale. It prints the seconds.
+// endpoint, the bucket and the scale. It prints the seconds and
+// the largest resident set in bytes.
 func runRaw(args []string) error {
 	if len(args) != 4 {
 		return errors.New("raw needs a row, an endpoint, a bucket and a scale")
@@ -49,7 +51,13 @@ func runRaw(args []string) error {
 	if err := rows()[i].raw(context.Background(), rawRun{c, params{scale}, args[2]}); err != nil {
 		return err
 	}
-	fmt.Println(time.Since(start).Seconds())
+	took := time.Since(start).Seconds()
+	// getrusage(2) would tell the parent's memory, from before the exec.
+	peak, err := harness.MemoryPeak(os.Getpid())
+	if err != nil {
+		return err
+	}
+	fmt.Println(took, peak)
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -182,13 +181,10 @@ func (b *bench) measureRaw(ctx context.Context, endpoint string, row row, bk *bu
 		}
 		return fmt.Errorf("raw: %w", err)
 	}
-	if r.seconds, err = strconv.ParseFloat(strings.TrimSpace(string(out)), 64); err != nil {
+	if _, err := fmt.Sscan(string(out), &r.seconds, &r.rss); err != nil {
 		return fmt.Errorf("raw: %w", err)
 	}
 	r.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.rss = u.Maxrss << 10
-	}
 	return b.count(r)
 }
 
