@@ -21,8 +21,7 @@ var (
 	char    = kind{"char", unix.S_IFCHR}
 	block   = kind{"block", unix.S_IFBLK}
 
-	kinds    = []kind{file, dir, symlink, fifo, socket, char, block}
-	specials = []kind{fifo, socket, char, block}
+	kinds = []kind{file, dir, symlink, fifo, socket, char, block}
 )
 
 // device is the number of the device nodes that cases make: that of no driver.
