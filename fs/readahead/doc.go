@@ -13,9 +13,11 @@
 // after the other, as it takes. It belongs to no caller: whoever waits for a
 // block may be interrupted, the fetch goes on. It ends when its bytes are there,
 // when S3 refuses, when it made no progress for Options.Deadline, or when the
-// reader that it ran ahead of went elsewhere. A GET that stands still is replaced
-// by another one (watchdog): a stalled connection or a slow replica costs
-// seconds, not the time-out of TCP. The rest of retrying is package s3's.
+// reader that it ran ahead of went elsewhere. A GET whose answer is late, judged
+// by those before it, is sent once more beside it (hedge); one GET in 20 may be
+// such a second one. A GET that stands still is replaced by another one
+// (watchdog): a stalled connection costs seconds, not the time-out of TCP. The rest
+// of retrying is package s3's.
 //
 // A stream is a sequence of reads of one Reader: forward, backward, or at equal
 // distances. A Reader tells up to four apart, so that the threads of a program,

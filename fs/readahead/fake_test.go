@@ -49,8 +49,9 @@ type fault struct {
 	err      error // instead of an answer
 	cutAfter int64 // the body ends with cutErr after so many bytes, if cutErr is set
 	cutErr   error
-	hang     bool // no answer until the context ends
-	hangBody bool // the body stops after cutAfter bytes until the context ends
+	hang     bool          // no answer until the context ends
+	late     time.Duration // the answer takes that much longer
+	hangBody bool          // the body stops after cutAfter bytes until the context ends
 	before   func()
 }
 
@@ -173,7 +174,7 @@ func (s *fakeStore) answer(ctx context.Context, n int, in *s3.GetInput) (*s3.Get
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if err := sleep(ctx, s.latency); err != nil {
+	if err := sleep(ctx, s.latency+f.late); err != nil {
 		return nil, err
 	}
 	if f.err != nil {

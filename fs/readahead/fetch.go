@@ -103,9 +103,7 @@ func (f *fetch) get(parent context.Context, patience time.Duration) error {
 	defer w.end()
 	n := f.fill.Span()
 	in, v := f.request(n)
-	start := time.Now()
-	out, err := f.r.m.get(w.ctx, in)
-	ttfb := time.Since(start)
+	out, ttfb, err := f.r.m.send(w.ctx, in)
 	if err != nil {
 		return f.explain(w, v, err)
 	}

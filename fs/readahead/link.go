@@ -8,9 +8,11 @@ import (
 // link is what the fetches have measured of the way to S3. It is guarded by
 // Manager.mu.
 type link struct {
-	ttfb time.Duration // from the request to the response's headers
-	rate float64       // bytes per second of one body
-	all  float64       // bytes per second of all bodies together
+	samples   int           // GETs measured
+	ttfb      time.Duration // from the request to the response's headers
+	deviation time.Duration // of that, on average
+	rate      float64       // bytes per second of one body
+	all       float64       // bytes per second of all bodies together
 }
 
 const (
@@ -39,6 +41,8 @@ func (l *link) observe(ttfb time.Duration, bytes int64, body time.Duration, runn
 	if l.ttfb == 0 {
 		l.ttfb = ttfb
 	}
+	l.samples++
+	l.deviation += time.Duration(smooth * float64((ttfb-l.ttfb).Abs()-l.deviation))
 	l.ttfb += time.Duration(smooth * float64(ttfb-l.ttfb))
 	if bytes < rateSample || body <= 0 {
 		return

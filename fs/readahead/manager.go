@@ -70,6 +70,7 @@ type Stats struct {
 	Readers int // not closed
 
 	Gets    int64 // GETs sent, of any outcome
+	Hedges  int64 // of them, sent beside one whose answer was late
 	Heads   int64 // HEADs sent
 	Fetched int64 // bytes received into blocks
 	Read    int64 // bytes handed to readers

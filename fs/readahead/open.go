@@ -140,13 +140,13 @@ func (o *opening) send() (*s3.GetOutput, *watchdog, time.Duration, error) {
 	for stuck := time.Duration(0); ; patience *= 2 {
 		w := watch(m.ctx, min(patience, m.o.Deadline-stuck))
 		start := time.Now()
-		out, err := m.get(w.ctx, o.request())
+		out, ttfb, err := m.send(w.ctx, o.request())
 		took := time.Since(start)
 		if err == nil {
 			w.progress()
 		}
 		if err == nil || !w.bit() {
-			return out, w, took, err
+			return out, w, ttfb, err
 		}
 		if stuck += took; stuck >= m.o.Deadline {
 			return nil, w, took, fmt.Errorf("opening: %w: %w", s3.ErrDeadline, err)
