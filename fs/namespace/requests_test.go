@@ -2,6 +2,7 @@ package namespace
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -166,6 +167,32 @@ func TestNoTrust(t *testing.T) {
 			}
 			equal(t, "names", len(ls(t, n, "d")), 3+i)
 			equal(t, "names below", ls(t, n, "d/s"), []string{"b"})
+		}
+	})
+}
+
+// TestLookupsInHugeDirectory: a large directory is not listed for the sake of a
+// few lookups, and many all over it cost less than a request each.
+func TestLookupsInHugeDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count, lookups, few = 100_000, 1000, 3
+		f := newFake(t)
+		f.at(time.Now().Add(-time.Hour), func() { f.server.SeedN("b", "d/%06d", count, []byte("x")) })
+		n := newTest(t, f, func(o *Options) { o.Posix = PosixOff })
+		dir := at(t, n, "d")
+		f.took()
+		for i := range lookups {
+			if _, err := n.Lookup(t.Context(), dir, fmt.Sprintf("%06d", i*7919%count)); err != nil {
+				t.Fatal(err)
+			}
+			if i+1 == few {
+				equal(t, "requests of the first lookups", f.took(), "HEAD 2 LIST 1")
+			}
+		}
+		requests := f.took()
+		t.Logf("%d more lookups: %s", lookups-few, requests)
+		if f.total > lookups {
+			t.Errorf("%d more lookups took %s", lookups-few, requests)
 		}
 	})
 }

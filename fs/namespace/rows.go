@@ -43,7 +43,7 @@ func (l *Lister) take(got listing) ([]line, bool) {
 			l.next, l.crossed = p.next, true
 		}
 	}
-	if l.stem != "" && (all || upto > l.stem+highest) {
+	if l.stem != "" && (all || upto >= l.stem+highest) {
 		upto, all = l.stem+highest, true
 	}
 	lines := make([]line, 0, last-i)

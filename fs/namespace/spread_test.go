@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,6 +177,23 @@ func TestListingGoesOn(t *testing.T) {
 				}
 			}
 			l.Close()
+		}
+	})
+}
+
+// TestListContinuation: the directory of names that begin alike is listed where
+// nothing is known of what surrounds it.
+func TestListContinuation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := strings.Repeat("s", 300)
+		n := newTest(t, newFake(t, long, long+"2", "t"))
+		dir := at(t, n, strings.Repeat("s", 252)+"%~+")
+		for _, forget := range []bool{true, false} {
+			if forget {
+				n.InvalidateAll()
+			}
+			rest := strings.Repeat("s", 48)
+			equal(t, "names", names(t, n.OpenDir(dir)), []string{rest, rest + "2"})
 		}
 	})
 }
