@@ -94,6 +94,7 @@ func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
 		Posix:       namespace.Posix(o.Posix),
 		NoHardLinks: !o.HardLinks,
 		StateDir:    o.stateOf("rename"),
+		AttrDir:     o.stateOf("attributes"),
 		DeleteSync:  o.Delete == deleteSync,
 		Journaled:   o.Durability == durabilityJournal,
 		ReadOnly:    o.ReadOnly,

@@ -45,6 +45,7 @@ func (n *Namespace) completeLines(ctx context.Context, dir string, lines []line)
 		return nil
 	}
 	var ask []*line
+	local := n.localAttrs(dir)
 	for i := range lines {
 		ln := &lines[i]
 		if ln.known() {
@@ -54,13 +55,18 @@ func (n *Namespace) completeLines(ctx context.Context, dir string, lines []line)
 		if x != nil {
 			ln.exact, found = n.attrsOf(x, ln.rel, &ln.entry)
 		}
+		if !found && n.knownLocally(local, ln.rel, &ln.entry) {
+			ln.exact, found = true, true
+		}
 		isDir := ln.entry.Kind == Directory
 		if !found && (!isDir || n.o.Posix == PosixFull || !ln.entry.Implicit) {
 			ask = append(ask, ln)
 		}
 	}
 	n.keepAttrs(dir, lines)
-	return each(ctx, n.o.Connections, ask, n.askLine)
+	err = each(ctx, n.o.Connections, ask, n.askLine)
+	n.rememberLocally(dir, ask)
+	return err
 }
 
 // known reports whether nothing is left to find out of a row.
@@ -139,6 +145,10 @@ func (n *Namespace) completeEntry(ctx context.Context, e Entry) (Entry, error) {
 		return Entry{}, err
 	}
 	ask := n.o.Posix == PosixFull
+	if x == nil && ask && n.knownLocally(n.localAttrs(dir), rel, &e) {
+		n.keepAttrs(dir, []line{{rel: rel, entry: e, exact: true}})
+		return e, nil
+	}
 	if x != nil {
 		exact, found := n.attrsOf(x, rel, &e)
 		if exact {

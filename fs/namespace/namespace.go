@@ -83,6 +83,9 @@ func New(store Store, o Options) (*Namespace, error) {
 	n.deletes.init(n)
 	n.root = Entry{Key: o.Prefix, Kind: Directory, Implicit: true}
 	n.root.Attr = n.defaults(Directory, n.started)
+	if n.useLocal() {
+		n.background.Go(func() { n.pruneLocal(n.life, maxLocalAttrs) })
+	}
 	return n, nil
 }
 

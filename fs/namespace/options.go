@@ -49,6 +49,7 @@ type Options struct {
 
 	ReadOnly    bool          // no attribute index is written
 	StateDir    string        // directory for the records of unfinished renames; "" keeps none
+	AttrDir     string        // directory that remembers attributes for PosixFull; "" is none
 	DeleteDelay time.Duration // how long unlinks are gathered
 	DeleteSync  bool          // every unlink waits for its own DELETE
 	Journaled   bool          // the caller keeps deletes on disk: none is waited for, and a passing failure is not their end
