@@ -19,7 +19,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(text)
-	for name, part := range map[string]string{"options": readmeOptions(), "exit codes": readmeExitCodes()} {
+	for name, part := range map[string]string{"options": readmeOptions(), "exit codes": readmeExitCodes(), "commands": readmeCommands()} {
 		begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->"
 		before, rest, ok := strings.Cut(want, begin)
 		_, after, ok2 := strings.Cut(rest, end)
@@ -55,6 +55,15 @@ func readmeOptions() string {
 			}
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", call, o.usage, preset)
 		}
+	}
+	return b.String() + "\n"
+}
+
+func readmeCommands() string {
+	var b strings.Builder
+	b.WriteString("\n| Command | |\n|---|---|\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSpace("s3mount "+c.name+" "+c.args), c.usage)
 	}
 	return b.String() + "\n"
 }

@@ -33,6 +33,8 @@ for arch in ${ARCHES:-amd64 arm64}; do
 	"$out/.sbom" "$stage/s3mount" >"$out/$name.cdx.json"
 	make -s install BINARY="$stage/s3mount" GENERATOR="$out/.host" DESTDIR="$stage/root" PREFIX=/usr HELPERDIR=/usr/sbin
 	gzip -9n "$stage/root/usr/share/man/man8/s3mount.8"
+	ln -sf s3mount.8.gz "$stage/root/usr/share/man/man8/mount.s3mount.8.gz"
+	rm "$stage/root/usr/share/man/man8/mount.s3mount.8"
 	(cd "$stage" && ARCH=$arch "$nfpm" package -f "$here/nfpm.yaml" -p deb -t "$out/$name.deb" >/dev/null)
 	(cd "$stage" && ARCH=$arch "$nfpm" package -f "$here/nfpm.yaml" -p rpm -t "$out/$name.rpm" >/dev/null)
 	# The tar.gz is unpacked at /usr/local, or wherever one likes.
