@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -336,6 +337,45 @@ func TestLinksCostNothing(t *testing.T) {
 	for kind, n := range with {
 		if kind != "ListObjectsV2" && n != without[kind] { // how many lists a walk needs depends on time
 			t.Errorf("%d %s with hard links, %d without", n, kind, without[kind])
+		}
+	}
+}
+
+// What each change of links costs; fs/README.md tells the same.
+func TestLinkRequests(t *testing.T) {
+	t.Parallel()
+	k := newKernel(t)
+	k.put("a", "bytes")
+	k.put("index", "") // so that the directory has its index
+	k.must(k.link("index", "index2"), "link", "index2")
+	for _, step := range []struct {
+		name, want string
+		do         func()
+	}{
+		{"the first link", "CopyObject 2 HeadObject 2 PutObject 1", func() { k.must(k.link("a", "b"), "link", "b") }},
+		{"one more", "CopyObject 1 HeadObject 1 PutObject 1", func() { k.must(k.link("b", "c"), "link", "c") }},
+		{"a write", "CopyObject 2 GetObject 1 HeadObject 3 PutObject 1", func() {
+			fh := k.openFile("b", syscall.O_WRONLY|syscall.O_TRUNC)
+			k.write(fh, 0, "new")
+			k.close(fh)
+		}},
+		{"a rename", "CopyObject 1 HeadObject 1 PutObject 1", func() { k.must(k.rename("b", "d", 0), "rename", "b") }},
+		{"an unlink", "PutObject 1", func() { k.must(k.unlink("c"), "unlink", "c") }},
+	} {
+		k.srv.Reset()
+		step.do()
+		count := map[string]int{}
+		for _, r := range k.srv.Log() {
+			if !strings.HasPrefix(r.Key, ".s3mount/attrs/") && !strings.HasPrefix(r.Kind, "List") && !strings.HasPrefix(r.Kind, "Delete") {
+				count[r.Kind]++
+			}
+		}
+		var got []string
+		for _, kind := range slices.Sorted(maps.Keys(count)) {
+			got = append(got, fmt.Sprint(kind, " ", count[kind]))
+		}
+		if s := strings.Join(got, " "); s != step.want {
+			t.Errorf("%s: %s, want %s", step.name, s, step.want)
 		}
 	}
 }

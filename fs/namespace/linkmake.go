@@ -48,6 +48,8 @@ func (n *Namespace) link(ctx context.Context, old Entry, dir Entry, text string)
 	id := rand.Text()
 	if old.Link != nil {
 		id = old.Link.ID
+	} else {
+		n.keepLinks(&Links{ID: id, read: n.now()}) // nobody has a record of it
 	}
 	if err := n.BeginLinks(id); err != nil {
 		return LinkOutput{}, err
