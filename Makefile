@@ -18,7 +18,7 @@ endif
 RACE := $(if $(shell command -v gcc clang cc),-race)
 
 # The tests and the demo use these programs; each with its Debian package.
-TEST_TOOLS  := fusermount3:fuse3 mount:mount unshare:util-linux pgrep:procps rsync:rsync git:git vim:vim
+TEST_TOOLS  := fusermount3:fuse3 mount:mount unshare:util-linux pgrep:procps rsync:rsync git:git vim:vim fio:fio stress-ng:stress-ng
 BENCH_TOOLS := $(TEST_TOOLS) s3fs:s3fs
 
 .PHONY: help
@@ -32,6 +32,7 @@ help:
 	@echo 'make test       run all tests; installs what they need if run by root'
 	@echo 'make check      look at format, vet, staticcheck and the order of imports'
 	@echo 'make vuln       look for known vulnerabilities (needs the network)'
+	@echo 'make soak       TIME=10m: work while everything around fails, then compare all bytes'
 	@echo 'make bench      measure s3mount beside s3fs and rclone'
 	@echo 'make bench-s3   measure package s3 beside other libraries'
 
@@ -107,6 +108,14 @@ check: go
 .PHONY: vuln
 vuln: go
 	govulncheck=$$(cd cmd/s3mount/packaging && go tool -n govulncheck) && $$govulncheck ./...
+
+# How long make soak lets everything fail.
+TIME ?= 10m
+
+.PHONY: soak
+soak: go
+	@$(call need,$(TEST_TOOLS))
+	cd integration && SOAK_TIME=$(TIME) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./soak
 
 .PHONY: bench
 bench: go

@@ -170,6 +170,14 @@ func (w *World) Op(t testing.TB, name string, args ...string) Result {
 	return w.Exec(t, []string{envOp + "=" + name}, w.Self, args...)
 }
 
+// OpCommand is Op as a command to be started.
+func (w *World) OpCommand(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(w.Self, args...)
+	cmd.Dir = w.Work
+	cmd.Env = append(os.Environ(), envOp+"="+name)
+	return cmd
+}
+
 // Need skips the test when a program of the machine is missing.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()

@@ -1,0 +1,151 @@
+package soak
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// storm is what makes things fail.
+type storm struct {
+	t      *testing.T
+	w      *harness.World
+	rand   *rand.Rand
+	server *harness.Server
+	proxy  *harness.Proxy
+	sides  []*side
+	count  map[string]int
+}
+
+// side is one mount and its workers.
+type side struct {
+	durability string
+	mount      *harness.Mount
+	ctl        string
+	bucket     *harness.Referee
+	workers    []*harness.Process
+	seeds      []int
+	metrics    string // where the mount tells them
+}
+
+// blow makes things fail until the time is over.
+func (s *storm) blow(until time.Time) {
+	events := map[string]func(){
+		"resets":      func() { s.inject(harness.Fault{Drop: true}) },
+		"lost":        func() { s.inject(harness.Fault{DropReply: true, Match: notCreate}) },
+		"503":         func() { s.inject(harness.Fault{Status: 503, Code: "SlowDown"}) },
+		"500":         func() { s.inject(harness.Fault{Status: 500, Code: "InternalError"}) },
+		"cut":         func() { s.inject(harness.Fault{CutBody: 1000}) },
+		"delay":       func() { s.inject(harness.Fault{Delay: 300 * time.Millisecond}) },
+		"disconnects": s.proxy.CloseConnections,
+		"stall":       s.stall,
+		"restart":     s.restart,
+		"kill":        s.kill,
+	}
+	names := []string{"resets", "lost", "503", "500", "cut", "delay", "disconnects", "stall", "restart", "kill"}
+	for time.Now().Before(until) && !s.t.Failed() {
+		name := names[s.rand.IntN(len(names))]
+		events[name]()
+		s.count[name]++
+		time.Sleep(time.Duration(200+s.rand.IntN(800)) * time.Millisecond) // work in between
+		s.proxy.Heal()
+		for _, d := range s.sides {
+			for _, p := range d.workers {
+				select {
+				case <-p.Done():
+					s.t.Errorf("a worker ended before its time: %v", p.Err())
+				default:
+				}
+			}
+		}
+	}
+}
+
+// notCreate: an upload whose creation nobody hears of is left to a lifecycle rule.
+func notCreate(r *harness.Request) bool { return r.Kind != harness.Create }
+
+// inject strikes some of the requests that come.
+func (s *storm) inject(f harness.Fault) {
+	f.Skip, f.Times = s.rand.IntN(10), 1+s.rand.IntN(5)
+	s.proxy.Inject(f)
+}
+
+// stall stops the server from answering for a while.
+func (s *storm) stall() {
+	s.server.Pause()
+	time.Sleep(time.Duration(s.rand.IntN(1500)) * time.Millisecond)
+	s.server.Resume()
+}
+
+// restart kills the server and starts it again at the same place.
+func (s *storm) restart() {
+	addr, data := strings.TrimPrefix(s.server.Endpoint, "http://"), s.server.Data
+	s.server.Stop()
+	s.server = s.w.Server(s.t, harness.ServerOptions{Addr: addr, Data: data})
+}
+
+// kill kills a mount in the middle of what it does, and mounts again.
+func (s *storm) kill() {
+	d := s.sides[s.rand.IntN(len(s.sides))]
+	d.mount.Kill(s.t)
+	lock, err := os.Open(filepath.Join(d.ctl, lockFile))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil { // nobody writes below a mount that is away
+		s.t.Fatal(err)
+	}
+	d.mount = d.mount.Again(s.t)
+}
+
+// credentials serves the account's keys for a few seconds at a time, as the
+// metadata service of a container does
+// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html).
+func credentials(t *testing.T) (env []string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{ // the client asks again
+			"AccessKeyId": harness.AccessKey, "SecretAccessKey": harness.SecretKey,
+			"Expiration": time.Now().Add(5 * time.Second).UTC().Format(time.RFC3339),
+		})
+	}), ReadHeaderTimeout: time.Minute}
+	go func() { _ = srv.Serve(ln) }() // ends with Close
+	t.Cleanup(func() { _ = srv.Close() })
+	return []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=",
+		fmt.Sprintf("AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/", ln.Addr())}
+}
+
+// smallDisk is a directory with little space, if this process may mount one.
+func smallDisk(t *testing.T, dir, size string) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Log("not root: the disk is never full")
+		return dir
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700,size="+size); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}

@@ -1,0 +1,232 @@
+package soak
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// What parent and workers tell each other by, in the directory of the control.
+const (
+	lockFile = "lock" // held shared during an operation, exclusively while a mount is away
+	stopFile = "stop" // is there when all is healed: compare, and end
+)
+
+// file is what a worker knows of a name.
+type file struct {
+	known  bool
+	exists bool
+	data   []byte
+}
+
+// worker does random operations on a few files of its own.
+type worker struct {
+	dir, ctl string
+	seed     int
+	rand     *rand.Rand
+	lock     *os.File
+	files    map[string]*file
+	done     map[string]int // operations that succeeded
+	failed   int
+}
+
+// workerOp is the process of a worker: mount directory, control directory, seed.
+func workerOp(args []string) error {
+	seed, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	w := &worker{dir: args[0], ctl: args[1], seed: seed, rand: rand.New(rand.NewPCG(uint64(seed), 1)),
+		files: map[string]*file{}, done: map[string]int{}}
+	if w.lock, err = os.Open(filepath.Join(w.ctl, lockFile)); err != nil {
+		return err
+	}
+	for i := range 8 {
+		w.files[fmt.Sprintf("w%d-f%d", seed, i)] = &file{known: true}
+	}
+	for !w.stopped() {
+		if err := w.locked(w.step); err != nil {
+			return err
+		}
+	}
+	if err := w.locked(w.compareAll); err != nil {
+		return err
+	}
+	fmt.Printf("worker %d: %v, %d failed\n", seed, w.done, w.failed)
+	return w.writeManifest()
+}
+
+func (w *worker) stopped() bool {
+	_, err := os.Stat(filepath.Join(w.ctl, stopFile))
+	return err == nil
+}
+
+// locked runs one operation while the mount is not taken away.
+func (w *worker) locked(op func() error) error {
+	if err := unix.Flock(int(w.lock.Fd()), unix.LOCK_SH); err != nil {
+		return err
+	}
+	defer unix.Flock(int(w.lock.Fd()), unix.LOCK_UN)
+	return op()
+}
+
+// payload is data that depends on the worker and the moment.
+func (w *worker) payload() []byte {
+	n := w.rand.IntN(200 << 10)
+	if w.rand.IntN(12) == 0 {
+		n = 5<<20 + w.rand.IntN(8<<20) // parts
+	}
+	b := make([]byte, n)
+	src := rand.NewChaCha8([32]byte{byte(w.rand.Uint32()), byte(w.rand.Uint32()), byte(w.rand.Uint32()), byte(w.seed)})
+	_, _ = src.Read(b) // never fails
+	return b
+}
+
+func (w *worker) pick() (string, *file) {
+	name := fmt.Sprintf("w%d-f%d", w.seed, w.rand.IntN(len(w.files)))
+	return name, w.files[name]
+}
+
+// step does one operation. Its own failure is no error of step: what is one is
+// content that differs from what it must be.
+func (w *worker) step() error {
+	name, f := w.pick()
+	path := filepath.Join(w.dir, name)
+	switch op := w.rand.IntN(10); {
+	case op < 3 || !f.known:
+		data := w.payload()
+		w.took("write", f, &file{exists: true, data: data}, os.WriteFile(path, data, 0o644))
+	case op < 5:
+		return w.compare(name, f)
+	case op == 5:
+		err := os.Remove(path)
+		if !f.exists && errors.Is(err, unix.ENOENT) {
+			err = nil
+		}
+		w.took("remove", f, &file{}, err)
+	case op == 6 && f.exists:
+		return w.rename(name, f)
+	case op == 7 && f.exists:
+		size := w.rand.IntN(len(f.data) + 1000)
+		w.took("truncate", f, &file{exists: true, data: resized(f.data, size)}, os.Truncate(path, int64(size)))
+	case f.exists:
+		w.patch(path, f)
+	}
+	return nil
+}
+
+// took notes what an operation leads to: what it should, or nobody knows what.
+func (w *worker) took(op string, f, to *file, err error) {
+	*f = *to
+	f.known = err == nil
+	if err != nil {
+		w.failed++
+		return
+	}
+	w.done[op]++
+}
+
+func resized(data []byte, size int) []byte {
+	out := make([]byte, size)
+	copy(out, data)
+	return out
+}
+
+// patch writes somewhere into a file, or behind its end.
+func (w *worker) patch(path string, f *file) {
+	data := w.payload()
+	off := w.rand.IntN(len(f.data) + 1)
+	to := resized(f.data, max(len(f.data), off+len(data)))
+	copy(to[off:], data)
+	err := func() error {
+		h, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		_, err = h.WriteAt(data, int64(off))
+		if w.rand.IntN(4) == 0 {
+			err = errors.Join(err, h.Sync())
+		}
+		return errors.Join(err, h.Close())
+	}()
+	w.took("patch", f, &file{exists: true, data: to}, err)
+}
+
+func (w *worker) rename(name string, f *file) error {
+	to, g := w.pick()
+	if to == name {
+		return nil
+	}
+	err := os.Rename(filepath.Join(w.dir, name), filepath.Join(w.dir, to))
+	w.took("rename", g, f, err)
+	*f = file{known: err == nil}
+	return nil
+}
+
+// compare reads a file. It may fail while the mount is dead, but never lie.
+func (w *worker) compare(name string, f *file) error {
+	got, err := os.ReadFile(filepath.Join(w.dir, name))
+	switch {
+	case !f.known:
+	case err == nil && f.exists && string(got) == string(f.data), errors.Is(err, unix.ENOENT) && !f.exists:
+		w.done["read"]++
+	case err == nil || errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("%s: %d bytes (%v), it must have %d and exist: %v; they differ at %d",
+			name, len(got), err, len(f.data), f.exists, firstDiff(got, f.data))
+	default:
+		w.failed++
+	}
+	return nil
+}
+
+func firstDiff(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+// compareAll is compare when nothing may fail any more.
+func (w *worker) compareAll() error {
+	failed := w.failed
+	for name, f := range w.files {
+		if err := w.compare(name, f); err != nil {
+			return err
+		}
+	}
+	if w.failed > failed {
+		return fmt.Errorf("%d files cannot be read although all is healed", w.failed-failed)
+	}
+	return nil
+}
+
+// writeManifest says what must be in the bucket: the SHA-256 by name, "" for absent.
+func (w *worker) writeManifest() error {
+	sums := map[string]string{}
+	for name, f := range w.files {
+		switch {
+		case f.known && f.exists:
+			sums[name] = fmt.Sprintf("%x", sha256.Sum256(f.data))
+		case f.known:
+			sums[name] = ""
+		}
+	}
+	b, err := json.Marshal(sums)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(manifestPath(w.ctl, w.seed), b, 0o644)
+}
+
+func manifestPath(ctl string, seed int) string {
+	return filepath.Join(ctl, fmt.Sprintf("manifest-%d", seed))
+}
