@@ -51,6 +51,23 @@ func TestRows(t *testing.T) {
 	}
 }
 
+func TestLateNearer(t *testing.T) {
+	results := []result{{ms: 0, row: "find", tool: "s3fs", err: "not done in time", late: true}, {ms: 0, row: "find", tool: "rclone", err: "refused"}}
+	for _, tt := range []struct {
+		r    result
+		want bool
+	}{
+		{result{ms: 20, row: "find", tool: "s3fs"}, true},
+		{result{ms: 20, row: "find", tool: "rclone"}, false},
+		{result{ms: 20, row: "lsl", tool: "s3fs"}, false},
+		{result{ms: 0, row: "find", tool: "s3fs"}, false},
+	} {
+		if got := lateNearer(results, tt.r); got != tt.want {
+			t.Errorf("%+v: %t", tt.r, got)
+		}
+	}
+}
+
 func TestTreePaths(t *testing.T) {
 	for _, tt := range []struct{ files, dirs int }{{2000, 221}, {400, 21}} {
 		files, dirs := map[string]bool{}, map[string]bool{}

@@ -46,7 +46,7 @@ func (rep *report) chart(row string, ms int) chart {
 		if !ok {
 			continue
 		}
-		b := bar{Tool: tool, Class: "peer", Y: len(c.Bars) * barStep, Label: "fails"}
+		b := bar{Tool: tool, Class: "peer", Y: len(c.Bars) * barStep, Label: r.timeCell()}
 		switch tool {
 		case toolOwn, toolJournal:
 			b.Class = "own"

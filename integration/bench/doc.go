@@ -7,9 +7,9 @@
 //
 // A full run prints an overview and writes RESULTS.md, with all columns, and
 // report.html, one page with charts that needs no network and is not kept in
-// the repository; a part of it writes what -out and -html name. It takes some
-// fifteen minutes on two idle processors, and no row begins after twenty
-// (-budget). It needs 6 GiB in /dev/shm, or else a disk that is measured, too.
+// the repository; a part of it writes what -out and -html name. No row begins
+// after twenty minutes (-budget), of which two idle processors need the most.
+// It needs 6 GiB in /dev/shm, or else a disk is measured, too.
 //
 // # Concepts
 //
@@ -18,10 +18,10 @@
 // that delays each request and holds each connection to 90 MB/s, and counts.
 //
 // Row: a piece of work on a mount, such as reading 1 GiB. It starts on a fresh
-// mount, runs as a process of its own, and has a minute, in which S3 must also
-// come to hold what was written. Who hangs, fails or does something else has a
-// note in place of figures; his connection to the kernel is aborted and his
-// mount detached, so that the next row is not his victim.
+// mount, runs as a process of its own, and has 45 seconds, in which S3 must
+// also come to hold what was written. A tool that hangs or fails has a note in
+// place of figures; its connection to the kernel is aborted and its mount
+// detached, so that the next row does not suffer. It is not tried farther away.
 //
 // Tool: a program that mounts. raw is package s3 without a mount, the mark that
 // a filesystem on top of it can at best reach; it runs in a process of its own.

@@ -101,7 +101,7 @@ func (rep *report) detailLines(row string, ms int) (lines [][]string) {
 		if !ok {
 			continue
 		}
-		line := []string{tool, fmt.Sprint(ms), "fails", "", "", "", "", "", "", r.remark()}
+		line := []string{tool, fmt.Sprint(ms), r.timeCell(), "", "", "", "", "", "", r.remark()}
 		if r.err == "" {
 			held := ""
 			if r.held != 0 {

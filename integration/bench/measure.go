@@ -25,6 +25,8 @@ type result struct {
 	moved    int64 // body bytes through the proxy, both ways; 0 where there is none
 	note     string
 	err      string
+	late     bool // err is that it was not done in time
+	skipped  bool // err is why it was not tried
 }
 
 // ticksPerSecond is the unit of times in /proc/PID/stat, 100 on every

@@ -25,8 +25,8 @@ const (
 
 // runRaw does the work of a row by package s3 alone, in a process of its own,
 // so that its times are not those of the proxy. The arguments are the row, the
-// endpoint, the bucket and the scale. It prints the seconds and
-// the largest resident set in bytes.
+// endpoint, the bucket and the scale. It prints the seconds and the largest
+// resident set in bytes.
 func runRaw(args []string) error {
 	if len(args) != 4 {
 		return errors.New("raw needs a row, an endpoint, a bucket and a scale")

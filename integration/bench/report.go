@@ -24,7 +24,7 @@ type report struct {
 // String is a result as a line of progress.
 func (r result) String() string {
 	if r.err != "" {
-		return fmt.Sprintf("%2d ms %-12s %-8s fails: %s", r.ms, r.row, r.tool, r.err)
+		return fmt.Sprintf("%2d ms %-12s %-8s %s: %s", r.ms, r.row, r.tool, r.timeCell(), r.err)
 	}
 	held := ""
 	if r.held != 0 {
@@ -107,6 +107,8 @@ func (rep *report) write(o options) error {
 
 func (r result) timeCell() string {
 	switch {
+	case r.skipped:
+		return "–"
 	case r.err != "":
 		return "fails"
 	case r.held != 0:

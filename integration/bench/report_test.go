@@ -93,6 +93,7 @@ func TestCells(t *testing.T) {
 		{"moved", random.amplification(), "2.00"},
 		{"time of a failure", failed.timeCell(), "fails"},
 		{"memory of a failure", failed.memory(), ""},
+		{"time of what was not tried", result{skipped: true, err: "no time"}.timeCell(), "–"},
 		{"seconds", seconds(1.234) + seconds(12.34) + seconds(123.4), "1.23" + "12.3" + "123"},
 	} {
 		if tt.got != tt.want {
