@@ -261,17 +261,19 @@ func TestUnknownRequest(t *testing.T) {
 
 func TestRuntimeDir(t *testing.T) {
 	for _, tc := range []struct {
-		euid      int
-		name, xdg string
-		want      string
+		euid               int
+		name, xdg, service string
+		want               string
 	}{
-		{0, "", "/run/user/0", "/run/s3mount"},
-		{0, "/x/y", "", "/x/y"},
-		{4321, "", "/run/user/4321", "/run/user/4321/s3mount"},
-		{4321, "relative", "relative", "/tmp/s3mount-4321"},
+		{0, "", "/run/user/0", "", "/run/s3mount"},
+		{0, "/x/y", "", "", "/x/y"},
+		{4321, "", "/run/user/4321", "", "/run/user/4321/s3mount"},
+		{4321, "", "/run/user/4321", "/run/s3mount.photos", "/run/s3mount.photos"},
+		{4321, "", "", "/run/other", "/tmp/s3mount-4321"},
+		{4321, "relative", "relative", "", "/tmp/s3mount-4321"},
 	} {
 		got := RuntimeDir(tc.euid, func(name string) string {
-			return map[string]string{DirVariable: tc.name, "XDG_RUNTIME_DIR": tc.xdg}[name]
+			return map[string]string{DirVariable: tc.name, "XDG_RUNTIME_DIR": tc.xdg, "RUNTIME_DIRECTORY": tc.service}[name]
 		})
 		if got != tc.want {
 			t.Errorf("RuntimeDir(%d) with %q and %q is %s, want %s", tc.euid, tc.name, tc.xdg, got, tc.want)

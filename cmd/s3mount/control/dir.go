@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,14 +14,19 @@ import (
 // DirVariable names the runtime directory where it is not the usual one.
 const DirVariable = "S3MOUNT_RUNTIME_DIR"
 
-// systemDir is the runtime directory of root, by the Filesystem Hierarchy
-// Standard, and of a service whose unit says RuntimeDirectory=s3mount.
-const systemDir = "/run/s3mount"
+const (
+	// systemDir is the runtime directory of root, by the Filesystem Hierarchy
+	// Standard.
+	systemDir = "/run/s3mount"
+	// serviceDirs begin those of services whose units say
+	// RuntimeDirectory=s3mount.NAME (systemd.exec(5)).
+	serviceDirs = systemDir + "."
+)
 
 // RuntimeDir is where a process of the user euid makes its sockets: what
-// DirVariable says; for root systemDir; for others a directory of
-// XDG_RUNTIME_DIR (XDG Base Directory Specification), systemDir if it is theirs,
-// and where there is none of these one of their own in /tmp.
+// DirVariable says; for root systemDir; for others that of their service, or a
+// directory of XDG_RUNTIME_DIR (XDG Base Directory Specification), and where
+// there is none of these one of their own in /tmp.
 func RuntimeDir(euid int, getenv func(string) string) string {
 	if dir := getenv(DirVariable); filepath.IsAbs(dir) {
 		return dir
@@ -28,12 +34,11 @@ func RuntimeDir(euid int, getenv func(string) string) string {
 	if euid == 0 {
 		return systemDir
 	}
+	if dir := getenv("RUNTIME_DIRECTORY"); strings.HasPrefix(dir, serviceDirs) && !strings.Contains(dir, ":") {
+		return dir
+	}
 	if dir := getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "s3mount")
-	}
-	var st unix.Stat_t
-	if unix.Lstat(systemDir, &st) == nil && int(st.Uid) == euid {
-		return systemDir
 	}
 	return "/tmp/s3mount-" + strconv.Itoa(euid)
 }
@@ -41,9 +46,14 @@ func RuntimeDir(euid int, getenv func(string) string) string {
 // dirsOf are where the socket of a mount of the user uid may lie, for somebody
 // who looks for it.
 func dirsOf(uid int, getenv func(string) string) []string {
-	dirs := []string{RuntimeDir(uid, getenv)}
-	for _, dir := range []string{systemDir, fmt.Sprintf("/run/user/%d/s3mount", uid), fmt.Sprintf("/tmp/s3mount-%d", uid)} {
-		if dir != dirs[0] {
+	dirs := []string{RuntimeDir(uid, getenv), fmt.Sprintf("/run/user/%d/s3mount", uid), fmt.Sprintf("/tmp/s3mount-%d", uid)}
+	services, err := filepath.Glob(serviceDirs + "*")
+	if err != nil {
+		return dirs
+	}
+	for _, dir := range services {
+		var st unix.Stat_t
+		if unix.Lstat(dir, &st) == nil && int(st.Uid) == uid { // the others are other mounts'
 			dirs = append(dirs, dir)
 		}
 	}
