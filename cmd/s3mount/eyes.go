@@ -43,7 +43,9 @@ func openEyes(s *settings, m *machine, mount watched, requests *control.Requests
 	e.metrics, err = metrics.Serve(prometheus, metrics.Options{Status: status, Debug: s.debug, Log: log})
 	if err != nil {
 		log.Warn("there are no metrics of this mount", slog.Any("error", err))
+		return e
 	}
+	log.Info("Prometheus is answered", slog.String("url", "http://"+e.metrics.Addr()+"/metrics"))
 	return e
 }
 

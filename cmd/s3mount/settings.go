@@ -51,11 +51,14 @@ type settings struct {
 	metrics      string // where Prometheus is answered; "" is nowhere
 }
 
-// slowDeadlines is the age of a FUSE request, in deadlines, from which it is
-// logged as slow. What makes a single request to S3 is over by then: the last
-// attempt begins within one deadline and is answered, or given up, within
-// another. Older ones move many bytes, or something is wrong.
-const slowDeadlines = 2
+// slowRequest is the age from which a FUSE request is logged as slow. One that
+// makes a single request to S3 is over by then: the last attempt begins before
+// the deadline, connects in name resolution and handshake, and is answered or
+// given up. Older ones move many bytes, or something is wrong.
+func slowRequest(o s3.Options) time.Duration {
+	o = o.Defaults()
+	return o.Deadline + 2*o.ConnectTimeout + o.ResponseTimeout
+}
 
 // defaultSettings are the settings of a mount about which nothing was said.
 func defaultSettings() *settings {
@@ -140,7 +143,7 @@ func (s *settings) check() error {
 		return err
 	}
 	s.fs.Debug = s.debug
-	s.fs.SlowRequest = slowDeadlines * s.s3.Deadline
+	s.fs.SlowRequest = slowRequest(s.s3)
 	if s.debug {
 		s.logLevel = "debug"
 	}
