@@ -10,7 +10,7 @@ const (
 	// closedSmallLimit bounds the blocks of closed small objects. It keeps a
 	// few hundred files warm for tools that open the same ones again and again,
 	// and keeps memory low (under 64 MiB in all) in a walk over many.
-	closedSmallLimit = 16 << 20
+	closedSmallLimit = 8 << 20
 )
 
 // Blocks is the cache of object data in memory: blocks of BlockSize bytes by

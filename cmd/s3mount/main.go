@@ -48,6 +48,7 @@ func run(in invocation) error {
 		return background(os.Stderr)
 	}
 	wasBackground := report.inBackground()
+	calmHeap(in.lookup)
 	v, err := start(s, in.lookup, report)
 	if err != nil {
 		return report.failed(err)
