@@ -18,7 +18,8 @@ endif
 RACE := $(if $(shell command -v gcc clang cc),-race)
 
 # The tests and the demo use these programs; each with its Debian package.
-TEST_TOOLS  := fusermount3:fuse3 mount:mount unshare:util-linux pgrep:procps rsync:rsync git:git vim:vim fio:fio stress-ng:stress-ng
+TEST_TOOLS  := fusermount3:fuse3 mount:mount unshare:util-linux pgrep:procps rsync:rsync git:git vim:vim fio:fio stress-ng:stress-ng \
+	sqlite3:sqlite3 zip:zip unzip:unzip patch:patch make:make gcc:gcc ar:binutils python3:python3
 BENCH_TOOLS := $(TEST_TOOLS) s3fs:s3fs
 
 .PHONY: help

@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,12 +19,13 @@ type app struct {
 	script  string
 	tree    harness.TreeOptions
 	timeout time.Duration
-	nobody  bool // also without privileges
+	nobody  bool   // also without privileges
+	after   string // asked again after a remount
 }
 
 func TestApp(t *testing.T) {
 	t.Parallel()
-	for _, a := range apps {
+	for _, a := range slices.Concat(apps, appsOfMore) {
 		t.Run(a.name, func(t *testing.T) {
 			harness.Run(t, harness.Config{Timeout: max(a.timeout, 90*time.Second)}, a.run)
 		})
@@ -34,7 +36,7 @@ func TestApp(t *testing.T) {
 // by fusermount3.
 func TestAppNobody(t *testing.T) {
 	t.Parallel()
-	for _, a := range apps {
+	for _, a := range slices.Concat(apps, appsOfMore) {
 		if a.nobody {
 			t.Run(a.name, func(t *testing.T) {
 				harness.Run(t, harness.Config{Timeout: max(a.timeout, 90*time.Second), AsNobody: true}, func(t *testing.T, w *harness.World) {
@@ -75,6 +77,9 @@ func (a app) run(t *testing.T, w *harness.World) {
 	if d, err := got.DiffObjects(ctx, bucket, ""); err != nil || d != "" {
 		t.Errorf("the bucket differs from the mount after it was mounted again (%v):\n%s", err, d)
 	}
+	if want, got := w.Sh(t, local, a.after, src), w.Sh(t, m.Dir, a.after, src); got != want {
+		t.Errorf("the output after it was mounted again differs\n--- local\n%s\n--- mount\n%s", want, got)
+	}
 	if up, err := bucket.Uploads(ctx); err != nil || len(up) > 0 {
 		t.Errorf("uploads left behind: %q (%v)", up, err)
 	}
@@ -92,7 +97,7 @@ func snapshot(t testing.TB, dir string) harness.Tree {
 // mistake in them is not looked for in the filesystem.
 func TestAppScripts(t *testing.T) {
 	t.Parallel()
-	for _, a := range apps {
+	for _, a := range slices.Concat(apps, appsOfMore) {
 		t.Run(a.name, func(t *testing.T) {
 			harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
 				harness.Need(t, a.needs...)

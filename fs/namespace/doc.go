@@ -84,6 +84,8 @@
 // first symlink or other special file of a directory its index is made, so that
 // none is taken for a plain file even after a crash. Deleting the indexes loses
 // nothing that Options.Posix "full" would not find again on the objects.
+// What "full" found on the objects is remembered on the local disk
+// (localattrs.go).
 //
 // The marker of a subdirectory is not seen by a delimited LIST. The index row of
 // a directory is then shown as a hint (Entry.Exact is false), and a lookup of
