@@ -167,6 +167,21 @@ func TestUmountKeeps(t *testing.T) {
 	wantFailure(t, m.umount(t.Context(), at), exitUnwritten, "denied")
 }
 
+// TestUmountOutcome: what the end of the mount lost is said once.
+func TestUmountOutcome(t *testing.T) {
+	m, dir, e := mountWatched(t, fakeWatched{})
+	m.canMount = false
+	m.lookPath = func(string) (string, error) {
+		go e.close(notWritten(errors.New("denied")))
+		return "/bin/true", nil
+	}
+	at, err := m.mountOf(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, m.umount(t.Context(), at), exitUnwritten, dir+": not everything could be written to S3: denied")
+}
+
 // TestUmountBusy: fusermount3 says that somebody uses the mount.
 func TestUmountBusy(t *testing.T) {
 	m, dir, _ := mountWatched(t, fakeWatched{})

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/control"
 )
 
 func umountCommand() command {
@@ -68,6 +70,10 @@ func (m *machine) umount(ctx context.Context, at mountedAt) error {
 	d.close()
 	if err != nil && ctx.Err() != nil {
 		return errors.New("interrupted; it is unmounted, and the rest is being written")
+	}
+	var said *control.MountError
+	if errors.As(err, &said) { // as the process itself ends with
+		return oneLine(fail(exitUnwritten, "%s: %w", at.mountpoint, err))
 	}
 	return at.outcome(err)
 }
