@@ -110,8 +110,8 @@ func (f *File) start() *run {
 	f.low = f.size
 	r := &run{key: f.key, object: f.object, exclusive: f.exclusive,
 		snap: f.snapshot(0, f.size), done: make(chan struct{})}
-	if f.stream != nil && f.size <= f.m.limits.size(1) {
-		f.abandon() // truncated: one PUT does it
+	if f.stream != nil && !f.streams() {
+		f.abandon()
 	}
 	if r.stream = f.stream; r.stream == nil {
 		f.sent.Store(0)
@@ -139,6 +139,16 @@ func (f *File) start() *run {
 		f.finish(r, v, err)
 	})
 	return r
+}
+
+// streams tells whether the stream still leads to the file's content: not when
+// it was truncated, to what one PUT does or into what is copied.
+func (f *File) streams() bool {
+	s := f.stream
+	if s.base == nil {
+		return f.base == nil && f.size > f.m.limits.size(1)
+	}
+	return f.base == s.base && f.baseLen == s.base.v.Size && f.size > s.base.v.Size
 }
 
 // ready waits for what Options.Ready waits for.

@@ -17,15 +17,16 @@
 //
 // # Flow
 //
-//	WriteAt ─ memory (waits) ─ extent ─ a part of a new file is full ─ stream: UploadPart
+//	WriteAt ─ memory (waits) ─ extent ─ a part is full ─ stream: UploadPart
 //	Commit ─ snapshot ─┬─ small, or nearly all of it changed: Put
 //	                   ├─ stream: the last part, parts written again, CompleteUpload
 //	                   └─ large with a base: CopyPart of long unchanged ranges,
 //	                      UploadPart of the rest, CompleteUpload
 //	                ─ judge: was it ours? ─ resolve a conflict ─ finish: extents turn clean
 //
-// A new file larger than one part streams: its full parts are sent while it is
-// written, so that the commit costs about one round trip. A write into such a
+// A new file larger than one part streams, and so does what is appended to a
+// base: full parts are sent while it is written, behind copies of the base made
+// inside S3, so that the commit costs about one round trip. A write into such a
 // part marks it, and the commit sends it again under the same number. The bytes
 // stay here until S3 has the object: an upload can fail at its last step.
 //

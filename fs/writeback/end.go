@@ -61,6 +61,7 @@ func (f *File) Rename(key string, exclusive bool) error {
 func (f *File) Rebase(v Version, r BaseReader) {
 	f.mu.Lock()
 	f.awaitRun()
+	f.abandon() // it goes to the old key, or rests on the old base
 	f.key = v.Key
 	done := func() {}
 	switch {

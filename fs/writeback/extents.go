@@ -195,6 +195,9 @@ func (x *extents) end() int64 {
 	return l[len(l)-1].end()
 }
 
+// first returns the first extent, nil if there is none.
+func (x *extents) first() *extent { return x.get(pos{}) }
+
 // empty tells whether there are no extents.
 func (x *extents) empty() bool { return len(x.leaves) == 0 }
 

@@ -50,6 +50,16 @@ func works() []work {
 			mustWrite(t, f, []byte("new"), int64(len(big)))
 			return f, append(append([]byte{}, big...), "new"...)
 		}},
+		{"long append", big, func(t tb, b *bench) (*File, []byte) {
+			f := b.openKey("k")
+			p := random(300_000, 9)
+			for off := 0; off < len(p); off += 60_000 {
+				if _, err := f.WriteAt(context.Background(), p[off:off+60_000], int64(len(big)+off)); err != nil {
+					mustWrite(t, f, p[off:off+60_000], int64(len(big)+off)) // reported once
+				}
+			}
+			return f, append(append([]byte{}, big...), p...)
+		}},
 		{"stream", big[:10], func(t tb, b *bench) (*File, []byte) {
 			f := b.Open(OpenInput{Key: "k"})
 			p := random(300_000, 9)

@@ -1,6 +1,10 @@
 package writeback
 
-import "github.com/s3mount/s3mount/s3"
+import (
+	"slices"
+
+	"github.com/s3mount/s3mount/s3"
+)
 
 // growEvery is the number of parts after which the part size doubles. With
 // the smallest part size of 5 MiB, ten thousand parts then reach 9.7 TiB, and
@@ -49,9 +53,27 @@ func (p part) end() int64 { return p.off + p.n }
 // streamParts cuts a file of size bytes as a stream does, so that parts that
 // are in S3 already keep their place. It returns nil when the parts do not
 // suffice.
-func (l limits) streamParts(size int64) []part {
-	var parts []part
-	for off := int64(0); off < size; {
+func (l limits) streamParts(size int64) []part { return l.partsFrom(nil, size) }
+
+// copyParts cuts size bytes into parts that are copied, with others behind them.
+func (l limits) copyParts(size int64) []part {
+	for {
+		parts := l.cutParts(size+1, []span{{0, size}})
+		if parts = parts[:len(parts)-1]; 2*len(parts) <= l.parts { // half of them for what follows
+			return parts
+		}
+		l.copyMax = min(2*l.copyMax, l.max)
+	}
+}
+
+// partsFrom is streamParts behind first, which it contains.
+func (l limits) partsFrom(first []part, size int64) []part {
+	parts := slices.Clone(first)
+	off := int64(0)
+	if n := len(first); n > 0 {
+		off = first[n-1].end()
+	}
+	for off < size {
 		n := len(parts) + 1
 		if n > l.parts {
 			return nil

@@ -6,11 +6,14 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// stream is the multipart upload that runs while a new file is written: each
-// part goes to S3 as soon as it is full, so that a commit has to send the last
-// one only. The fields are guarded by the file's mu, but for those that are
+// stream is the multipart upload that runs while a file is written: each part
+// goes to S3 as soon as it is full, so that a commit has to send the last one
+// only. What a file had before something long is appended to it is copied inside
+// S3 as the first parts. The fields are guarded by the file's mu, but for those that are
 // set before created is closed.
 type stream struct {
+	base    *base            // whose bytes are the first parts, copied; nil: none
+	prefix  []part           // these parts
 	object  s3.ObjectOptions // that the upload was started with
 	ctx     context.Context  // of the parts
 	cancel  context.CancelFunc
@@ -70,11 +73,12 @@ func (s *stream) spooled(off int64) {
 	}
 }
 
-// advance sends the parts that have become full; the caller holds mu. Only a
-// new file streams: what has a base is cut at commit, where its unchanged
+// advance sends the parts that have become full; the caller holds mu. A file
+// streams from its beginning if it is new, and from the end of its base if it
+// is appended to; other changes of a base are cut at commit, where its unchanged
 // ranges are known. A file of exactly one part is one PUT.
 func (f *File) advance() {
-	if f.base != nil || f.state != stateDirty || f.stream == nil && f.size <= f.m.limits.size(1) {
+	if f.state != stateDirty || f.stream == nil && !f.mayStream() {
 		return
 	}
 	for f.stream == nil || !f.stream.broken {
@@ -89,11 +93,25 @@ func (f *File) advance() {
 	}
 }
 
+// mayStream tells whether a stream may begin: of a new file, or behind a base
+// that is long enough for a part and of which nothing was changed so far.
+func (f *File) mayStream() bool {
+	if f.base == nil {
+		return f.size > f.m.limits.size(1)
+	}
+	end := f.base.v.Size
+	first := f.ext.first()
+	return !f.base.foreign && end >= f.m.limits.min && f.baseLen == end && first != nil && first.off >= end
+}
+
 // nextPart returns the part that follows those that were sent.
 func (f *File) nextPart() part {
 	p := part{number: 1}
-	if s := f.stream; s != nil {
+	switch s := f.stream; {
+	case s != nil:
 		p.number, p.off = len(s.parts)+1, s.next
+	case f.base != nil:
+		p.number, p.off = len(f.m.limits.copyParts(f.base.v.Size))+1, f.base.v.Size
 	}
 	p.n = f.m.limits.size(p.number)
 	return p
@@ -101,16 +119,27 @@ func (f *File) nextPart() part {
 
 // openStream starts the upload.
 func (f *File) openStream() {
-	s := &stream{object: f.object, created: make(chan struct{})}
+	s := &stream{object: f.object, base: f.base, created: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(f.m.ctx)
 	f.stream = s
 	f.sent.Store(0)
 	key := f.key
 	f.m.background(func() {
 		defer close(s.created)
-		s.id, s.failed = f.m.createUpload(f.m.ctx, key, s.object, false)
+		s.id, s.failed = f.m.createUpload(f.m.ctx, key, s.object, s.base != nil)
 	})
+	if s.base == nil {
+		return
+	}
+	s.prefix = f.m.limits.copyParts(s.base.v.Size)
+	for _, p := range s.prefix {
+		f.sendPart(p)
+	}
 }
+
+// layout returns the parts of a file of size bytes, of which S3 may have some by
+// now. It returns nil when the parts do not suffice.
+func (s *stream) layout(l limits, size int64) []part { return l.partsFrom(s.prefix, size) }
 
 // sendPart sends one part in the background.
 func (f *File) sendPart(p part) {
@@ -145,6 +174,9 @@ func (f *File) uploadStreamPart(s *stream, snap *snapshot, p part) (*s3.Part, er
 	<-s.created
 	if s.failed != nil {
 		return nil, s.failed
+	}
+	if p.copied {
+		return f.m.copyPart(s.ctx, s.id, snap, p, s.object.SSE.Customer)
 	}
 	return f.m.sendPart(s.ctx, s.id, snap, p, s.object.SSE.Customer)
 }

@@ -46,13 +46,18 @@ func (f *File) choose(ctx context.Context, r *run) (Version, error) {
 	if err := f.m.compare(ctx, &t); err != nil {
 		return Version{}, err
 	}
-	size := r.size()
 	if r.stream != nil {
 		return f.finishStream(ctx, r, t)
 	}
 	if r.snap.base == nil {
 		return f.uploadWhole(ctx, r, t)
 	}
+	return f.uploadChanged(ctx, r, t)
+}
+
+// uploadChanged writes what was built on a base: its long unchanged ranges are copied.
+func (f *File) uploadChanged(ctx context.Context, r *run, t target) (Version, error) {
+	size := r.size()
 	parts := f.m.limits.planParts(size, r.snap.kept())
 	if saved := size - sent(parts); size <= 2*f.m.limits.part && saved <= f.m.limits.part {
 		return f.put(ctx, r, t) // one request; an upload takes three round trips
@@ -147,10 +152,11 @@ func (f *File) multipart(ctx context.Context, r *run, t target, parts []part) (V
 // last part, and those whose bytes were written again, are still to be sent.
 func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, error) {
 	s := r.stream
-	parts := f.m.limits.streamParts(r.size())
+	parts := s.layout(f.m.limits, r.size())
 	if parts == nil {
 		return Version{}, ErrTooLarge
 	}
+	r.own(parts)
 	<-s.created
 	if s.failed != nil {
 		return f.restart(ctx, r, t, s.failed)
@@ -163,7 +169,7 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 		if errors.Is(err, s3.ErrNotFound) { // somebody aborted the upload
 			return f.restart(ctx, r, t, err)
 		}
-		return Version{}, err
+		return Version{}, f.lostBase(ctx, r, err)
 	}
 	if err := f.enter(r); err != nil {
 		return Version{}, err
@@ -180,6 +186,17 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 		return f.restart(ctx, r, t, err)
 	}
 	return v, err
+}
+
+// own marks the parts that can no longer be copied: their range was written.
+func (r *run) own(parts []part) {
+	for i := range parts {
+		if p := &parts[i]; p.copied {
+			for _, e := range r.snap.exts {
+				p.copied = p.copied && (e.end() <= p.off || e.off >= p.end())
+			}
+		}
+	}
 }
 
 // usable returns the parts of the stream that hold r's bytes; none is on the way.
@@ -207,5 +224,8 @@ func (f *File) restart(ctx context.Context, r *run, t target, cause error) (Vers
 		f.abandon()
 	}
 	f.mu.Unlock()
-	return f.uploadWhole(ctx, r, t)
+	if r.snap.base == nil {
+		return f.uploadWhole(ctx, r, t)
+	}
+	return f.uploadChanged(ctx, r, t)
 }

@@ -1,0 +1,92 @@
+package writeback
+
+import (
+	"context"
+	"testing"
+)
+
+// TestLongAppendStreams: what is appended is sent while it is written, behind
+// copies of what is there, and the commit sends the last part only.
+func TestLongAppendStreams(t *testing.T) {
+	b := newBench(t, t.TempDir(), 16<<20, nil)
+	b.shrink(64<<10, 32<<10)
+	old, more := random(1_000_000, 1), random(500_000, 2)
+	b.s.put("k", old)
+	f := b.openKey("k")
+	for off := 0; off < len(more); off += 10_000 {
+		mustWrite(t, f, more[off:off+10_000], int64(len(old)+off))
+	}
+	f.mu.Lock()
+	s := f.stream
+	f.mu.Unlock()
+	if s == nil {
+		t.Fatal("a long append does not stream")
+	}
+	if err := f.settled(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	b.s.mu.Lock()
+	before := b.s.sent
+	b.s.mu.Unlock()
+	mustCommit(t, f)
+	sameContent(t, "object", b.s.object("k"), append(append([]byte{}, old...), more...))
+	b.s.mu.Lock()
+	if last := b.s.sent - before; last >= 64<<10 {
+		t.Errorf("the commit sent %d bytes, a part has %d", last, 64<<10)
+	}
+	if b.s.read != 0 || b.s.copied != int64(len(old)) {
+		t.Errorf("%d bytes of the base were read, %d copied in the store, want 0 and %d", b.s.read, b.s.copied, len(old))
+	}
+	b.s.mu.Unlock()
+	mustClose(t, f)
+	b.end(t)
+}
+
+// TestStreamedAppendChanges: a stream of an append follows what is done to the
+// file meanwhile: a write into what was copied, a truncation into it, another
+// writer of the object.
+func TestStreamedAppendChanges(t *testing.T) {
+	old, more := random(300_000, 1), random(200_000, 2)
+	for name, change := range map[string]func(f *File, want []byte) []byte{
+		"write before": func(f *File, want []byte) []byte {
+			mustWrite(t, f, []byte("new"), 1000)
+			copy(want[1000:], "new")
+			return want
+		},
+		"truncate": func(f *File, want []byte) []byte {
+			mustTruncate(t, f, 1000)
+			return want[:1000]
+		},
+		"truncate the append": func(f *File, want []byte) []byte {
+			mustTruncate(t, f, 400_000)
+			return want[:400_000]
+		},
+		"hole": func(f *File, want []byte) []byte {
+			if err := f.PunchHole(context.Background(), 5000, 100_000); err != nil {
+				t.Fatal(err)
+			}
+			clear(want[5000:105_000])
+			return want
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, t.TempDir(), 16<<20, nil)
+			b.shrink(64<<10, 32<<10)
+			b.s.put("k", old)
+			f := b.openKey("k")
+			mustWrite(t, f, more, int64(len(old)))
+			want := change(f, append(append([]byte{}, old...), more...))
+			mustCommit(t, f)
+			sameContent(t, "object", b.s.object("k"), want)
+			mustClose(t, f)
+			b.end(t)
+		})
+	}
+}
+
+func mustTruncate(t tb, f *File, size int64) {
+	t.Helper()
+	if err := f.Truncate(context.Background(), size); err != nil {
+		t.Fatal(err)
+	}
+}
