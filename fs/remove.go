@@ -223,6 +223,10 @@ func (r fileReader) CopyAt(ctx context.Context, p []byte, off int64) (int, error
 	return r.f.ReadAt(ctx, p, off)
 }
 
+func (r fileReader) CopyWithin(ctx context.Context, p []byte, off, _ int64) (int, error) {
+	return r.f.ReadAt(ctx, p, off)
+}
+
 // hide copies the object inside S3 to a key of its own until the last close.
 func (f *filesystem) hide(ctx context.Context, n *inode) error {
 	n.mu.Lock()

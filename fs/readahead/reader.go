@@ -66,18 +66,35 @@ func (r *Reader) ReadAt(ctx context.Context, off int64, n int) (*Pins, error) {
 	if fine := r.sparse(p, off, s); fine != nil {
 		p, s = fine, nil
 	}
-	if err := r.await(ctx, p, s); err != nil {
+	if err := r.await(ctx, p, s, func() int { return r.reach(s) }); err != nil {
 		p.Done()
 		return nil, err
 	}
 	return p, nil
 }
 
-// await has what is absent of p fetched and waits for all of it.
-func (r *Reader) await(ctx context.Context, p *Pins, s *stream) error {
+// readWithin is ReadAt for a caller that will read on up to end and no farther:
+// what is absent up to there comes with the same GET, and nothing is fetched ahead.
+func (r *Reader) readWithin(ctx context.Context, off int64, n int, end int64) (*Pins, error) {
+	p := r.obj.Pin(off, n)
+	if p.Size() == 0 || p.Ready() {
+		return p, nil
+	}
+	rest := min(end-p.End(), r.m.o.FetchSize)
+	reach := int(max(0, rest+cache.BlockSize-1) / cache.BlockSize)
+	if err := r.await(ctx, p, nil, func() int { return reach }); err != nil {
+		p.Done()
+		return nil, err
+	}
+	return p, nil
+}
+
+// await has what is absent of p fetched, and as many blocks after it as reach
+// says, and waits for all of p.
+func (r *Reader) await(ctx context.Context, p *Pins, s *stream, reach func() int) error {
 	forced := false
 	for {
-		if err := r.demand(ctx, p, s, &forced); err != nil {
+		if err := r.demand(ctx, p, s, reach, &forced); err != nil {
 			return err
 		}
 		r.m.pull()
@@ -91,13 +108,13 @@ func (r *Reader) await(ctx context.Context, p *Pins, s *stream) error {
 
 // demand starts the fetches of all absent blocks of p. forced tells whether p may
 // take memory beyond the budget.
-func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, forced *bool) error {
+func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, reach func() int, forced *bool) error {
 	for {
 		_, n := p.Missing()
 		if n == 0 {
 			return nil
 		}
-		fill := p.Claim(r.reach(s), *forced)
+		fill := p.Claim(reach(), *forced)
 		if fill != nil {
 			if err := r.start(fill, s); err != nil {
 				return err
@@ -158,9 +175,20 @@ func (r *Reader) start(fill *cache.Fill, s *stream) error {
 
 // CopyAt reads into p, as io.ReaderAt does: a short read comes with io.EOF.
 func (r *Reader) CopyAt(ctx context.Context, p []byte, off int64) (int, error) {
+	return copyOut(p, off, func(off int64, n int) (*Pins, error) { return r.ReadAt(ctx, off, n) })
+}
+
+// CopyWithin is CopyAt for a caller that will read on up to end and no farther.
+// It fetches whole blocks of that range, and nothing behind it.
+func (r *Reader) CopyWithin(ctx context.Context, p []byte, off, end int64) (int, error) {
+	return copyOut(p, off, func(off int64, n int) (*Pins, error) { return r.readWithin(ctx, off, n, end) })
+}
+
+// copyOut fills p with what read returns from off on.
+func copyOut(p []byte, off int64, read func(off int64, n int) (*Pins, error)) (int, error) {
 	done := 0
 	for done < len(p) {
-		pins, err := r.ReadAt(ctx, off+int64(done), min(len(p)-done, copySize))
+		pins, err := read(off+int64(done), min(len(p)-done, copySize))
 		if err != nil {
 			return done, err
 		}

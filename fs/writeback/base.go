@@ -25,8 +25,18 @@ func (e *baseError) Unwrap() error { return e.err }
 
 // read fills p with the base's bytes from off.
 func (b *base) read(ctx context.Context, p []byte, off int64) error {
+	return b.fill(p, off, func(p []byte, off int64) (int, error) { return b.r.CopyAt(ctx, p, off) })
+}
+
+// readWithin is read for a caller that will read on up to end and no farther.
+func (b *base) readWithin(ctx context.Context, p []byte, off, end int64) error {
+	return b.fill(p, off, func(p []byte, off int64) (int, error) { return b.r.CopyWithin(ctx, p, off, end) })
+}
+
+// fill fills p with what read yields from off on.
+func (b *base) fill(p []byte, off int64, read func(p []byte, off int64) (int, error)) error {
 	for len(p) > 0 {
-		n, err := b.r.CopyAt(ctx, p, off)
+		n, err := read(p, off)
 		p, off = p[n:], off+int64(n)
 		switch {
 		case len(p) == 0:

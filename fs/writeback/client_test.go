@@ -21,6 +21,10 @@ type getReader struct {
 	v Version
 }
 
+func (r getReader) CopyWithin(ctx context.Context, p []byte, off, _ int64) (int, error) {
+	return r.CopyAt(ctx, p, off)
+}
+
 func (r getReader) CopyAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if off >= r.v.Size {
 		return 0, io.EOF

@@ -335,6 +335,10 @@ type fakeReader struct {
 	closed bool
 }
 
+func (r *fakeReader) CopyWithin(ctx context.Context, p []byte, off, _ int64) (int, error) {
+	return r.CopyAt(ctx, p, off)
+}
+
 func (r *fakeReader) CopyAt(ctx context.Context, p []byte, off int64) (int, error) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()

@@ -77,13 +77,14 @@ func (s *snapshot) kept() []span {
 // readSome reads from off up to the end of the extent or gap that is there.
 func (s *snapshot) readSome(ctx context.Context, p []byte, off int64) (int, error) {
 	e, ok := s.at(off)
+	end := min(e.end(), s.baseLen)
 	e = e.sub(off, off+int64(len(p)))
 	switch {
 	case ok:
 		return int(e.n), s.readExtent(p[:e.n], e)
 	case off < s.baseLen:
 		n := min(e.n, s.baseLen-off)
-		return int(n), s.base.read(ctx, p[:n], off)
+		return int(n), s.base.readWithin(ctx, p[:n], off, end)
 	}
 	clear(p[:e.n])
 	return int(e.n), nil

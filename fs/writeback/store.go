@@ -25,6 +25,9 @@ var _ Store = (*s3.Client)(nil)
 type BaseReader interface {
 	// CopyAt reads as io.ReaderAt does: io.EOF at the end.
 	CopyAt(ctx context.Context, p []byte, off int64) (int, error)
+	// CopyWithin is CopyAt where all up to end will be asked for, and nothing
+	// behind it: what a part needs of the base.
+	CopyWithin(ctx context.Context, p []byte, off, end int64) (int, error)
 }
 
 // Version is one state of an object.
