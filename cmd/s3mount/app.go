@@ -12,8 +12,7 @@ import (
 const helpTemplate = `s3mount mounts an S3 bucket as a filesystem.
 
 Usage:
-  s3mount [options] bucket[:prefix] mountpoint
-  s3mount [options] s3://bucket/prefix mountpoint
+  s3mount [options] bucket[:prefix] mountpoint     (or s3://bucket/prefix)
   s3mount command [arguments]
 
 Commands:
@@ -21,14 +20,11 @@ Commands:
 {{end}}{{range .VisibleFlagCategories}}{{if .Name}}
 {{.Name}}:
 {{range .Flags}}  {{.}}
-{{end}}{{end}}{{end}}
-  --help, -h	show this text
+{{end}}{{end}}{{end}}  --help, -h	show this text
   --version, -V	show the version
 
-Each option is also a variable (--log-file is S3MOUNT_LOG_FILE) and a name for
--o (log_file=...). Credentials come from where the AWS tools have them:
-AWS_ACCESS_KEY_ID and its kin, ~/.aws, single sign-on or the machine's role.
-Unmount with: umount MOUNTPOINT (or fusermount3 -u MOUNTPOINT).
+Each option is also a variable (--log-file: S3MOUNT_LOG_FILE) and a name for -o.
+Credentials come from where the AWS tools have them. To end: umount MOUNTPOINT.
 More: s3mount help lists topics, s3mount help TOPIC explains one.
 `
 

@@ -180,9 +180,9 @@ func TestMillionEntries(t *testing.T) {
 }
 
 // BenchmarkHugeDirectory measures listing 100,000 names at 20 ms per request,
-// as a part of the time that one page after the other takes. On an idle machine
-// of two cores: counters 0.24 with 102 requests, hashes 0.24 with 104, counters
-// with gaps 0.31 with 107. TestHugeDirectoryInParallel holds the waiting alone,
+// as a part of the time that one page after the other takes. On two cores,
+// medians of 3: counters 0.25 with 102 requests, hashes 0.27 with 104, counters
+// with gaps 0.32 with 106. TestHugeDirectoryInParallel holds the waiting alone,
 // without the work, below a third.
 func BenchmarkHugeDirectory(b *testing.B) {
 	const count = 100_000
