@@ -104,6 +104,20 @@ func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.Noted {
 	return f.note(writeback.Change{Kind: writeback.ChangeRename, Key: in.Old.Key, To: key, ETag: in.Old.ETag}, d)
 }
 
+// noteRest notes what is left of a rename once the copy is there: the removal of
+// the old name, whatever is written under the new one from now on.
+func (f *filesystem) noteRest(old namespace.Entry, noted *writeback.Noted) *writeback.Noted {
+	if noted == nil {
+		return nil
+	}
+	rest := f.note(writeback.Change{Kind: writeback.ChangeRemove, Key: old.Key, ETag: old.ETag}, changeData{Kind: old.Kind})
+	if rest == nil {
+		return noted
+	}
+	noted.Done()
+	return rest
+}
+
 // noteAttrs notes the attributes of n, unless they ride on a close that is
 // still to come.
 func (f *filesystem) noteAttrs(n *inode) {

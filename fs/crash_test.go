@@ -123,6 +123,10 @@ var crashScenarios = map[string][]crashStep{
 		create("a", "one"), create("b", "two"), create("a", "three"), patch("b", "T"), renamed("b", "a"),
 		remove("a"), create("a", "four"), create("c", "five"), renamed("c", "d"), remove("d"),
 	},
+	// The first removal makes the later ones wait to be gathered.
+	"rewritten": {
+		create("z", "zero"), remove("z"), create("a", "one"), renamed("a", "d"), patch("d", "T"), create("e", "two"),
+	},
 	"large": {
 		create("a", strings.Repeat("x", 11<<20)), patch("a", "head"), create("b", "small"), renamed("b", "a"),
 	},

@@ -266,7 +266,7 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 		}
 		return err
 	}
-	f.watchDelete(in.Old, noted)
+	f.watchDelete(in.Old, f.noteRest(in.Old, noted))
 	if in.Exchange {
 		f.exchanged(m, in, out)
 		return nil

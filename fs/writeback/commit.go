@@ -78,6 +78,9 @@ func (f *File) join() (v Version, r *run, adopt bool, err error) {
 	case stateClosed:
 		return v, nil, false, ErrClosed
 	case stateDirty:
+		if err := f.torn.cause(); err != nil {
+			return v, nil, false, err
+		}
 		r = f.start()
 	case stateCommitting, stateRewritten:
 		r = f.run

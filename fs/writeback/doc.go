@@ -52,7 +52,7 @@
 //
 // The error of an upload in the background is reported by the next write or
 // commit of the file (I5), once. The bytes stay dirty and the next Commit tries
-// again. What Close cannot commit goes to Options.RecoveryDir. The ids of
+// again; not after a write was refused with it and not repeated (refusal). What Close cannot commit goes to Options.RecoveryDir. The ids of
 // running uploads are noted in Options.StateDir, so that the next mount can
 // abort those of a process that was killed. An upload whose creation was
 // executed while its answer was lost is known to nobody: a lifecycle rule that

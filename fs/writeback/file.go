@@ -27,13 +27,14 @@ type File struct {
 	seq       uint64 // counts changes; an extent carries that of its last one
 	saved     uint64 // the seq of the content that was committed last
 	ext       extents
-	mem       int64   // bytes of pool memory in chunks
-	cursor    int64   // where the spiller goes on
-	err       error   // of the background, not reported yet (I5)
-	run       *run    // the running commit
-	doubt     bool    // a request that makes the object was sent, and base is not its outcome
-	unseen    bool    // no Commit has returned the version of the base yet
-	stream    *stream // the upload that runs while the file is written
+	mem       int64    // bytes of pool memory in chunks
+	cursor    int64    // where the spiller goes on
+	err       error    // of the background, not reported yet (I5)
+	torn      *refusal // set while the content lacks a change
+	run       *run     // the running commit
+	doubt     bool     // a request that makes the object was sent, and base is not its outcome
+	unseen    bool     // no Commit has returned the version of the base yet
+	stream    *stream  // the upload that runs while the file is written
 	journal   journaled
 	snaps     int // snapshots that are not released
 	pins      int // of all chunks
@@ -131,10 +132,15 @@ func (f *File) step(e event) {
 
 // change begins a change of the range [off, end): it reports what was not
 // reported yet, moves the state, counts, and marks uploaded parts as outdated.
+// A change that it refuses is missing in the content from then on.
 func (f *File) change(off, end int64) error {
 	if err := f.takeErr(); err != nil {
-		return err
+		f.torn = f.torn.join(err, off, end)
 	}
+	if f.torn.hinders(off, end) {
+		return f.torn.err
+	}
+	f.torn = nil
 	next, err := f.state.next(eventWrite)
 	if err != nil {
 		return err

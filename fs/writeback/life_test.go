@@ -181,6 +181,10 @@ func TestCancelledCommit(t *testing.T) {
 				t.Errorf("I5: write: %v, want the error of the upload", err)
 			}
 			b.s.hook(nil, nil)
+			if _, err := f.Commit(context.Background()); !errors.Is(err, s3.ErrTransient) {
+				t.Errorf("I7: commit without the write that failed: %v", err)
+			}
+			mustWrite(t, f, []byte("b"), 0)
 			mustCommit(t, f)
 		}
 		sameContent(t, "object", b.s.object("k"), []byte("bytes"))

@@ -81,6 +81,8 @@ func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 		return nil, nil, nil, ErrConflict
 	case f.state == stateClosed:
 		return nil, nil, nil, ErrClosed
+	case f.torn != nil:
+		return nil, nil, nil, f.torn.err
 	case f.m.journal == nil, f.stream != nil, f.base != nil && f.base.foreign, f.ext.total > journalMost, f.object.SSE.Customer != nil:
 		return &record{}, nil, nil, nil
 	case f.run != nil:

@@ -12,6 +12,9 @@ func (f *File) Truncate(_ context.Context, size int64) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if size == 0 {
+		f.torn = nil // nothing is missing in an empty file
+	}
 	return f.resize(size)
 }
 
