@@ -22,12 +22,13 @@ var appsOfMore = []app{
 		zip -q -d a.zip 'src/deep/*'; unzip -l a.zip | tail -1 | awk '{print $2}'; rm a.zip src/added`, tree: withTimes,
 		after: `diff -r src out/src; zip -q -r -X - src/deep > b.zip; unzip -tq b.zip; rm b.zip`},
 	{name: "make gcc ar", needs: []string{"make", "gcc", "ar"}, nobody: true, timeout: 120e9, script: `
+		unset MAKEFLAGS MFLAGS MAKELEVEL # of the make that may run the tests
 		printf 'int twice(int x) { return 2 * x; }\n' > twice.c; printf 'int three(void) { return 3; }\n' > three.c
 		printf '#include <stdio.h>\nint twice(int); int three(void);\nint main(void) { printf("%%d\\n", twice(three())); return 0; }\n' > main.c
 		printf 'prog: main.o libx.a\n\tgcc -o $@ main.o -L. -lx\nlibx.a: twice.o three.o\n\tar rcD $@ $^\n\tranlib -D $@\n%%.o: %%.c\n\tgcc -O1 -c -o $@ $<\nclean:\n\trm -f *.o *.a prog\n' > Makefile
 		make -s -j4; ./prog; ar t libx.a; make; make -q; echo '/* more */' >> three.c; make -q || echo "exit $?"; make | grep -c gcc; ./prog
 		make -s clean; ls; make -s; ar dD libx.a three.o; ar t libx.a; make -s -B; ./prog; nm libx.a | awk '/ T / {print $3}'`,
-		after: `./prog; make -q; touch three.c; make -q || echo "exit $?"; make -s; ./prog`},
+		after: `unset MAKEFLAGS MFLAGS MAKELEVEL; ./prog; make -q; touch three.c; make -q || echo "exit $?"; make -s; ./prog`},
 	{name: "python", needs: []string{"python3"}, nobody: true, script: `
 		cat > run.py <<-'EOT'
 		import mmap, os, pathlib, shutil, sys, tempfile
