@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3"
 )
 
 // Manager holds the files of one mount that are open for writing. Its methods
@@ -34,6 +35,7 @@ type Manager struct {
 	jobs    int                   // background work: uploads, commits, aborts
 	idle    []chan struct{}       // closed when jobs becomes 0
 	waiting map[*starved]struct{} // writers that wait for memory
+	stuck   []s3.UploadID         // uploads whose abort failed
 
 	dirty, memory      atomic.Int64
 	inFlight, uploads  atomic.Int64
@@ -138,8 +140,9 @@ func (m *Manager) quiet() <-chan struct{} {
 	return c
 }
 
-// Drain commits all dirty files and waits until nothing runs. It returns the
-// errors of the commits, joined; the files stay open and keep their bytes.
+// Drain commits all dirty files, waits until nothing runs and tries again to
+// abort what could not be aborted. It returns the errors of the commits, joined;
+// the files stay open and keep their bytes.
 func (m *Manager) Drain(ctx context.Context) error {
 	files := m.open()
 	errs := make([]error, len(files))
@@ -156,10 +159,11 @@ func (m *Manager) Drain(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	if err := m.settle(ctx); err != nil {
-		errs = append(errs, err)
+	err := m.settle(ctx)
+	if err == nil && m.retryAborts() {
+		err = m.settle(ctx)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, err)...)
 }
 
 // settle waits until no job runs and the spiller holds nothing.
@@ -203,7 +207,7 @@ type Stats struct {
 	Dirty    int64 // bytes in extents: what S3 does not hold, and what was discarded
 	Memory   int64 // bytes of the pool
 	Spool    int64 // bytes of the spool
-	Uploads  int64 // running multipart uploads
+	Uploads  int64 // multipart uploads that are neither completed nor aborted
 	InFlight int64 // running requests
 
 	Queued      int       // files in the journal that S3 does not hold

@@ -93,15 +93,31 @@ func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptio
 	return id, nil
 }
 
-// abortUpload ends an upload. If that fails the note stays for the next mount.
+// abortUpload ends an upload. If that fails Drain tries again, and the note
+// stays for the next mount.
 func (m *Manager) abortUpload(id s3.UploadID) {
-	err := m.abort(m.ctx, id)
-	m.uploads.Add(-1)
-	if err != nil {
-		m.o.Logger.Warn("cannot abort an upload; the next mount will", "key", id.Key, "error", err)
+	if err := m.abort(m.ctx, id); err != nil {
+		m.o.Logger.Warn("cannot abort an upload; the unmount or the next mount will", "key", id.Key, "error", err)
+		m.mu.Lock()
+		m.stuck = append(m.stuck, id)
+		m.mu.Unlock()
 		return
 	}
+	m.uploads.Add(-1)
 	m.notes.remove(id)
+}
+
+// retryAborts starts to abort the uploads whose abort failed, and tells whether
+// there were any.
+func (m *Manager) retryAborts() bool {
+	m.mu.Lock()
+	ids := m.stuck
+	m.stuck = nil
+	m.mu.Unlock()
+	for _, id := range ids {
+		m.background(func() { m.abortUpload(id) })
+	}
+	return len(ids) > 0
 }
 
 // abort ends an upload, and looks whether it has: a part whose request was
