@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,22 +19,17 @@ func TestService(t *testing.T) {
 }
 
 func testService(t *testing.T, w *harness.World) {
-	socket := filepath.Join(w.Work, "notify")
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	must(t, err)
-	defer manager.Close()
-	deadline, _ := w.Context(t).Deadline()
-	must(t, manager.SetReadDeadline(deadline))
+	messages := make(chan string, 1000)
 	await := func(state string) string {
 		t.Helper()
-		buf := make([]byte, 1<<12)
 		for {
-			n, err := manager.Read(buf)
-			if err != nil {
-				t.Fatalf("the manager was never told %s: %v", state, err)
-			}
-			if text := string(buf[:n]); strings.Contains(text, state) {
-				return text
+			select {
+			case text := <-messages:
+				if strings.Contains(text, state) {
+					return text
+				}
+			case <-w.Context(t).Done():
+				t.Fatalf("the manager was never told %s", state)
 			}
 		}
 	}
@@ -43,7 +37,7 @@ func testService(t *testing.T, w *harness.World) {
 	must(t, os.WriteFile(config, []byte("endpoint = '"+w.Endpoint+"'\nlog-file = '"+log+"'\n[mounts.photos]\nbucket = '"+bucket.Bucket+":2026'\nmountpoint = '/nowhere'\n"), 0o600))
 	m := w.Mount(t, harness.MountOptions{
 		Source: "photos", Args: []string{"--config", config},
-		Env: []string{"NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=1000000"},
+		Env: []string{"WATCHDOG_USEC=1000000"}, Heard: func(message string) { messages <- message },
 	})
 	if text := await("READY=1"); !strings.Contains(text, "STATUS=photos is mounted on "+m.Dir) {
 		t.Errorf("told the manager %q", text)

@@ -20,9 +20,6 @@ const (
 	endPatience   = 30 * time.Second
 )
 
-// fuseMagic is FUSE_SUPER_MAGIC of linux/magic.h.
-const fuseMagic = 0x65735546
-
 // MountOptions describe one run of s3mount.
 type MountOptions struct {
 	Endpoint string   // of the server or a proxy
@@ -31,6 +28,8 @@ type MountOptions struct {
 	Args     []string // more options
 	Env      []string // more environment
 	State    string   // state directory; "" is a new one
+
+	Heard func(message string) // what it tells its service manager; nil: nobody listens
 }
 
 // Mount is a running s3mount in the foreground.
@@ -41,7 +40,8 @@ type Mount struct {
 	o     MountOptions
 	w     *World
 	proc  *Process
-	over  bool // its end was seen and judged
+	ready <-chan struct{} // closed when it has said that it serves
+	over  bool            // its end was seen and judged
 }
 
 // Environment is this process's environment without anything of the account of
@@ -59,7 +59,7 @@ func Credentials() []string {
 	return []string{"AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey}
 }
 
-// Mount mounts and returns when the mount is there. It is unmounted at the
+// Mount mounts and returns when the mount serves. It is unmounted at the
 // test's end at the latest; that it ends well is checked then.
 func (w *World) Mount(t testing.TB, o MountOptions) *Mount {
 	t.Helper()
@@ -68,32 +68,16 @@ func (w *World) Mount(t testing.TB, o MountOptions) *Mount {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.finish(t) })
-	deadline := time.Now().Add(mountPatience)
-	for {
-		ms, err := FuseMounts(m.Dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(ms) > 0 && m.answers() {
-			return m
-		}
-		select {
-		case <-m.proc.Done():
-			m.over = true
-			t.Fatalf("s3mount ended before it had mounted: %v\n%s", m.proc.Err(), Tail(m.Log, 50))
-		case <-time.After(5 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no mount after %v\n%s", mountPatience, Tail(m.Log, 50))
-		}
+	select {
+	case <-m.ready:
+		return m
+	case <-m.proc.Done():
+		m.over = true
+		t.Fatalf("s3mount ended before it had mounted: %v\n%s", m.proc.Err(), Tail(m.Log, 50))
+	case <-time.After(mountPatience):
+		t.Fatalf("no mount after %v\n%s", mountPatience, Tail(m.Log, 50))
 	}
-}
-
-// answers tells whether the mount serves. A dead one does not, and when it was
-// taken away there is for a moment only the directory below.
-func (m *Mount) answers() bool {
-	var st syscall.Statfs_t // which the kernel caches nothing of
-	return syscall.Statfs(m.Dir, &st) == nil && st.Type == fuseMagic
+	return nil
 }
 
 func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
@@ -117,7 +101,12 @@ func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
 	args = append(append(args, o.Args...), o.Source, o.Dir)
 	cmd := exec.Command(w.Binary, args...)
 	cmd.Dir = w.Work
-	cmd.Env = slices.Concat(Environment(), Credentials(), []string{"GOTRACEBACK=all"}, o.Env)
+	notify, ready, err := notifySocket(t, o.Heard)
+	if err != nil {
+		return nil, err
+	}
+	m.ready = ready
+	cmd.Env = slices.Concat(Environment(), Credentials(), []string{"GOTRACEBACK=all", "NOTIFY_SOCKET=" + notify}, o.Env)
 	cmd.Stdout, cmd.Stderr = log, log
 	m.proc, err = Start(cmd)
 	return m, err
