@@ -8,7 +8,7 @@
 // A full run prints an overview and writes RESULTS.md, with all columns, and
 // report.html, one page with charts that needs no network and is not kept in
 // the repository; a part of it writes what -out and -html name. No row begins
-// after twenty minutes (-budget), of which two idle processors need the most.
+// after thirty minutes (-budget), of which two idle processors need the most.
 // It needs 6 GiB in /dev/shm, or else a disk is measured, too.
 //
 // # Concepts
