@@ -74,8 +74,12 @@
 // dialects), which no LIST tells. The attribute index of a directory (index.go)
 // is an object under .s3mount/attrs/ that maps names to versions and their
 // attributes. It is a hint: a row is believed only if ETag, size and
-// Last-Modified agree with the listing, and if it was written in a later second
-// than the object. Objects that the index of their directory does not cover are
+// Last-Modified agree with the listing, and if the index was written in a later
+// second than the object. The answer to a PUT tells no Last-Modified, so the row
+// of what this tool wrote has the Date of that answer, and stands for
+// Last-Modified up to a second later (dateLag): what another tool changes in
+// that time counts as changed if it changes the bytes, or comes after the index.
+// Objects that the index of their directory does not cover are
 // asked with a HEAD, in parallel, and the row is mended. A directory without an
 // index shows defaults and costs no request; one LIST, the catalogue, tells
 // which directories have one. Only attributes that a listing would show wrong

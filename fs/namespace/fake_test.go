@@ -25,6 +25,7 @@ type fakeStore struct {
 	mu    sync.Mutex
 	clock time.Time // of the server while set works, else the real one
 	delay time.Duration
+	lag   time.Duration // of the Date in answers to PUT, behind the clock
 	fail  func(op, key string) error
 }
 
@@ -159,7 +160,14 @@ func (f *fakeStore) Put(ctx context.Context, in *s3.PutInput) (*s3.PutOutput, er
 	if err := f.begin("PUT", in.Key); err != nil {
 		return nil, err
 	}
-	return f.Client.Put(ctx, in)
+	out, err := f.Client.Put(ctx, in)
+	if err == nil {
+		now := f.now()
+		f.mu.Lock()
+		out.Date = now.Add(-f.lag).Truncate(time.Second)
+		f.mu.Unlock()
+	}
+	return out, err
 }
 
 func (f *fakeStore) Copy(ctx context.Context, in *s3.CopyInput) (*s3.CopyOutput, error) {

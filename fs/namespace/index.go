@@ -232,9 +232,9 @@ func (n *Namespace) readIndex(ctx context.Context, dir string) (*attrIndex, erro
 }
 
 // attrsOf finds the attributes of an entry in the index of its directory. A
-// row is believed if ETag, size and Last-Modified agree, and if it was written
-// in a later second than the object: otherwise another writer may have changed
-// the attributes within the second that Last-Modified cannot tell apart. Of a
+// row is believed if ETag, size and Last-Modified agree, and if the index was
+// written in a later second than the object: otherwise another writer may have
+// changed the attributes after that. Of a
 // subdirectory a delimited listing tells no version: its row is a hint, which
 // the next lookup by name confirms, and exact is false.
 func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bool) {
@@ -247,13 +247,12 @@ func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bo
 	n.mu.Unlock()
 	if !have {
 		r, have = x.rows[rel]
-		have = have && x.mod > r.mod
+		have = have && e.LastModified.Unix() < x.mod
 	}
 	if !have {
 		return false, false
 	}
-	mod := e.LastModified.Unix()
-	same := r.etag == e.ETag && r.size == e.Size && (mod == r.mod || r.approx && mod < r.mod)
+	same := r.etag == e.ETag && r.size == e.Size && r.dates(e.LastModified.Unix())
 	hint := e.Kind == Directory && e.Implicit && r.kind == Directory
 	if !same && !hint {
 		return false, false

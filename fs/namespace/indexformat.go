@@ -18,8 +18,8 @@ import (
 //	dir      string: the directory's key below the mount's root
 //	rows     uvarint: how many follow, in order of name
 //	row      uvarint: bytes shared with the name before; string: the rest of it
-//	         byte: kind; bit 7 if Last-Modified is an upper bound; bit 6 if there
-//	         is more behind the target
+//	         byte: kind; bit 7 if Last-Modified is that or earlier, or up to a
+//	         second later; bit 6 if there is more behind the target
 //	         byte: form of the ETag; 0 a string; 1 an MD5 in hex and quotes, and
 //	         uvarint: its parts
 //	         uvarint size; varint Last-Modified in seconds
@@ -58,7 +58,7 @@ var errIndex = errors.New("damaged attribute index")
 // attrRow is what the index tells of one name.
 type attrRow struct {
 	kind   Kind
-	approx bool // mod is the server's clock after the write: Last-Modified is that or earlier
+	approx bool // mod is the Date of the answer to the write, as far as dateLag behind
 	etag   string
 	size   int64
 	mod    int64 // seconds
@@ -67,6 +67,22 @@ type attrRow struct {
 	xattr  string
 	link   *Link // nil unless the file has several names
 }
+
+// dateLag is how far the Last-Modified of an object may lie behind the Date of
+// the answer to its PUT, which tells no Last-Modified: a server that formats the
+// Date once a second is late by that, and both are cut to seconds.
+const dateLag = 1
+
+// latest is the latest Last-Modified, in seconds, that the row's version may have.
+func (r *attrRow) latest() int64 {
+	if r.approx {
+		return r.mod + dateLag
+	}
+	return r.mod
+}
+
+// dates reports whether an object of this Last-Modified may be the row's version.
+func (r *attrRow) dates(mod int64) bool { return mod == r.mod || r.approx && mod <= r.latest() }
 
 func encodeIndex(dir string, rows map[string]attrRow) []byte {
 	b := []byte(indexMagic)

@@ -14,9 +14,13 @@ import (
 
 const (
 	// indexIdle is how long a directory must be quiet before its index is
-	// written: also long enough that the index is younger than each of its
-	// rows by a second, which attrsOf asks for.
-	indexIdle = 1100 * time.Millisecond
+	// written: also long enough that the index is younger by a second than
+	// all that its rows may stand for (dateLag), so that they stay as they are
+	// when the index is written again (agedRows).
+	indexIdle = 2100 * time.Millisecond
+	// indexLast is the same for the last index of a mount: the next mount hears
+	// its true Last-Modified, which is younger by a second than all objects.
+	indexLast = 1100 * time.Millisecond
 	// indexBusy is how long changes wait at most in a directory that is never quiet.
 	indexBusy = 15 * time.Second
 	// indexTries is how often an index is merged again that another mount
@@ -88,7 +92,7 @@ func (n *Namespace) rowWanted(dir, rel string, row *attrRow, m mutation) bool {
 	old, ok := k.Value.rows[rel]
 	same := ok && old.etag == row.etag && old.size == row.size && old.attr == row.attr &&
 		old.xattr == row.xattr && old.kind == row.kind && sameLink(old.link, row.link)
-	return !same || old.mod != row.mod && !(old.approx && old.mod > row.mod)
+	return !same || !old.dates(row.mod) || row.mod >= k.Value.mod
 }
 
 // change returns the changes of a directory's index, new if there are none. n.mu is held.
@@ -163,6 +167,7 @@ func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
 		return nil
 	}
 	rows, counts := maps.Clone(c.rows), maps.Clone(c.counts)
+	busy := n.now().Sub(c.last) < indexLast
 	n.mu.Unlock()
 	x, err := n.mergeIndex(ctx, dir, rows, counts)
 	n.mu.Lock()
@@ -177,7 +182,8 @@ func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
 	c.writing = false
 	c.first = n.now()
 	for rel, r := range rows {
-		if c.rows[rel] == r {
+		young := busy && err == nil && r != nil && r.latest() >= x.mod
+		if c.rows[rel] == r && !young { // a young one is written again, to be believed
 			delete(c.rows, rel)
 		}
 	}
@@ -227,18 +233,16 @@ func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]
 		}
 		x := &attrIndex{rows: map[string]attrRow{}}
 		if old != nil {
-			x.rows, x.etag = maps.Clone(old.rows), old.etag
-		}
-		if x.rows == nil {
-			x.rows = map[string]attrRow{}
+			x.rows, x.etag = agedRows(old), old.etag
 		}
 		n.prune(dir, x.rows)
 		for rel, r := range rows {
-			if r == nil {
+			switch had, ok := x.rows[rel]; {
+			case r == nil:
 				delete(x.rows, rel)
-			} else {
+			case !ok || had.mod <= r.latest():
 				x.rows[rel] = *r
-			}
+			} // else another mount wrote a later version
 		}
 		for rel, l := range counts {
 			if r, ok := x.rows[rel]; ok {
@@ -252,6 +256,24 @@ func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]
 		}
 		old, err = n.readIndex(ctx, dir)
 	}
+}
+
+// agedRows returns the rows of an index for one that is written later. Only
+// those objects were believed that are older than the index, and its rows know
+// no more when it is written again: else a change of attributes that came after
+// them would be hidden by its ETag.
+func agedRows(x *attrIndex) map[string]attrRow {
+	rows := make(map[string]attrRow, len(x.rows))
+	for rel, r := range x.rows {
+		if r.latest() >= x.mod {
+			if !r.approx {
+				continue
+			}
+			r.mod = x.mod - 1 - dateLag
+		}
+		rows[rel] = r
+	}
+	return rows
 }
 
 // prune drops the rows of names that a listing younger than the row does not show.
@@ -298,14 +320,14 @@ func (n *Namespace) drainIndexes(ctx context.Context) error {
 		n.mu.Lock()
 		wait := time.Duration(-1)
 		for _, c := range n.changes {
-			wait = max(wait, indexIdle-n.now().Sub(c.last), 0)
+			wait = max(wait, indexLast-n.now().Sub(c.last), 0)
 		}
 		if wait == 0 {
 			due := n.dueIndexes(true)
 			n.mu.Unlock()
 			n.writeIndexes(ctx, due)
 			if len(due) == 0 {
-				wait = indexIdle / 10 // the timer is at it
+				wait = indexLast / 10 // the timer is at it
 			}
 		} else {
 			n.mu.Unlock()
