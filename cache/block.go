@@ -59,6 +59,9 @@ type block struct {
 
 	list       *lru // the list that it is on, if unpinned and ready
 	prev, next *block
+
+	unsaved            bool // in Blocks.unsaved
+	savePrev, saveNext *block
 }
 
 // become is the one place where a block changes its state. Blocks.mu is held.

@@ -30,6 +30,7 @@ type Blocks struct {
 	seen    lru // read at least once
 	fresh   lru // fetched, not yet read
 	disk    *diskLayer
+	unsaved saveQueue // for the disk
 	stats   BlocksStats
 }
 

@@ -2,33 +2,23 @@ package cache
 
 import "os"
 
-const (
-	// writeQueue bounds the blocks that wait to be written to the disk cache.
-	// They are pinned; a disk that is slower than the network for longer than
-	// they last misses blocks and slows nobody down.
-	writeQueue = 64
-	// writeQueueShare is the part of the budget that they may take at most.
-	writeQueueShare = 8
-)
-
 // diskLayer is the disk cache under Blocks.
 type diskLayer struct {
-	d     *Disk
-	queue chan *block   // blocks that came from S3, with a pin each
-	done  chan struct{} // closed when the writer has ended
+	d    *Disk
+	wake chan struct{} // of capacity 1: there is a block to save, or no more will come
+	done chan struct{} // closed when the writer has ended
 }
 
 // UseDisk puts d under the cache: blocks that come from S3 are written to it,
 // and Fill.Load reads them back. It is called before anything else; Close then
 // closes d.
 func (c *Blocks) UseDisk(d *Disk) {
-	n := min(writeQueue, max(c.pool.budget.limit/BlockSize/writeQueueShare, 1))
-	c.disk = &diskLayer{d: d, queue: make(chan *block, n), done: make(chan struct{})}
-	go c.writeBlocks(c.disk)
+	c.disk = &diskLayer{d: d, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go c.saveBlocks(c.disk)
 }
 
-// Close writes what is queued for the disk and closes it. Blocks that come
-// afterwards stay in memory.
+// Close writes to the disk what is still to be saved and closes it. Blocks that
+// come afterwards stay in memory.
 func (c *Blocks) Close() error {
 	c.mu.Lock()
 	l := c.disk
@@ -37,36 +27,9 @@ func (c *Blocks) Close() error {
 	if l == nil {
 		return nil
 	}
-	close(l.queue)
+	l.wakeUp()
 	<-l.done
 	return l.d.Close()
-}
-
-// writeBlocks writes queued blocks until the queue is closed.
-func (c *Blocks) writeBlocks(l *diskLayer) {
-	defer close(l.done)
-	for b := range l.queue {
-		key, etag := b.o.ID()
-		l.d.Write(key, etag, b.o.size, b.index, b.buf)
-		c.mu.Lock()
-		freed := c.trimSmall(c.unpin(b, nil))
-		c.mu.Unlock()
-		c.free(freed)
-		c.relieve()
-	}
-}
-
-// toDisk queues a block that has come from S3, if there is a disk, memory is not
-// short, and its version can be found again. c.mu is held.
-func (c *Blocks) toDisk(b *block) {
-	if c.disk == nil || !b.o.mapped || b.o.shift != blockShift || c.pool.budget.Deficit() > 0 {
-		return
-	}
-	select {
-	case c.disk.queue <- b:
-		b.pins++
-	default:
-	}
 }
 
 // below returns the disk, nil if there is none.

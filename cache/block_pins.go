@@ -72,13 +72,18 @@ func (p *Pins) collect() bool {
 // Ready tells that Wait would not have to wait: always for an empty range.
 func (p *Pins) Ready() bool { return len(p.slices) == len(p.blocks) }
 
-// pin adds a pin. Blocks.mu is held.
+// pin adds a reader's pin. Blocks.mu is held.
 func (b *block) pin() {
+	b.hold()
+	b.read = true
+}
+
+// hold adds a pin. Blocks.mu is held.
+func (b *block) hold() {
 	if b.list != nil {
 		b.list.remove(b)
 	}
 	b.pins++
-	b.read = true
 }
 
 // unpin takes a pin away and returns the chain of blocks to free. c.mu is held.

@@ -45,7 +45,6 @@ func TestDiskCacheAfterRestart(t *testing.T) {
 		rd := mustOpen(t, r, "k", Version{})
 		for off := int64(0); off < v.Size; off += 256 << 10 {
 			check(t, rd, 1, off, 256<<10)
-			time.Sleep(time.Millisecond) // the queue of the disk is short
 		}
 		rd.Close()
 		r.endDisk(t)

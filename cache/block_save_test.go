@@ -1,0 +1,88 @@
+package cache
+
+import (
+	"fmt"
+	"testing"
+)
+
+// diskBehind makes a cache over a disk that does not get on until the returned
+// function is called, which then closes the cache and opens the disk anew.
+func diskBehind(t *testing.T, limit int64) (c *Blocks, catchUp func() *Disk) {
+	t.Helper()
+	dir := t.TempDir()
+	d := openTestDisk(t, dir, 64<<20)
+	c = testBlocks(limit)
+	c.UseDisk(d)
+	d.mu.Lock()
+	return c, func() *Disk {
+		d.mu.Unlock()
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		c.check()
+		d := openTestDisk(t, dir, 64<<20)
+		t.Cleanup(func() { closeDisk(t, d) })
+		return d
+	}
+}
+
+// TestSlowDiskGetsAll: what is in memory when the disk has time is written then,
+// however far behind it was.
+func TestSlowDiskGetsAll(t *testing.T) {
+	const count = 200
+	c, catchUp := diskBehind(t, 64<<20)
+	o := c.Object("k", "e", count*BlockSize)
+	read(o, 0, count*BlockSize)
+	c.check()
+	o.Close()
+	if there, run := catchUp().Run("k", "e", count*BlockSize, 0, count); !there || run != count {
+		t.Errorf("on the disk: %v for %d blocks", there, run)
+	}
+}
+
+// TestSlowDiskHoldsNoMemory: blocks that wait for the disk are evicted like
+// others, and are then not written.
+func TestSlowDiskHoldsNoMemory(t *testing.T) {
+	const limit, count = 2 << 20, 10
+	c, catchUp := diskBehind(t, limit)
+	for i := range count {
+		o := c.Object(fmt.Sprint(i), "e", limit)
+		read(o, 0, limit/2)
+		c.check()
+		o.Close()
+	}
+	if used := c.pool.budget.Used(); used > limit+BlockSize {
+		t.Errorf("%d bytes are held", used)
+	}
+	d := catchUp()
+	for i := range count {
+		there, run := d.Run(fmt.Sprint(i), "e", limit, 0, limit/2/BlockSize)
+		switch i {
+		case 0, count - 2: // of the first one block may have been on its way, in place of one of the last but one
+		case count - 1:
+			if !there || run != limit/2/BlockSize {
+				t.Errorf("the last object on the disk: %v for %d blocks", there, run)
+			}
+		default:
+			if there || run != limit/2/BlockSize {
+				t.Errorf("object %d on the disk: %v for %d blocks", i, there, run)
+			}
+		}
+	}
+}
+
+// TestDroppedIsNotSaved: a version that was dropped before the disk got to it
+// does not come back by that.
+func TestDroppedIsNotSaved(t *testing.T) {
+	c, catchUp := diskBehind(t, 64<<20)
+	first, o := c.Object("first", "e", BlockSize), c.Object("k", "e", 4*BlockSize)
+	read(first, 0, BlockSize) // keeps the writer busy
+	read(o, 0, 4*BlockSize)
+	c.drop(objectKey{"k", "e", false})
+	o.Close()
+	first.Close()
+	d := catchUp()
+	if there, _ := d.Run("k", "e", 4*BlockSize, 0, 1); there {
+		t.Error("a dropped version is on the disk")
+	}
+}
