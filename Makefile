@@ -20,6 +20,8 @@ RACE := $(if $(shell command -v gcc clang cc),-race)
 # The tests and the demo use these programs; each with its Debian package.
 TEST_TOOLS  := fusermount3:fuse3 mount:mount unshare:util-linux pgrep:procps rsync:rsync git:git vim:vim fio:fio stress-ng:stress-ng \
 	sqlite3:sqlite3 zip:zip unzip:unzip patch:patch make:make gcc:gcc ar:binutils python3:python3
+# What a few tests use, which are skipped without it.
+MORE_TEST_TOOLS := systemctl:systemd setpriv:util-linux rpm:rpm qemu-aarch64-static:qemu-user-static tmux:tmux
 BENCH_TOOLS := $(TEST_TOOLS) s3fs:s3fs
 
 .PHONY: help
@@ -88,6 +90,7 @@ man: $(BINARY)
 .PHONY: test
 test: go
 	@$(call need,$(TEST_TOOLS))
+	@($(call need,$(MORE_TEST_TOOLS))) || echo 'the tests that use them are skipped'
 	go test $(RACE) -timeout 10m ./...
 	@# The tool is built here, not in the time of the test that needs it.
 	cd cmd/s3mount/packaging && go tool -n nfpm >/dev/null && go test -timeout 5m ./...

@@ -69,7 +69,7 @@ func testPackage(t *testing.T, w *harness.World) {
 		"ROOT="+w.Dir(t, "root"), "DEB="+deb, "BUCKET="+bucket.Bucket, "ENDPOINT="+w.Endpoint, "LC_ALL=C")
 	r := w.Exec(t, env, "unshare", "-m", "bash", "-euc", script, "script")
 	lines := strings.Split(r.Out, "\n")
-	if r.Code != 0 || len(lines) < 4 || !strings.HasPrefix(lines[0], "s3mount 1.2.3 (") || !slices.Equal(lines[1:], []string{"/var/lib/s3mount", "in S3", "removed", ""}) {
+	if r.Code != 0 || len(lines) < 4 || !strings.HasPrefix(lines[0], "s3mount 1.2.3 (") || !slices.Equal(lines[1:], []string{"/var/lib/s3mount-service", "in S3", "removed", ""}) {
 		t.Fatalf("exit status %d\n%s", r.Code, r.Out)
 	}
 	wantObject(t, w, bucket, "new", []byte("written\n"))

@@ -145,7 +145,7 @@ func (p *page) files() {
 	p.section("FILES")
 	for _, f := range [][2]string{
 		{"/etc/s3mount/NAME.toml", "the configuration of the service s3mount@NAME"},
-		{"/var/lib/s3mount, ~/.local/state/s3mount", "what must outlive the process: bytes that S3 refused, the journal, records of unfinished work"},
+		{"/var/lib/s3mount, ~/.local/state/s3mount, for the service /var/lib/s3mount-service", "what must outlive the process: bytes that S3 refused, the journal, records of unfinished work"},
 		{"~/.aws/config, ~/.aws/credentials", "credentials, region and endpoint, as the AWS tools have them"},
 		{"/etc/fuse.conf", "user_allow_other in it lets users give --allow-other"},
 	} {

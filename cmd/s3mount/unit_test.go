@@ -23,7 +23,11 @@ func TestUnit(t *testing.T) {
 	if !strings.Contains(string(text), want) {
 		t.Errorf("the unit lacks %q", want)
 	}
-	s, _, err := parseArgs(strings.Fields("--foreground --state-dir /var/lib/s3mount bucket /mnt"))
+	// A crash of Go would end with the code of wrong usage.
+	if !strings.Contains(string(text), "\nEnvironment=GOTRACEBACK=crash\n") {
+		t.Error("after a crash the unit is not started again")
+	}
+	s, _, err := parseArgs(strings.Fields("--foreground --state-dir /var/lib/s3mount-service bucket /mnt"))
 	if err != nil || !s.foreground {
 		t.Errorf("the unit's command line: %v", err)
 	}

@@ -5,7 +5,7 @@ set -e
 if command -v systemd-sysusers >/dev/null; then
 	systemd-sysusers s3mount.conf
 elif command -v useradd >/dev/null && ! getent passwd s3mount >/dev/null; then
-	useradd --system --user-group --home-dir /var/lib/s3mount --shell /usr/sbin/nologin s3mount
+	useradd --system --user-group --home-dir /var/lib/s3mount-service --shell /usr/sbin/nologin s3mount
 fi
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload

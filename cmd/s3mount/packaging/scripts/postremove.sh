@@ -1,5 +1,5 @@
 #!/bin/sh
-# The user and /var/lib/s3mount stay: that may hold files which S3 refused.
+# The user and its home /var/lib/s3mount-service stay: that may hold files which S3 refused.
 set -e
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
