@@ -30,6 +30,10 @@
 // cache mode without which it cannot write; the row of the disk cache turns
 // on that of each. rclone keeps no modes and owners, as a note tells.
 //
+// Ballast: memory that is touched before a row with large files and given away
+// as its work begins. In a virtual machine free memory may be slow to get, and
+// the first tool of a row would pay for all.
+//
 // # Columns
 //
 // s: seconds until the work was done for the application; held, or in
@@ -46,5 +50,5 @@
 //
 // main.go has the options, rows.go the rows, seed.go and fixture.go what they
 // find, work.go and raw.go what they do; tool.go mounts; run.go measures, with
-// measure.go; report.go, markdown.go, chart.go and html.go tell.
+// measure.go and ballast.go; report.go, markdown.go, chart.go and html.go tell.
 package main

@@ -35,6 +35,7 @@ type bench struct {
 	shared   map[string]*bucket // by seed, for rows that change nothing
 	seq      int
 	over     time.Time // when the time for the whole run is used up
+	ballast  ballast
 }
 
 func newBench(ctx context.Context, o options) (*bench, error) {
@@ -132,6 +133,11 @@ func (b *bench) measure(ctx context.Context, ms int, row row, name string) resul
 			_ = os.RemoveAll(filepath.Join(b.server.Data, bk.Bucket))
 		}
 	}()
+	if r.bytes >= 64*mib || strings.HasSuffix(row.data, "iB") {
+		if err := b.ballast.take(); err != nil {
+			return fail(err)
+		}
+	}
 	endpoint := b.server.Endpoint
 	if ms > 0 {
 		b.proxy.SetShape(harness.Shape{Latency: time.Duration(ms) * time.Millisecond, Rate: linkRate})
@@ -152,11 +158,12 @@ func (b *bench) measure(ctx context.Context, ms int, row row, name string) resul
 
 var errBudget = errors.New("no time was left for it (-budget)")
 
-// reset forgets the requests so far; count puts those since then into r.
-func (b *bench) reset() error {
+// begin gives the ballast away and forgets the requests so far; count puts
+// those since then into r.
+func (b *bench) begin() error {
 	b.proxy.Reset()
 	_, err := b.log.counts()
-	return err
+	return errors.Join(err, b.ballast.drop())
 }
 
 func (b *bench) count(r *result) (err error) {
@@ -171,7 +178,7 @@ func (b *bench) count(r *result) (err error) {
 }
 
 func (b *bench) measureRaw(ctx context.Context, endpoint string, row row, bk *bucket, r *result) error {
-	if err := b.reset(); err != nil {
+	if err := b.begin(); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, b.self, "-work", "raw", row.name, endpoint, bk.Bucket, fmt.Sprint(b.o.scale))
@@ -233,7 +240,7 @@ func (b *bench) mountFor(ctx context.Context, t tool, at mountpoint, work string
 
 // measureWork runs the work of a row in a mount.
 func (b *bench) measureWork(ctx context.Context, m *mounted, row row, bk *bucket, r *result) error {
-	if err := b.reset(); err != nil {
+	if err := b.begin(); err != nil {
 		return err
 	}
 	pid := m.proc.Process.Pid
