@@ -36,7 +36,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	p = p[:min(int64(len(p)), b.end-b.at)]
-	n, err := b.s.readSome(b.ctx, p, b.at)
+	n, err := b.s.readSome(b.ctx, p, b.at, b.end)
 	if err != nil {
 		b.err = err
 		return 0, err
@@ -85,7 +85,7 @@ func (b *body) writeSome(w io.Writer) (int, error) {
 		b.buf = make([]byte, cache.BlockSize)
 	}
 	p := b.buf[:min(int64(len(b.buf)), b.end-b.at)]
-	n, err := b.s.readSome(b.ctx, p, b.at)
+	n, err := b.s.readSome(b.ctx, p, b.at, b.end)
 	if err != nil {
 		b.err = err
 		return 0, err

@@ -30,6 +30,7 @@ type fakeStore struct {
 	calls    []string // what was called, in order
 	sent     int64    // bytes of bodies
 	copied   int64    // bytes of part copies
+	reach    int64    // how far readers were told that they would be read
 	read     int64    // bytes read through readers
 	ids      int
 	versions map[string]*fakeObject // every version by key and ETag, for what comes to readers
@@ -335,7 +336,10 @@ type fakeReader struct {
 	closed bool
 }
 
-func (r *fakeReader) CopyWithin(ctx context.Context, p []byte, off, _ int64) (int, error) {
+func (r *fakeReader) CopyWithin(ctx context.Context, p []byte, off, end int64) (int, error) {
+	r.s.mu.Lock()
+	r.s.reach = max(r.s.reach, end)
+	r.s.mu.Unlock()
 	return r.CopyAt(ctx, p, off)
 }
 

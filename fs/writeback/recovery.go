@@ -51,7 +51,7 @@ func (s *snapshot) copyTo(ctx context.Context, file *os.File) (missing []span, e
 	buf := make([]byte, saveBuffer)
 	for off := s.off; off < s.end; {
 		p := buf[:min(int64(len(buf)), s.end-off)]
-		n, err := s.readSome(ctx, p, off)
+		n, err := s.readSome(ctx, p, off, s.end)
 		var lost *baseError
 		switch {
 		case errors.As(err, &lost):

@@ -74,10 +74,11 @@ func (s *snapshot) kept() []span {
 	return out
 }
 
-// readSome reads from off up to the end of the extent or gap that is there.
-func (s *snapshot) readSome(ctx context.Context, p []byte, off int64) (int, error) {
+// readSome reads from off up to the end of the extent or gap that is there, for
+// a caller that will read on up to limit and no farther.
+func (s *snapshot) readSome(ctx context.Context, p []byte, off, limit int64) (int, error) {
 	e, ok := s.at(off)
-	end := min(e.end(), s.baseLen)
+	end := min(e.end(), s.baseLen, limit)
 	e = e.sub(off, off+int64(len(p)))
 	switch {
 	case ok:
