@@ -103,13 +103,15 @@ func (m *model) run(broken bool) {
 	off := rapid.IntRange(0, maxModelSize-1)
 	size := rapid.OneOf(rapid.IntRange(1, 5000), rapid.IntRange(1, 200_000))
 	// A creation whose answer is lost leaves an upload that nobody knows of: it
-	// is not part of this test.
-	var late, failing atomic.Bool
-	fault := func(op, key string) error {
-		if failing.Load() && op != "abort" && op != "head" && !(late.Load() && op == "create") {
-			return errFake
+	// is not part of this test. A call can be under way when its step is over.
+	var failing atomic.Bool
+	fault := func(late bool) func(op, key string) error {
+		return func(op, key string) error {
+			if failing.Load() && op != "abort" && op != "head" && !(late && op == "create") {
+				return errFake
+			}
+			return nil
 		}
-		return nil
 	}
 	steps := map[string]func(*rapid.T){
 		"write": func(t *rapid.T) { m.write(off.Draw(t, "off"), size.Draw(t, "n")) },
@@ -157,11 +159,10 @@ func (m *model) run(broken bool) {
 		},
 		"commit": func(t *rapid.T) {
 			failing.Store(broken && rapid.Bool().Draw(t, "fail"))
-			late.Store(rapid.Bool().Draw(t, "late"))
-			if late.Load() {
-				m.b.s.hook(nil, fault)
+			if rapid.Bool().Draw(t, "late") {
+				m.b.s.hook(nil, fault(true))
 			} else {
-				m.b.s.hook(fault, nil)
+				m.b.s.hook(fault(false), nil)
 			}
 			m.commit()
 			failing.Store(false)
