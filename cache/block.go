@@ -30,7 +30,8 @@ type BlockID struct {
 // filling: a Fill owns it; the bytes [0, filled) are there and stay. ready: all
 // bytes are there; it may be evicted when nobody pins it. gone: it is no more
 // found by its index; who still pins it may read the bytes that are there, and
-// its memory is freed with the last pin.
+// its memory is freed with the last pin. A ready block goes by eviction also when it
+// was spent (Object.Spend) and is of no more use.
 type blockState uint8
 
 const (
@@ -50,7 +51,8 @@ type block struct {
 	o      *Object
 	index  int64
 	state  blockState
-	buf    []byte
+	size   int    // in bytes; memory for them is reserved or taken
+	buf    []byte // nil until the first byte comes; its Fill sets it
 	filled int
 	pins   int // held by Pins, and one by the Fill while filling
 	read   bool
@@ -60,9 +62,14 @@ type block struct {
 	list       *lru // the list that it is on, if unpinned and ready
 	prev, next *block
 
+	spent              bool // see Object.Spend
+	saved              bool // on the disk
 	unsaved            bool // in Blocks.unsaved
 	savePrev, saveNext *block
 }
+
+// charge returns what the budget is charged for the block, in bytes.
+func (b *block) charge() int64 { return classSize(classOf(b.size)) }
 
 // become is the one place where a block changes its state. Blocks.mu is held.
 func (b *block) become(next blockState) {
@@ -102,7 +109,7 @@ func (l *lru) push(b *block) {
 		l.last.next = b
 	}
 	l.last = b
-	l.bytes += int64(cap(b.buf))
+	l.bytes += b.charge()
 }
 
 // remove takes b off the list.
@@ -118,5 +125,5 @@ func (l *lru) remove(b *block) {
 		b.next.prev = b.prev
 	}
 	b.list, b.prev, b.next = nil, nil, nil
-	l.bytes -= int64(cap(b.buf))
+	l.bytes -= b.charge()
 }

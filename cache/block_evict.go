@@ -12,7 +12,7 @@ func (c *Blocks) place(b *block, freed *block) *block {
 		return c.chain(b, freed)
 	case b.state == blockFilling:
 		panic("cache: unpinned block is being filled")
-	case o.refs == 0 && !o.mapped:
+	case o.refs == 0 && !o.mapped, c.useless(b):
 		return c.evict(b, freed)
 	case o.refs == 0 && o.size <= SmallObject:
 		c.small.push(b)
@@ -39,7 +39,7 @@ func (c *Blocks) evict(b *block, freed *block) *block {
 // chain puts a gone, unpinned block on the chain of blocks to be freed. c.mu is held.
 func (c *Blocks) chain(b *block, freed *block) *block {
 	c.stats.Blocks--
-	c.stats.Bytes -= int64(cap(b.buf))
+	c.stats.Bytes -= b.charge()
 	b.next = freed
 	return b
 }
@@ -48,7 +48,11 @@ func (c *Blocks) chain(b *block, freed *block) *block {
 func (c *Blocks) free(freed *block) int64 {
 	var n int64
 	for b := freed; b != nil; b = b.next {
-		n += int64(cap(b.buf))
+		n += b.charge()
+		if b.buf == nil {
+			c.pool.Unreserve(b.size)
+			continue
+		}
 		c.pool.Put(b.buf)
 		b.buf = nil
 	}
@@ -73,7 +77,7 @@ func (c *Blocks) reclaim(n int64) int64 {
 		if b == nil {
 			break
 		}
-		got += int64(cap(b.buf))
+		got += b.charge()
 		freed = c.evict(b, freed)
 	}
 	c.mu.Unlock()

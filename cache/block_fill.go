@@ -28,8 +28,7 @@ func (p *Pins) Claim(ahead int, force bool) *Fill {
 		n += ahead
 	}
 	n = p.o.absent(first, n)
-	bufs := p.o.allocate(first, n, min(must, n), force)
-	f := p.o.claim(first, bufs)
+	f := p.o.claim(first, p.o.reserve(first, n, min(must, n), force))
 	p.Retry()
 	return f
 }
@@ -39,7 +38,7 @@ func (p *Pins) Claim(ahead int, force bool) *Fill {
 // block first is present or there is no memory.
 func (o *Object) Claim(first int64, n int, force bool) *Fill {
 	n = o.absent(first, n)
-	return o.claim(first, o.allocate(first, n, min(n, 1), force))
+	return o.claim(first, o.reserve(first, n, min(n, 1), force))
 }
 
 // Absent returns the first absent block in [from, to), or to.
@@ -79,54 +78,59 @@ func (o *Object) absent(first int64, n int) int {
 	return max(n, 0)
 }
 
-// allocate takes memory for up to n blocks from first on: for the first must of
-// them, forced if need be, or for none.
-func (o *Object) allocate(first int64, n, must int, force bool) [][]byte {
+// reserve reserves memory for up to n blocks from first on: for the first must
+// of them, forced if need be, or for none. It returns for how many.
+func (o *Object) reserve(first int64, n, must int, force bool) int {
 	pool := o.c.pool
-	bufs := make([][]byte, 0, n)
 	for i := range n {
 		size := o.blockLen(first + int64(i))
-		b := pool.TryGet(size)
-		if b == nil && i < must && force {
-			b = pool.GetForced(size)
+		switch {
+		case pool.TryReserve(size):
+		case i < must && force:
+			pool.ReserveForced(size)
+		case i < must:
+			o.unreserve(first, i)
+			return 0
+		default:
+			return i
 		}
-		if b == nil {
-			break
-		}
-		bufs = append(bufs, b)
 	}
-	if len(bufs) < must {
-		putAll(pool, bufs)
-		return nil
-	}
-	return bufs
+	return n
 }
 
-// claim makes absent blocks from first on out of bufs and gives back the memory
-// that someone else's claim made superfluous.
-func (o *Object) claim(first int64, bufs [][]byte) *Fill {
-	if len(bufs) == 0 {
+// unreserve gives back what was reserved for n blocks from first on.
+func (o *Object) unreserve(first int64, n int) {
+	for i := range n {
+		o.c.pool.Unreserve(o.blockLen(first + int64(i)))
+	}
+}
+
+// claim makes n absent blocks from first on, for which memory is reserved, and
+// gives back what someone else's claim made superfluous.
+func (o *Object) claim(first int64, n int) *Fill {
+	if n == 0 {
 		return nil
 	}
 	c := o.c
-	f := &Fill{o: o, first: first, blocks: make([]*block, 0, len(bufs))}
+	f := &Fill{o: o, first: first, blocks: make([]*block, 0, n)}
 	c.mu.Lock()
-	for i, buf := range bufs {
+	for i := range n {
 		index := first + int64(i)
 		if o.blocks[index] != nil {
 			break
 		}
-		b := &block{o: o, index: index, buf: buf, pins: 1}
+		b := &block{o: o, index: index, size: o.blockLen(index), pins: 1}
 		o.blocks[index] = b
 		f.blocks = append(f.blocks, b)
-		f.size += len(buf)
+		f.size += b.size
 		c.stats.Blocks++
 		c.stats.Filling++
-		c.stats.Bytes += int64(cap(buf))
+		c.stats.Bytes += b.charge()
 	}
 	c.mu.Unlock()
-	putAll(c.pool, bufs[len(f.blocks):])
-	if len(f.blocks) == 0 {
+	got := len(f.blocks)
+	o.unreserve(first+int64(got), n-got)
+	if got == 0 {
 		return nil
 	}
 	return f
@@ -145,12 +149,17 @@ func (f *Fill) Blocks() int { return len(f.blocks) }
 func (f *Fill) Rest() int { return f.size - f.done }
 
 // Next returns the memory that the next bytes belong into, up to the end of a
-// block; it is empty when the Fill is complete.
+// block; it is empty when the Fill is complete. Only then is memory taken for the
+// block: out of ten GETs in flight, each for 8 MiB, half is still to come, and what
+// comes goes where what was read before lay, in the processor's cache.
 func (f *Fill) Next() []byte {
 	if f.cur == len(f.blocks) {
 		return nil
 	}
 	b := f.blocks[f.cur]
+	if b.buf == nil {
+		b.buf = f.o.c.pool.Take(b.size)
+	}
 	return b.buf[f.done-f.before():]
 }
 
@@ -169,11 +178,12 @@ func (f *Fill) advance(n int, fromS3 bool) {
 	var freed *block
 	c.mu.Lock()
 	b.filled = filled
-	if filled == len(b.buf) {
+	if filled == b.size {
 		f.cur++
 		b.become(blockReady)
 		b.wake()
 		c.stats.Filling--
+		b.saved = !fromS3
 		if fromS3 {
 			c.toDisk(b)
 		}
@@ -226,9 +236,3 @@ func (o *Object) blockLen(index int64) int {
 
 // blockCount returns the number of blocks of size bytes.
 func blockCount(size int64) int64 { return (size + BlockSize - 1) / BlockSize }
-
-func putAll(p *Pool, bufs [][]byte) {
-	for _, b := range bufs {
-		p.Put(b)
-	}
-}

@@ -75,7 +75,7 @@ func (p *Pins) Ready() bool { return len(p.slices) == len(p.blocks) }
 // pin adds a reader's pin. Blocks.mu is held.
 func (b *block) pin() {
 	b.hold()
-	b.read = true
+	b.read, b.spent = true, false
 }
 
 // hold adds a pin. Blocks.mu is held.

@@ -89,10 +89,9 @@ func (c *Blocks) save(d *Disk, b *block) {
 	c.mu.Lock()
 	id, mapped := b.o.id, b.o.mapped
 	c.mu.Unlock()
-	if mapped {
-		d.Write(id.key, id.etag, b.o.size, b.index, b.buf)
-	}
+	saved := mapped && d.Write(id.key, id.etag, b.o.size, b.index, b.buf)
 	c.mu.Lock()
+	b.saved = saved
 	freed := c.trimSmall(c.unpin(b, nil))
 	c.mu.Unlock()
 	c.free(freed)

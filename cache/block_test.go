@@ -57,8 +57,8 @@ func (c *Blocks) check() {
 			}
 		}
 	}
-	if s := c.pool.Stats(); s.Held < c.stats.Bytes {
-		panic(fmt.Sprintf("blocks count %d bytes, the pool %d", c.stats.Bytes, s.Held))
+	if used := c.pool.budget.Used(); used < c.stats.Bytes {
+		panic(fmt.Sprintf("blocks count %d bytes, the budget %d", c.stats.Bytes, used))
 	}
 }
 

@@ -150,20 +150,20 @@ func (d *Disk) Read(key, etag string, size, index int64, p []byte) (ok bool) {
 	return err == nil
 }
 
-// Write keeps a block, if there is room.
-func (d *Disk) Write(key, etag string, size, index int64, p []byte) {
+// Write keeps a block, if there is room, and tells whether it is there.
+func (d *Disk) Write(key, etag string, size, index int64, p []byte) (kept bool) {
 	f := d.acquire(key, etag, size, true)
 	if f == nil {
-		return
+		return false
 	}
 	defer d.release(f)
 	if _, ok := f.record(index); ok || !d.reserve(onDisk(len(p))) {
-		return
+		return ok
 	}
 	if f.lost() { // evicted to make the room
 		d.usage.bytes.Add(-onDisk(len(p)))
 		d.forget(f.name)
-		return
+		return false
 	}
 	if err := f.write(index, p); err != nil {
 		d.usage.bytes.Add(-onDisk(len(p)))
@@ -171,7 +171,9 @@ func (d *Disk) Write(key, etag string, size, index int64, p []byte) {
 			d.warn("writing", err)
 			d.discard(f.name)
 		}
+		return false
 	}
+	return true
 }
 
 // File returns a file of its own with the object's bytes, if all of them are

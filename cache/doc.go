@@ -13,6 +13,8 @@
 // memory is mapped outside the Go heap: it costs the garbage collector nothing,
 // and a limit of n bytes means n bytes. What is held and what is kept for the
 // next Get together stay within the limit; what lies idle goes back to the OS.
+// Memory for bytes that are still to come is reserved: charged, and taken when
+// the first of them is there.
 //
 // Blocks caches object data. A version is an Object; its bytes are blocks of
 // BlockSize, each filled once, from its start to its end, and never changed. A
@@ -20,9 +22,10 @@
 // for a fetch to bring, and waits for its bytes, not for whole blocks. Any number
 // of readers share a block and its one fetch. A version may also have fine
 // blocks, of FineSize, for reads here and there (Object.Fine). The package does
-// not fetch: who
-// got a Fill does, and tells how far it is or that it gives up. See blockState
-// for the life of a block.
+// not fetch: who got a Fill does, and tells how far it is or that it gives up.
+// What a sequential reader is past (Object.Spend) goes at once, if it can be had
+// from the disk or belongs to an object too large to be kept. See blockState for
+// the life of a block.
 //
 // Disk keeps blocks in files, below Blocks and over restarts; see there for what
 // protects it from damage and from other mounts.
@@ -59,7 +62,8 @@
 //   - A block is pinned, or on exactly one of the lists, or gone (Blocks.check
 //     in the tests).
 //   - A Fill ends complete or abandoned; nobody waits for a block without one.
-//   - Budget.Used is what Pool holds plus what writers charged by themselves.
+//   - Budget.Used is what Pool holds plus what is reserved of it plus what writers
+//     charged by themselves.
 //   - Held and warm memory of the Pool stay within the limit, forced memory
 //     excepted.
 //   - A block of the disk is served only if its checksum, its version's names,

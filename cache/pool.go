@@ -99,7 +99,21 @@ func (p *Pool) TryGet(size int) []byte {
 	return p.take(class, size)
 }
 
-// Put takes back memory that Get, GetForced or TryGet returned. It may have
+// TryReserve charges the budget for size bytes that Take will hand out later, so
+// that what waits for bytes to come is bounded, but not resident. It returns
+// false when there is no room now.
+func (p *Pool) TryReserve(size int) bool { return p.budget.TryAcquire(classSize(classOf(size))) }
+
+// ReserveForced is TryReserve that may exceed the limit (I8).
+func (p *Pool) ReserveForced(size int) { p.budget.Force(classSize(classOf(size))) }
+
+// Take returns size bytes that were reserved.
+func (p *Pool) Take(size int) []byte { return p.take(classOf(size), size) }
+
+// Unreserve gives back a reservation of size bytes that were not taken.
+func (p *Pool) Unreserve(size int) { p.budget.Release(classSize(classOf(size))) }
+
+// Put takes back memory that Get, GetForced, TryGet or Take returned. It may have
 // been cut at its end, not at its start. Putting it twice panics.
 func (p *Pool) Put(b []byte) {
 	addr := addressOf(b)

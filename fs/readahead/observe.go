@@ -54,7 +54,24 @@ func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 		}
 	}
 	m.feed(s)
+	r.spend(s)
 	return s, s.queued
+}
+
+// spend tells the cache what a stream is past, if it is the only one.
+// Manager.mu is held.
+func (r *Reader) spend(s *stream) {
+	to := roundDown(s.high - slackLimit)
+	if s.dir != forward || !s.certain() || to <= s.spent {
+		return
+	}
+	for _, other := range r.streams {
+		if other != s && other.planning {
+			return
+		}
+	}
+	r.obj.Spend(s.spent, to)
+	s.spent = to
 }
 
 // match finds the stream that a read continues, or begins one. Manager.mu is held.

@@ -58,6 +58,7 @@ type stream struct {
 	low   int64 // where the lowest read began
 	high  int64 // where the highest read ended
 	span  int64 // bytes that its reads have covered, since the last pause
+	spent int64 // forward: up to where the cache was told that the reader is past it
 	ahead int64 // forward, backward: up to where fetches are planned; strided: the last offset planned
 	step  int64 // from one read to the next, if it is always the same; otherwise 0
 	stamp int64 // Reader.reads at the last touch
@@ -100,6 +101,7 @@ func (s *stream) follows(off, n int64) (direction, bool) {
 func (s *stream) begin(off, n int64) {
 	s.dir, s.hits, s.off, s.n = unknown, 0, off, n
 	s.low, s.high, s.span, s.ahead, s.step, s.growAt = off, off+n, n, 0, 0, 0
+	s.spent = roundUp(off)
 	s.fetch = min(max(roundUp(16*n), 2*cache.BlockSize), firstFetch)
 	s.lanes, s.starved = 1, false
 	if off == 0 && n >= bigRead {
