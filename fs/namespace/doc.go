@@ -65,8 +65,13 @@
 //
 // A large directory is listed in parallel after its first pages (spread.go).
 // Where their names show that they end at even distances, as those of counters
-// do, the parts are cut where pages will end, and cost nothing; else each part
-// may cost one request more than its names need, since S3 tells no ranks.
+// do, the parts are cut where pages will end, and cost nothing. That one page
+// more than there are costs nothing either cannot be had: S3 tells neither how
+// many names there are nor the rank of one, so the end is found by a LIST that
+// begins behind it, unless the directory is read to it page by page. Up to 10,000
+// names cost one request per 1000. 100,000 in a third of the time cost 101 if they
+// are counted, and 103 if they are hashes, where the last page of each part is
+// as often half empty as not.
 //
 // # Attributes
 //

@@ -19,14 +19,14 @@ var hugeKinds = []struct {
 	name  func(i int) string
 	extra int // requests more than pages
 }{
-	{"counter", func(i int) string { return fmt.Sprintf("f%06d", i) }, spreadExtraExact},
-	{"counter and suffix", func(i int) string { return fmt.Sprintf("IMG_%08d.jpeg", 4711+i) }, spreadExtraExact},
-	{"subdirectories", func(i int) string { return fmt.Sprintf("run-%07d/log", i) }, spreadExtraExact},
-	{"hex counter", func(i int) string { return fmt.Sprintf("%05x", i) }, spreadExtraExact},
+	{"counter", func(i int) string { return fmt.Sprintf("f%06d", i) }, 2},
+	{"counter and suffix", func(i int) string { return fmt.Sprintf("IMG_%08d.jpeg", 4711+i) }, 2},
+	{"subdirectories", func(i int) string { return fmt.Sprintf("run-%07d/log", i) }, 2},
+	{"hex counter", func(i int) string { return fmt.Sprintf("%05x", i) }, 2},
 	{"counter with gaps", gappy(100_000), spreadExtra},
 	{"counter without zeros", func(i int) string { return fmt.Sprintf("f%d", i) }, spreadExtra},
-	{"hash", func(i int) string { return fmt.Sprintf("%x", md5.Sum(fmt.Append(nil, i))) }, spreadExtra},
-	{"hash and suffix", func(i int) string { return fmt.Sprintf("%X.dat", md5.Sum(fmt.Append(nil, i))) }, spreadExtra},
+	{"hash", func(i int) string { return fmt.Sprintf("%x", md5.Sum(fmt.Append(nil, i))) }, spreadExtraFull},
+	{"hash and suffix", func(i int) string { return fmt.Sprintf("%X.dat", md5.Sum(fmt.Append(nil, i))) }, spreadExtraFull},
 }
 
 // gappy returns the names of a counter of which every tenth was deleted.
@@ -85,6 +85,8 @@ func TestNoSpread(t *testing.T) {
 	}{
 		{8000, hugeKinds[0].name, 8},
 		{7999, hugeKinds[6].name, 8},
+		{10_000, hugeKinds[0].name, 10},
+		{10_000, hugeKinds[6].name, 10},
 		{12_000, func(i int) string { return fmt.Sprintf("%c", rune(0x4E00+i)) }, 12},
 	} {
 		synctest.Test(t, func(t *testing.T) {
