@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -118,8 +119,31 @@ func (s *Server) waitReady(ctx context.Context) error {
 // PID is the server's process id.
 func (s *Server) PID() int { return s.proc.Process.Pid }
 
-// Pause stops the server from answering (SIGSTOP); Resume lets it go on.
-func (s *Server) Pause() { s.proc.Signal(syscall.SIGSTOP) }
+// Pause stops the server from answering (SIGSTOP); Resume lets it go on. What
+// is asked after Pause is not answered before Resume.
+func (s *Server) Pause() {
+	s.proc.Signal(syscall.SIGSTOP)
+	for range 1000 { // a thread that runs stops a moment later
+		if stopped(s.PID()) {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stopped tells whether no thread of a process runs (proc_pid_stat(5)). One that
+// is gone cannot.
+func stopped(pid int) bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, task := range tasks {
+		b, err := os.ReadFile(task)
+		_, state, _ := strings.Cut(string(b), ") ")
+		if err == nil && !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume undoes Pause.
 func (s *Server) Resume() { s.proc.Signal(syscall.SIGCONT) }
