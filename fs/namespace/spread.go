@@ -41,7 +41,7 @@ const (
 	// request that brings nothing; a short step leaves little between that place
 	// and the last name that was found, which a single run lists. Where the
 	// gauge is not exact each step costs a request, and there are few.
-	endGrowth      = 3
+	endGrowth      = 1.5
 	endGrowthExact = 0.3
 	// endShare is how much, of what is known of the directory, may be left to
 	// that run where the gauge is exact, and endPages otherwise and at least: it is listed while the others are.
