@@ -20,6 +20,7 @@ type fetch struct {
 	s        *stream // nil if it belongs to none
 	fill     *cache.Fill
 	demanded bool        // started by a read, not ahead of one
+	asked    bool        // a GET was sent; written by the goroutine that runs the fetch
 	unwanted atomic.Bool // the stream that it was for went elsewhere
 }
 
@@ -41,11 +42,10 @@ func (f *fetch) run() {
 	case m.ctx.Err() != nil:
 		err = ErrClosed
 	}
-	if err != nil {
+	if f.s != nil {
 		m.mu.Lock()
-		if f.s != nil {
-			f.s.starved = true // do not run ahead into the same error
-		}
+		f.s.local = !f.asked
+		f.s.starved = f.s.starved || err != nil // do not run ahead into the same error
 		m.mu.Unlock()
 	}
 	f.fill.Abandon(err)
@@ -74,6 +74,7 @@ func (f *fetch) fetch(ctx context.Context) error {
 		if before == 0 {
 			return nil
 		}
+		f.asked = true
 		start := time.Now()
 		err := f.get(ctx, min(patience, m.o.Deadline-stuck))
 		if f.fill.Rest() < before {

@@ -145,5 +145,8 @@ func (m *Manager) window(s *stream) int64 {
 	share := m.blocks.AheadLimit() / int64(max(m.planned, 1))
 	want := int64(s.lanes) * (s.fetch + m.link.bdp())
 	trust := max(trustFactor*s.span, firstTrust)
+	if s.local {
+		trust = firstTrust
+	}
 	return min(want, trust, share, max(m.link.reach(), firstTrust), m.o.Window)
 }

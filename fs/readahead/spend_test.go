@@ -26,17 +26,7 @@ func TestMemoryOfLongReads(t *testing.T) {
 				v := store.put("k", c.size, 1)
 				r := newRig(t, store, limit)
 				rd := r.OpenVersion(v)
-				var most int64
-				for off := int64(0); off < v.Size; off += mib {
-					synctest.Wait()
-					p, err := rd.ReadAt(context.Background(), off, mib)
-					if err != nil {
-						t.Fatal(err)
-					}
-					most = max(most, r.pool.Stats().Held)
-					p.Done()
-				}
-				t.Logf("%d MiB resident at most", most/mib)
+				most := readHolding(t, r, rd)
 				if most > c.most {
 					t.Errorf("%d MiB resident, want at most %d", most/mib, c.most/mib)
 				}
@@ -52,4 +42,49 @@ func TestMemoryOfLongReads(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMemoryOfDiskReads: what the disk cache has goes through a few MiB.
+func TestMemoryOfDiskReads(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		v := store.put("k", 48*mib, 1)
+		r := newRig(t, store, 96*mib)
+		withDisk(t, r, dir)
+		rd := r.OpenVersion(v)
+		readAll(t, rd, 1, mib)
+		rd.Close()
+		r.endDisk(t)
+
+		gets := len(store.gets)
+		r = newRig(t, store, 96*mib)
+		withDisk(t, r, dir)
+		rd = r.OpenVersion(v)
+		most := readHolding(t, r, rd)
+		if most > 2*firstTrust+2*mib {
+			t.Errorf("%d MiB resident at most", most/mib)
+		}
+		if n := len(store.gets) - gets; n != 0 {
+			t.Errorf("%d GETs of what the disk has", n)
+		}
+		rd.Close()
+		r.endDisk(t)
+	})
+}
+
+// readHolding reads all of rd and returns how much memory was resident at most.
+func readHolding(t *testing.T, r *rig, rd *Reader) (most int64) {
+	t.Helper()
+	for off := int64(0); off < rd.Version().Size; off += mib {
+		synctest.Wait()
+		p, err := rd.ReadAt(context.Background(), off, mib)
+		if err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, r.pool.Stats().Held)
+		p.Done()
+	}
+	t.Logf("%d MiB resident at most", most/mib)
+	return most
 }

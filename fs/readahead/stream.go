@@ -30,7 +30,9 @@ const (
 	// backwardHits is how many reads downwards show a direction: one may be two
 	// requests of the kernel that overtook each other.
 	backwardHits = 2
-	// firstTrust in bytes is the window that a stream may have from its start.
+	// firstTrust in bytes is the window that a stream may have from its start, and
+	// the one for what the disk cache has: that is there without a round trip, and
+	// more of it ahead would only take memory (of a file of 128 MiB all of it).
 	firstTrust = 8 << 20
 	// trustFactor bounds the window by what the stream has covered so far. It is
 	// what makes a stream as fast as the link after four round trips; of what it
@@ -71,6 +73,7 @@ type stream struct {
 	fetches  []*fetch // these, and those of reads that reach ahead
 	queued   bool     // in Manager.hungry
 	starved  bool     // there was no memory, or no answer; wait for the next read
+	local    bool     // the disk cache had all of the last fetch
 	planning bool     // counted in Manager.planned
 }
 
