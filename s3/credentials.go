@@ -70,6 +70,7 @@ type defaultProvider struct {
 	checked time.Time
 	last    aws.Credentials // that were good
 	renew   time.Time       // when to fetch last anew, if it expires
+	doubted time.Time       // when recheck last set renew
 }
 
 // fileStamp tells whether a file is still the same.
@@ -173,6 +174,18 @@ func (p *defaultProvider) Invalidate() {
 	defer p.mu.Unlock()
 	p.checked, p.stamp, p.last = time.Time{}, [2]fileStamp{}, aws.Credentials{}
 	forget(p.chain)
+}
+
+// recheck makes the next Retrieve look for other credentials: a server has
+// refused something, maybe these. Looking at files is cheap; others are asked
+// for no more often than after a failure.
+func (p *defaultProvider) recheck() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.checked = time.Time{}
+	if now := time.Now(); now.Sub(p.doubted) >= renewAgain {
+		p.doubted, p.renew = now, time.Time{}
+	}
 }
 
 // fileStamps looks at the two shared files.

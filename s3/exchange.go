@@ -25,6 +25,7 @@ type call struct {
 	slow        bool   // the server may work for minutes before it answers
 	lost        bool   // an attempt may have succeeded without our knowing
 	host        string // redirected to, for this call only
+	signedBy    string // access key id of the last attempt; "" if it was not signed
 	// consume, if set, reads the response within the attempt, so that a body
 	// that is cut short or tells of an error is retried like any failure.
 	consume func(*response) error
@@ -183,6 +184,7 @@ func (x *exchange) request() (*http.Request, *Error) {
 	if err != nil {
 		return nil, x.credentialError(err)
 	}
+	x.k.signedBy = cr.AccessKeyID
 	if signed {
 		c.signer.sign(req, t.path, rawQuery, cr, signTarget{t.region, t.service, c.now()})
 	} else {

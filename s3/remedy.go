@@ -19,8 +19,12 @@ const (
 // remedy mends what an answer says is wrong with the request itself. It
 // returns true if the call is worth another attempt at once.
 func (c *Client) remedy(ctx context.Context, k *call, e *Error, m *remedies) bool {
-	return c.remedyChecksum(k, e, m) || c.remedySkew(e, m) || c.remedyCredentials(e, m) ||
-		c.remedyRegion(ctx, k, e, m)
+	if k.method == http.MethodHead && e.Code == "" && !m.asked && vague(k, e) {
+		m.asked = true
+		c.ask(ctx, k.bucket, e)
+	}
+	return c.remedyChecksum(k, e, m) || c.remedySkew(e, m) || c.remedyCredentials(ctx, k, e, m) ||
+		c.remedyRegion(k, e, m)
 }
 
 // maxChecksumFallbacks is the length of the longest path through integrity's states.
@@ -59,9 +63,16 @@ func (c *Client) remedySkew(e *Error, m *remedies) bool {
 	return true
 }
 
-// remedyCredentials asks the provider anew once.
-func (c *Client) remedyCredentials(e *Error, m *remedies) bool {
-	if m.credentials || e.kind != ErrExpiredCredentials && e.Code != "InvalidAccessKeyId" && e.Code != "InvalidToken" {
+// remedyCredentials asks the provider anew once, if the credentials were refused.
+func (c *Client) remedyCredentials(ctx context.Context, k *call, e *Error, m *remedies) bool {
+	if m.credentials {
+		return false
+	}
+	if k.method == http.MethodHead && e.Code == "" && e.Status == http.StatusForbidden {
+		m.credentials = c.otherKeys(ctx, k)
+		return m.credentials
+	}
+	if e.kind != ErrExpiredCredentials && e.Code != "InvalidAccessKeyId" && e.Code != "InvalidToken" {
 		return false
 	}
 	p, ok := c.opts.Credentials.(interface{ Invalidate() })
@@ -73,14 +84,23 @@ func (c *Client) remedyCredentials(e *Error, m *remedies) bool {
 	return true
 }
 
+// otherKeys tells whether there are other credentials by now than those of a
+// HEAD that was refused. Its answer has no body that says what was refused: the
+// credentials, or to see this object, which is no reason to ask anybody.
+func (c *Client) otherKeys(ctx context.Context, k *call) bool {
+	p, ok := c.opts.Credentials.(interface{ recheck() })
+	if !ok {
+		return false
+	}
+	p.recheck()
+	cr, signed, err := c.credentials(ctx)
+	return err == nil && signed && cr.AccessKeyID != k.signedBy
+}
+
 // remedyRegion follows a redirect to where the bucket is, as long as that is
 // with the same provider: the request is signed anew for the new place, and a
 // signature never goes to a host that somebody else answers for.
-func (c *Client) remedyRegion(ctx context.Context, k *call, e *Error, m *remedies) bool {
-	if k.method == http.MethodHead && e.Code == "" && !m.asked && vague(k, e) {
-		m.asked = true
-		c.ask(ctx, k.bucket, e)
-	}
+func (c *Client) remedyRegion(k *call, e *Error, m *remedies) bool {
 	if e.kind != ErrRedirect || strings.HasPrefix(k.bucket, "arn:") || c.opts.Accelerate || m.redirects == maxRedirects {
 		return false
 	}

@@ -31,6 +31,7 @@ type ServerOptions struct {
 	Addr      string // listen here and not on a free port
 	Data      string // use this data directory and not a new one
 	AccessLog bool   // write Server.Access
+	IAM       string // directory with more accounts, which may change at any time
 }
 
 // StartServer starts versitygw with its data under dir, which must be on a
@@ -66,6 +67,9 @@ func StartServer(ctx context.Context, dir string, o ServerOptions) (*Server, err
 	}
 	if o.AccessLog {
 		args = append(args, "--access-log", s.Access)
+	}
+	if o.IAM != "" {
+		args = append(args, "--iam-dir", o.IAM, "--iam-cache-disable")
 	}
 	args = append(args, "posix", "--versioning-dir", versions, s.Data)
 	if err := s.start(o.Binary, args); err != nil {

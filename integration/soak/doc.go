@@ -8,8 +8,11 @@
 // Workers, each a process of its own with files of its own, write, append,
 // patch, truncate, rename, remove and read (worker_test.go). Meanwhile the storm
 // breaks connections, loses answers, answers 503, stalls, restarts the server,
-// and kills mounts with SIGKILL (storm_test.go). Their spools are too small, so
-// that the disk is full now and then, and their credentials expire all the time.
+// and kills mounts with SIGKILL (storm_test.go). The disk of their state and cache
+// becomes slow or full (disk_test.go), and their spools are too small anyway. The
+// account's keys are replaced and the old ones refused: one mount finds the new
+// ones in the shared file, the other asks a service, whose keys expire all the
+// time (keys_test.go).
 //
 // A worker knows what a file holds after each success, and nothing after an
 // error. At the end everything is healed, and each file that is known is

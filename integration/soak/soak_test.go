@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(harness.Main(m, map[string]harness.Op{"worker": workerOp}))
+	os.Exit(harness.Main(m, map[string]harness.Op{"worker": workerOp, "disk": diskOp}))
 }
 
 const (
@@ -53,13 +53,11 @@ func TestSoak(t *testing.T) {
 func soak(t *testing.T, w *harness.World, blow time.Duration) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	srv := w.Server(t, harness.ServerOptions{})
-	s := &storm{t: t, w: w, rand: rand.New(rand.NewPCG(seed, 0)), server: srv,
+	k := newKeys(t, w)
+	srv := w.Server(t, harness.ServerOptions{IAM: k.iam})
+	s := &storm{t: t, w: w, rand: rand.New(rand.NewPCG(seed, 0)), server: srv, keys: k,
 		proxy: w.ProxyOn(t, srv.Endpoint, harness.Shape{Latency: 2 * time.Millisecond}), count: map[string]int{}}
-	env := credentials(t)
-	for _, durability := range []string{"s3", "journal"} {
-		s.sides = append(s.sides, newSide(t, w, s, durability, env))
-	}
+	s.sides = []*side{newSide(t, w, s, "s3", k.byFile()), newSide(t, w, s, "journal", k.byService())}
 	others(t, w, s.sides[0].mount, blow/10)
 	for i, d := range s.sides {
 		d.start(t, w, 10*i)
@@ -75,7 +73,7 @@ func soak(t *testing.T, w *harness.World, blow time.Duration) {
 
 // newSide mounts.
 func newSide(t *testing.T, w *harness.World, s *storm, durability string, env []string) *side {
-	d := &side{durability: durability, ctl: w.Dir(t, "ctl"), bucket: w.BucketOn(t, s.server.Endpoint)}
+	d := &side{durability: durability, ctl: w.Dir(t, "ctl"), disk: newDisk(t, w), bucket: w.BucketOn(t, s.server.Endpoint)}
 	if err := os.WriteFile(filepath.Join(d.ctl, lockFile), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +81,8 @@ func newSide(t *testing.T, w *harness.World, s *storm, durability string, env []
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.mount = w.Mount(t, harness.MountOptions{Endpoint: s.proxy.URL, Source: d.bucket.Bucket, Env: env, Args: []string{
+	d.mount = w.Mount(t, harness.MountOptions{Endpoint: s.proxy.URL, Source: d.bucket.Bucket, Env: env, State: d.disk.sub(t, "state"), Args: []string{
+		"--cache", d.disk.sub(t, "cache"), "--cache-size", "32M", "--cache-min-free", "1M",
 		"--durability", durability, "--deadline", "10s", "--memory-limit", fmt.Sprint(memoryLimit),
 		"--spool-dir", smallDisk(t, w.Dir(t, "spool"), "24m"), "--delete", "sync", "--metrics", metrics, "--log-level", "info",
 	}})

@@ -1,13 +1,11 @@
 package soak
 
 import (
-	"encoding/json"
-	"fmt"
+	"maps"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +24,7 @@ type storm struct {
 	server *harness.Server
 	proxy  *harness.Proxy
 	sides  []*side
+	keys   *keys
 	count  map[string]int
 }
 
@@ -34,6 +33,7 @@ type side struct {
 	durability string
 	mount      *harness.Mount
 	ctl        string
+	disk       *disk
 	bucket     *harness.Referee
 	workers    []*harness.Process
 	seeds      []int
@@ -53,10 +53,19 @@ func (s *storm) blow(until time.Time) {
 		"stall":       s.stall,
 		"restart":     s.restart,
 		"kill":        s.kill,
+		"rotation":    func() { s.keys.rotate(s.rand.IntN(2) == 0) },
+		"slow disk":   func() { s.strike(slowFile) },
+		"full disk":   func() { s.strike(fullFile) },
 	}
-	names := []string{"resets", "lost", "503", "500", "cut", "delay", "disconnects", "stall", "restart", "kill"}
+	// All in turn, in a new order each time: also a short storm has most of them.
+	names := slices.Sorted(maps.Keys(events))
+	turn := s.rand.Perm(len(names))
 	for time.Now().Before(until) && !s.t.Failed() {
-		name := names[s.rand.IntN(len(names))]
+		if len(turn) == 0 {
+			turn = s.rand.Perm(len(names))
+		}
+		name := names[turn[0]]
+		turn = turn[1:]
 		events[name]()
 		s.count[name]++
 		time.Sleep(time.Duration(200+s.rand.IntN(800)) * time.Millisecond) // work in between
@@ -71,6 +80,11 @@ func (s *storm) blow(until time.Time) {
 			}
 		}
 	}
+}
+
+// strike makes the disk of one side slow or full for a while.
+func (s *storm) strike(what string) {
+	s.sides[s.rand.IntN(len(s.sides))].disk.be(s.t, what, time.Duration(s.rand.IntN(1500))*time.Millisecond)
 }
 
 // notCreate: an upload whose creation nobody hears of is left to a lifecycle rule.
@@ -93,7 +107,7 @@ func (s *storm) stall() {
 func (s *storm) restart() {
 	addr, data := strings.TrimPrefix(s.server.Endpoint, "http://"), s.server.Data
 	s.server.Stop()
-	s.server = s.w.Server(s.t, harness.ServerOptions{Addr: addr, Data: data})
+	s.server = s.w.Server(s.t, harness.ServerOptions{Addr: addr, Data: data, IAM: s.keys.iam})
 }
 
 // kill kills a mount in the middle of what it does, and mounts again.
@@ -109,27 +123,6 @@ func (s *storm) kill() {
 		s.t.Fatal(err)
 	}
 	d.mount = d.mount.Again(s.t)
-}
-
-// credentials serves the account's keys for a few seconds at a time, as the
-// metadata service of a container does
-// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html).
-func credentials(t *testing.T) (env []string) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]string{ // the client asks again
-			"AccessKeyId": harness.AccessKey, "SecretAccessKey": harness.SecretKey,
-			"Expiration": time.Now().Add(5 * time.Second).UTC().Format(time.RFC3339),
-		})
-	}), ReadHeaderTimeout: time.Minute}
-	go func() { _ = srv.Serve(ln) }() // ends with Close
-	t.Cleanup(func() { _ = srv.Close() })
-	return []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=",
-		fmt.Sprintf("AWS_CONTAINER_CREDENTIALS_FULL_URI=http://%s/", ln.Addr())}
 }
 
 // smallDisk is a directory with little space, if this process may mount one.

@@ -34,7 +34,7 @@ type worker struct {
 	lock     *os.File
 	files    map[string]*file
 	done     map[string]int // operations that succeeded
-	failed   int
+	failed   map[string]int // by what they failed with
 }
 
 // workerOp is the process of a worker: mount directory, control directory, seed.
@@ -44,7 +44,7 @@ func workerOp(args []string) error {
 		return err
 	}
 	w := &worker{dir: args[0], ctl: args[1], seed: seed, rand: rand.New(rand.NewPCG(uint64(seed), 1)),
-		files: map[string]*file{}, done: map[string]int{}}
+		files: map[string]*file{}, done: map[string]int{}, failed: map[string]int{}}
 	if w.lock, err = os.Open(filepath.Join(w.ctl, lockFile)); err != nil {
 		return err
 	}
@@ -56,10 +56,10 @@ func workerOp(args []string) error {
 			return err
 		}
 	}
+	fmt.Printf("worker %d: %v, failed %v\n", seed, w.done, w.failed)
 	if err := w.locked(w.compareAll); err != nil {
 		return err
 	}
-	fmt.Printf("worker %d: %v, %d failed\n", seed, w.done, w.failed)
 	return w.writeManifest()
 }
 
@@ -127,7 +127,7 @@ func (w *worker) took(op string, f, to *file, err error) {
 	*f = *to
 	f.known = err == nil
 	if err != nil {
-		w.failed++
+		w.fail(op, err)
 		return
 	}
 	w.done[op]++
@@ -181,9 +181,16 @@ func (w *worker) compare(name string, f *file) error {
 		return fmt.Errorf("%s: %d bytes (%v), it must have %d and exist: %v; they differ at %d",
 			name, len(got), err, len(f.data), f.exists, firstDiff(got, f.data))
 	default:
-		w.failed++
+		w.fail("read", err)
 	}
 	return nil
+}
+
+// fail notes an operation that failed, as it may in a storm.
+func (w *worker) fail(op string, err error) {
+	errno := unix.Errno(0)
+	errors.As(err, &errno)
+	w.failed[op+" "+unix.ErrnoName(errno)]++
 }
 
 func firstDiff(a, b []byte) int {
@@ -197,14 +204,14 @@ func firstDiff(a, b []byte) int {
 
 // compareAll is compare when nothing may fail any more.
 func (w *worker) compareAll() error {
-	failed := w.failed
+	clear(w.failed)
 	for name, f := range w.files {
 		if err := w.compare(name, f); err != nil {
 			return err
 		}
 	}
-	if w.failed > failed {
-		return fmt.Errorf("%d files cannot be read although all is healed", w.failed-failed)
+	if len(w.failed) > 0 {
+		return fmt.Errorf("files cannot be read although all is healed: %v", w.failed)
 	}
 	return nil
 }
