@@ -25,6 +25,10 @@ type limits struct {
 // parts of 256 MiB would do in 0.9 s. Smaller ones would be paid for as requests.
 const copyPartSize = 64 << 20
 
+// copyShare is the share of all part numbers, 1/4, that copies take before they
+// grow: what lies between them is then still cut finely.
+const copyShare = 4
+
 func limitsFor(partSize int64) limits {
 	return limits{part: partSize, min: s3.MinPartSize, max: s3.MaxPartSize,
 		copyMax: copyPartSize, parts: s3.MaxPartNumber}
@@ -107,6 +111,9 @@ func (s span) len() int64 { return s.end - s.off }
 // there are at most l.parts: with more dirty ranges than that, the kept ranges
 // between them must be longer to be worth a copy.
 func (l limits) planParts(size int64, keep []span) []part {
+	for size/l.copyMax > int64(l.parts)/copyShare && l.copyMax < l.max {
+		l.copyMax = min(2*l.copyMax, l.max)
+	}
 	for long := l.min; ; {
 		parts := l.cutParts(size, l.copies(size, keep, long))
 		if len(parts) <= l.parts {

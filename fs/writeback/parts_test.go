@@ -126,3 +126,17 @@ func TestPlanManyChanges(t *testing.T) {
 	l := limitsFor(8 << 20)
 	checkParts(t, l, size, l.planParts(size, keep))
 }
+
+// TestSmallChangeOfAnySize: 4 KiB inside of an object cost one small part, and
+// 4 KiB more near by another one, however many copies the rest takes.
+func TestSmallChangeOfAnySize(t *testing.T) {
+	l := limitsFor(defaultPartSize)
+	for _, size := range []int64{256 << 20, 1 << 30, 1 << 40, defaultMaxSize, s3.MaxPartNumber * int64(s3.MaxPartSize) / 2} {
+		one, two := size/2, size/2+12<<20
+		parts := l.planParts(size, []span{{0, one}, {one + 4096, two}, {two + 4096, size}})
+		checkParts(t, l, size, parts)
+		if n := sent(parts); n != 2*l.min {
+			t.Errorf("of %d bytes %d are sent in %d parts, want %d", size, n, len(parts), 2*l.min)
+		}
+	}
+}
