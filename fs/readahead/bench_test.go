@@ -22,6 +22,14 @@ func benchServer(b *testing.B) (*s3.Client, Version) {
 
 // BenchmarkSequential reads the object through a Reader in steps of 1 MiB, with
 // nothing cached.
+//
+// 1 GiB through a mount, server, mount and dd on the same two cores, took 0.8 CPU
+// seconds with 195 MiB resident (raw client 0.4, 145 MiB), of which 0.5 are
+// receiving and 0.3 are answering the kernel; at 20 ms and 90 MB/s per connection
+// 0.85 with 150 MiB. With blocks that took their memory when they were claimed, and
+// kept it when they were read, it was 0.95 to 1.5 (1.4 at 20 ms) with 290 MiB. A
+// window of 32 MiB instead of 160, which would fit into the processor's cache, took
+// as much CPU time and was no faster.
 func BenchmarkSequential(b *testing.B) {
 	client, v := benchServer(b)
 	blocks := cache.NewBlocks(cache.NewPool(cache.NewBudget(256 * mib)))
