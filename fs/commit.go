@@ -128,6 +128,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	noted.Done()
 	// Never under n.mu: the namespace asks pending files for their state.
 	f.ns.Committed(e)
+	f.ns.Remember(e, v.Object)
 	f.ns.DropPending(e.Key)
 	if owes {
 		f.attrs.add(n)

@@ -3,6 +3,7 @@ package fs
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -352,7 +353,8 @@ func TestLinkRequests(t *testing.T) {
 		name, want string
 		do         func()
 	}{
-		{"the first link", "CopyObject 2 HeadObject 2 PutObject 1", func() { k.must(k.link("a", "b"), "link", "b") }},
+		// A second HEAD if that of the lookup is more than moments old.
+		{"the first link", "CopyObject 2 HeadObject [12] PutObject 1", func() { k.must(k.link("a", "b"), "link", "b") }},
 		{"one more", "CopyObject 1 HeadObject 1 PutObject 1", func() { k.must(k.link("b", "c"), "link", "c") }},
 		{"a write", "CopyObject 2 GetObject 1 HeadObject 3 PutObject 1", func() {
 			fh := k.openFile("b", syscall.O_WRONLY|syscall.O_TRUNC)
@@ -374,7 +376,7 @@ func TestLinkRequests(t *testing.T) {
 		for _, kind := range slices.Sorted(maps.Keys(count)) {
 			got = append(got, fmt.Sprint(kind, " ", count[kind]))
 		}
-		if s := strings.Join(got, " "); s != step.want {
+		if s := strings.Join(got, " "); !regexp.MustCompile("^" + step.want + "$").MatchString(s) {
 			t.Errorf("%s: %s, want %s", step.name, s, step.want)
 		}
 	}

@@ -132,8 +132,9 @@ func (n *Namespace) putMarker(ctx context.Context, key string, a Attr, meta map[
 		LastModified: n.timeOf(out), Attr: a, Exact: true,
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.note(mutation{entry: e, own: true})
+	n.mu.Unlock()
+	n.Remember(e, in.ObjectOptions)
 	return e, nil
 }
 

@@ -96,6 +96,10 @@
 // What "full" found on the objects is remembered on the local disk
 // (localattrs.go).
 //
+// Attributes that change alone are a copy of the object onto itself, which must
+// carry all that it has beside its bytes: a HEAD asks for that, unless this
+// mount wrote or asked the object moments ago (remember.go).
+//
 // The marker of a subdirectory is not seen by a delimited LIST. The index row of
 // a directory is then shown as a hint (Entry.Exact is false), and a lookup of
 // that name confirms it with a HEAD.

@@ -37,6 +37,7 @@ func (n *Namespace) initKnown() {
 	n.pages.OnEvict(func(_ string, p *page) { n.unlinkPage(p) })
 	n.dirs = map[string]*dirNode{}
 	n.hints = cache.NewMetadata(hintsLimit, hintCost)
+	n.recent = cache.NewMetadata(rememberMemory, rememberedCost)
 	n.indexes = cache.NewMetadata(indexMemory, indexCost)
 	n.links = cache.NewMetadata(linkMemory, linksCost)
 }
@@ -160,6 +161,7 @@ func (n *Namespace) cut(q, p *page) {
 // forget drops what is cached of an entry, so that the next look asks S3. n.mu is held.
 func (n *Namespace) forget(e Entry) {
 	n.facts.Delete(e.ID())
+	n.recent.Delete(e.Key)
 	dir, rel := n.rowOf(e)
 	p := n.pageOf(dir, rel)
 	if p == nil {
@@ -276,6 +278,7 @@ type mutation struct {
 	entry Entry // of what is gone: Key and Kind
 	gone  bool
 	own   bool // this mount made the change
+	seen  bool // nobody changed anything: it tells what is there
 }
 
 // note applies a change, also to what listings under way will bring. n.mu is held.
@@ -293,6 +296,9 @@ func (n *Namespace) apply(m mutation) {
 	now := n.now()
 	id := m.entry.ID()
 	dir, rel := n.rowOf(m.entry)
+	if !m.seen {
+		n.recent.Delete(m.entry.Key)
+	}
 	switch {
 	case m.gone && m.own:
 		n.facts.PutNegative(id, now.Add(n.o.TTL))

@@ -217,7 +217,10 @@ func (n *Namespace) head(ctx context.Context, key string, isDir bool) (Entry, er
 		n.endFill(f, nil) // data under the key of a directory is no marker
 		return Entry{}, s3.ErrNotFound
 	}
-	n.endFill(f, func() { n.apply(mutation{entry: e, own: n.isOwn(e)}) })
+	n.endFill(f, func() { n.apply(mutation{entry: e, own: n.isOwn(e), seen: true}) })
+	if len(f.muts) == 0 {
+		n.Remember(e, optionsOf(info))
+	}
 	return e, nil
 }
 
@@ -359,7 +362,7 @@ func (n *Namespace) Observe(e Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	dir, rel := n.fileParts(e.Key)
-	n.note(mutation{entry: e, own: n.isOwn(e) || n.pending[dir][rel] != nil})
+	n.note(mutation{entry: e, own: n.isOwn(e) || n.pending[dir][rel] != nil, seen: true})
 }
 
 // Committed takes in a version that this mount has just written: it is

@@ -41,6 +41,7 @@ type Namespace struct {
 	facts   *cache.Metadata[fact]
 	pages   *cache.Metadata[*page]
 	hints   *cache.Metadata[hint]
+	recent  *cache.Metadata[remembered] // by key
 	indexes *cache.Metadata[*attrIndex]
 	links   *cache.Metadata[*Links]
 
@@ -228,6 +229,7 @@ func (n *Namespace) InvalidateAll() {
 	n.facts.Purge()
 	n.pages.Purge()
 	n.hints.Purge()
+	n.recent.Purge()
 	n.indexes.Purge()
 	n.links.Purge()
 	n.catalogue = catalogue{}

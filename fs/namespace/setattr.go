@@ -33,30 +33,27 @@ func (n *Namespace) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error)
 // rewrite gives the object of an entry the attributes that change makes of
 // those it has, and the mark of the entry's group of links.
 func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr) (Entry, error) {
-	info, err := n.store.Head(ctx, &s3.HeadInput{Bucket: n.o.Bucket, Key: e.Key})
-	if err != nil {
-		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
+	r, ok := n.recall(e)
+	if !ok {
+		info, err := n.store.Head(ctx, &s3.HeadInput{Bucket: n.o.Bucket, Key: e.Key})
+		if err != nil {
+			return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
+		}
+		if e.ETag != "" && info.ETag != e.ETag {
+			return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
+		}
+		r = remembered{etag: info.ETag, size: info.Size, o: optionsOf(info)}
 	}
-	if e.ETag != "" && info.ETag != e.ETag {
-		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
-	}
-	info.Key = e.Key
-	had := n.FromInfo(info).Attr
+	had := n.FromInfo(&s3.ObjectInfo{Key: e.Key, Size: r.size, LastModified: e.LastModified, Metadata: r.o.Metadata}).Attr
 	a := change(had)
 	if !e.Exact {
 		a.Xattr = had.Xattr // never read, so nothing of it was changed
 	}
-	meta := a.MergeMetadata(e.Kind, info.Metadata)
-	SetLink(meta, e.Link)
+	r.o.Metadata = a.MergeMetadata(e.Kind, r.o.Metadata)
+	SetLink(r.o.Metadata, e.Link)
 	in := &s3.CopyInput{
-		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIfMatch: info.ETag, SrcSize: info.Size,
-		Bucket: n.o.Bucket, Key: e.Key, ReplaceMetadata: true,
-		ObjectOptions: s3.ObjectOptions{
-			ContentType: info.ContentType, ContentEncoding: info.ContentEncoding,
-			ContentDisposition: info.ContentDisposition, ContentLanguage: info.ContentLanguage,
-			CacheControl: info.CacheControl, Expires: info.Expires, StorageClass: info.StorageClass,
-			Metadata: meta,
-		},
+		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIfMatch: r.etag, SrcSize: r.size,
+		Bucket: n.o.Bucket, Key: e.Key, ReplaceMetadata: true, ObjectOptions: r.o,
 	}
 	out, err := n.store.Copy(ctx, in)
 	switch {
@@ -65,10 +62,11 @@ func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr
 	case err != nil:
 		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
 	}
-	e.Size = info.Size
+	e.Size = r.size
 	e = n.copied(e, e.Key, out)
 	e.Attr, e.Exact = a, true
 	n.Committed(e)
+	n.Remember(e, r.o)
 	return e, nil
 }
 
@@ -86,20 +84,23 @@ func (n *Namespace) copied(e Entry, key string, out *s3.CopyOutput) Entry {
 
 // setDirAttr writes the marker of a directory, with the user metadata that it has.
 func (n *Namespace) setDirAttr(ctx context.Context, e Entry, a Attr) (Entry, error) {
-	info, err := n.store.Head(ctx, &s3.HeadInput{Bucket: n.o.Bucket, Key: e.Key})
-	if err != nil && !errors.Is(err, s3.ErrNotFound) {
-		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
+	r, found := n.recall(e)
+	if !found {
+		info, err := n.store.Head(ctx, &s3.HeadInput{Bucket: n.o.Bucket, Key: e.Key})
+		if err != nil && !errors.Is(err, s3.ErrNotFound) {
+			return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
+		}
+		if found = err == nil; found {
+			r.size, r.o.Metadata = info.Size, info.Metadata
+		}
 	}
-	var meta map[string]string
-	if err == nil {
-		if info.Size > 0 {
-			e.Attr = a // data under the key of the directory: there is no place for attributes
-			return e, nil
-		}
-		meta = info.Metadata
-		if !e.Exact {
-			a.Xattr = meta[metaXattr]
-		}
+	if found && r.size > 0 {
+		e.Attr = a // data under the key of the directory: there is no place for attributes
+		return e, nil
+	}
+	meta := r.o.Metadata
+	if found && !e.Exact {
+		a.Xattr = meta[metaXattr]
 	}
 	got, err := n.putMarker(ctx, e.Key, a, meta, false)
 	if err != nil {
