@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/s3mount/s3mount/integration/harness"
 )
@@ -14,7 +13,7 @@ import (
 func TestParse(t *testing.T) {
 	o, name, _, err := parse(nil)
 	if err != nil || name != "" || filepath.Base(o.out) != "RESULTS.md" || filepath.Base(o.html) != "report.html" ||
-		o.budget != 20*time.Minute || !slices.Equal(o.links, []int{0, 20}) || !slices.Equal(o.tools, allTools) {
+		o.budget != fullBudget || !slices.Equal(o.links, []int{0, 20}) || !slices.Equal(o.tools, allTools) {
 		t.Errorf("a full run is %+v, %v", o, err)
 	}
 	o, _, _, err = parse([]string{"-rows", "seq", "-tools", "raw,s3mount", "-links", "5", "-scale", "0.1"})
