@@ -85,16 +85,11 @@ func (d *disk) be(t *testing.T, what string, howLong time.Duration) {
 // diskOp is the process of a disk: mountpoint, what lies behind it, control.
 func diskOp(args []string) error {
 	dir, backing, control := args[0], args[1], args[2]
-	root := &gofs.LoopbackRoot{Path: backing}
-	root.NewNode = func(data *gofs.LoopbackRoot, _ *gofs.Inode, _ string, _ *syscall.Stat_t) gofs.InodeEmbedder {
-		return &diskNode{LoopbackNode: gofs.LoopbackNode{RootData: data}, control: control}
-	}
-	var st syscall.Stat_t
-	if err := syscall.Stat(backing, &st); err != nil {
+	root, err := gofs.NewLoopbackRoot(backing)
+	if err != nil {
 		return fmt.Errorf("look at %s: %w", backing, err)
 	}
-	root.Dev = st.Dev
-	srv, err := gofs.Mount(dir, root.NewNode(root, nil, "", &st), &gofs.Options{MountOptions: fuse.MountOptions{
+	srv, err := gofs.Mount(dir, &diskNode{root.(*gofs.LoopbackNode), control}, &gofs.Options{MountOptions: fuse.MountOptions{
 		FsName: "disk", Name: "disk", DirectMount: os.Geteuid() == 0,
 		// Or the kernel writes past this process.
 		DisabledCapabilities: fuse.CAP_PASSTHROUGH,
@@ -117,17 +112,23 @@ func diskOp(args []string) error {
 
 // diskNode is a file or directory of a disk.
 type diskNode struct {
-	gofs.LoopbackNode
+	*gofs.LoopbackNode
 	control string
 }
 
 var (
-	_ gofs.NodeReader  = (*diskNode)(nil)
-	_ gofs.NodeWriter  = (*diskNode)(nil)
-	_ gofs.NodeFsyncer = (*diskNode)(nil)
-	_ gofs.NodeCreater = (*diskNode)(nil)
-	_ gofs.NodeMkdirer = (*diskNode)(nil)
+	_ gofs.NodeReader      = (*diskNode)(nil)
+	_ gofs.NodeWriter      = (*diskNode)(nil)
+	_ gofs.NodeFsyncer     = (*diskNode)(nil)
+	_ gofs.NodeCreater     = (*diskNode)(nil)
+	_ gofs.NodeMkdirer     = (*diskNode)(nil)
+	_ gofs.NodeWrapChilder = (*diskNode)(nil)
 )
+
+// WrapChild implements gofs.NodeWrapChilder.
+func (n *diskNode) WrapChild(_ context.Context, ops gofs.InodeEmbedder) gofs.InodeEmbedder {
+	return &diskNode{ops.(*gofs.LoopbackNode), n.control}
+}
 
 func (n *diskNode) is(what string) bool {
 	_, err := os.Stat(filepath.Join(n.control, what))
