@@ -59,8 +59,12 @@ func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string
 			break
 		}
 	}
-	if !s.anonymous {
-		o.Credentials = cfg.Credentials
+	if s.anonymous || cfg.Credentials == nil {
+		return nil
+	}
+	// Those of cfg would be read once and for all.
+	if o.Credentials, err = s3.DefaultCredentials(ctx, s.profile); err != nil {
+		return fail(exitCredentials, "find credentials: %w", err)
 	}
 	return nil
 }
