@@ -39,6 +39,7 @@ type journal struct {
 	bytes    int64                // of all segments
 	files    uint64               // ids given
 	names    int                  // segments made
+	owed     []*record            // of done, that a full or failing disk did not take
 }
 
 // segment is one file of a journal. Its fields are guarded by journal.mu.
@@ -151,9 +152,36 @@ func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 }
 
 // done notes that a file's content up to seq is safe elsewhere. The note is not
-// waited for: without it the next mount finds the bytes in S3.
+// waited for: without it the next mount finds the bytes in S3. If the disk does
+// not take it, it is owed.
 func (j *journal) done(file, seq uint64) error {
-	return j.finish(&record{Kind: recordDone, File: file, Seq: seq, Time: time.Now()}, false)
+	r := &record{Kind: recordDone, File: file, Seq: seq, Time: time.Now()}
+	if err := j.finish(r, false); err != nil {
+		j.owe(r)
+		return err
+	}
+	return j.pay()
+}
+
+func (j *journal) owe(records ...*record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.owed = append(j.owed, records...)
+}
+
+// pay writes the notes that are owed, as far as the disk takes them.
+func (j *journal) pay() error {
+	j.mu.Lock()
+	owed := j.owed
+	j.owed = nil
+	j.mu.Unlock()
+	for i, r := range owed {
+		if err := j.finish(r, false); err != nil {
+			j.owe(owed[i:]...)
+			return err
+		}
+	}
+	return nil
 }
 
 // drop notes that a file was unlinked, and returns when that is on disk.
@@ -356,11 +384,14 @@ func (j *journal) queue() (files int, bytes int64, oldest time.Time) {
 
 // close ends the journal and deletes it if nothing is left to replay.
 func (j *journal) close() error {
+	var errs []error
+	if err := j.pay(); err != nil {
+		errs = append(errs, fmt.Errorf("note what S3 has: %w", err))
+	}
 	j.mu.Lock()
 	segments, left := j.segments, len(j.live)
 	j.segments = nil
 	j.mu.Unlock()
-	var errs []error
 	for _, s := range segments {
 		errs = append(errs, s.file.Close())
 	}

@@ -163,6 +163,12 @@ func (m *Manager) Drain(ctx context.Context) error {
 	if err == nil && m.retryAborts() {
 		err = m.settle(ctx)
 	}
+	if m.journal != nil {
+		// Nothing is lost without these notes, and the end tries again.
+		if err := m.journal.pay(); err != nil {
+			m.o.Logger.Warn("cannot note in the journal what S3 has", "error", err)
+		}
+	}
 	return errors.Join(append(errs, err)...)
 }
 

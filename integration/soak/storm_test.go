@@ -84,11 +84,7 @@ func (s *storm) blow(until time.Time) {
 
 // strike makes the disk of one side slow or full for a while.
 func (s *storm) strike(what string) {
-	d := s.sides[s.rand.IntN(len(s.sides))]
-	if what == fullFile {
-		d = s.sides[0] // a journal notes what S3 has when there is room again: in the next mount
-	}
-	d.disk.be(s.t, what, time.Duration(s.rand.IntN(1500))*time.Millisecond)
+	s.sides[s.rand.IntN(len(s.sides))].disk.be(s.t, what, time.Duration(s.rand.IntN(1500))*time.Millisecond)
 }
 
 // notCreate: an upload whose creation nobody hears of is left to a lifecycle rule.

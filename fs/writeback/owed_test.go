@@ -1,0 +1,67 @@
+package writeback
+
+import (
+	"errors"
+	"os"
+	"testing"
+)
+
+// TestOwedNotes: what S3 has, and a failing disk did not take note of, is noted
+// when the disk is well again: not counted as queued for ever, nor replayed.
+func TestOwedNotes(t *testing.T) {
+	for name, pay := range map[string]func(j *journal) error{
+		"drain": (*journal).pay,
+		"close": func(*journal) error { return nil },
+		"next note": func(j *journal) error {
+			if err := j.put(t.Context(), &record{Kind: recordFile, File: 9, Seq: 1}, nil); err != nil {
+				return err
+			}
+			return j.done(9, 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, err := newJournal(t.TempDir(), 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for id := range uint64(3) {
+				if err := j.put(t.Context(), &record{Kind: recordFile, File: id, Seq: 1}, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fail := func(s *segment) { // the disk takes nothing more
+				f, err := os.Open(s.file.Name())
+				if err = errors.Join(err, s.file.Close()); err != nil {
+					t.Fatal(err)
+				}
+				s.file = f
+			}
+			fail(j.segments[0])
+			if err := j.done(0, 1); err == nil {
+				t.Fatal("noted in a file that takes nothing")
+			}
+			if err := j.done(1, 1); err != nil { // in a new segment
+				t.Fatal(err)
+			}
+			fail(j.segments[1])
+			if err := j.done(2, 1); err == nil {
+				t.Fatal("noted in a file that takes nothing")
+			}
+			if n, _, _ := j.queue(); n != 1 {
+				t.Errorf("%d files are queued, want the one that is owed", n)
+			}
+			if err := pay(j); err != nil {
+				t.Error(err)
+			}
+			if n, _, _ := j.queue(); name != "close" && n != 0 {
+				t.Errorf("%d files are queued", n)
+			}
+			if err := j.close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(j.dir); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("the journal is left behind: %v", err)
+			}
+		})
+	}
+}
