@@ -234,9 +234,9 @@ func (n *Namespace) readIndex(ctx context.Context, dir string) (*attrIndex, erro
 // attrsOf finds the attributes of an entry in the index of its directory. A
 // row is believed if ETag, size and Last-Modified agree, and if the index was
 // written in a later second than the object: otherwise another writer may have
-// changed the attributes after that. Of a
-// subdirectory a delimited listing tells no version: its row is a hint, which
-// the next lookup by name confirms, and exact is false.
+// changed the attributes after that. Of a subdirectory a delimited listing tells
+// no version: its row is a hint, which the next lookup by name confirms, and
+// exact is false.
 func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bool) {
 	n.mu.Lock()
 	dir := e.Key[:len(e.Key)-len(rel)]
