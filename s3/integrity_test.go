@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -225,6 +226,7 @@ func TestChecksumsOff(t *testing.T) {
 
 // lostAnswers stores what is put but breaks the connection of the first writes.
 type lostAnswers struct {
+	mu     sync.Mutex // a broken connection orders nothing between two requests
 	lose   int
 	stored []byte
 	etag   string
@@ -232,6 +234,8 @@ type lostAnswers struct {
 }
 
 func (s *lostAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if r.Method == http.MethodHead {
 		sum := checksummer{algorithm: CRC32C}
 		sum.write(s.stored)
