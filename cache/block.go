@@ -1,6 +1,9 @@
 package cache
 
-import "fmt"
+import (
+	"container/list"
+	"fmt"
+)
 
 const (
 	// blockShift is the binary logarithm of BlockSize.
@@ -62,10 +65,9 @@ type block struct {
 	list       *lru // the list that it is on, if unpinned and ready
 	prev, next *block
 
-	spent              bool // see Object.Spend
-	saved              bool // on the disk
-	unsaved            bool // in Blocks.unsaved
-	savePrev, saveNext *block
+	spent   bool          // see Object.Spend
+	saved   bool          // on the disk
+	unsaved *list.Element // in Blocks.unsaved; nil: not
 }
 
 // charge returns what the budget is charged for the block, in bytes.

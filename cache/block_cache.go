@@ -1,6 +1,9 @@
 package cache
 
-import "sync"
+import (
+	"container/list"
+	"sync"
+)
 
 const (
 	// SmallObject in bytes is the size up to which an object is read by one
@@ -30,7 +33,10 @@ type Blocks struct {
 	seen    lru // read at least once
 	fresh   lru // fetched, not yet read
 	disk    *diskLayer
-	unsaved saveQueue // for the disk
+	// unsaved holds the blocks that the disk does not have yet, the oldest first.
+	// It does not pin them: a disk that is slower than the network for longer than
+	// memory lasts misses those that are evicted, and slows nobody down.
+	unsaved list.List // of *block
 	stats   BlocksStats
 }
 

@@ -1,48 +1,12 @@
 package cache
 
-// saveQueue holds the blocks that the disk does not have yet, the oldest first.
-// It does not pin them: a disk that is slower than the network for longer than
-// memory lasts misses those that are evicted, and slows nobody down.
-type saveQueue struct {
-	first, last *block
-}
-
-// push appends b.
-func (q *saveQueue) push(b *block) {
-	b.unsaved, b.savePrev, b.saveNext = true, q.last, nil
-	if q.last == nil {
-		q.first = b
-	} else {
-		q.last.saveNext = b
-	}
-	q.last = b
-}
-
-// remove takes b out, if it is in.
-func (q *saveQueue) remove(b *block) {
-	if !b.unsaved {
-		return
-	}
-	if b.savePrev == nil {
-		q.first = b.saveNext
-	} else {
-		b.savePrev.saveNext = b.saveNext
-	}
-	if b.saveNext == nil {
-		q.last = b.savePrev
-	} else {
-		b.saveNext.savePrev = b.savePrev
-	}
-	b.unsaved, b.savePrev, b.saveNext = false, nil, nil
-}
-
 // toDisk queues a block that has come from S3, if there is a disk and its
 // version can be found again. c.mu is held.
 func (c *Blocks) toDisk(b *block) {
 	if c.disk == nil || !b.o.mapped || b.o.shift != blockShift {
 		return
 	}
-	c.unsaved.push(b)
+	b.unsaved = c.unsaved.PushBack(b)
 	c.disk.wakeUp()
 }
 
@@ -75,12 +39,20 @@ func (c *Blocks) saveBlocks(l *diskLayer) {
 func (c *Blocks) nextUnsaved() (b *block, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b = c.unsaved.first
-	if b != nil {
-		c.unsaved.remove(b)
+	if e := c.unsaved.Front(); e != nil {
+		b = e.Value.(*block)
+		c.needNotSave(b)
 		b.hold()
 	}
 	return b, c.disk == nil
+}
+
+// needNotSave takes a block off the queue, if it is in it. c.mu is held.
+func (c *Blocks) needNotSave(b *block) {
+	if b.unsaved != nil {
+		c.unsaved.Remove(b.unsaved)
+		b.unsaved = nil
+	}
 }
 
 // save writes a block that nextUnsaved has pinned, unless its version was

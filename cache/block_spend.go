@@ -33,5 +33,5 @@ func (o *Object) Spend(from, to int64) {
 
 // useless tells that nothing is lost when b is evicted. c.mu is held.
 func (c *Blocks) useless(b *block) bool {
-	return b.spent && !b.unsaved && (b.saved || b.o.size > c.pool.budget.limit/largeShare)
+	return b.spent && b.unsaved == nil && (b.saved || b.o.size > c.pool.budget.limit/largeShare)
 }

@@ -37,15 +37,10 @@ func (c *Blocks) check() {
 			panic(fmt.Sprintf("list has %d bytes, counted %d", bytes, l.bytes))
 		}
 	}
-	var saved *block
-	for b := c.unsaved.first; b != nil; b = b.saveNext {
-		if !b.unsaved || b.savePrev != saved || b.state != blockReady || b.buf == nil {
+	for e := c.unsaved.Front(); e != nil; e = e.Next() {
+		if b := e.Value.(*block); b.unsaved != e || b.state != blockReady || b.buf == nil {
 			panic(fmt.Sprintf("block %d waits wrongly for the disk", b.index))
 		}
-		saved = b
-	}
-	if c.unsaved.last != saved {
-		panic("the queue of the disk ends elsewhere")
 	}
 	for id, o := range c.objects {
 		if o.id != id || !o.mapped || o.refs == 0 && len(o.blocks) == 0 {

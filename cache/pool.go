@@ -85,18 +85,16 @@ func (p *Pool) Get(ctx context.Context, size int) ([]byte, error) {
 
 // GetForced is Get that does not wait and may exceed the limit (I8).
 func (p *Pool) GetForced(size int) []byte {
-	class := classOf(size)
-	p.budget.Force(classSize(class))
-	return p.take(class, size)
+	p.ReserveForced(size)
+	return p.Take(size)
 }
 
 // TryGet is Get that returns nil when there is no room now.
 func (p *Pool) TryGet(size int) []byte {
-	class := classOf(size)
-	if !p.budget.TryAcquire(classSize(class)) {
+	if !p.TryReserve(size) {
 		return nil
 	}
-	return p.take(class, size)
+	return p.Take(size)
 }
 
 // TryReserve charges the budget for size bytes that Take will hand out later, so
