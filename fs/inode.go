@@ -48,7 +48,7 @@ type inode struct {
 	conflict bool
 	changed  bool             // bytes were written or the size set since file was opened or committed
 	foreign  s3.ObjectOptions // what other tools gave the object beside its bytes
-	writers  int              // open handles that may write
+	writers  int              // open handles that may write, and truncate(2) under way
 	opens    int              // open handles
 	direct   bool             // the open handles go past the kernel's page cache
 	// shrunk: someone else made the file smaller than the kernel was told.

@@ -204,6 +204,12 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 	if n.isGhost() {
 		return syscall.ESTALE
 	}
+	if !open {
+		if err := f.beginWriting(ctx, n); err != nil {
+			return err
+		}
+		defer f.endWriting(ctx, n)
+	}
 	if err := f.beginChange(ctx, n); err != nil {
 		return err
 	}
@@ -218,9 +224,28 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 	if open {
 		return nil
 	}
-	err := f.commit(ctx, n)
+	return f.commit(ctx, n)
+}
+
+// beginWriting is for who writes without a handle: until endWriting the unsaved
+// state stays, as it does while a handle is open that may write.
+func (f *filesystem) beginWriting(ctx context.Context, n *inode) error {
+	if err := n.settling.take(ctx); err != nil {
+		return err
+	}
+	defer n.settling.give()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.writers++
+	return nil
+}
+
+// endWriting lets the unsaved state go, if nobody else writes.
+func (f *filesystem) endWriting(ctx context.Context, n *inode) {
+	n.mu.Lock()
+	n.writers--
+	n.mu.Unlock()
 	f.settle(ctx, n)
-	return err
 }
 
 // truncate sets the size in the unsaved state. To zero is a whole replacement:

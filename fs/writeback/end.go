@@ -80,7 +80,7 @@ func (f *File) Rebase(v Version, r BaseReader) {
 // Close commits a dirty file and releases its memory. If the commit fails the
 // bytes go to the recovery directory, the log tells where, and the error is
 // returned. If ctx ends Close returns its error and the rest happens in the
-// background, where Drain waits for it. No method may be called after Close.
+// background, where Drain waits for it. No method but Version may be called after Close.
 func (f *File) Close(ctx context.Context) error {
 	f.mu.Lock()
 	if f.state == stateClosed {
@@ -158,6 +158,7 @@ func (f *File) shut() {
 	f.step(eventClose)
 	f.abandon()
 	f.cut(0, f.size)
+	f.last = f.version()
 	done := f.base.drop()
 	f.base = nil
 	f.mu.Unlock()

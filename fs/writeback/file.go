@@ -36,8 +36,9 @@ type File struct {
 	unseen    bool     // no Commit has returned the version of the base yet
 	stream    *stream  // the upload that runs while the file is written
 	journal   journaled
-	snaps     int // snapshots that are not released
-	pins      int // of all chunks
+	last      *Version // at Close
+	snaps     int      // snapshots that are not released
+	pins      int      // of all chunks
 
 	sent atomic.Int64 // bytes of the upload under way that were given to requests
 }
@@ -86,9 +87,18 @@ func (f *File) Err() error {
 }
 
 // Version returns the last committed version or the base; nil for a new file.
+// It may be called after Close, which may have been what committed.
 func (f *File) Version() *Version {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.state == stateClosed {
+		return f.last
+	}
+	return f.version()
+}
+
+// version is Version for callers that hold mu.
+func (f *File) version() *Version {
 	if f.base == nil || f.base.foreign {
 		return nil
 	}

@@ -1,0 +1,68 @@
+package fs
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/s3mount/s3mount/s3/s3test"
+)
+
+// TestTruncateWhileTheWriterLeaves: the last handle that wrote is released while
+// truncate(2), which has none, is at work. What it set stays its own to save, so
+// that it hears of an error.
+func TestTruncateWhileTheWriterLeaves(t *testing.T) {
+	for _, durability := range []string{"s3", durabilityJournal} {
+		t.Run(durability, func(t *testing.T) {
+			faults := s3test.NewFaults()
+			srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
+			k := remount(t, srv, func(o *Options) { o.Durability, o.Posix = durability, "off" })
+			fh := k.create("f", syscall.O_WRONLY)
+			k.write(fh, 0, "long text")
+			k.must(k.flush(fh), "close", "f")
+			n := k.f.handles.file(fh).node
+
+			ctx := t.Context()
+			if err := k.f.commit(ctx, n); err != nil { // the journal leads on to it
+				t.Fatal(err)
+			}
+			if err := k.f.beginWriting(ctx, n); err != nil {
+				t.Fatal(err)
+			}
+			if err := k.f.truncate(ctx, n, 4); err != nil {
+				t.Fatal(err)
+			}
+			faults.Add(s3test.Rule{Match: s3test.OnKind("PutObject"), Times: 2, Fault: s3test.Answer(403, "AccessDenied")})
+			k.release(fh) // tries to save, and so does what follows
+			if err := k.f.commit(ctx, n); errnoOf(err) != syscall.EACCES {
+				t.Errorf("truncate: %v, want EACCES", err)
+			}
+			k.f.endWriting(ctx, n)
+			if a, st := k.stat("f"); st != 0 || a.Size != 4 {
+				t.Errorf("size %d (%v), want 4", a.Size, st)
+			}
+			k.wantObject("f", "long")
+			if n.private() {
+				t.Error("the unsaved state was not let go")
+			}
+		})
+	}
+}
+
+// TestSavedByTheEnd: what close(2) and the release could not save, and the end of
+// the unsaved state could, is what the inode shows.
+func TestSavedByTheEnd(t *testing.T) {
+	faults := s3test.NewFaults()
+	srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
+	k := remount(t, srv)
+	k.put("f", "long text")
+	fh := k.openFile("f", syscall.O_WRONLY)
+	k.write(fh, 0, "longer text")
+	faults.Add(s3test.Rule{Match: s3test.OnKind("PutObject"), Times: 2, Fault: s3test.Answer(403, "AccessDenied")})
+	errnoIs(t, k.flush(fh), syscall.EACCES, "close")
+	n := k.f.handles.file(fh).node
+	k.release(fh)
+	k.wantObject("f", "longer text")
+	if e := n.snapshot(); e.Size != int64(len("longer text")) || e.ETag != k.srv.ETag(testBucket, "f") {
+		t.Errorf("the inode shows %d bytes, %s", e.Size, e.ETag)
+	}
+}
