@@ -3,6 +3,7 @@
 //
 //	go test ./soak                            20 seconds, as in make test
 //	SOAK_TIME=2h go test -timeout 0 ./soak    as in make soak TIME=2h
+//	SOAK_EVENTS=kill,lost,"full disk"         of the storm only these (storm.blow)
 //
 // Two mounts, one of each durability, stand before one server and a proxy.
 // Workers, each a process of its own with files of its own, write, append,

@@ -59,6 +59,9 @@ func (s *storm) blow(until time.Time) {
 	}
 	// All in turn, in a new order each time: also a short storm has most of them.
 	names := slices.Sorted(maps.Keys(events))
+	if v := os.Getenv("SOAK_EVENTS"); v != "" {
+		names = strings.Split(v, ",")
+	}
 	turn := s.rand.Perm(len(names))
 	for time.Now().Before(until) && !s.t.Failed() {
 		if len(turn) == 0 {

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +28,14 @@ type file struct {
 	known  bool
 	exists bool
 	data   []byte
+	past   []string // the last operations, for whoever looks into a difference
+}
+
+// did notes what was tried on a file.
+func (f *file) did(op string, size int, began time.Time, err error) {
+	const enough = 20
+	f.past = append(f.past[max(0, len(f.past)-enough):], fmt.Sprintf("%s for %v: %s to %d bytes: %v",
+		began.UTC().Format("15:04:05.000"), time.Since(began).Round(time.Millisecond), op, size, err))
 }
 
 // worker does random operations on a few files of its own.
@@ -102,20 +114,23 @@ func (w *worker) step() error {
 	switch op := w.rand.IntN(10); {
 	case op < 3 || !f.known:
 		data := w.payload()
-		w.took("write", f, &file{exists: true, data: data}, os.WriteFile(path, data, 0o644))
+		began := time.Now()
+		w.took("write", began, f, &file{exists: true, data: data}, os.WriteFile(path, data, 0o644))
 	case op < 5:
 		return w.compare(name, f)
 	case op == 5:
+		began := time.Now()
 		err := os.Remove(path)
 		if !f.exists && errors.Is(err, unix.ENOENT) {
 			err = nil
 		}
-		w.took("remove", f, &file{}, err)
+		w.took("remove", began, f, &file{}, err)
 	case op == 6 && f.exists:
 		return w.rename(name, f)
 	case op == 7 && f.exists:
 		size := w.rand.IntN(len(f.data) + 1000)
-		w.took("truncate", f, &file{exists: true, data: resized(f.data, size)}, os.Truncate(path, int64(size)))
+		began := time.Now()
+		w.took("truncate", began, f, &file{exists: true, data: resized(f.data, size)}, os.Truncate(path, int64(size)))
 	case f.exists:
 		w.patch(path, f)
 	}
@@ -123,9 +138,9 @@ func (w *worker) step() error {
 }
 
 // took notes what an operation leads to: what it should, or nobody knows what.
-func (w *worker) took(op string, f, to *file, err error) {
-	*f = *to
-	f.known = err == nil
+func (w *worker) took(op string, began time.Time, f, to *file, err error) {
+	f.did(op, len(to.data), began, err)
+	f.known, f.exists, f.data = err == nil, to.exists, to.data
 	if err != nil {
 		w.fail(op, err)
 		return
@@ -145,6 +160,7 @@ func (w *worker) patch(path string, f *file) {
 	off := w.rand.IntN(len(f.data) + 1)
 	to := resized(f.data, max(len(f.data), off+len(data)))
 	copy(to[off:], data)
+	began := time.Now()
 	err := func() error {
 		h, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
@@ -156,7 +172,7 @@ func (w *worker) patch(path string, f *file) {
 		}
 		return errors.Join(err, h.Close())
 	}()
-	w.took("patch", f, &file{exists: true, data: to}, err)
+	w.took("patch", began, f, &file{exists: true, data: to}, err)
 }
 
 func (w *worker) rename(name string, f *file) error {
@@ -164,22 +180,28 @@ func (w *worker) rename(name string, f *file) error {
 	if to == name {
 		return nil
 	}
+	began := time.Now()
 	err := os.Rename(filepath.Join(w.dir, name), filepath.Join(w.dir, to))
-	w.took("rename", g, f, err)
-	*f = file{known: err == nil}
+	g.past = slices.Clone(f.past)
+	w.took("rename "+name+" to "+to, began, g, f, err)
+	*f = file{known: err == nil, past: f.past}
+	f.did("rename to "+to, 0, began, err)
 	return nil
 }
 
 // compare reads a file. It may fail while the mount is dead, but never lie.
 func (w *worker) compare(name string, f *file) error {
+	began := time.Now()
 	got, err := os.ReadFile(filepath.Join(w.dir, name))
 	switch {
 	case !f.known:
 	case err == nil && f.exists && string(got) == string(f.data), errors.Is(err, unix.ENOENT) && !f.exists:
 		w.done["read"]++
+		f.did("read", len(got), began, err)
 	case err == nil || errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("%s: %d bytes (%v), it must have %d and exist: %v; they differ at %d",
-			name, len(got), err, len(f.data), f.exists, firstDiff(got, f.data))
+		return fmt.Errorf("%s at %s: %d bytes (%v), it must have %d and exist: %v; they differ at %d; what is more is zeros: %v; before it:\n%s",
+			name, began.UTC().Format("15:04:05.000"), len(got), err, len(f.data), f.exists, firstDiff(got, f.data),
+			len(bytes.Trim(got[min(len(got), len(f.data)):], "\x00")) == 0, strings.Join(f.past, "\n"))
 	default:
 		w.fail("read", err)
 	}
