@@ -84,6 +84,7 @@ func (f *Fill) Load() {
 	}
 	key, etag := f.o.ID()
 	for p := f.Next(); len(p) > 0; p = f.Next() {
+		p = p[:f.blocks[f.cur].size]
 		if !d.Read(key, etag, f.o.size, f.first+int64(f.cur), p) {
 			return
 		}

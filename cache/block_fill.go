@@ -7,9 +7,11 @@ type Fill struct {
 	o      *Object
 	first  int64
 	blocks []*block
-	cur    int // the block that is being filled
-	done   int // bytes filled in all
-	size   int // bytes in all
+	cur    int    // the block that is being filled
+	done   int    // bytes filled in all
+	size   int    // bytes in all
+	mem    []byte // taken for bytes that are still to come; of the current block and of whole ones
+	run    int    // blocks that memory was taken for last
 }
 
 // Claim claims the first run of absent blocks in the range of p, pins them for
@@ -148,19 +150,39 @@ func (f *Fill) Blocks() int { return len(f.blocks) }
 // Rest returns the number of bytes that are still to come.
 func (f *Fill) Rest() int { return f.size - f.done }
 
-// Next returns the memory that the next bytes belong into, up to the end of a
-// block; it is empty when the Fill is complete. Only then is memory taken for the
-// block: out of ten GETs in flight, each for 8 MiB, half is still to come, and what
-// comes goes where what was read before lay, in the processor's cache.
+// longestRun is how many blocks a Fill takes memory for at a time, in one piece,
+// once it is under way: 1 MiB. Read in pieces of a block, 1 GiB took 0.59 s of CPU
+// in the raw client and 0.72 s in the proxy before it, at 20 ms and 90 MB/s per
+// connection; in pieces of 512 KiB 0.49 and 0.69, of 8 MiB 0.45 and 0.56: each piece
+// wakes the reader, and that the sender. With longer runs, more of a fetch would be
+// resident before it has come.
+const longestRun = 8
+
+// Next returns the memory that the next bytes belong into, that of some blocks in
+// one piece; it is empty when the Fill is complete. Only then is memory taken for the
+// blocks: out of ten GETs in flight, each for 8 MiB, half is still to come, and what
+// comes goes where what was read before lay. The first piece is one block, so that
+// who waits for the first bytes gets them soon, and each is twice the one before.
 func (f *Fill) Next() []byte {
-	if f.cur == len(f.blocks) {
-		return nil
+	if len(f.mem) == 0 && f.cur < len(f.blocks) {
+		f.run = min(max(2*f.run, 1), longestRun)
+		f.take(min(f.run, len(f.blocks)-f.cur))
 	}
-	b := f.blocks[f.cur]
-	if b.buf == nil {
-		b.buf = f.o.c.pool.Take(b.size)
+	return f.mem
+}
+
+// take takes memory for up to n blocks from the current one on.
+func (f *Fill) take(n int) {
+	size := f.blocks[f.cur].size
+	if f.blocks[f.cur+n-1].size != size { // the last of the object
+		n = max(n-1, 1)
 	}
-	return b.buf[f.done-f.before():]
+	f.mem = f.o.c.pool.TakeRun(size, n)
+	got := len(f.mem) / size
+	room := cap(f.mem) / got
+	for i := range got {
+		f.blocks[f.cur+i].buf = f.mem[i*size : (i+1)*size : i*size+room]
+	}
 }
 
 // before returns the bytes of the blocks before the current one.
@@ -171,14 +193,18 @@ func (f *Fill) Advance(n int) { f.advance(n, true) }
 
 // advance is Advance; the bytes came from S3, or else from the disk.
 func (f *Fill) advance(n int, fromS3 bool) {
-	b := f.blocks[f.cur]
+	f.mem = f.mem[n:]
 	f.done += n
-	filled := f.done - f.before()
 	c := f.o.c
 	var freed *block
 	c.mu.Lock()
-	b.filled = filled
-	if filled == b.size {
+	for f.cur < len(f.blocks) {
+		b := f.blocks[f.cur]
+		b.filled = min(f.done-f.before(), b.size)
+		if b.filled < b.size {
+			b.wake()
+			break
+		}
 		f.cur++
 		b.become(blockReady)
 		b.wake()
@@ -187,10 +213,12 @@ func (f *Fill) advance(n int, fromS3 bool) {
 		if fromS3 {
 			c.toDisk(b)
 		}
-		freed = c.trimSmall(c.unpin(b, nil))
-	} else if b.waits != nil {
-		b.wake()
+		freed = c.unpin(b, freed)
+		if f.done == f.before() {
+			break // nothing of the next one has come
+		}
 	}
+	freed = c.trimSmall(freed)
 	c.mu.Unlock()
 	c.free(freed)
 	c.relieve()
@@ -210,7 +238,7 @@ func (f *Fill) Abandon(err error) {
 		c.stats.Filling--
 		freed = c.unpin(b, freed)
 	}
-	f.cur = len(f.blocks)
+	f.cur, f.mem = len(f.blocks), nil
 	f.size = f.done
 	c.forget(f.o)
 	c.mu.Unlock()

@@ -60,7 +60,7 @@ func (c *Blocks) check() {
 // fillAll brings a Fill's bytes: each byte is its offset plus salt.
 func fillAll(f *Fill, salt int64) {
 	for p := f.Next(); len(p) > 0; p = f.Next() {
-		n := min(len(p), 50_000)
+		n := min(len(p), 300_000) // across the borders of blocks
 		pattern(p[:n], f.Offset()+salt)
 		f.Advance(n)
 	}

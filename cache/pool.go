@@ -108,6 +108,17 @@ func (p *Pool) ReserveForced(size int) { p.budget.Force(classSize(classOf(size))
 // Take returns size bytes that were reserved.
 func (p *Pool) Take(size int) []byte { return p.take(classOf(size), size) }
 
+// TakeRun returns at least one and up to n pieces of size bytes that were reserved,
+// as one: it is as long as they are together. Each is put back by itself. More than
+// one is only given of a size that is a class's.
+func (p *Pool) TakeRun(size, n int) []byte {
+	class := classOf(size)
+	if n == 1 || int64(size) != classSize(class) {
+		return p.take(class, size)
+	}
+	return p.takeRun(class, n)
+}
+
 // Unreserve gives back a reservation of size bytes that were not taken.
 func (p *Pool) Unreserve(size int) { p.budget.Release(classSize(classOf(size))) }
 
@@ -151,30 +162,53 @@ func (p *Pool) release(s *slab, i int) {
 }
 
 // take returns a chunk of the class, of which the budget is charged already.
-func (p *Pool) take(class, size int) []byte {
+func (p *Pool) take(class, size int) []byte { return p.takeRun(class, 1)[:size] }
+
+// slabsLookedAt bounds the search for a run of chunks: what is put back in order,
+// as readers do it, lies in the slab that was used last.
+const slabsLookedAt = 8
+
+// takeRun returns up to n chunks of the class that lie in a row, at least one; the
+// budget is charged for n already. Warm ones are taken first: they cost no page fault.
+func (p *Pool) takeRun(class, n int) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gets++
-	s := p.partial[class]
-	if s == nil {
-		s = p.grow(class)
+	s, first, got := p.findWarm(class, n)
+	warm := got > 0
+	if !warm {
+		if s = p.partial[class]; s == nil {
+			s = p.grow(class)
+		}
+		first, got = s.cold.longest(s.chunks(), n)
 	}
-	i, warm := s.takeOut()
-	n := int64(s.chunkSize())
-	p.held += n
+	s.takeOut(first, got)
+	size := int64(got) << (minClassBits + class)
+	p.held += size
 	if warm {
-		p.warm -= n
+		p.warm -= size
 	} else if excess := p.held + p.warm - p.budget.limit; excess > 0 {
 		p.cool(excess)
 	}
 	if s.free() == 0 {
 		p.unlink(s)
 	}
-	b := s.chunk(i)
+	b := s.run(first, got)
 	if p.guard {
 		unprotect(b)
 	}
-	return b[:size]
+	return b
+}
+
+// findWarm finds a run of up to n warm chunks, the longest one near at hand; got is 0
+// if there is none. p.mu is held.
+func (p *Pool) findWarm(class, n int) (best *slab, first, got int) {
+	for s, i := p.partial[class], 0; s != nil && i < slabsLookedAt && got < n; s, i = s.next, i+1 {
+		if at, run := s.warm.longest(s.chunks(), n); run > got {
+			best, first, got = s, at, run
+		}
+	}
+	return best, first, got
 }
 
 // grow finds an unused slab for the class or maps a new one. p.mu is held.

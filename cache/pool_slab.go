@@ -35,6 +35,27 @@ type chunkSet [slabSize / minClass / 64]uint64
 
 func (c *chunkSet) has(i int) bool { return c[i/64]&(1<<(i%64)) != 0 }
 func (c *chunkSet) add(i int)      { c[i/64] |= 1 << (i % 64) }
+func (c *chunkSet) remove(i int)   { c[i/64] &^= 1 << (i % 64) }
+
+// longest returns the first of the longest runs of members below end; a run of n is
+// long enough. There is none if got is 0.
+func (c *chunkSet) longest(end, n int) (first, got int) {
+	for i := 0; i < end && got < n; i++ {
+		if c[i/64] == 0 {
+			i |= 63 // the rest of the word is as empty
+			continue
+		}
+		run := 0
+		for i+run < end && run < n && c.has(i+run) {
+			run++
+		}
+		if run > got {
+			first, got = i, run
+		}
+		i += run
+	}
+	return first, got
+}
 
 // pop takes the lowest member out; it returns -1 if there is none.
 func (c *chunkSet) pop() int {
@@ -91,17 +112,21 @@ func (s *slab) chunk(i int) []byte {
 	return s.mem[i*n : (i+1)*n : (i+1)*n]
 }
 
+// run returns the memory of n chunks from first on, as chunk does.
+func (s *slab) run(first, n int) []byte {
+	size := s.chunkSize()
+	return s.mem[first*size : (first+n)*size : (first+n)*size]
+}
+
 func (s *slab) isHeld(i int) bool { return !s.warm.has(i) && !s.cold.has(i) }
 
-// takeOut makes a free chunk held, a warm one if there is one.
-func (s *slab) takeOut() (i int, warm bool) {
-	if i = s.warm.pop(); i >= 0 {
-		s.held++
-		return i, true
+// takeOut makes n free chunks from first on held.
+func (s *slab) takeOut(first, n int) {
+	for i := first; i < first+n; i++ {
+		s.warm.remove(i)
+		s.cold.remove(i)
 	}
-	i = s.cold.pop()
-	s.held++
-	return i, false
+	s.held += n
 }
 
 // putBack makes a held chunk warm.

@@ -23,7 +23,7 @@ func benchServer(b *testing.B) (*s3.Client, Version) {
 // BenchmarkSequential reads the object through a Reader in steps of 1 MiB, with
 // nothing cached.
 //
-// 1 GiB through a mount, server, mount and dd on the same two cores, took 0.8 CPU
+// 1 GiB through a mount, server, mount and dd on the same two cores, took 0.66 CPU
 // seconds with 195 MiB resident (raw client 0.4, 145 MiB), of which 0.5 are
 // receiving and 0.3 are answering the kernel; at 20 ms and 90 MB/s per connection
 // 0.85 with 150 MiB. With blocks that took their memory when they were claimed, and
