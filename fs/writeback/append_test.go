@@ -2,6 +2,7 @@ package writeback
 
 import (
 	"context"
+	"errors"
 	"testing"
 )
 
@@ -16,15 +17,7 @@ func TestLongAppendStreams(t *testing.T) {
 	for off := 0; off < len(more); off += 10_000 {
 		mustWrite(t, f, more[off:off+10_000], int64(len(old)+off))
 	}
-	f.mu.Lock()
-	s := f.stream
-	f.mu.Unlock()
-	if s == nil {
-		t.Fatal("a long append does not stream")
-	}
-	if err := f.settled(context.Background(), s); err != nil {
-		t.Fatal(err)
-	}
+	f.awaitStream(t)
 	b.s.mu.Lock()
 	before := b.s.sent
 	b.s.mu.Unlock()
@@ -39,6 +32,75 @@ func TestLongAppendStreams(t *testing.T) {
 	}
 	b.s.mu.Unlock()
 	mustClose(t, f)
+	b.end(t)
+}
+
+// TestShortBaseStreams: what is written behind a base that is too short to be
+// copied streams like a new file, the base's bytes in the first part. A shell
+// makes such a base when it closes the file of a redirection before the program runs.
+func TestShortBaseStreams(t *testing.T) {
+	more := random(500_000, 2)
+	for name, c := range map[string]struct {
+		base, cut int64
+	}{
+		"empty":     {0, 0},
+		"short":     {1000, 1000},
+		"truncated": {300_000, 0},
+		"cut short": {300_000, 2000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, t.TempDir(), 16<<20, nil)
+			b.shrink(64<<10, 32<<10)
+			old := random(int(c.base), 1)
+			b.s.put("k", old)
+			f := b.openKey("k")
+			mustTruncate(t, f, c.cut)
+			for off := 0; off < len(more); off += 10_000 {
+				mustWrite(t, f, more[off:off+10_000], c.cut+int64(off))
+			}
+			if f.awaitStream(t); b.s.count("part") != 7 {
+				t.Errorf("%d parts are sent before the commit, want 7", b.s.count("part"))
+			}
+			mustCommit(t, f)
+			sameContent(t, "object", b.s.object("k"), append(old[:c.cut:c.cut], more...))
+			if n := b.s.count("part"); n != 8 {
+				t.Errorf("%d parts are sent, want 8", n)
+			}
+			mustClose(t, f)
+			b.end(t)
+		})
+	}
+}
+
+// awaitStream waits until the parts that are full are sent.
+func (f *File) awaitStream(t tb) {
+	t.Helper()
+	f.mu.Lock()
+	s := f.stream
+	f.mu.Unlock()
+	if s == nil {
+		t.Fatal("the file does not stream")
+	}
+	if err := f.settled(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestShortBaseConflict: a stream over a short base still meets the condition.
+func TestShortBaseConflict(t *testing.T) {
+	b := newBench(t, t.TempDir(), 16<<20, nil)
+	b.shrink(64<<10, 32<<10)
+	b.s.put("k", random(1000, 1))
+	f := b.openKey("k")
+	mustWrite(t, f, random(200_000, 2), 1000)
+	f.awaitStream(t)
+	theirs := random(10, 3)
+	b.s.put("k", theirs)
+	if _, err := f.Commit(context.Background()); !errors.Is(err, ErrConflict) {
+		t.Errorf("commit over another's object gave %v, want a conflict", err)
+	}
+	sameContent(t, "object", b.s.object("k"), theirs)
+	_ = f.Close(context.Background()) // the conflict is reported already
 	b.end(t)
 }
 

@@ -149,7 +149,7 @@ func (f *File) start() *run {
 func (f *File) streams() bool {
 	s := f.stream
 	if s.base == nil {
-		return f.base == nil && f.size > f.m.limits.size(1)
+		return !f.copyBase() && f.size > f.m.limits.size(1)
 	}
 	return f.base == s.base && f.baseLen == s.base.v.Size && f.size > s.base.v.Size
 }

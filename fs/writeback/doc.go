@@ -26,7 +26,8 @@
 //
 // A new file larger than one part streams, and so does what is appended to a
 // base: full parts are sent while it is written, behind copies of the base made
-// inside S3, so that the commit costs about one round trip. A write into such a
+// inside S3, or with the bytes of one that is too short for that in the first
+// part, so that the commit costs about one round trip. A write into such a
 // part marks it, and the commit sends it again under the same number. The bytes
 // stay here until S3 has the object: an upload can fail at its last step.
 //

@@ -12,7 +12,7 @@ import (
 // S3 as the first parts. The fields are guarded by the file's mu, but for those that are
 // set before created is closed.
 type stream struct {
-	base    *base            // whose bytes are the first parts, copied; nil: none
+	base    *base            // whose bytes are the first parts, copied; nil: all is sent
 	prefix  []part           // these parts
 	object  s3.ObjectOptions // that the upload was started with
 	ctx     context.Context  // of the parts
@@ -74,16 +74,17 @@ func (s *stream) spooled(off int64) {
 }
 
 // advance sends the parts that have become full; the caller holds mu. A file
-// streams from its beginning if it is new, and from the end of its base if it
-// is appended to; other changes of a base are cut at commit, where its unchanged
-// ranges are known. A file of exactly one part is one PUT.
+// streams from its beginning if it is new or has a base that is too short to be
+// copied, and from the end of its base if it is appended to; other changes of a
+// base are cut at commit, where its unchanged ranges are known. A file of
+// exactly one part is one PUT.
 func (f *File) advance() {
 	if f.state != stateDirty || f.stream == nil && !f.mayStream() {
 		return
 	}
 	for f.stream == nil || !f.stream.broken {
 		p := f.nextPart()
-		if p.number > f.m.limits.parts || f.size < p.end() || !f.ext.covers(p.off, p.end()) {
+		if p.number > f.m.limits.parts || f.size < p.end() || !f.ext.covers(max(p.off, f.sentBase()), p.end()) {
 			return
 		}
 		if f.stream == nil {
@@ -93,15 +94,26 @@ func (f *File) advance() {
 	}
 }
 
-// mayStream tells whether a stream may begin: of a new file, or behind a base
-// that is long enough for a part and of which nothing was changed so far.
+// copyBase tells whether the base is long enough for a part that S3 copies.
+func (f *File) copyBase() bool { return f.baseLen >= f.m.limits.min }
+
+// sentBase returns how many bytes of the base are sent with the first part.
+func (f *File) sentBase() int64 {
+	if f.copyBase() {
+		return 0
+	}
+	return f.baseLen
+}
+
+// mayStream tells whether a stream may begin: of a file that is sent from its
+// beginning, or behind a base of which nothing was changed so far.
 func (f *File) mayStream() bool {
-	if f.base == nil {
+	if !f.copyBase() {
 		return f.size > f.m.limits.size(1)
 	}
 	end := f.base.v.Size
 	first := f.ext.first()
-	return !f.base.foreign && end >= f.m.limits.min && f.baseLen == end && first != nil && first.off >= end
+	return !f.base.foreign && f.baseLen == end && first != nil && first.off >= end
 }
 
 // nextPart returns the part that follows those that were sent.
@@ -110,7 +122,7 @@ func (f *File) nextPart() part {
 	switch s := f.stream; {
 	case s != nil:
 		p.number, p.off = len(s.parts)+1, s.next
-	case f.base != nil:
+	case f.copyBase():
 		p.number, p.off = len(f.m.limits.copyParts(f.base.v.Size))+1, f.base.v.Size
 	}
 	p.n = f.m.limits.size(p.number)
@@ -119,7 +131,10 @@ func (f *File) nextPart() part {
 
 // openStream starts the upload.
 func (f *File) openStream() {
-	s := &stream{object: f.object, base: f.base, created: make(chan struct{})}
+	s := &stream{object: f.object, created: make(chan struct{})}
+	if f.copyBase() {
+		s.base = f.base
+	}
 	s.ctx, s.cancel = context.WithCancel(f.m.ctx)
 	f.stream = s
 	f.sent.Store(0)

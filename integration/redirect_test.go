@@ -1,0 +1,55 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// TestRedirectionStreams: what a program writes to where a shell has redirected
+// it reaches S3 while it is written, also where the daemon may not look at the
+// program's descriptors, because both belong to other users, and so has saved
+// the empty file at the close of the shell's first descriptor.
+func TestRedirectionStreams(t *testing.T) {
+	t.Parallel()
+	t.Run("root", func(t *testing.T) {
+		harness.Run(t, harness.Config{NeedRoot: true}, func(t *testing.T, w *harness.World) {
+			t.Run("same user", func(t *testing.T) { testRedirectionStreams(t, w, nil) })
+			t.Run("other user", func(t *testing.T) {
+				testRedirectionStreams(t, w, []string{"--user", "nobody", "--allow-other"})
+			})
+		})
+	})
+}
+
+func testRedirectionStreams(t *testing.T, w *harness.World, args []string) {
+	bucket, state := w.Bucket(t), w.Dir(t, "state")
+	if len(args) > 0 {
+		must(t, os.Chown(state, nobody, nobody))
+	}
+	proxy := w.Proxy(t, harness.Shape{})
+	m := w.Mount(t, harness.MountOptions{Endpoint: proxy.URL, Source: bucket.Bucket, State: state, Args: args})
+	body := payload(1, 40<<20)
+	cmd := exec.Command("sh", "-c", "cat > f")
+	cmd.Dir = m.Dir
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	_, err = in.Write(body)
+	must(t, err)
+	// cat has the file open until its input ends.
+	deadline := time.Now().Add(time.Minute)
+	for proxy.Counts()[harness.Part] == 0 && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if proxy.Counts()[harness.Part] == 0 {
+		t.Error("no part was sent before the end")
+	}
+	must(t, in.Close())
+	must(t, cmd.Wait())
+	m.Unmount(t)
+	wantObject(t, w, bucket, "f", body)
+}
