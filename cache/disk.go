@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -93,6 +92,7 @@ type Disk struct {
 	files    map[string]*list.Element // of *diskFile, by name
 	recent   list.List                // the same, the most recently used first
 	unlooked int64                    // bytes written since the last look at the free space
+	trouble  diskTrouble
 
 	evicting sync.Mutex // one eviction at a time; above mu
 	victims  []diskVictim
@@ -266,13 +266,6 @@ func flock(f *os.File, how int) error {
 		if !errors.Is(err, unix.EINTR) {
 			return err
 		}
-	}
-}
-
-// warn reports a failure of the disk; one that a reader sees only as a miss.
-func (d *Disk) warn(what string, err error) {
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, os.ErrClosed) {
-		d.o.Logger.Warn("disk cache: "+what, slog.Any("error", err))
 	}
 }
 

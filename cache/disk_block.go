@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -15,21 +16,27 @@ import (
 const syncCheck = 64 << 20
 
 // acquire returns the open files of a version with a reference more; nil if
-// there are none, and create is not set or does not succeed.
-func (d *Disk) acquire(key, etag string, size int64, create bool) *diskFile {
+// there are none.
+func (d *Disk) acquire(key, etag string, size int64) *diskFile {
+	f, err := d.open(key, etag, size, false)
+	d.warn("opening a version", err)
+	return f
+}
+
+// open is acquire; create makes the files if there are none.
+func (d *Disk) open(key, etag string, size int64, create bool) (*diskFile, error) {
 	if etag == "" || size == 0 {
-		return nil // not an identity, or nothing to keep
+		return nil, nil // not an identity, or nothing to keep
 	}
 	name := d.nameOf(key, etag)
 	if f := d.handle(name, size); f != nil {
-		return f
+		return f, nil
 	}
 	f, err := d.openFile(name, key, etag, size, create)
 	if err != nil {
-		d.warn("opening a version", err)
-		return nil
+		return nil, fmt.Errorf("opening a version: %w", err)
 	}
-	return d.keep(f)
+	return d.keep(f), nil
 }
 
 // handle returns the open files with this name, if they are still right.
@@ -98,7 +105,7 @@ func (d *Disk) dropHandle(name string) {
 // Run tells whether block index is there, and for how many blocks in a row, at
 // most n, the same holds.
 func (d *Disk) Run(key, etag string, size, index int64, n int) (there bool, run int) {
-	f := d.acquire(key, etag, size, false)
+	f := d.acquire(key, etag, size)
 	if f == nil {
 		return false, n
 	}
@@ -137,7 +144,7 @@ func (d *Disk) Read(key, etag string, size, index int64, p []byte) (ok bool) {
 			d.misses.Add(1)
 		}
 	}()
-	f := d.acquire(key, etag, size, false)
+	f := d.acquire(key, etag, size)
 	if f == nil {
 		return false
 	}
@@ -150,37 +157,56 @@ func (d *Disk) Read(key, etag string, size, index int64, p []byte) (ok bool) {
 	return err == nil
 }
 
-// Write keeps a block, if there is room, and tells whether it is there.
+// Write keeps a block, if there is room, and tells whether it is there. When the
+// disk is in trouble it is left alone for a while.
 func (d *Disk) Write(key, etag string, size, index int64, p []byte) (kept bool) {
-	f := d.acquire(key, etag, size, true)
-	if f == nil {
+	if d.resting() {
 		return false
+	}
+	kept, err := d.write(key, etag, size, index, p)
+	switch {
+	case err != nil:
+		d.rest(err)
+	case kept:
+		d.recovered()
+	}
+	return kept
+}
+
+// write is Write; an error means that the disk is full or broken.
+func (d *Disk) write(key, etag string, size, index int64, p []byte) (kept bool, err error) {
+	f, err := d.open(key, etag, size, true)
+	if f == nil {
+		return false, err
 	}
 	defer d.release(f)
-	if _, ok := f.record(index); ok || !d.reserve(onDisk(len(p))) {
-		return ok
+	if _, ok := f.record(index); ok {
+		return true, nil
 	}
-	if f.lost() { // evicted to make the room
-		d.usage.bytes.Add(-onDisk(len(p)))
+	if !d.reserve(onDisk(len(p))) {
+		return false, errNoRoom
+	}
+	err = f.write(index, p)
+	if err == nil {
+		return true, nil
+	}
+	d.usage.bytes.Add(-onDisk(len(p)))
+	switch {
+	case errors.Is(err, errLost): // evicted, maybe to make the room
 		d.forget(f.name)
-		return false
+		return false, nil
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return false, nil
 	}
-	if err := f.write(index, p); err != nil {
-		d.usage.bytes.Add(-onDisk(len(p)))
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			d.warn("writing", err)
-			d.discard(f.name)
-		}
-		return false
-	}
-	return true
+	d.discard(f.name)
+	return false, fmt.Errorf("writing: %w", err)
 }
 
 // File returns a file of its own with the object's bytes, if all of them are
 // there and right: for FUSE passthrough. They stay until it is closed, and as long
 // as it is mapped. It has to be read only.
 func (d *Disk) File(key, etag string, size int64) *os.File {
-	f := d.acquire(key, etag, size, false)
+	f := d.acquire(key, etag, size)
 	if f == nil {
 		return nil
 	}
@@ -248,7 +274,7 @@ func (d *Disk) check(f *diskFile, indices []int64) bool {
 // Move makes a version be found by another key and ETag, as after a copy.
 func (d *Disk) Move(fromKey, fromETag, toKey, toETag string, size int64) {
 	from, to := d.nameOf(fromKey, fromETag), d.nameOf(toKey, toETag)
-	f := d.acquire(fromKey, fromETag, size, false)
+	f := d.acquire(fromKey, fromETag, size)
 	if f == nil || toETag == "" || from == to {
 		if f != nil {
 			d.release(f)

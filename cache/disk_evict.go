@@ -153,7 +153,7 @@ func (d *Disk) evictOne(v diskVictim) {
 		return
 	}
 	if used, ok := v.lastUse(index); ok && used == v.used {
-		d.discard(v.name)
+		d.remove(v.name, data, index)
 	}
 }
 
@@ -193,14 +193,39 @@ func (d *Disk) evictExtent(v diskVictim, data, index *os.File) {
 	at := v.extent * extentSize
 	err = unix.Fallocate(int(data.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(extentSize, info.Size()-at))
 	if err != nil { // not every filesystem can
-		d.discard(v.name)
+		d.remove(v.name, data, index)
 	}
 }
 
 // discard removes a version and takes its bytes off the count.
 func (d *Disk) discard(name string) {
+	data, err := d.root.OpenFile(name+dataEnd, os.O_RDWR, 0)
+	if err != nil || flock(data, unix.LOCK_EX|unix.LOCK_NB) != nil {
+		d.remove(name, nil, nil)
+	} else if index, err := d.root.OpenFile(name+indexEnd, os.O_RDWR, 0); err == nil {
+		d.remove(name, data, index)
+		_ = index.Close() // has lost its name
+	} else {
+		d.remove(name, data, nil)
+	}
+	if data != nil {
+		_ = data.Close() // as well
+	}
+}
+
+// remove is discard for who has locked the data exclusively: data and index are the
+// open files then, else nil. Files that lose their names keep their space as long as
+// any process has them open, which may be for hours; so they are emptied first. Only
+// those that were handed out, and may be mapped, must stay what they are.
+func (d *Disk) remove(name string, data, index *os.File) {
 	d.forget(name)
 	bytes := d.bytesOf(name)
+	if data != nil && !handedOut(data) {
+		// The index first: blocks without a record are not read.
+		if index != nil && index.Truncate(0) == nil {
+			_ = data.Truncate(0) // else they go when the last one closes them
+		}
+	}
 	if d.root.Remove(name+dataEnd) == nil { // of several, one counts
 		d.usage.bytes.Add(-bytes)
 	}

@@ -48,6 +48,9 @@ const (
 // errDamaged says that a file is not what its name and index say.
 var errDamaged = errors.New("damaged or foreign")
 
+// errLost says that files were removed while they were open.
+var errLost = errors.New("lost its name")
+
 // diskFile is a version whose files are open.
 type diskFile struct {
 	name        string
@@ -103,7 +106,7 @@ func (d *Disk) openFile(name, key, etag string, size int64, create bool) (*diskF
 		return f, nil
 	}
 	if !d.reserve(diskOverhead) {
-		return nil, errors.New("no room")
+		return nil, errNoRoom
 	}
 	if err := d.create(name, size, header); err != nil {
 		d.unlink(name)
@@ -205,6 +208,9 @@ func (f *diskFile) write(index int64, p []byte) error {
 		return fmt.Errorf("locking: %w", err) // parts are being cut out of it
 	}
 	defer func() { _ = flock(f.data, unix.LOCK_UN) }()
+	if f.lost() { // its space would come back only when all have closed it
+		return errLost
+	}
 	if _, err := f.data.WriteAt(p, index*BlockSize); err != nil {
 		return err
 	}

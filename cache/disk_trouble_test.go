@@ -1,0 +1,98 @@
+package cache
+
+import (
+	"bytes"
+	"log/slog"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestDiskTrouble: a full disk is reported once, is left alone for restAfter, and is
+// used again when there is room; the next trouble is reported again.
+func TestDiskTrouble(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		d := openTestDisk(t, dir, 1<<30, func(o *DiskOptions) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		defer closeDisk(t, d)
+		write := func(index int64) bool {
+			return d.Write("k", "e", 10*BlockSize, index, blockOf(1, 10*BlockSize, index))
+		}
+		fill := func(free int64, lines int) {
+			t.Helper()
+			d.o.MinFree, d.unlooked = free, freeCheck
+			for range 100 {
+				if write(9) {
+					t.Fatal("a block was kept on a full disk")
+				}
+				time.Sleep(restAfter / 7)
+			}
+			if n := bytes.Count(log.Bytes(), []byte("level=WARN")); n != lines {
+				t.Errorf("%d warnings, want %d:\n%s", n, lines, &log)
+			}
+		}
+		fill(math.MaxInt64/2, 1)
+		time.Sleep(restAfter)
+		if write(9) {
+			t.Fatal("a block was kept on a full disk")
+		}
+		d.o.MinFree = 0
+		if write(0) {
+			t.Error("the disk was not left alone")
+		}
+		time.Sleep(restAfter)
+		if !write(0) || !holds(t, d, "k", 1, 10*BlockSize, 0) {
+			t.Error("the disk is not used again")
+		}
+		fill(math.MaxInt64/2, 2)
+		if used := d.Used(); used != 0 && used != d.count() {
+			t.Errorf("%d bytes are counted, the files say %d", used, d.count())
+		}
+	})
+}
+
+// TestDiskFreesWhatOthersHaveOpen: what one mount removes takes no space any more,
+// although another one has it open.
+func TestDiskFreesWhatOthersHaveOpen(t *testing.T) {
+	const size = 4 * BlockSize
+	for name, remove := range map[string]func(d *Disk){
+		"dropped": func(d *Disk) { d.Drop("k", "e") },
+		"evicted": func(d *Disk) { d.evict(size) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			var log bytes.Buffer
+			a := openTestDisk(t, dir, 1<<30, func(o *DiskOptions) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			defer closeDisk(t, a)
+			b := openTestDisk(t, dir, 1<<30)
+			defer closeDisk(t, b)
+			for i := range int64(size / BlockSize) {
+				if !a.Write("k", "e", size, i, blockOf(1, size, i)) {
+					t.Fatal("a block was not kept")
+				}
+			}
+			f := a.acquire("k", "e", size)
+			defer a.release(f)
+			remove(b)
+			for _, file := range []int{int(f.data.Fd()), int(f.index.Fd())} {
+				var st unix.Stat_t
+				if err := unix.Fstat(file, &st); err != nil || st.Blocks != 0 || st.Nlink != 0 {
+					t.Errorf("%d blocks of 512 bytes, %d names, error %v", st.Blocks, st.Nlink, err)
+				}
+			}
+			if err := f.read(0, make([]byte, BlockSize)); err == nil {
+				t.Error("a block that was removed is read")
+			}
+			if err := f.write(1, blockOf(1, size, 1)); err == nil {
+				t.Error("a block is written to a file without a name")
+			}
+			if a.Used() != 0 || log.Len() > 0 {
+				t.Errorf("%d bytes are counted; log: %s", a.Used(), &log)
+			}
+		})
+	}
+}
