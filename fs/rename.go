@@ -203,7 +203,9 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 		if !m.yielded {
 			f.detach(ctx, m.target)
 		}
-		replaces = m.target.isSaved()
+		if replaces = m.target.isSaved(); replaces {
+			file.Replaces(m.target.snapshot().ETag)
+		}
 	}
 	n.mu.Lock()
 	n.entry.Key, n.saved = key, replaces

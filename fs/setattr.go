@@ -257,7 +257,11 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	fresh := size == 0 && n.file == nil && !n.unlinked && n.entry.Link == nil
 	if fresh {
 		n.foreign = s3.ObjectOptions{}
-		n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n)})
+		in := writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n)}
+		if n.saved {
+			in.Replaces = n.entry.ETag
+		}
+		n.file = f.writes.Open(in)
 	}
 	file, key := f.dirty(n), n.entry.Key
 	n.touch()

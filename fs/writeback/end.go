@@ -49,8 +49,16 @@ func (f *File) Rename(key string, exclusive bool) error {
 	if f.base != nil && !f.base.foreign || f.stream != nil || f.run != nil {
 		return ErrBound
 	}
-	f.key, f.exclusive, f.journal.stale = key, exclusive, true
+	f.key, f.exclusive, f.replaces, f.journal.stale = key, exclusive, "", true
 	return nil
+}
+
+// Replaces says which version the first commit replaces as a whole, as
+// OpenInput.Replaces does: after Rename.
+func (f *File) Replaces(etag string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.replaces = etag
 }
 
 // Rebase says that the file's base has become v, read by r: the caller has

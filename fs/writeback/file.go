@@ -20,6 +20,7 @@ type File struct {
 	state     state
 	object    s3.ObjectOptions // for the next commit
 	exclusive bool             // the first commit must create the object
+	replaces  string           // OpenInput.Replaces
 	base      *base            // nil: none
 	baseLen   int64            // bytes of the base that are still content: truncation cuts them
 	size      int64
@@ -46,7 +47,7 @@ type File struct {
 // newFile makes a file that m knows already.
 func newFile(m *Manager, in OpenInput) *File {
 	// The first content counts as a change: seq 0 is before all content.
-	f := &File{m: m, key: in.Key, object: in.Object, exclusive: in.Exclusive, seq: 1}
+	f := &File{m: m, key: in.Key, object: in.Object, exclusive: in.Exclusive, replaces: in.Replaces, seq: 1}
 	if in.Base == nil {
 		f.state = stateDirty
 		return f

@@ -144,11 +144,10 @@ func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := j.sync(seg, end); err != nil {
-		return err
-	}
+	// Counted before it is on disk: also one whose sync fails may be replayed if
+	// nothing says that it is done.
 	j.took(r, seg)
-	return nil
+	return j.sync(seg, end)
 }
 
 // done notes that a file's content up to seq is safe elsewhere. The note is not

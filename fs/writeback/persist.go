@@ -92,7 +92,7 @@ func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 		f.journal.id = f.m.journal.newFile()
 	}
 	r = &record{Kind: recordFile, File: f.journal.id, Seq: f.seq, Time: time.Now(), Bucket: f.m.o.Bucket,
-		Key: []byte(f.key), BaseLen: f.baseLen, Size: f.size, Exclusive: f.exclusive, Object: f.object}
+		Key: []byte(f.key), Replaces: f.replaces, BaseLen: f.baseLen, Size: f.size, Exclusive: f.exclusive, Object: f.object}
 	if f.base != nil {
 		v := f.base.v
 		r.Base = &Version{ETag: v.ETag, Size: v.Size, VersionID: v.VersionID}

@@ -51,8 +51,9 @@ type record struct {
 	Seq       uint64           `json:"seq"`  // of the content
 	Time      time.Time        `json:"time"`
 	Bucket    string           `json:"bucket,omitempty"`
-	Key       []byte           `json:"key,omitempty"`  // JSON has no strings that are not UTF-8
-	Base      *Version         `json:"base,omitempty"` // of Key
+	Key       []byte           `json:"key,omitempty"`      // JSON has no strings that are not UTF-8
+	Base      *Version         `json:"base,omitempty"`     // of Key
+	Replaces  string           `json:"replaces,omitempty"` // OpenInput.Replaces
 	BaseLen   int64            `json:"baseLen,omitempty"`
 	Size      int64            `json:"size,omitempty"`
 	Exclusive bool             `json:"exclusive,omitempty"`

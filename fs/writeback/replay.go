@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -206,10 +207,10 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 		}
 		switch {
 		case in.Base != nil || l.Exclusive:
-		case info.LastModified.After(l.Time): // somebody wrote it since
-			in.Exclusive = true
-		default: // the replacement is still one
+		case now.ETag == l.Replaces, written(info.LastModified).Before(l.Time): // the replacement is still one
 			in.Base = &now
+		default: // it was written since, perhaps by the mount that died
+			in.Exclusive = true
 		}
 	}
 	if in.Base != nil {
@@ -217,6 +218,10 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 	}
 	return in, false, nil
 }
+
+// written is the last moment at which an object can have been written that was
+// last modified at t: S3 tells seconds.
+func written(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }
 
 // newest returns the version that l is built on: now, if that is an older
 // content of the same file. What l leaves as it is was so in that one too, for l

@@ -52,6 +52,9 @@ type OpenInput struct {
 	// Reader reads Base; nil if Base is nil. It stays the caller's to close,
 	// after Close.
 	Reader BaseReader
+	// Replaces is the ETag of the object that a whole replacement is begun over;
+	// "" if there is none, or it is not known. A replay goes by it.
+	Replaces string
 	// Exclusive makes the first commit fail if the key exists (O_EXCL, P3).
 	Exclusive bool
 	// Object holds the properties that the next commit gives the object.

@@ -1,0 +1,106 @@
+package writeback
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// TestReplayOfWhatWasReplaced: the journal holds a whole replacement that S3 had
+// before the mount died, without a note of that, for the disk was full. What was
+// written after it stays, also within the same second: S3 tells no less.
+func TestReplayOfWhatWasReplaced(t *testing.T) {
+	for name, newer := range map[string]struct {
+		write    bool // the mount wrote on after the record
+		replaces bool // the record knows what it replaces
+	}{
+		"replaced again":            {write: true, replaces: true},
+		"replaced again, unknown":   {write: true},
+		"what it replaces is there": {replaces: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			b := newBench(t, dir, 16<<20, withJournal(dir))
+			g := newGate("put")
+			v := b.s.put("k", []byte("before"))
+			in := OpenInput{Key: "k"}
+			if newer.replaces {
+				in.Replaces = v.ETag
+			}
+			b.s.hook(g.hook, nil)
+			f := b.Open(in)
+			mustWrite(t, f, []byte("replacement"), 0)
+			mustPersist(t, f)
+			dir2 := t.TempDir()
+			after := b.crash(t, dir2)
+			want := "replacement"
+			if newer.write {
+				want = "written later"
+				after.s.put("k", []byte(want))
+			}
+			after.s.objects["k"].modified = time.Now().Truncate(time.Second)
+			mustReplay(t, after, 1)
+			sameContent(t, "the object", after.s.object("k"), []byte(want))
+			left, _ := os.ReadDir(dir2 + "/recovery")
+			if kept := len(left) > 0; kept != newer.write {
+				t.Errorf("kept in the recovery directory: %v", left)
+			}
+			after.end(t)
+			close(g.open)
+			mustClose(t, f)
+			b.end(t)
+		})
+	}
+}
+
+// TestUnsyncedRecord: a record that is in the journal while its close was told
+// otherwise is noted as done like others, or it would be replayed.
+func TestUnsyncedRecord(t *testing.T) {
+	j, err := newJournal(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.put(t.Context(), &record{Kind: recordFile, File: 1, Seq: 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	// Takes what is written, and cannot be synced (fsync(2), EINVAL).
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := j.segments[0]
+	first.file, null = null, first.file
+	if err := j.put(t.Context(), &record{Kind: recordFile, File: 2, Seq: 1}, nil); err == nil {
+		t.Fatal("synced what cannot be")
+	}
+	first.file, null = null, first.file
+	if err := null.Close(); err != nil {
+		t.Error(err)
+	}
+	if n, _, _ := j.queue(); n != 2 {
+		t.Errorf("%d files are queued, want 2", n)
+	}
+	for id := range uint64(2) {
+		if err := j.done(id+1, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(j.segments) != 1 {
+		t.Fatalf("%d segments", len(j.segments))
+	}
+	var done []uint64
+	if err := scanRecords(j.segments[0].file, func(s scanned, bad error) {
+		if bad != nil || s.Kind != recordDone {
+			t.Errorf("%+v, %v", s.record, bad)
+		}
+		done = append(done, s.File)
+	}); err != nil {
+		t.Error(err)
+	}
+	if len(done) != 2 {
+		t.Errorf("notes of %v, want both files", done)
+	}
+	if err := j.close(); err != nil {
+		t.Error(err)
+	}
+}
