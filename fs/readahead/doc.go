@@ -14,8 +14,9 @@
 // block may be interrupted, the fetch goes on. It ends when its bytes are there,
 // when S3 refuses, when it made no progress for Options.Deadline, or when the
 // reader that it ran ahead of went elsewhere. A GET whose answer is late, judged
-// by those before it, is sent once more beside it (hedge); one GET in 20 may be
-// such a second one. A GET that stands still is replaced by another one
+// by those before it, is sent once more beside it (hedge); of one whose body comes
+// ten times slower than those beside it the rest is asked for again, once (pace); one
+// GET in 20 may be such a second one. A GET that stands still is replaced by another one
 // (watchdog): a stalled connection costs seconds, not the time-out of TCP. The rest
 // of retrying is package s3's.
 //

@@ -51,7 +51,9 @@ type fault struct {
 	cutErr   error
 	hang     bool          // no answer until the context ends
 	late     time.Duration // the answer takes that much longer
-	hangBody bool          // the body stops after cutAfter bytes until the context ends
+	slow     float64       // bytes per second of the body, after slowFrom bytes
+	slowFrom int64
+	hangBody bool // the body stops after cutAfter bytes until the context ends
 	before   func()
 }
 
@@ -245,7 +247,7 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 	}
 	p = p[:min(int64(len(p)), b.end-b.off, 64<<10)] // as a socket gives it
 	if b.s.rate > 0 {
-		due := time.Duration(float64(b.off-b.first+int64(len(p))) / b.s.rate * float64(time.Second))
+		due := time.Duration(b.f.seconds(b.s.rate, float64(b.off-b.first+int64(len(p)))) * float64(time.Second))
 		if err := sleep(b.ctx, due-time.Since(b.started)); err != nil {
 			return 0, err
 		}
@@ -261,13 +263,22 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// seconds returns when the first n bytes of a body are there, at rate or as slow as f
+// says.
+func (f fault) seconds(rate, n float64) float64 {
+	if f.slow == 0 || n <= float64(f.slowFrom) {
+		return n / rate
+	}
+	return float64(f.slowFrom)/rate + (n-float64(f.slowFrom))/f.slow
+}
+
 // turn returns how long n bytes have to wait for the shared link.
 func (s *fakeStore) turn(n int) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.shared == 0 {
 		return 0
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if now := time.Now(); s.free.Before(now) {
 		s.free = now
 	}

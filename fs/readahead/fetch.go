@@ -21,6 +21,7 @@ type fetch struct {
 	fill     *cache.Fill
 	demanded bool        // started by a read, not ahead of one
 	asked    bool        // a GET was sent; written by the goroutine that runs the fetch
+	resumed  bool        // a body was slow and was left, which is done once; as asked
 	unwanted atomic.Bool // the stream that it was for went elsewhere
 }
 
@@ -83,7 +84,7 @@ func (f *fetch) fetch(ctx context.Context) error {
 			stuck += time.Since(start)
 		}
 		switch {
-		case err == nil, errors.Is(err, errMoved):
+		case err == nil, errors.Is(err, errMoved), errors.Is(err, errSlow):
 		case errors.Is(err, errStalled):
 			m.o.Logger.Debug("a GET made no progress and is sent again", slog.Any("error", err))
 			patience *= 2
@@ -162,6 +163,8 @@ func (f *fetch) verify(out *s3.GetOutput, v Version) error {
 // copy reads size bytes of the body straight into block memory, and returns how
 // many it read.
 func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
+	pace := f.r.m.newPace()
+	defer pace.end()
 	for n < size {
 		p := f.fill.Next()
 		got, err := body.Read(p[:min(len(p), size-n)])
@@ -169,6 +172,7 @@ func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
 			f.fill.Advance(got)
 			n += got
 			w.progress()
+			pace.got(got)
 		}
 		switch {
 		case n == size:
@@ -178,6 +182,9 @@ func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
 			return n, err
 		case f.unwanted.Load() && f.notWorthFinishing():
 			return n, errUnwanted
+		case !f.resumed && pace.resume(size-n):
+			f.resumed = true
+			return n, errSlow
 		}
 	}
 	return n, nil

@@ -58,6 +58,7 @@ type Manager struct {
 	planned int            // streams that fetch ahead at all, for their share of memory
 	opening map[string]int // GETs of Open in flight, by key
 	link    link
+	flow    flow
 	stats   Stats
 
 	randomAt time.Time // of the last read that had to wait and continued no stream
@@ -70,7 +71,7 @@ type Stats struct {
 	Readers int // not closed
 
 	Gets    int64 // GETs sent, of any outcome
-	Hedges  int64 // of them, sent beside one whose answer was late
+	Hedges  int64 // of them, sent beside one whose answer was late, or after one whose body was slow
 	Heads   int64 // HEADs sent
 	Fetched int64 // bytes received into blocks
 	Read    int64 // bytes handed to readers
