@@ -24,9 +24,12 @@ func benchServer(b *testing.B) (*s3.Client, Version) {
 // nothing cached.
 //
 // 1 GiB through a mount, server, mount and dd on the same two cores, took 0.66 CPU
-// seconds with 195 MiB resident (raw client 0.4, 145 MiB), of which 0.5 are
-// receiving and 0.3 are answering the kernel; at 20 ms and 90 MB/s per connection
-// 0.85 with 150 MiB. With blocks that took their memory when they were claimed, and
+// seconds (raw client 0.33), and at 20 ms and 90 MB/s per connection 0.64 (raw client
+// 0.38), of which 0.3 are answering the kernel; with bodies that were read by
+// blocks of 128 KiB 0.67 and 0.80. Where the host takes free memory back, as that of a
+// virtual machine may, the first touch of huge pages costs 2.3 s per GiB, of small
+// ones 0.5: up to 0.3 s of CPU for the 120 MiB that a window has resident at first,
+// as much as all receiving. With blocks that took their memory when they were claimed, and
 // kept it when they were read, it was 0.95 to 1.5 (1.4 at 20 ms) with 290 MiB. A
 // window of 32 MiB instead of 160, which would fit into the processor's cache, took
 // as much CPU time and was no faster.
