@@ -49,6 +49,24 @@
 // exceed the budget by one part, so that it can fill it (I8), and then fails
 // with ErrNoSpace or with what S3 said.
 //
+// # Cost
+//
+// In CPU seconds per GiB written in pieces of 1 MiB, on two cores, server on
+// the same machine, medians: a FUSE handler that drops the bytes takes 0.17, one
+// that copies them into warm memory 0.23; go-fuse reads into buffers of its own,
+// so that the copy cannot be saved. The upload of bytes in memory takes 0.51. So
+// no daemon can be cheaper than 1.33 times the upload alone, or 1.45 with the
+// copy. This one takes 1.5 in all: what is beyond 0.74 is the spool on tmpfs,
+// 0.5 (on ext4 0.2), the first touch of the budget's memory, 0.1, and the locks
+// and wake-ups between the goroutines. A file that is opened for reading and
+// writing passes the page cache: 0.15 more here, and 0.43 more in the writer.
+//
+// Two ways around the spool were measured and left. With all bytes kept in
+// memory the first touch of a GiB costs more than the spool wherever the host
+// has to find the memory: 1.8 to 3.8 in all, and several times the time. O_DIRECT
+// saves 0.1 on ext4 but holds the writer to the speed of the disk, 230 MB/s where
+// the page cache took 370.
+//
 // # Failures
 //
 // The error of an upload in the background is reported by the next write or
