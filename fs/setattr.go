@@ -135,11 +135,12 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 
 	err := f.leadChange(ctx, n)
 	var to namespace.Entry
+	var same bool
 	if err == nil {
 		n.mu.Lock()
 		e = n.entry
 		n.mu.Unlock()
-		to, err = f.writeAttrs(ctx, e)
+		to, same, err = f.writeAttrs(ctx, e)
 	}
 	if f.passing(ctx, err) {
 		f.log.Warn("cannot save attributes yet; they are in the journal", slog.String("key", e.Key), slog.Any("error", err))
@@ -162,6 +163,13 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 		n.attrs = false
 		defer n.takeNoted().Done()
 	}
+	if !same {
+		n.overtaken(to)
+		n.mu.Unlock()
+		f.unchanged(n)
+		f.refresh(n)
+		return nil
+	}
 	n.newer(to.Link)
 	f.moved(n, to)
 	n.mu.Unlock()
@@ -173,27 +181,44 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 }
 
 // writeAttrs writes the attributes of an entry to S3, as a new version of the
-// group where it is one of several names.
-func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (namespace.Entry, error) {
+// group where it is one of several names. same tells that the version has the
+// bytes of the entry, and is not what someone else wrote meanwhile.
+func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to namespace.Entry, same bool, err error) {
 	next := e
 	if e.Link != nil {
 		next.Link = e.Link.Next()
 	}
-	to, err := f.ns.SetAttr(ctx, next, e.Attr)
+	to, err = f.ns.SetAttr(ctx, next, e.Attr)
 	if !errors.Is(err, namespace.ErrStale) {
-		return to, err
+		return to, true, err
 	}
 	// Someone else wrote the object: the attributes go onto what is there now.
 	now, err := f.ns.Stat(ctx, e)
 	if err != nil {
-		return now, err
+		return now, false, err
 	}
+	same = now.ETag == e.ETag && now.Size == e.Size
 	if now.Link != nil && e.Link != nil && now.Link.ID == e.Link.ID {
 		now.Link = now.Link.With(e.Link.Count).Next()
 	} else {
 		now.Link = nil
 	}
-	return f.ns.SetAttr(ctx, now, e.Attr)
+	to, err = f.ns.SetAttr(ctx, now, e.Attr)
+	return to, same, err
+}
+
+// overtaken takes over a version with other bytes than the inode had, as a lookup
+// does: what is cached of the version before is not of this one, and who has that
+// open goes on with it (P2). n.mu is held.
+func (n *inode) overtaken(to namespace.Entry) {
+	if n.opens > 0 || n.file != nil || n.entry.Link != nil {
+		return // the next open finds out
+	}
+	n.shrunk = n.shrunk || to.Size < n.entry.Size
+	if n.attrs {
+		to.Attr = n.entry.Attr // newer ones
+	}
+	n.entry = to
 }
 
 // resize sets the size of a file. A file that is not open is saved at once.

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
+
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
@@ -64,5 +66,59 @@ func TestSavedByTheEnd(t *testing.T) {
 	k.wantObject("f", "longer text")
 	if e := n.snapshot(); e.Size != int64(len("longer text")) || e.ETag != k.srv.ETag(testBucket, "f") {
 		t.Errorf("the inode shows %d bytes, %s", e.Size, e.ETag)
+	}
+}
+
+// TestAttributesOntoAnotherVersion: attributes that were set here go onto what
+// someone else has written since. Nothing that is cached of the version before is
+// of that one.
+func TestAttributesOntoAnotherVersion(t *testing.T) {
+	for name, theirs := range map[string]string{"shorter": "short", "same size": "their text", "longer": "a much longer text"} {
+		t.Run(name, func(t *testing.T) {
+			k := newKernel(t)
+			k.srv.PutObject(testBucket, "f", []byte("first text"), nil)
+			if got := k.cat("f"); got != "first text" {
+				t.Fatalf("%q", got)
+			}
+			k.must(k.setattr("f", fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{Valid: fuse.FATTR_MODE, Mode: 0o600}}), "chmod", "f")
+			k.srv.PutObject(testBucket, "f", []byte(theirs), nil)
+			id, st := k.lookup("f")
+			k.must(st, "lookup", "f")
+			n := k.f.inodes.get(id)
+			pages := n.pages
+			if err := k.f.flushAttrs(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+			k.wantObject("f", theirs)
+			if n.pages != pages || n.pages == k.srv.ETag(testBucket, "f") {
+				t.Errorf("pages of %s are taken for those of %s", pages, n.pages)
+			}
+			open := func() (uint64, fuse.Status) {
+				var out fuse.OpenOut
+				st := k.f.Open(nil, &fuse.OpenIn{InHeader: header(id), Flags: syscall.O_RDONLY}, &out)
+				if st == fuse.OK {
+					k.open[out.Fh] = id
+				}
+				return out.Fh, st
+			}
+			fh, st := open()
+			if shrunk := len(theirs) < len("first text"); shrunk != (st == fuse.Status(syscall.ESTALE)) {
+				t.Errorf("open: %v; the kernel was told a larger size: %v", st, shrunk)
+			}
+			if st != fuse.OK {
+				if a, st := k.stat("f"); st != fuse.OK || a.Size != uint64(len(theirs)) {
+					t.Errorf("size %d, %v", a.Size, st)
+				}
+				fh, st = open()
+				k.must(st, "open", "f")
+			}
+			if got := k.read(fh, 0, 100); got != theirs {
+				t.Errorf("read %q, want %q", got, theirs)
+			}
+			k.close(fh)
+			if a, st := k.stat("f"); st != fuse.OK || a.Mode&0o777 != 0o600 || a.Size != uint64(len(theirs)) {
+				t.Errorf("mode %o, size %d, %v", a.Mode, a.Size, st)
+			}
+		})
 	}
 }
