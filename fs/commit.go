@@ -86,10 +86,14 @@ func (f *filesystem) persist(ctx context.Context, n *inode) error {
 		n.mu.Unlock()
 		return nil
 	}
-	object := f.objectOptions(n)
+	object, shared := f.objectOptions(n), n.writers > 1
 	n.mu.Unlock()
 	file.SetObject(object)
-	return file.Persist(ctx)
+	err := file.Persist(ctx)
+	if shared {
+		file.Hurry() // who knows when the other writers come to an end
+	}
+	return err
 }
 
 // isCurrent: S3 holds the content, and the entry tells so. Under pressure

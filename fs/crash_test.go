@@ -139,9 +139,17 @@ var crashScenarios = map[string][]crashStep{
 	},
 }
 
+// crashLingering is a journal in which closed files linger.
+const crashLingering = "lingering"
+
 func crashOptions(state, durability, scenario string) func(*Options) {
 	return func(o *Options) {
 		o.StateDir, o.Durability = state, durability
+		if durability == crashLingering {
+			o.Durability = durabilityJournal
+		} else {
+			o.Linger = 0 // each close is a request
+		}
 		if scenario != "links" {
 			o.Posix = "off"
 		}
@@ -247,7 +255,7 @@ func (a *killAt) run(t *testing.T, url, state, scenario, durability string) (ste
 // or not.
 func TestCrash(t *testing.T) {
 	for scenario, steps := range crashScenarios {
-		for _, durability := range []string{durabilityS3, durabilityJournal} {
+		for _, durability := range []string{durabilityS3, durabilityJournal, crashLingering} {
 			t.Run(scenario+"/"+durability, func(t *testing.T) {
 				t.Parallel()
 				stride := int64(1)

@@ -134,6 +134,7 @@ func (f *filesystem) writebackOptions() writeback.Options {
 	w.StateDir = f.o.stateOf("uploads")
 	if f.o.Durability == durabilityJournal {
 		w.JournalDir = f.o.stateOf("journal")
+		w.Linger = f.o.Linger
 	}
 	w.OpenBase = f.writebackBase
 	w.Ready = f.ns.WaitDeleted
@@ -180,7 +181,11 @@ func (f *filesystem) drain(ctx context.Context) error {
 	g.SetLimit(f.o.Connections)
 	for _, n := range f.inodes.below("") {
 		g.Go(func() error {
-			return errors.Join(f.commit(ctx, n), f.flushAttrs(ctx, n))
+			err := f.commit(ctx, n)
+			if err == nil {
+				f.settle(ctx, n) // what was released need not linger
+			}
+			return errors.Join(err, f.flushAttrs(ctx, n))
 		})
 	}
 	return errors.Join(g.Wait(), f.writes.Drain(ctx), f.ns.Drain(ctx))

@@ -242,8 +242,6 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if h == nil {
 		return
 	}
-	ctx, stop := background()
-	defer stop()
 	n := h.node
 	f.closeReader(h)
 
@@ -258,11 +256,49 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	}
 	n.mu.Unlock()
 	f.unregister(idle)
-	if h.writable {
+	if h.writable && f.o.Durability == durabilityJournal {
+		f.watching.Go(func() { f.released(h, n) }) // the kernel lets only so many requests wait
+		return
+	}
+	f.released(h, n)
+}
+
+// released saves what is unsaved after the end of a handle, and lets it go.
+func (f *filesystem) released(h *handle, n *inode) {
+	ctx, stop := background()
+	defer stop()
+	defer f.inodes.unpin(n)
+	switch {
+	case !h.writable && n.lingers():
+		return // to the end of the handle that wrote
+	case h.writable && !f.linger(n):
+		return // to that of the handle that writes since
+	case h.writable:
 		f.saveReleased(ctx, n)
 	}
 	f.settle(ctx, n)
-	f.inodes.unpin(n)
+}
+
+// lingers: the file is held back by the handle that wrote it.
+func (n *inode) lingers() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.file != nil && n.file.Lingers()
+}
+
+// linger waits as long as the file is held back that the journal has. It tells
+// whether there is something left to do: not if somebody writes the file again.
+func (f *filesystem) linger(n *inode) bool {
+	n.mu.Lock()
+	file := n.file
+	n.mu.Unlock()
+	if file == nil || f.o.Durability != durabilityJournal {
+		return true
+	}
+	file.Linger(f.ending)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.writers == 0
 }
 
 // saveReleased saves what nobody waits for any more. What is in the journal is

@@ -47,6 +47,11 @@ type Options struct {
 	// Durability says what close(2) waits for: "s3" (P1), or "journal": the bytes
 	// are on the local disk, and on their way.
 	Durability string
+	// Linger is how long no file must have been closed before those in the
+	// journal are sent to S3, or else each after eight times as long: what is
+	// renamed, written again or removed meanwhile costs one request or none, and to
+	// read it costs none. What somebody waits for does not linger.
+	Linger time.Duration
 	// Delete is "gather" (unlinks wait a moment and share requests) or "sync".
 	Delete string
 
@@ -99,6 +104,10 @@ const (
 	// defaultMemory lets a few readers keep a fast link full (eight windows of
 	// 16 MiB and two parts of 8 MiB per writer) on a small machine.
 	defaultMemory = 256 << 20
+	// defaultLinger is longer than git, editors and installers take from the
+	// first byte of a file to the name that it is to have and the first look back
+	// at it, and short beside the time that other machines take for granted.
+	defaultLinger = 250 * time.Millisecond
 	// minMemory is one window, one part and a few blocks: less cannot progress.
 	minMemory = 32 << 20
 	// defaultConnections keeps a 20 ms link of 90 MB/s per connection full
@@ -116,6 +125,7 @@ func DefaultOptions() Options {
 		FileMode: 0o644, DirMode: 0o755,
 		Posix: string(namespace.PosixAuto), Conflict: string(writeback.ConflictError), Delete: deleteGather,
 		Durability:  durabilityS3,
+		Linger:      defaultLinger,
 		HardLinks:   true,
 		MetadataTTL: defaultTTL,
 		MemoryLimit: defaultMemory,
@@ -146,6 +156,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("--conflict %q: must be error, overwrite or keep-both", o.Conflict)
 	case o.Durability != durabilityS3 && o.Durability != durabilityJournal:
 		return fmt.Errorf("--durability %q: must be s3 or journal", o.Durability)
+	case o.Linger < 0:
+		return fmt.Errorf("linger %v: must not be negative", o.Linger)
 	case o.Delete != deleteGather && o.Delete != deleteSync:
 		return fmt.Errorf("--delete %q: must be gather or sync", o.Delete)
 	case o.MetadataTTL < 0:

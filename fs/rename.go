@@ -188,35 +188,49 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 	if file == nil {
 		return false, syscall.ENOENT // it could not be saved and is gone
 	}
-	if m.target != nil {
-		if _, err := f.yieldTarget(ctx, m); err != nil {
-			return false, err
-		}
+	over, err := f.overtaken(ctx, m)
+	if err != nil {
+		return false, err
 	}
-	if err := file.Rename(key, m.flags&renameNoReplace != 0); errors.Is(err, writeback.ErrBound) {
+	if over != nil {
+		err = file.Replace(over, key)
+	} else {
+		err = file.Rename(key, m.flags&renameNoReplace != 0)
+	}
+	if errors.Is(err, writeback.ErrBound) {
 		return false, f.commitNow(ctx, n)
 	} else if err != nil {
 		return false, err
 	}
-	replaces := false // an object that the commit will replace
-	if m.target != nil {
-		if !m.yielded {
-			f.detach(ctx, m.target)
-		}
-		if replaces = m.target.isSaved(); replaces {
-			file.Replaces(m.target.snapshot().ETag)
-		}
+	if over == nil && m.target != nil && m.target.isSaved() {
+		file.Replaces(m.target.snapshot().ETag)
 	}
 	n.mu.Lock()
-	n.entry.Key, n.saved = key, replaces
+	// What the commit will replace, if there is something.
+	n.entry.Key, n.saved = key, m.target != nil && (m.target.isSaved() || over != nil && over.Committing())
 	n.mu.Unlock()
 	f.ns.DropPending(old)
+	if f.o.Durability == durabilityJournal {
+		err = f.persist(ctx, n) // the journal knows it by the old name
+	}
 	f.replaceTarget(m)
 	f.ns.AddPending(key, n.snapshot)
-	if f.o.Durability == durabilityJournal {
-		return true, f.persist(ctx, n) // the journal knows it by the old name
+	return true, err
+}
+
+// overtaken makes the file that a rename replaces ready for that, and returns
+// its unsaved state, if there is any.
+func (f *filesystem) overtaken(ctx context.Context, m *move) (*writeback.File, error) {
+	if m.target == nil {
+		return nil, nil
 	}
-	return true, nil
+	if lives, err := f.yieldTarget(ctx, m); lives || err != nil {
+		return nil, err
+	}
+	f.detach(ctx, m.target)
+	m.target.mu.Lock()
+	defer m.target.mu.Unlock()
+	return m.target.file, nil
 }
 
 // replaceTarget gives the moved inode its new name in the table.

@@ -83,10 +83,16 @@ func (j *journal) note(r *record) error {
 	return err
 }
 
-// took counts a record that is not done.
+// took counts a record that is not done, and those that it ends no more.
 func (j *journal) took(r *record, seg *segment) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.live[r.File] = append(j.live[r.File], &intent{seg: seg, seq: r.Seq, time: r.Time, bytes: r.data()})
 	seg.live++
+	for _, file := range r.Ends {
+		for _, in := range j.live[file] {
+			in.seg.live--
+		}
+		delete(j.live, file)
+	}
 }

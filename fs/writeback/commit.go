@@ -110,6 +110,7 @@ func (f *File) leave(r *run, adopt bool) bool {
 // start begins a commit of the content as it is now; the caller holds mu.
 func (f *File) start() *run {
 	f.step(eventBegin)
+	f.endLinger()
 	f.low = f.size
 	r := &run{key: f.key, object: f.object, exclusive: f.exclusive,
 		snap: f.snapshot(0, f.size), done: make(chan struct{})}
@@ -193,6 +194,7 @@ func (f *File) finish(r *run, v Version, err error) {
 	}
 	if err == nil {
 		f.safe(r.snap.seq)
+		f.endReplaced()
 	}
 	close(r.done)
 	f.m.spool.trim() // a GiB takes 0.1 to 0.3 s, for which nobody has to wait

@@ -83,7 +83,7 @@
 // what is to become of them, into a journal on local disk, and starts the commit:
 //
 //	Persist ─ record: head, data, checksums ─ fdatasync, shared ─ returns
-//	       └─ commit ─ S3 ─ done note ─ a segment whose records are all done is deleted
+//	       └─ lingers ─ commit ─ S3 ─ done note ─ a segment whose records are all done is deleted
 //	a new mount: Replay ─ locks the journals of dead mounts ─ commits what is not done
 //
 // A record is whole or it is not there: lengths, head and data have checksums,
@@ -94,6 +94,11 @@
 // that is a conflict, and the bytes go to the recovery directory. Large files
 // and those that stream wait for S3 instead, and so does everyone while the
 // journal is full. Key and properties that change after a Persist need another.
+//
+// A small file lingers in the journal while files are being closed (linger.go):
+// one that is renamed to its true name costs its one PUT, one that is removed
+// none. A file that takes the place of another there (Replace) ends the record
+// of that one with its own, so that a crash leaves the one or the other.
 //
 // Note puts a Change of names or attributes among the contents: the caller
 // carries it out and says Done, or Replay hands it over in the next mount, in

@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -13,13 +14,23 @@ import (
 // of the file under its key: a commit can have made one that nobody has asked
 // for yet.
 func (f *File) Discard() (written bool) {
+	written, closed := f.retire()
+	if !closed {
+		f.forgotten()
+	}
+	return written
+}
+
+// retire is Discard that leaves the journal as it is.
+func (f *File) retire() (written, closed bool) {
 	f.mu.Lock()
 	if f.state == stateClosed || f.state == stateDiscarded {
-		f.mu.Unlock()
-		return false
+		defer f.mu.Unlock()
+		return false, f.state == stateClosed
 	}
 	written = f.base != nil && !f.base.foreign || f.doubt
 	f.step(eventDiscard)
+	f.endLinger()
 	f.err = nil
 	r := f.run
 	if r == nil {
@@ -35,8 +46,7 @@ func (f *File) Discard() (written bool) {
 		written = written || f.doubt
 		f.mu.Unlock()
 	}
-	f.forgotten()
-	return written
+	return written, false
 }
 
 // Rename gives a file that nothing binds to its key another key, and says
@@ -46,7 +56,7 @@ func (f *File) Discard() (written bool) {
 func (f *File) Rename(key string, exclusive bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.base != nil && !f.base.foreign || f.stream != nil || f.run != nil {
+	if f.bound() {
 		return ErrBound
 	}
 	f.key, f.exclusive, f.replaces, f.journal.stale = key, exclusive, "", true
@@ -59,6 +69,41 @@ func (f *File) Replaces(etag string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.replaces = etag
+}
+
+// Replace is Rename to a key whose object over would have made: it is discarded,
+// and the next Persist of f takes its place in the journal at one stroke. With
+// ErrBound over may be discarded already.
+func (f *File) Replace(over *File, key string) error {
+	f.mu.Lock()
+	bound := f.bound()
+	f.mu.Unlock()
+	if bound {
+		return ErrBound
+	}
+	over.retire() // before anything goes to the key; it may wait for a request
+	over.mu.Lock()
+	ends, replaces := over.journal.ends, over.replaces
+	if over.base != nil && !over.base.foreign {
+		replaces = over.base.v.ETag
+	}
+	if over.journal.id != 0 {
+		ends = append(slices.Clone(ends), over.journal.id)
+	}
+	over.mu.Unlock()
+	if err := f.Rename(key, false); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	f.replaces = replaces
+	f.journal.ends = append(f.journal.ends, ends...)
+	f.mu.Unlock()
+	return nil
+}
+
+// bound tells whether something binds the file to its key; the caller holds mu.
+func (f *File) bound() bool {
+	return f.base != nil && !f.base.foreign || f.stream != nil || f.run != nil
 }
 
 // Rebase says that the file's base has become v, read by r: the caller has
@@ -164,6 +209,7 @@ func (f *File) shut() {
 	f.mu.Lock()
 	f.awaitRun() // the manager has ended it, or it has ended
 	f.step(eventClose)
+	f.endLinger()
 	f.abandon()
 	f.cut(0, f.size)
 	f.last = f.version()

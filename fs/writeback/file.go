@@ -37,6 +37,7 @@ type File struct {
 	unseen    bool     // no Commit has returned the version of the base yet
 	stream    *stream  // the upload that runs while the file is written
 	journal   journaled
+	linger    *linger  // holds the commit back; nil: nothing does
 	last      *Version // at Close
 	snaps     int      // snapshots that are not released
 	pins      int      // of all chunks

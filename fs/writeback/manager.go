@@ -42,6 +42,9 @@ type Manager struct {
 	commits, early     atomic.Int64
 	sent               atomic.Int64
 	conflicts, recover atomic.Int64
+
+	born        time.Time
+	persistedAt atomic.Int64 // when the journal last took a file, since born
 }
 
 // New makes a manager that writes through store from memory of pool.
@@ -62,6 +65,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 		moving:  make(chan struct{}, 1),
 		files:   map[*File]struct{}{},
 		waiting: map[*starved]struct{}{},
+		born:    time.Now(),
 	}
 	if o.JournalDir != "" {
 		if m.journal, err = newJournal(o.JournalDir, o.JournalLimit); err != nil {

@@ -48,6 +48,9 @@ type Options struct {
 	JournalDir string
 	// JournalLimit in bytes bounds the journal. Past it Persist waits for S3.
 	JournalLimit int64
+	// Linger is how long no file must have been persisted before those that the
+	// journal has are committed (startSoon); 0 is at once. Commit does not wait.
+	Linger time.Duration
 	// Conflict is the policy of --conflict.
 	Conflict ConflictPolicy
 	// Deadline is the longest time that one request may go without moving a byte.
@@ -123,6 +126,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("option JournalDir %q: must be an absolute path", o.JournalDir)
 	case o.JournalLimit < 0:
 		return fmt.Errorf("option JournalLimit %d: must not be negative", o.JournalLimit)
+	case o.Linger < 0:
+		return fmt.Errorf("option Linger %v: must not be negative", o.Linger)
 	case o.Conflict != ConflictError && o.Conflict != ConflictOverwrite && o.Conflict != ConflictKeepBoth:
 		return fmt.Errorf("option Conflict %q: must be error, overwrite or keep-both", o.Conflict)
 	case o.Deadline <= 0:

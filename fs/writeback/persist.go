@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -12,13 +13,16 @@ type journaled struct {
 	id    uint64 // 0: none yet
 	seq   uint64 // of the content in the journal
 	stale bool   // its key or properties are others now
+	// ends are the files whose content f took the place of (Replace), and that
+	// no record has ended yet.
+	ends []uint64
 }
 
 // holds tells whether the journal has the content of seq.
 func (j journaled) holds(seq uint64) bool { return j.id != 0 && j.seq >= seq && !j.stale }
 
 // Persist returns when the content is safe from the death of this process: in
-// the journal, from where a commit carries it on at once, or in S3. Without a
+// the journal, from where a commit carries it on soon (linger.go), or in S3. Without a
 // journal it is Commit. It is what close(2) waits for with
 // --durability=journal; fsync(2) waits for Commit. A commit of older content is
 // waited for, so that what the journal gets is built on what S3 has. Errors are
@@ -49,7 +53,7 @@ func (f *File) persist(ctx context.Context, r *record, data *snapshot) error {
 	if data != nil {
 		err = f.m.journal.put(ctx, r, data.reader())
 		data.free()
-		f.persisted(r.Seq, err == nil)
+		f.persisted(r, err == nil)
 	}
 	switch {
 	case err == nil:
@@ -59,8 +63,21 @@ func (f *File) persist(ctx context.Context, r *record, data *snapshot) error {
 	case !errors.Is(err, errJournalFull):
 		f.m.o.Logger.Warn("cannot write to the journal; this close waits for S3", "key", f.Key(), "error", err)
 	}
+	f.endReplaced()
 	_, err = f.Commit(ctx)
 	return err
+}
+
+// endReplaced tells the journal that those that f took the place of are of no
+// more use, for want of a record that does.
+func (f *File) endReplaced() {
+	f.mu.Lock()
+	ends := f.journal.ends
+	f.journal.ends = nil
+	f.mu.Unlock()
+	for _, id := range ends {
+		f.m.forget(id, f.Key())
+	}
 }
 
 // intent returns the record of the content and a snapshot with its data, or a
@@ -101,12 +118,14 @@ func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 	for _, e := range data.exts {
 		r.Extents = append(r.Extents, recordExtent{Off: e.off, N: e.n, Zero: e.c == nil})
 	}
+	r.Ends = slices.Clone(f.journal.ends)
 	f.journal.stale = false
 	return r, data, nil, nil
 }
 
-// persisted notes whether the journal has the content up to seq, and has it committed.
-func (f *File) persisted(seq uint64, ok bool) {
+// persisted notes whether the journal has r, and has its content committed.
+func (f *File) persisted(r *record, ok bool) {
+	seq := r.Seq
 	f.mu.Lock()
 	if !ok {
 		f.journal.stale = true
@@ -114,9 +133,10 @@ func (f *File) persisted(seq uint64, ok bool) {
 		return
 	}
 	f.journal.seq = max(f.journal.seq, seq)
+	f.journal.ends = slices.DeleteFunc(f.journal.ends, func(id uint64) bool { return slices.Contains(r.Ends, id) })
 	saved := f.saved
 	if f.state == stateDirty {
-		f.start()
+		f.startSoon()
 	}
 	f.mu.Unlock()
 	if saved >= seq { // a commit was quicker
@@ -150,14 +170,20 @@ func (f *File) safe(seq uint64) {
 
 // forgotten tells the journal that the file was unlinked.
 func (f *File) forgotten() {
+	f.endReplaced()
 	f.mu.Lock()
 	j := f.journal
 	f.mu.Unlock()
-	if j.id == 0 {
+	f.m.forget(j.id, f.Key())
+}
+
+// forget tells the journal that a file of it is not to be committed any more.
+func (m *Manager) forget(id uint64, key string) {
+	if id == 0 {
 		return
 	}
-	if err := f.m.journal.drop(j.id); err != nil {
-		f.m.o.Logger.Error("cannot note in the journal that a file was deleted; after a crash it may come back",
-			"key", f.Key(), "error", err)
+	if err := m.journal.drop(id); err != nil {
+		m.o.Logger.Error("cannot note in the journal that a file was deleted; after a crash it may come back",
+			"key", key, "error", err)
 	}
 }

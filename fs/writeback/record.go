@@ -59,6 +59,7 @@ type record struct {
 	Exclusive bool             `json:"exclusive,omitempty"`
 	Object    s3.ObjectOptions `json:"object"`
 	Extents   []recordExtent   `json:"extents,omitempty"`
+	Ends      []uint64         `json:"ends,omitempty"`   // files whose content this one replaces
 	Change    *recordChange    `json:"change,omitempty"` // of recordName
 }
 

@@ -94,6 +94,9 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 			case s.Kind == recordFile, s.Kind == recordName && s.Change != nil:
 				files[s.File] = append(files[s.File], left{scanned: s, path: path})
 				order[s.File] = len(order)
+				for _, file := range s.Ends {
+					delete(files, file)
+				}
 			case s.Kind == recordDrop:
 				delete(files, s.File)
 			case s.Kind == recordDone:

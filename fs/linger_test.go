@@ -1,0 +1,175 @@
+package fs
+
+import (
+	"context"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/s3/s3test"
+)
+
+// lingering mounts with a journal whose files stay there until somebody waits.
+func lingering(o *Options) {
+	journaled("")(o)
+	o.Linger = time.Hour
+}
+
+// sent lists the requests since the first n, but for hints, as "kind key".
+func (k *kernel) sent(n int) []string {
+	var all []string
+	for _, r := range k.srv.Log()[n:] {
+		all = append(all, r.Kind+" "+r.Key)
+	}
+	return all
+}
+
+func (k *kernel) drain() {
+	k.t.Helper()
+	if err := k.f.drain(context.Background()); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func wantSent(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("requests %q, want %q", got, want)
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("request %d is %q, want %q", i, got[i], want[i])
+		}
+	}
+}
+
+// TestLingerLockFile: what editors and git do, a file made beside another and
+// renamed over it, is one PUT and nothing else, however often it is done.
+func TestLingerLockFile(t *testing.T) {
+	k := newKernel(t, lingering)
+	k.ls("") // the names are known
+	start := len(k.srv.Log())
+	for _, text := range []string{"one", "two", "three"} {
+		k.put("x.lock", text)
+		k.must(k.rename("x.lock", "x", 0), "rename", "x.lock")
+		if got := k.cat("x"); got != text {
+			t.Fatalf("read %q after the rename, want %q", got, text)
+		}
+	}
+	wantSent(t, k.sent(start))
+	k.drain()
+	wantSent(t, k.sent(start), "PutObject x")
+	k.wantObject("x", "three")
+	if q := (&Mount{f: k.f}).Queue(); q != (Queue{}) {
+		t.Errorf("queue after the drain: %+v", q)
+	}
+}
+
+// TestLingerRemoved: a file that is made and removed is no request.
+func TestLingerRemoved(t *testing.T) {
+	k := newKernel(t, lingering)
+	k.ls("")
+	start := len(k.srv.Log())
+	k.put("x.lock", "text")
+	k.must(k.unlink("x.lock"), "unlink", "x.lock")
+	k.drain()
+	wantSent(t, k.sent(start))
+}
+
+// TestLingerOverSaved: the same over a file that S3 holds.
+func TestLingerOverSaved(t *testing.T) {
+	k := newKernel(t, lingering)
+	k.put("x", "old")
+	k.drain()
+	start := len(k.srv.Log())
+	k.put("x.lock", "new")
+	k.must(k.rename("x.lock", "x", 0), "rename", "x.lock")
+	k.must(k.unlink("x"), "unlink", "x")
+	k.drain()
+	wantSent(t, k.sent(start), "DeleteObject x")
+	k.wantNoObject("x")
+}
+
+// TestLingerReader: the end of a reader neither sends a file that lingers nor
+// loses its size.
+func TestLingerReader(t *testing.T) {
+	k := newKernel(t, lingering)
+	k.put("x", "text")
+	start := len(k.srv.Log())
+	fh := k.openFile("x", syscall.O_RDONLY)
+	if got := k.cat("x"); got != "text" {
+		t.Errorf("read %q", got)
+	}
+	if a, st := k.stat("x"); st != fuse.OK || a.Size != 4 {
+		t.Errorf("size %d, %v", a.Size, st)
+	}
+	wantSent(t, k.sent(start))
+	k.drain()
+	if a, st := k.stat("x"); st != fuse.OK || a.Size != 4 {
+		t.Errorf("size %d after the drain, %v", a.Size, st)
+	}
+	k.release(fh)
+}
+
+// TestLingerEnds: what nobody waits for is sent when its time is over.
+func TestLingerEnds(t *testing.T) {
+	g := newGate("PutObject", "x")
+	srv := s3test.NewServer(t, s3test.Options{Deny: g.deny, Buckets: []string{testBucket}})
+	k := remount(t, srv, journaled(""), func(o *Options) { o.Linger = time.Millisecond })
+	k.put("x", "text")
+	<-g.arrived
+	close(g.open)
+	k.drain()
+	k.wantObject("x", "text")
+}
+
+// TestLingerFsync: fsync(2) waits for S3, and so for nothing else.
+func TestLingerFsync(t *testing.T) {
+	k := newKernel(t, lingering)
+	fh := k.create("x", syscall.O_WRONLY)
+	k.write(fh, 0, "text")
+	k.must(k.flush(fh), "close", "x")
+	k.wantNoObject("x")
+	k.must(k.f.Fsync(nil, &fuse.FsyncIn{InHeader: header(k.open[fh]), Fh: fh}), "fsync", "x")
+	k.wantObject("x", "text")
+	k.release(fh)
+}
+
+// TestLingerCrash: a mount that dies while files linger leaves each as it was
+// last shown: made, renamed over another that lingers, or removed.
+func TestLingerCrash(t *testing.T) {
+	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{testBucket}})
+	state := t.TempDir()
+	k := remount(t, srv, lingering, func(o *Options) { o.StateDir = state })
+	k.put("saved", "old")
+	k.drain()
+	k.put("made", "made")
+	for _, name := range []string{"x", "saved"} {
+		for _, text := range []string{"one", "two"} {
+			k.put("lock", name+text)
+			k.must(k.rename("lock", name, 0), "rename", "lock")
+		}
+	}
+	k.put("gone", "gone")
+	k.must(k.unlink("gone"), "unlink", "gone")
+	after := remount(t, srv, lingering, func(o *Options) { o.StateDir = copyState(t, state) })
+	after.f.replay(t.Context())
+	want := tree{"made": "made", "x": "xtwo", "saved": "savedtwo"}
+	if got := after.tree(""); !oneOf(got, []tree{want}) {
+		t.Errorf("the next mount shows %s, want %s", got, want)
+	}
+}
+
+// copyState returns what a mount that starts after a kill -9 would find: a copy
+// of the journals, which nobody has locked.
+func copyState(t *testing.T, state string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(state)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,141 @@
+package writeback
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const testLinger = 100 * time.Millisecond
+
+func withLinger(dir string) func(*Options) {
+	return func(o *Options) {
+		o.JournalDir, o.Linger = dir+"/journal", testLinger
+	}
+}
+
+// persisted makes a file that the journal has.
+func (b *bench) persisted(t tb, key, data string) *File {
+	t.Helper()
+	f := b.Open(OpenInput{Key: key})
+	mustWrite(t, f, []byte(data), 0)
+	mustPersist(t, f)
+	return f
+}
+
+// TestLingerTime: a file is committed once no other was closed for a while, or
+// it has waited for long; what is large does not wait.
+func TestLingerTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, t.TempDir(), 16<<20, withLinger(t.TempDir()))
+		start := time.Now()
+		var files []*File
+		for i := range 2 * lingerTimes { // one in each half of the time
+			files = append(files, b.persisted(t, fmt.Sprint(i), "text"))
+			time.Sleep(testLinger / 2)
+		}
+		large := b.persisted(t, "large", string(make([]byte, lingerMost+1)))
+		if large.Lingers() {
+			t.Error("a large file lingers")
+		}
+		files[0].Linger(t.Context())
+		if took := time.Since(start); took != lingerTimes*testLinger {
+			t.Errorf("the first file lingered for %v among others, want %v", took, lingerTimes*testLinger)
+		}
+		last, quiet := files[len(files)-1], time.Now()
+		last.Linger(t.Context())
+		if took := time.Since(quiet); took != testLinger {
+			t.Errorf("the last file lingered for %v after the end of all, want %v", took, testLinger)
+		}
+		for _, f := range append(files, large) {
+			mustClose(t, f)
+		}
+		b.end(t)
+	})
+}
+
+// TestLingerRewritten: the middle of a change is not committed, however long it
+// takes, but for those who ask for it.
+func TestLingerRewritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, t.TempDir(), 16<<20, withLinger(t.TempDir()))
+		f := b.persisted(t, "k", "old")
+		if err := f.Truncate(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * lingerTimes * testLinger)
+		if b.s.object("k") != nil {
+			t.Error("a truncated file was committed before it was closed")
+		}
+		mustWrite(t, f, []byte("new"), 0)
+		mustPersist(t, f)
+		f.Linger(t.Context())
+		synctest.Wait()
+		sameContent(t, "k", b.s.object("k"), []byte("new"))
+		f.Hurry() // nothing to do
+		mustClose(t, f)
+
+		g := b.persisted(t, "g", "one")
+		g.Hurry()
+		synctest.Wait()
+		sameContent(t, "g", b.s.object("g"), []byte("one"))
+		mustClose(t, g)
+		b.end(t)
+	})
+}
+
+// TestReplaceCrash: a file takes the place of one that lingers at one stroke:
+// whenever the process dies, one of both is there.
+func TestReplaceCrash(t *testing.T) {
+	dir := t.TempDir()
+	b := newBench(t, dir, 16<<20, func(o *Options) { o.JournalDir, o.Linger = dir+"/journal", time.Hour })
+	old := b.persisted(t, "k", "old")
+	first := b.persisted(t, "k.lock", "first")
+	check := func(when, k, lock string) {
+		t.Helper()
+		after := b.crash(t, t.TempDir())
+		if _, err := after.Replay(context.Background(), noChanges); err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]string{"k": k, "k.lock": lock} {
+			if got := string(after.s.object(key)); got != want {
+				t.Errorf("%s: %q holds %q, want %q", when, key, got, want)
+			}
+		}
+		after.end(t)
+	}
+	check("before", "old", "first")
+	if err := first.Replace(old, "k"); err != nil {
+		t.Fatal(err)
+	}
+	check("renamed in memory", "old", "first")
+	mustPersist(t, first)
+	check("renamed", "first", "")
+	second := b.persisted(t, "k.lock", "second")
+	if err := second.Replace(first, "k"); err != nil {
+		t.Fatal(err)
+	}
+	mustPersist(t, second)
+	check("renamed again", "second", "")
+	if st := b.Stats(); st.Queued != 1 {
+		t.Errorf("%d files are in the queue, want 1", st.Queued)
+	}
+	// What S3 has ends those before, too, if no record did.
+	third := b.persisted(t, "k.lock", "third")
+	if err := third.Replace(second, "k"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := third.Commit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	check("committed", "third", "")
+	if st := b.Stats(); st.Queued != 0 {
+		t.Errorf("%d files are in the queue, want 0", st.Queued)
+	}
+	for _, f := range []*File{old, first, second, third} {
+		mustClose(t, f)
+	}
+	b.end(t)
+}
