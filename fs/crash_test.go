@@ -256,6 +256,9 @@ func (a *killAt) run(t *testing.T, url, state, scenario, durability string) (ste
 func TestCrash(t *testing.T) {
 	for scenario, steps := range crashScenarios {
 		for _, durability := range []string{durabilityS3, durabilityJournal, crashLingering} {
+			if durability == crashLingering && scenario != "files" {
+				continue // the others rename, remove and rewrite nothing that lingers
+			}
 			t.Run(scenario+"/"+durability, func(t *testing.T) {
 				t.Parallel()
 				stride := int64(1)
