@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -137,6 +138,9 @@ func (f *filesystem) writebackOptions() writeback.Options {
 		w.Linger = f.o.Linger
 	}
 	w.OpenBase = f.writebackBase
+	w.Keep = func(v writeback.Version, bytes io.Reader) {
+		f.reads.Keep(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size}, bytes)
+	}
 	w.Ready = f.ns.WaitDeleted
 	w.Conflict = writeback.ConflictPolicy(f.o.Conflict)
 	w.Logger = f.o.Logger

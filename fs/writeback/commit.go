@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -168,6 +169,7 @@ func (m *Manager) ready(ctx context.Context, key string) error {
 func (f *File) finish(r *run, v Version, err error) {
 	var next *base
 	if err == nil {
+		f.keepClean(r, v)
 		next = &base{v: v, r: f.m.o.OpenBase(v), owned: true, refs: 1}
 		f.m.commits.Add(1)
 	}
@@ -198,6 +200,14 @@ func (f *File) finish(r *run, v Version, err error) {
 	}
 	close(r.done)
 	f.m.spool.trim() // a GiB takes 0.1 to 0.3 s, for which nobody has to wait
+}
+
+// keepClean hands the bytes of a small object that r has made to those who will
+// read it. What is built on a base is read from that one as far as it is old.
+func (f *File) keepClean(r *run, v Version) {
+	if f.m.o.Keep != nil && r.snap.base == nil && v.Size > 0 && v.Size <= cache.SmallObject {
+		f.m.o.Keep(v, r.snap.body(context.Background(), 0, v.Size))
+	}
 }
 
 // consume forgets the stream whose upload became the object.

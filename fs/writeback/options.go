@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -64,6 +65,9 @@ type Options struct {
 	// OpenBase opens a reader of a version that this package has committed. A
 	// reader that has a method Close() is closed when it is of no more use.
 	OpenBase func(Version) BaseReader
+	// Keep is given the bytes of a small version that was committed, and need not
+	// read them. Nil: nobody wants them.
+	Keep func(v Version, bytes io.Reader)
 	// Logger gets what no return value can tell: recovery files, early commits.
 	Logger *slog.Logger
 }
