@@ -28,7 +28,11 @@ func (b *ballast) take() error {
 	if err := unix.Sysinfo(&si); err != nil || si.Totalram*uint64(si.Unit)/ballastShare < ballastSize || b.held != nil {
 		return err
 	}
-	held, err := unix.Mmap(-1, 0, ballastSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE)
+	held, err := unix.Mmap(-1, 0, ballastSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err == nil {
+		_ = unix.Madvise(held, unix.MADV_HUGEPAGE) // huge pages are given away whole; a kernel may have none
+		err = unix.Madvise(held, unix.MADV_POPULATE_WRITE)
+	}
 	if err != nil {
 		return fmt.Errorf("take memory to give it away warm: %w", err)
 	}

@@ -112,13 +112,14 @@ func statPaths(args []string) error {
 	return nil
 }
 
-// writeFile writes so many bytes in pieces of 1 MiB and closes.
+// writeFile writes so many bytes in pieces of 1 MiB and closes. It opens for
+// writing only, as cp, dd and rsync do.
 func writeFile(args []string) error {
 	size, err := strconv.ParseInt(args[1], 10, 64)
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(args[0])
+	f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
