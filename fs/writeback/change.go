@@ -83,13 +83,19 @@ func (j *journal) note(r *record) error {
 	return err
 }
 
-// took counts a record that is not done, and those that it ends no more.
+// took counts a record that is not done.
 func (j *journal) took(r *record, seg *segment) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.live[r.File] = append(j.live[r.File], &intent{seg: seg, seq: r.Seq, time: r.Time, bytes: r.data()})
 	seg.live++
-	for _, file := range r.Ends {
+}
+
+// ended stops to count files whose place a record on disk has taken.
+func (j *journal) ended(files []uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, file := range files {
 		for _, in := range j.live[file] {
 			in.seg.live--
 		}

@@ -147,7 +147,11 @@ func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 	// Counted before it is on disk: also one whose sync fails may be replayed if
 	// nothing says that it is done.
 	j.took(r, seg)
-	return j.sync(seg, end)
+	if err := j.sync(seg, end); err != nil {
+		return err
+	}
+	j.ended(r.Ends)
+	return nil
 }
 
 // done notes that a file's content up to seq is safe elsewhere. The note is not

@@ -70,7 +70,7 @@ func TestUnsyncedRecord(t *testing.T) {
 	}
 	first := j.segments[0]
 	first.file, null = null, first.file
-	if err := j.put(t.Context(), &record{Kind: recordFile, File: 2, Seq: 1}, nil); err == nil {
+	if err := j.put(t.Context(), &record{Kind: recordFile, File: 2, Seq: 1, Ends: []uint64{1}}, nil); err == nil {
 		t.Fatal("synced what cannot be")
 	}
 	first.file, null = null, first.file
@@ -78,7 +78,7 @@ func TestUnsyncedRecord(t *testing.T) {
 		t.Error(err)
 	}
 	if n, _, _ := j.queue(); n != 2 {
-		t.Errorf("%d files are queued, want 2", n)
+		t.Errorf("%d files are queued, want 2: nothing on disk ends the first", n)
 	}
 	for id := range uint64(2) {
 		if err := j.done(id+1, 1); err != nil {
