@@ -43,7 +43,10 @@
 //
 // With Options.Durability "journal" a close waits for the local disk only, and
 // so do unlink, rmdir and changes of attributes, which are noted there
-// (changes.go). This mount shows the new state at once. A rename of a file that
+// (changes.go). This mount shows the new state at once. A small file goes to S3
+// when no other was closed for a quarter of a second, after two seconds at the
+// latest (Options.Linger): what gets another name by then, or is removed, costs
+// one request or none. A rename of a file that
 // S3 does not have changes its key and nothing else; of one that it has, the
 // rename is noted, and waited for. A mount that is killed leaves all of it to the next
 // (replay); one that ends while S3 does not answer, after a while (drainLast).
