@@ -96,6 +96,17 @@ func (f *filesystem) persist(ctx context.Context, n *inode) error {
 	return err
 }
 
+// persistInTurn is persist for callers that do not have the inode's turn: what
+// persist sets going writes the object, as do a copy of it with other attributes
+// and a rename. In which order S3 carries out two of them nobody could tell.
+func (f *filesystem) persistInTurn(ctx context.Context, n *inode) error {
+	if err := n.commit.take(ctx); err != nil {
+		return err
+	}
+	defer n.commit.give()
+	return f.persist(ctx, n)
+}
+
 // isCurrent: S3 holds the content, and the entry tells so. Under pressure
 // writeback commits by itself, so the one does not follow from the other.
 // n.mu is held.

@@ -269,7 +269,7 @@ func (f *filesystem) released(h *handle, n *inode) {
 	defer stop()
 	defer f.inodes.unpin(n)
 	switch {
-	case !h.writable && n.lingers():
+	case !h.writable && n.pending():
 		return // to the end of the handle that wrote
 	case h.writable && !f.linger(n):
 		return // to that of the handle that writes since
@@ -279,11 +279,12 @@ func (f *filesystem) released(h *handle, n *inode) {
 	f.settle(ctx, n)
 }
 
-// lingers: the file is held back by the handle that wrote it.
-func (n *inode) lingers() bool {
+// pending: who wrote the file is about to save it. Until then the inode shows it
+// by its unsaved state, which nobody else may let go.
+func (n *inode) pending() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.file != nil && n.file.Lingers()
+	return n.file != nil && !n.unlinked && !n.isCurrent()
 }
 
 // linger waits as long as the file is held back that the journal has. It tells
@@ -431,7 +432,7 @@ func (f *filesystem) save(cancel <-chan struct{}, in *fuse.InHeader, fh uint64, 
 		return fuse.OK // a duplicate: the close that saves the file is still to come
 	}
 	if op == "close" && f.o.Durability == durabilityJournal {
-		return f.status(op, f.persist(ctx, h.node))
+		return f.status(op, f.persistInTurn(ctx, h.node))
 	}
 	err := f.commit(ctx, h.node)
 	if err == nil && op == "fsync" {

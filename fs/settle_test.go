@@ -1,8 +1,11 @@
 package fs
 
 import (
+	"context"
+	"errors"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -124,4 +127,75 @@ func TestAttributesOntoAnotherVersion(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPersistWaitsForACopy: what a close with a journal sets going does not
+// overtake a copy of the object with other attributes, nor is it overtaken: the
+// copy would bring the old bytes back.
+func TestPersistWaitsForACopy(t *testing.T) {
+	g := newGate("CopyObject", "f")
+	k := newGatedKernel(t, g, func(o *Options) { o.Durability = durabilityJournal })
+	k.put("f", "old")
+	if err := k.f.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.must(k.setattr("f", fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{Valid: fuse.FATTR_MODE, Mode: 0o600}}), "chmod", "f")
+	id, st := k.lookup("f")
+	k.must(st, "lookup", "f")
+	n := k.f.inodes.get(id)
+	copied := make(chan error, 1)
+	go func() { copied <- k.f.flushAttrs(t.Context(), n) }()
+	<-g.arrived
+
+	fh := k.openFile("f", syscall.O_WRONLY|syscall.O_TRUNC)
+	k.write(fh, 0, "new")
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	if err := k.f.persistInTurn(ctx, n); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("persist beside a copy: %v, want that it waits", err)
+	}
+	close(g.open)
+	k.close(fh)
+	if err := <-copied; err != nil {
+		t.Error(err)
+	}
+	if err := k.f.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.wantObject("f", "new")
+	if a, st := k.stat("f"); st != fuse.OK || a.Mode&0o777 != 0o600 {
+		t.Errorf("mode %o, %v", a.Mode, st)
+	}
+}
+
+// TestReaderLeavesWhatIsUnsaved: the end of a reader's handle does not let go what
+// the writer's has not saved yet: the inode would show what S3 holds.
+func TestReaderLeavesWhatIsUnsaved(t *testing.T) {
+	g := newGate("PutObject", "f")
+	k := newGatedKernel(t, g, func(o *Options) { o.Durability, o.Posix, o.Linger = durabilityJournal, "off", 0 })
+	fh := k.create("f", syscall.O_WRONLY)
+	k.write(fh, 0, "text")
+	k.must(k.flush(fh), "close", "f")
+	<-g.arrived // on its way
+	n := k.f.handles.file(fh).node
+	reader := k.openFile("f", syscall.O_RDONLY)
+	n.mu.Lock()
+	n.writers-- // the writer's handle is gone, and what it set going is not done
+	n.mu.Unlock()
+	k.release(reader)
+	if !n.private() {
+		t.Error("the unsaved state is gone")
+	}
+	if a, st := k.stat("f"); st != fuse.OK || a.Size != 4 {
+		t.Errorf("size %d, %v", a.Size, st)
+	}
+	n.mu.Lock()
+	n.writers++
+	n.mu.Unlock()
+	close(g.open)
+	k.release(fh)
+	if err := k.f.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k.wantObject("f", "text")
 }

@@ -187,9 +187,15 @@ func (j *journal) pay() error {
 	return nil
 }
 
-// drop notes that a file was unlinked, and returns when that is on disk.
+// drop notes that a file was unlinked, and returns when that is on disk. It is
+// owed as done's notes are.
 func (j *journal) drop(file uint64) error {
-	return j.finish(&record{Kind: recordDrop, File: file, Time: time.Now()}, true)
+	r := &record{Kind: recordDrop, File: file, Time: time.Now()}
+	err := j.finish(r, true)
+	if err != nil {
+		j.owe(r)
+	}
+	return err
 }
 
 func (j *journal) finish(r *record, wait bool) error {

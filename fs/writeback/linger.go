@@ -108,10 +108,3 @@ func (f *File) Linger(ctx context.Context) {
 	case <-ctx.Done():
 	}
 }
-
-// Lingers tells whether a commit of the file is held back.
-func (f *File) Lingers() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.linger != nil
-}

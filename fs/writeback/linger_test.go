@@ -37,7 +37,7 @@ func TestLingerTime(t *testing.T) {
 			time.Sleep(testLinger / 2)
 		}
 		large := b.persisted(t, "large", string(make([]byte, lingerMost+1)))
-		if large.Lingers() {
+		if large.linger != nil {
 			t.Error("a large file lingers")
 		}
 		files[0].Linger(t.Context())

@@ -3,6 +3,7 @@ package writeback
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -19,49 +20,54 @@ func TestOwedNotes(t *testing.T) {
 			return j.done(9, 1)
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			j, err := newJournal(t.TempDir(), 1<<20)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for id := range uint64(3) {
-				if err := j.put(t.Context(), &record{Kind: recordFile, File: id, Seq: 1}, nil); err != nil {
-					t.Fatal(err)
-				}
-			}
-			fail := func(s *segment) { // the disk takes nothing more
-				f, err := os.Open(s.file.Name())
-				if err = errors.Join(err, s.file.Close()); err != nil {
-					t.Fatal(err)
-				}
-				s.file = f
-			}
-			fail(j.segments[0])
-			if err := j.done(0, 1); err == nil {
-				t.Fatal("noted in a file that takes nothing")
-			}
-			if err := j.done(1, 1); err != nil { // in a new segment
-				t.Fatal(err)
-			}
-			fail(j.segments[1])
-			if err := j.done(2, 1); err == nil {
-				t.Fatal("noted in a file that takes nothing")
-			}
-			if n, _, _ := j.queue(); n != 1 {
-				t.Errorf("%d files are queued, want the one that is owed", n)
-			}
-			if err := pay(j); err != nil {
-				t.Error(err)
-			}
-			if n, _, _ := j.queue(); name != "close" && n != 0 {
-				t.Errorf("%d files are queued", n)
-			}
-			if err := j.close(); err != nil {
-				t.Error(err)
-			}
-			if _, err := os.Stat(j.dir); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("the journal is left behind: %v", err)
-			}
-		})
+		testOwed(t, name+" of a commit", pay, func(j *journal) error { return j.done(2, 1) })
+		testOwed(t, name+" of a removal", pay, func(j *journal) error { return j.drop(2) })
 	}
+}
+
+func testOwed(t *testing.T, name string, pay, owe func(j *journal) error) {
+	t.Run(name, func(t *testing.T) {
+		j, err := newJournal(t.TempDir(), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id := range uint64(3) {
+			if err := j.put(t.Context(), &record{Kind: recordFile, File: id, Seq: 1}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fail := func(s *segment) { // the disk takes nothing more
+			f, err := os.Open(s.file.Name())
+			if err = errors.Join(err, s.file.Close()); err != nil {
+				t.Fatal(err)
+			}
+			s.file = f
+		}
+		fail(j.segments[0])
+		if err := j.done(0, 1); err == nil {
+			t.Fatal("noted in a file that takes nothing")
+		}
+		if err := j.done(1, 1); err != nil { // in a new segment
+			t.Fatal(err)
+		}
+		fail(j.segments[1])
+		if err := owe(j); err == nil {
+			t.Fatal("noted in a file that takes nothing")
+		}
+		if n, _, _ := j.queue(); n != 1 {
+			t.Errorf("%d files are queued, want the one that is owed", n)
+		}
+		if err := pay(j); err != nil {
+			t.Error(err)
+		}
+		if n, _, _ := j.queue(); !strings.HasPrefix(name, "close") && n != 0 {
+			t.Errorf("%d files are queued", n)
+		}
+		if err := j.close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(j.dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the journal is left behind: %v", err)
+		}
+	})
 }
