@@ -31,6 +31,7 @@ type Proxy struct {
 	requests []Request
 	conns    map[net.Conn]struct{}
 	maxConns int
+	past     []exchanged
 	sent     int64 // body bytes from the client
 	received int64 // body bytes from the server
 	closed   bool
@@ -176,6 +177,40 @@ func (c Counts) String() string {
 		s = append(s, fmt.Sprintf("%s %d", k, c[k]))
 	}
 	return strings.Join(s, ", ")
+}
+
+// exchanged is a request that is over.
+type exchanged struct {
+	Request
+	arrived, ended time.Time
+	status         string // of the server's answer, or what the proxy did
+	err            error
+}
+
+// pastMost is how many requests the proxy remembers: in a storm all of some
+// seconds, in which a file came to differ.
+const pastMost = 20_000
+
+func (p *Proxy) remember(x exchanged) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.past = append(p.past[max(0, len(p.past)+1-pastMost):], x)
+}
+
+// Past tells of the last requests for a key, oldest first by their ends.
+func (p *Proxy) Past(key string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const clock = "15:04:05.000"
+	var out []string
+	for _, x := range p.past {
+		if x.Key == key || strings.HasSuffix(x.Header.Get("X-Amz-Copy-Source"), "/"+key) {
+			out = append(out, fmt.Sprintf("%s to %s: %s %s, %s bytes, if match %q and not %q, copy of %q: %s (%v)",
+				x.arrived.UTC().Format(clock), x.ended.UTC().Format(clock), x.Kind, x.Key, x.Header.Get("Content-Length"),
+				x.Header.Get("If-Match"), x.Header.Get("If-None-Match"), x.Header.Get("X-Amz-Copy-Source"), x.status, x.err))
+		}
+	}
+	return out
 }
 
 // admit counts a request and tells what shall happen to it.

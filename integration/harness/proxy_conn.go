@@ -100,14 +100,19 @@ func (h head) length() int64 {
 
 var errDropped = errors.New("dropped by a fault")
 
-func (p *Proxy) exchange(client, server *side) error {
+func (p *Proxy) exchange(client, server *side) (err error) {
 	req, err := readHead(client.br)
 	if err != nil {
 		return err
 	}
 	method, rest, _ := strings.Cut(req.first, " ")
 	target, _, _ := strings.Cut(rest, " ")
-	shape, fault := p.admit(classify(method, target, req.header))
+	x := exchanged{Request: classify(method, target, req.header), arrived: time.Now()}
+	defer func() {
+		x.ended, x.err = time.Now(), err
+		p.remember(x)
+	}()
+	shape, fault := p.admit(x.Request)
 	if wait := shape.Latency + fault.Delay; wait > 0 {
 		select {
 		case <-time.After(wait):
@@ -117,8 +122,10 @@ func (p *Proxy) exchange(client, server *side) error {
 	}
 	switch {
 	case fault.Status != 0:
+		x.status = "refused by the proxy"
 		return p.answer(client, req, method, fault)
 	case fault.Drop:
+		x.status = "dropped by the proxy"
 		_ = client.SetLinger(0) // a reset, not an orderly end
 		return errDropped
 	}
@@ -131,7 +138,7 @@ func (p *Proxy) exchange(client, server *side) error {
 		p.count(n, 0)
 		body <- err
 	}()
-	if err := p.reply(client, server, method, shape, fault); err != nil {
+	if err := p.reply(client, server, method, shape, fault, &x.status); err != nil {
 		return err
 	}
 	select {
@@ -148,14 +155,15 @@ func (p *Proxy) exchange(client, server *side) error {
 	return nil
 }
 
-// reply forwards the server's answer, interim ones too.
-func (p *Proxy) reply(client, server *side, method string, shape Shape, fault Fault) error {
+// reply forwards the server's answer, interim ones too. told gets its status.
+func (p *Proxy) reply(client, server *side, method string, shape Shape, fault Fault, told *string) error {
 	for {
 		res, err := readHead(server.br)
 		if err != nil {
 			return err
 		}
 		status := strings.Fields(res.first + " 0 0")[1]
+		*told = status
 		if fault.DropReply && !strings.HasPrefix(status, "1") {
 			_ = client.SetLinger(0)
 			return errDropped

@@ -67,7 +67,7 @@ func soak(t *testing.T, w *harness.World, blow time.Duration) {
 	s.proxy.Heal()
 	t.Logf("storm: %v", s.count)
 	for _, d := range s.sides {
-		d.stop(t)
+		d.stop(t, s.proxy)
 		d.judge(t, w)
 	}
 }
@@ -130,7 +130,7 @@ func (d *side) start(t *testing.T, w *harness.World, firstSeed int) {
 }
 
 // stop tells the workers that all is healed, and waits for their judgement.
-func (d *side) stop(t *testing.T) {
+func (d *side) stop(t *testing.T, proxy *harness.Proxy) {
 	if err := os.WriteFile(filepath.Join(d.ctl, stopFile), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +140,8 @@ func (d *side) stop(t *testing.T) {
 		t.Logf("%s: %s", d.durability, bytes.TrimSpace(said))
 		if err := p.Err(); err != nil {
 			t.Errorf("%s: worker %d: %v", d.durability, d.seeds[i], err)
+			name, _, _ := bytes.Cut(said, []byte(" "))
+			t.Logf("the requests for %s:\n%s", name, strings.Join(proxy.Past(string(name)), "\n"))
 		}
 	}
 }

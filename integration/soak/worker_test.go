@@ -183,7 +183,8 @@ func (w *worker) rename(name string, f *file) error {
 	began := time.Now()
 	err := os.Rename(filepath.Join(w.dir, name), filepath.Join(w.dir, to))
 	g.past = slices.Clone(f.past)
-	w.took("rename "+name+" to "+to, began, g, f, err)
+	w.took("rename", began, g, f, err)
+	g.did("rename from "+name, len(f.data), began, err)
 	*f = file{known: err == nil, past: f.past}
 	f.did("rename to "+to, 0, began, err)
 	return nil

@@ -296,3 +296,20 @@ func TestCalls(t *testing.T) {
 		t.Errorf("PutObject %+v of %d kinds", p, len(got))
 	}
 }
+
+// TestDeviceNumberUsedAgain: the kernel gives the device number of a mount that
+// was taken away to the next, whose socket then has the same name: it stays when
+// the process of the first one ends.
+func TestDeviceNumberUsedAgain(t *testing.T) {
+	dir := testDir(t)
+	first := listen(t, dir, nil)
+	second := listen(t, dir, nil)
+	first.End(nil)
+	if _, err := connect(t, dir).Status(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second.End(nil)
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%v is left (%v)", left, err)
+	}
+}

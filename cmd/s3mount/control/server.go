@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/s3mount/s3mount/fs"
 )
 
@@ -41,6 +43,7 @@ type Options struct {
 type Server struct {
 	o    Options
 	dir  *os.File
+	made os.FileInfo // the socket
 	http *http.Server
 
 	end    sync.Once
@@ -55,23 +58,15 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := under(dir, o.Name)
-	// The device number is ours now: whoever had it is gone.
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		dir.Close()
-		return nil, fmt.Errorf("remove an old socket: %w", err)
-	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		dir.Close()
-		return nil, fmt.Errorf("make the control socket in %s: %w", o.Dir, err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		dir.Close()
-		return nil, fmt.Errorf("close the control socket to others: %w", err)
-	}
 	s := &Server{o: o, dir: dir, ended: make(chan struct{}), served: make(chan struct{})}
+	var l *net.UnixListener
+	if err := s.locked(func() (err error) {
+		l, err = s.bind()
+		return err
+	}); err != nil {
+		dir.Close()
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathStatus, s.status)
 	mux.HandleFunc("POST "+pathSync, s.sync)
@@ -85,6 +80,51 @@ func Listen(o Options) (*Server, error) {
 	return s, nil
 }
 
+// bind makes the socket. The caller has the lock.
+func (s *Server) bind() (*net.UnixListener, error) {
+	path := under(s.dir, s.o.Name)
+	// The device number is ours now: whoever had it is gone, or about to be.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("remove an old socket: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("make the control socket in %s: %w", s.o.Dir, err)
+	}
+	l.SetUnlinkOnClose(false) // the name may be another mount's by then
+	if err = os.Chmod(path, 0o600); err == nil {
+		s.made, err = os.Lstat(path)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("close the control socket to others: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// unlink takes the socket away, but not one that another mount has made since
+// under the device number that it got from the kernel.
+func (s *Server) unlink() error {
+	path := under(s.dir, s.o.Name)
+	now, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(now, s.made) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// locked keeps other processes from changing sockets of the directory.
+func (s *Server) locked(change func() error) error {
+	fd := int(s.dir.Fd())
+	if err := unix.Flock(fd, unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock the runtime directory: %w", err)
+	}
+	defer unix.Flock(fd, unix.LOCK_UN)
+	return change()
+}
+
 // End tells those who wait how the mount ended and takes the socket away.
 func (s *Server) End(result error) {
 	s.end.Do(func() {
@@ -96,6 +136,9 @@ func (s *Server) End(result error) {
 			_ = s.http.Close() // they had their time
 		}
 		<-s.served
+		if err := s.locked(s.unlink); err != nil {
+			s.o.Log.Warn("cannot take the control socket away", slog.Any("error", err))
+		}
 		_ = s.dir.Close()
 	})
 }
