@@ -49,6 +49,7 @@ type inode struct {
 	changed  bool             // bytes were written or the size set since file was opened or committed
 	foreign  s3.ObjectOptions // what other tools gave the object beside its bytes
 	writers  int              // open handles that may write, and truncate(2) under way
+	saving   int              // handles that wrote, and whose end is on its way
 	opens    int              // open handles
 	direct   bool             // the open handles go past the kernel's page cache
 	// shrunk: someone else made the file smaller than the kernel was told.

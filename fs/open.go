@@ -249,6 +249,7 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	n.opens--
 	if h.writable {
 		n.writers--
+		n.saving++
 	}
 	var idle *backing
 	if n.opens == 0 {
@@ -268,6 +269,9 @@ func (f *filesystem) released(h *handle, n *inode) {
 	ctx, stop := background()
 	defer stop()
 	defer f.inodes.unpin(n)
+	if h.writable {
+		defer n.endSaving()
+	}
 	switch {
 	case !h.writable && n.pending():
 		return // to the end of the handle that wrote
@@ -284,7 +288,14 @@ func (f *filesystem) released(h *handle, n *inode) {
 func (n *inode) pending() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.file != nil && !n.unlinked && !n.isCurrent()
+	return n.saving > 0 && n.file != nil && !n.unlinked && !n.isCurrent()
+}
+
+// endSaving notes that a handle that wrote has come to its end.
+func (n *inode) endSaving() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.saving--
 }
 
 // linger waits as long as the file is held back that the journal has. It tells

@@ -180,7 +180,7 @@ func TestReaderLeavesWhatIsUnsaved(t *testing.T) {
 	n := k.f.handles.file(fh).node
 	reader := k.openFile("f", syscall.O_RDONLY)
 	n.mu.Lock()
-	n.writers-- // the writer's handle is gone, and what it set going is not done
+	n.writers, n.saving = 0, 1 // the writer's handle is gone, and what it set going is not done
 	n.mu.Unlock()
 	k.release(reader)
 	if !n.private() {
@@ -190,7 +190,7 @@ func TestReaderLeavesWhatIsUnsaved(t *testing.T) {
 		t.Errorf("size %d, %v", a.Size, st)
 	}
 	n.mu.Lock()
-	n.writers++
+	n.writers, n.saving = 1, 0
 	n.mu.Unlock()
 	close(g.open)
 	k.release(fh)
@@ -198,4 +198,35 @@ func TestReaderLeavesWhatIsUnsaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.wantObject("f", "text")
+}
+
+// TestReaderOfARemovedFile: the handle of a reader ends while the removal of its
+// file is on its way. What was taken in for it is let go.
+func TestReaderOfARemovedFile(t *testing.T) {
+	for _, durability := range []string{durabilityS3, durabilityJournal} {
+		t.Run(durability, func(t *testing.T) {
+			g := newGate("DeleteObject", "f")
+			k := newGatedKernel(t, g, func(o *Options) { o.Durability, o.Delete = durability, deleteSync })
+			k.put("f", "text")
+			if err := k.f.drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			reader := k.openFile("f", syscall.O_RDONLY)
+			removed := make(chan fuse.Status, 1)
+			go func() { removed <- k.unlink("f") }()
+			<-g.arrived
+			if got := k.read(reader, 0, 10); got != "text" {
+				t.Errorf("%q", got)
+			}
+			k.release(reader)
+			close(g.open)
+			k.must(<-removed, "unlink", "f")
+			if err := k.f.drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if s := k.f.writes.Stats(); s.Files != 0 || s.Dirty != 0 {
+				t.Errorf("%d files with %d bytes are left", s.Files, s.Dirty)
+			}
+		})
+	}
 }
