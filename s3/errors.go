@@ -28,6 +28,9 @@ var (
 	ErrInvalidInput       = errors.New("invalid input")
 	ErrTooLarge           = errors.New("too large")
 	ErrChecksum           = errors.New("checksum mismatch")
+	// ErrLostUpload: the server died while it completed an upload, told the
+	// repetition that it was done, and shows no such object. Upload again.
+	ErrLostUpload = errors.New("upload lost by the server") // is also ErrTransient
 	// ErrDeadline marks a failure that was still worth a retry when
 	// Options.Deadline or the budget for retries was used up. The kind of the
 	// failure itself holds as well.
@@ -107,7 +110,7 @@ func (e *Error) Is(target error) bool {
 	case ErrNotFound:
 		return e.kind == ErrNoSuchBucket
 	case ErrTransient:
-		return e.kind == ErrThrottled
+		return e.kind == ErrThrottled || e.kind == ErrLostUpload
 	case ErrForbidden:
 		return e.kind == ErrExpiredCredentials || e.kind == ErrClockSkew
 	case ErrDeadline:

@@ -151,7 +151,8 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 
 // CompleteUpload makes the object out of its parts
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
-// An error inside a response with status 200 is an error.
+// An error inside a response with status 200 is an error. If the answer to an
+// attempt was lost, a HEAD makes sure of what the next one was told: ErrLostUpload.
 func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*PutOutput, error) {
 	const op = "CompleteMultipartUpload"
 	k, err := in.Upload.call(op, http.MethodPost, nil)
@@ -177,6 +178,12 @@ func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*
 		})
 	}
 	if _, err = c.do(ctx, k); err == nil {
+		if k.lost {
+			err = c.isComplete(ctx, in, out.ETag)
+		}
+		if err != nil {
+			return nil, err
+		}
 		return &out, nil
 	}
 	if k.echo(err) {

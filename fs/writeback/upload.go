@@ -180,7 +180,7 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 	switch {
 	case errors.Is(err, ErrConflict), ctx.Err() != nil:
 		return v, err
-	case errors.Is(err, s3.ErrNotFound), errors.Is(err, s3.ErrInvalidInput):
+	case errors.Is(err, s3.ErrNotFound), errors.Is(err, s3.ErrInvalidInput), errors.Is(err, s3.ErrLostUpload):
 		// The upload is gone, or a part is not what it was: an attempt that was
 		// given up may have arrived after all.
 		return f.restart(ctx, r, t, err)

@@ -1,0 +1,55 @@
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+)
+
+// TestLostUpload: the server dies while it completes an upload, and tells the
+// repetition that it is done. The object shows whether that is true.
+func TestLostUpload(t *testing.T) {
+	const etag = `"0123456789abcdef0123456789abcdef-1"`
+	for name, tt := range map[string]struct {
+		object string // its ETag; "": there is none
+		lost   bool   // the answer to the first attempt
+		heads  int32
+		want   error
+	}{
+		"done at once":      {object: etag, heads: 0},
+		"done":              {object: etag, lost: true, heads: 1},
+		"nothing there":     {lost: true, heads: 1, want: ErrLostUpload},
+		"the old one there": {object: `"ffffffffffffffffffffffffffffffff"`, lost: true, heads: 1, want: ErrLostUpload},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var completes, heads atomic.Int32
+			c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.Method == http.MethodHead && tt.object == "":
+					heads.Add(1)
+					w.WriteHeader(http.StatusNotFound)
+				case r.Method == http.MethodHead:
+					heads.Add(1)
+					w.Header().Set("ETag", tt.object)
+				case completes.Add(1) == 1 && tt.lost:
+					panic(http.ErrAbortHandler) // the connection ends
+				default:
+					fmt.Fprintf(w, `<CompleteMultipartUploadResult><ETag>%s</ETag></CompleteMultipartUploadResult>`, etag)
+				}
+			})
+			out, err := c.CompleteUpload(t.Context(), &CompleteUploadInput{
+				Upload: UploadID{Bucket: "bucket", Key: "k", ID: "u"}, Parts: []Part{{Number: 1, ETag: "x"}}})
+			switch {
+			case tt.want == nil && (err != nil || out.ETag != etag):
+				t.Errorf("%+v, %v", out, err)
+			case tt.want != nil && (!errors.Is(err, tt.want) || !errors.Is(err, ErrTransient)):
+				t.Errorf("error %v, want %v", err, tt.want)
+			}
+			if n := heads.Load(); n != tt.heads {
+				t.Errorf("%d HEADs, want %d", n, tt.heads)
+			}
+		})
+	}
+}
