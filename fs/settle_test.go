@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -218,9 +219,18 @@ func TestReaderOfARemovedFile(t *testing.T) {
 			if got := k.read(reader, 0, 10); got != "text" {
 				t.Errorf("%q", got)
 			}
-			k.release(reader)
+			n := k.f.handles.file(reader).node
+			released := make(chan struct{})
+			go func() { // waits for the removal
+				defer close(released)
+				k.release(reader)
+			}()
+			for n.isOpen() {
+				runtime.Gosched()
+			}
 			close(g.open)
 			k.must(<-removed, "unlink", "f")
+			<-released
 			if err := k.f.drain(t.Context()); err != nil {
 				t.Fatal(err)
 			}
