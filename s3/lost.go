@@ -49,12 +49,18 @@ func (c *Client) lostComplete(ctx context.Context, in *CompleteUploadInput) *Put
 // upload was answered with. A server that was killed in the middle of the first
 // attempt may find the upload gone, take it for completed, and have lost it:
 // versitygw 1.8 does. An object that was written since is taken for lost, too; the
-// caller then has the bytes still.
+// caller then has the bytes still. Servers that do not show objects made of parts by
+// the ETag that S3 gives them (uploadETag) are believed by the size.
 func (c *Client) isComplete(ctx context.Context, in *CompleteUploadInput, etag string) error {
 	id := in.Upload
+	var size int64
+	for _, p := range in.Parts {
+		size += p.Size
+	}
 	info, err := c.Head(ctx, &HeadInput{Bucket: id.Bucket, Key: id.Key, SSE: in.SSE})
 	switch {
-	case err == nil && strings.Trim(info.ETag, `"`) == strings.Trim(etag, `"`):
+	case err == nil && strings.Trim(info.ETag, `"`) == strings.Trim(etag, `"`),
+		err == nil && !strings.Contains(info.ETag, "-") && info.Size == size:
 		return nil
 	case err == nil || errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNoSuchBucket):
 		return &Error{Op: "CompleteMultipartUpload", Bucket: id.Bucket, Key: clip(id.Key, MaxKeyLength), kind: ErrLostUpload,

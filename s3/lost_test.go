@@ -14,14 +14,17 @@ func TestLostUpload(t *testing.T) {
 	const etag = `"0123456789abcdef0123456789abcdef-1"`
 	for name, tt := range map[string]struct {
 		object string // its ETag; "": there is none
+		size   string // its size; the upload has 5 bytes
 		lost   bool   // the answer to the first attempt
 		heads  int32
 		want   error
 	}{
-		"done at once":      {object: etag, heads: 0},
-		"done":              {object: etag, lost: true, heads: 1},
-		"nothing there":     {lost: true, heads: 1, want: ErrLostUpload},
-		"the old one there": {object: `"ffffffffffffffffffffffffffffffff"`, lost: true, heads: 1, want: ErrLostUpload},
+		"done at once":                     {object: etag, size: "5", heads: 0},
+		"done":                             {object: etag, size: "5", lost: true, heads: 1},
+		"nothing there":                    {lost: true, heads: 1, want: ErrLostUpload},
+		"the old one there":                {object: `"ffffffffffffffffffffffffffffffff"`, size: "4", lost: true, heads: 1, want: ErrLostUpload},
+		"as long as it":                    {object: `"ffffffffffffffffffffffffffffffff-1"`, size: "5", lost: true, heads: 1, want: ErrLostUpload},
+		"with an ETag of the server's own": {object: `"ffffffffffffffffffffffffffffffff"`, size: "5", lost: true, heads: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var completes, heads atomic.Int32
@@ -33,6 +36,7 @@ func TestLostUpload(t *testing.T) {
 				case r.Method == http.MethodHead:
 					heads.Add(1)
 					w.Header().Set("ETag", tt.object)
+					w.Header().Set("Content-Length", tt.size)
 				case completes.Add(1) == 1 && tt.lost:
 					panic(http.ErrAbortHandler) // the connection ends
 				default:
@@ -40,7 +44,7 @@ func TestLostUpload(t *testing.T) {
 				}
 			})
 			out, err := c.CompleteUpload(t.Context(), &CompleteUploadInput{
-				Upload: UploadID{Bucket: "bucket", Key: "k", ID: "u"}, Parts: []Part{{Number: 1, ETag: "x"}}})
+				Upload: UploadID{Bucket: "bucket", Key: "k", ID: "u"}, Parts: []Part{{Number: 1, ETag: "x", Size: 5}}})
 			switch {
 			case tt.want == nil && (err != nil || out.ETag != etag):
 				t.Errorf("%+v, %v", out, err)
