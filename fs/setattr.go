@@ -164,7 +164,7 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 		defer n.takeNoted().Done()
 	}
 	if !same {
-		n.overtaken(to)
+		n.superseded(to)
 		n.mu.Unlock()
 		f.unchanged(n)
 		f.refresh(n)
@@ -207,10 +207,10 @@ func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to name
 	return to, same, err
 }
 
-// overtaken takes over a version with other bytes than the inode had, as a lookup
+// superseded takes over a version with other bytes than the inode had, as a lookup
 // does: what is cached of the version before is not of this one, and who has that
 // open goes on with it (P2). n.mu is held.
-func (n *inode) overtaken(to namespace.Entry) {
+func (n *inode) superseded(to namespace.Entry) {
 	if n.opens > 0 || n.file != nil || n.entry.Link != nil {
 		return // the next open finds out
 	}

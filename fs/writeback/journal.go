@@ -39,7 +39,7 @@ type journal struct {
 	bytes    int64                // of all segments
 	files    uint64               // ids given
 	names    int                  // segments made
-	owed     []*record            // of done, that a full or failing disk did not take
+	owed     []*record            // of done and drop, that a full or failing disk did not take
 }
 
 // segment is one file of a journal. Its fields are guarded by journal.mu.
