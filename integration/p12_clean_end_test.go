@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -87,31 +88,36 @@ func awaitObject(t testing.TB, w *harness.World, r *harness.Referee, key string)
 	}
 }
 
-// testEndDuringUpload ends the mount while a close waits for a slow upload.
+// testEndDuringUpload ends the mount while a close waits for a slow upload. The
+// writer is a process of its own: programs that are started here would inherit
+// its open file, and what they close at their exec(2) is written, too.
 func testEndDuringUpload(t *testing.T, w *harness.World) {
+	body := payload(1, 40<<20)
+	local := filepath.Join(w.Dir(t, "local"), "f")
+	must(t, os.WriteFile(local, body, 0o644))
 	for name, end := range map[string]func(m *harness.Mount){
 		"SIGTERM":   func(m *harness.Mount) { m.Signal(syscall.SIGTERM) },
 		"umount -l": func(m *harness.Mount) { m.Detach(t) },
 	} {
 		m, bucket, proxy := mountOf(t, w)
 		proxy.SetShape(harness.Shape{Latency: 20 * time.Millisecond, Rate: 1 << 20})
-		body := payload(1, 40<<20)
-		done := make(chan error, 1)
-		go func() { done <- os.WriteFile(m.Path("f"), body, 0o644) }()
+		writer, err := harness.Start(exec.Command("cp", local, m.Path("f")))
+		must(t, err)
 		for proxy.Counts()[harness.Part] < 2 {
 			select {
-			case err := <-done:
-				t.Fatalf("%s: written before a second part was sent (%v)", name, err)
+			case <-writer.Done():
+				t.Fatalf("%s: written before a second part was sent (%v)", name, writer.Err())
 			case <-time.After(time.Millisecond):
 			}
 		}
 		if r := m.TryUnmount(t); r.Code == 0 {
-			t.Fatalf("%s: a plain umount under an open file succeeded; the writer: %v", name, <-done)
+			<-writer.Done()
+			t.Fatalf("%s: a plain umount under an open file succeeded; the writer: %v", name, writer.Err())
 		}
 		end(m)
-		err := <-done
+		<-writer.Done()
 		m.WaitEnd(t)
-		if err == nil {
+		if err := writer.Err(); err == nil {
 			wantObject(t, w, bucket, "f", body)
 		} else {
 			t.Logf("%s: the writer got %v", name, err)
