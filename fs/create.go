@@ -58,7 +58,7 @@ func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, per
 	e.LastModified = e.Attr.Mtime
 	n := f.inodes.create(dir, name, e)
 	n.mu.Lock()
-	n.file = f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: f.objectOptions(n)})
+	n.file = f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: f.objectOptions(n), Turn: n.commit.try})
 	n.mu.Unlock()
 	f.ns.AddPending(key, n.snapshot)
 	dir.relisted()

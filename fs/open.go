@@ -230,6 +230,7 @@ func (f *filesystem) dirty(n *inode) *writeback.File {
 			Base:   &writeback.Version{Key: e.Key, ETag: e.ETag, Size: e.Size, VersionID: e.VersionID},
 			Reader: n.base,
 			Object: f.objectOptions(n),
+			Turn:   n.commit.try,
 		})
 	}
 	return n.file

@@ -176,4 +176,14 @@ func (t turn) take(ctx context.Context) error {
 	}
 }
 
+// try takes the turn if it is free, and returns what gives it back.
+func (t turn) try() (give func(), ok bool) {
+	select {
+	case t <- struct{}{}:
+		return t.give, true
+	default:
+		return nil, false
+	}
+}
+
 func (t turn) give() { <-t }

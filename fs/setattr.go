@@ -126,6 +126,14 @@ func (f *filesystem) flushAttrs(ctx context.Context, n *inode) error {
 // flushAttrsNow is flushAttrs for callers that have the inode's turn.
 func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	n.mu.Lock()
+	known := n.file == nil || n.file.Dirty() || n.isCurrent()
+	n.mu.Unlock()
+	if !known { // the spool was full, and writeback saved the file by itself
+		if err := f.commitNow(ctx, n); err != nil {
+			return err
+		}
+	}
+	n.mu.Lock()
 	e := n.entry
 	if !n.attrs || n.unlinked || !n.saved || (n.file != nil && n.file.Dirty()) {
 		n.mu.Unlock()
@@ -282,7 +290,7 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	fresh := size == 0 && n.file == nil && !n.unlinked && n.entry.Link == nil
 	if fresh {
 		n.foreign = s3.ObjectOptions{}
-		in := writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n)}
+		in := writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n), Turn: n.commit.try}
 		if n.saved {
 			in.Replaces = n.entry.ETag
 		}

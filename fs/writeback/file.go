@@ -13,7 +13,8 @@ import (
 // the base holds, up to the size, is zeros. All methods are safe for
 // concurrent use; Close is the last.
 type File struct {
-	m *Manager
+	m    *Manager
+	turn func() (done func(), ok bool) // OpenInput.Turn
 
 	mu        sync.Mutex
 	key       string
@@ -48,7 +49,10 @@ type File struct {
 // newFile makes a file that m knows already.
 func newFile(m *Manager, in OpenInput) *File {
 	// The first content counts as a change: seq 0 is before all content.
-	f := &File{m: m, key: in.Key, object: in.Object, exclusive: in.Exclusive, replaces: in.Replaces, seq: 1}
+	f := &File{m: m, turn: in.Turn, key: in.Key, object: in.Object, exclusive: in.Exclusive, replaces: in.Replaces, seq: 1}
+	if f.turn == nil {
+		f.turn = func() (func(), bool) { return func() {}, true }
+	}
 	if in.Base == nil {
 		f.state = stateDirty
 		return f

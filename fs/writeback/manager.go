@@ -29,6 +29,7 @@ type Manager struct {
 	kicked  chan struct{} // wakes the spiller
 	spiller chan struct{} // closed when the spiller has ended
 	moving  chan struct{} // holds one element while the spiller works on files
+	held    int           // of the spiller: pauses for those who have the turn of a file (heldPauses)
 
 	mu      sync.Mutex
 	files   map[*File]struct{}

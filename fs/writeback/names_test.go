@@ -40,7 +40,7 @@ func TestRebaseAfterEarlyCommit(t *testing.T) {
 	mustWrite(t, f, []byte("bytes"), 0)
 	mustCommit(t, f)
 	mustWrite(t, f, []byte("NEWER"), 0)
-	if !b.commitEarly() {
+	if started, _ := b.commitEarly(); !started {
 		t.Fatal("no early commit")
 	}
 	v := b.s.put("new", []byte("bytes"))

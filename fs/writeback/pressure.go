@@ -16,6 +16,10 @@ const (
 	// spillBatch is what one step of the spiller moves from one file: enough
 	// that a disk writes it in one go, little enough that writers go on soon.
 	spillBatch = 4 << 20
+	// heldPauses is how often the spiller waits for patience while all that can
+	// be committed is in somebody's turn: for five seconds, in which S3 copies
+	// more than a GiB. Who has the turn may be waiting for memory itself.
+	heldPauses = 50
 )
 
 // errStuck ends a writer's wait: nothing frees memory any more.
@@ -106,6 +110,7 @@ func (m *Manager) spill() {
 			m.giveUp(ErrClosed)
 			return
 		}
+		m.held = 0
 		for m.ctx.Err() == nil && m.short() && m.relieve() {
 		}
 		m.spool.trim()
@@ -129,7 +134,8 @@ func (m *Manager) short() bool {
 //  3. Running uploads get some time to free memory.
 //  4. Everything goes to the spool, also what uploads must read back.
 //  5. The spool is full: a file is committed early, as fsync would.
-//  6. Work that runs is waited for. If there is none, the writers are told.
+//  6. Work that runs is waited for, and so is who keeps a file from being
+//     committed. If there is none, the writers are told.
 func (m *Manager) relieve() bool {
 	moved, _ := m.spillFiles((*File).spillUploaded)
 	if moved {
@@ -143,14 +149,23 @@ func (m *Manager) relieve() bool {
 		return true
 	}
 	moved, err := m.spillFiles((*File).spillAny)
+	if moved {
+		return true
+	}
+	var early, held bool
+	if err != nil {
+		early, held = m.commitEarly()
+	}
 	switch {
-	case moved:
-		return true
-	case err != nil && m.commitEarly():
-		return true
-	case m.busy() && m.pause(time.Second):
+	case early:
 		return true
 	case m.busy():
+		m.pause(time.Second)
+		return true
+	case held && m.held < heldPauses:
+		if !m.pause(patience) { // who has the turn does not tell us of its end
+			m.held++
+		}
 		return true
 	}
 	m.giveUp(err)
@@ -184,20 +199,9 @@ func (m *Manager) busy() bool {
 func (m *Manager) spillFiles(one func(*File) (int64, error)) (moved bool, err error) {
 	m.moving <- struct{}{}
 	defer func() { <-m.moving }()
-	type held struct {
-		f   *File
-		mem int64
-	}
-	var files []held
-	for _, f := range m.open() {
-		if mem := f.memory(); mem > 0 {
-			files = append(files, held{f, mem})
-		}
-	}
-	slices.SortFunc(files, func(a, b held) int { return cmp.Compare(b.mem, a.mem) })
 	total := int64(0)
-	for _, h := range files {
-		n, e := one(h.f)
+	for _, f := range m.bySize((*File).memory) {
+		n, e := one(f)
 		if total += n; total >= spillBatch {
 			break
 		}
@@ -209,30 +213,67 @@ func (m *Manager) spillFiles(one func(*File) (int64, error)) (moved bool, err er
 }
 
 // commitEarly starts a commit of the file with the most bytes, because the
-// spool is full. It tells whether one was started.
-func (m *Manager) commitEarly() bool {
-	var best *File
-	most := int64(0)
+// spool is full. held tells that there are such files, and that each is somebody's
+// whose turn it is, as for a copy of the object or a rename.
+func (m *Manager) commitEarly() (started, held bool) {
+	for _, f := range m.bySize((*File).committable) {
+		done, ok := f.turn()
+		if !ok {
+			held = true
+			continue
+		}
+		if r := f.startEarly(); r != nil {
+			m.background(func() {
+				<-r.done
+				done()
+			})
+			return true, false
+		}
+		done()
+	}
+	return false, held
+}
+
+// committable returns how many bytes a commit of the file, as it is, would free.
+func (f *File) committable() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state != stateDirty || f.err != nil {
+		return 0
+	}
+	return f.ext.total
+}
+
+// startEarly starts a commit that nobody asked for; nil if there is nothing to commit.
+func (f *File) startEarly() *run {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state != stateDirty || f.err != nil {
+		return nil
+	}
+	r := f.start()
+	f.m.early.Add(1)
+	f.m.o.Logger.Warn("spool is full: committing an open file early, as fsync would",
+		"key", f.key, "bytes", f.ext.total, "spool", f.m.spool.size())
+	return r
+}
+
+// bySize returns the open files of which size is not 0, the largest first.
+func (m *Manager) bySize(size func(*File) int64) []*File {
+	type sized struct {
+		f *File
+		n int64
+	}
+	var found []sized
 	for _, f := range m.open() {
-		f.mu.Lock()
-		n := f.ext.total
-		able := f.state == stateDirty && f.err == nil
-		f.mu.Unlock()
-		if able && n > most {
-			best, most = f, n
+		if n := size(f); n > 0 {
+			found = append(found, sized{f, n})
 		}
 	}
-	if best == nil {
-		return false
+	slices.SortFunc(found, func(a, b sized) int { return cmp.Compare(b.n, a.n) })
+	files := make([]*File, len(found))
+	for i, s := range found {
+		files[i] = s.f
 	}
-	best.mu.Lock()
-	defer best.mu.Unlock()
-	if best.state != stateDirty || best.err != nil {
-		return false
-	}
-	best.start()
-	m.early.Add(1)
-	m.o.Logger.Warn("spool is full: committing an open file early, as fsync would",
-		"key", best.key, "bytes", best.ext.total, "spool", m.spool.size())
-	return true
+	return files
 }

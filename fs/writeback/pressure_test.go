@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -97,6 +98,67 @@ func TestFullSpoolCommitsEarly(t *testing.T) {
 	sameContent(t, "object", b.s.object("k"), want)
 	mustClose(t, f)
 	b.end(t)
+}
+
+// TestEarlyCommitInTurn: a full spool commits a file only in its turn, which who
+// copies or renames the object has meanwhile. The writer waits for that, but not
+// for ever: who has the turn may wait for memory, too.
+func TestEarlyCommitInTurn(t *testing.T) {
+	for name, free := range map[string]bool{"free in time": true, "never free": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 1 << 20 })
+				b.shrink(256<<10, 64<<10)
+				turn := make(chan struct{}, 1)
+				f := b.Open(OpenInput{Key: "k", Turn: func() (func(), bool) {
+					select {
+					case turn <- struct{}{}:
+						return func() { <-turn }, true
+					default:
+						return nil, false
+					}
+				}})
+				turn <- struct{}{}
+				want := random(12<<20, 1)
+				wrote := make(chan error, 1)
+				n := 0
+				go func() {
+					var err error
+					for ; err == nil && n < len(want); n += 100_000 {
+						_, err = f.WriteAt(context.Background(), want[n:min(n+100_000, len(want))], int64(n))
+					}
+					wrote <- err
+				}()
+				time.Sleep(heldPauses * patience / 2)
+				if st := b.Stats(); st.EarlyCommits > 0 || st.Commits > 0 {
+					t.Errorf("committed in the turn of another: %+v", st)
+				}
+				if free {
+					<-turn
+				}
+				err := <-wrote
+				if !free {
+					if !errors.Is(err, ErrNoSpace) {
+						t.Errorf("write with no room left: %v, want ErrNoSpace", err)
+					}
+					<-turn
+					mustWrite(t, f, want[n-100_000:], int64(n-100_000)) // what was refused, and the rest
+				} else if err != nil {
+					t.Errorf("write: %v", err)
+				}
+				if b.Stats().EarlyCommits == 0 {
+					t.Error("no early commit")
+				}
+				mustCommit(t, f)
+				sameContent(t, "object", b.s.object("k"), want)
+				mustClose(t, f)
+				b.end(t)
+				if len(turn) > 0 {
+					t.Error("the turn was kept")
+				}
+			})
+		})
+	}
 }
 
 // TestNoSpace: no spool, no S3. The write that finds no memory fails, and no

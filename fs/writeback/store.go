@@ -59,6 +59,10 @@ type OpenInput struct {
 	Exclusive bool
 	// Object holds the properties that the next commit gives the object.
 	Object s3.ObjectOptions
+	// Turn asks, without waiting, to be the only one that changes the object
+	// until done is called. Commits that no caller asked for, because the spool
+	// is full, are made in such a turn only. Nil: nobody else changes it.
+	Turn func() (done func(), ok bool)
 }
 
 // call runs one request. It counts it, and ends it when nothing moves for the
