@@ -70,7 +70,7 @@ func TestFstab(t *testing.T) {
 }
 
 func testFstab(t *testing.T, w *harness.World) {
-	harness.Need(t, "make", "mount", "unshare")
+	harness.Need(t, "make", "mount")
 	bucket, dest := w.Bucket(t), w.Dir(t, "root")
 	mod, err := harness.ModuleDir()
 	must(t, err)
@@ -100,7 +100,6 @@ func testFstab(t *testing.T, w *harness.World) {
 		t.Fatalf("make install put no mount.s3mount where mount(8) finds it:\n%s", w.Exec(t, nil, "find", dest).Out)
 	}
 	script := `
-		mount --make-rprivate /
 		mount -t overlay overlay -o "lowerdir=$DEST/usr/local:/usr/local" /usr/local
 		real=$(realpath "$HELPER")
 		mount -t overlay overlay -o "lowerdir=$DEST$HELPER:$real" "$real"
@@ -117,7 +116,7 @@ func testFstab(t *testing.T, w *harness.World) {
 		exec 8>"$2/late"; umount -l "$2"; ls -A "$2"; echo late >&8; exec 8>&-
 		umount "$1"`
 	env = append(slices.Concat(harness.Environment(), harness.Credentials()), "DEST="+dest, "HELPER="+helper, "FSTAB="+fstab, "OPTIONS="+options, "EVERY="+every, "BUCKET="+bucket.Bucket)
-	r := w.Exec(t, env, "unshare", "-m", "bash", "-euc", script, "script", one, two)
+	r := w.Apart(t, env, "bash", "-euc", script, "script", one, two)
 	if r.Code != 0 {
 		t.Fatalf("exit status %d\n%s", r.Code, r.Out)
 	}
