@@ -65,7 +65,7 @@ func TestBackground(t *testing.T) {
 func TestFstab(t *testing.T) {
 	t.Parallel()
 	t.Run("root", func(t *testing.T) {
-		harness.Run(t, harness.Config{NeedRoot: true, Timeout: 2 * time.Minute}, testFstab)
+		harness.Run(t, harness.Config{NeedRoot: true}, testFstab)
 	})
 }
 

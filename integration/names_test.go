@@ -222,7 +222,7 @@ func TestSparse(t *testing.T) {
 func TestMillion(t *testing.T) {
 	t.Parallel()
 	t.Run("all", func(t *testing.T) {
-		harness.Run(t, harness.Config{Timeout: time.Minute}, func(t *testing.T, w *harness.World) {
+		harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
 			srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"b"}})
 			srv.SeedN("b", "d/%07d", 1_000_000, []byte("x"))
 			proxy := w.ProxyOn(t, srv.URL(), harness.Shape{})

@@ -18,9 +18,9 @@ import (
 // asked, and everybody progresses.
 func TestP11Bounded(t *testing.T) {
 	t.Parallel()
-	t.Run("memory", func(t *testing.T) { harness.Run(t, harness.Config{Timeout: 3 * time.Minute}, testMemoryBound) })
-	t.Run("connections", func(t *testing.T) { harness.Run(t, harness.Config{}, testConnectionBound) })
-	t.Run("many files", func(t *testing.T) { harness.Run(t, harness.Config{Timeout: 2 * time.Minute}, testManyFiles) })
+	run(t, "memory", testMemoryBound)
+	run(t, "connections", testConnectionBound)
+	run(t, "many files", testManyFiles)
 }
 
 // overhead is what the process may need beside --memory-limit.

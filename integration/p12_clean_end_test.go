@@ -36,9 +36,7 @@ func TestP12CleanEnd(t *testing.T) {
 	run(t, "open files", testEndWithOpenFiles)
 	run(t, "during an upload", testEndDuringUpload)
 	run(t, "dead mount", testDeadMount)
-	t.Run("silent server", func(t *testing.T) {
-		harness.Run(t, harness.Config{Timeout: 2 * time.Minute}, testSilentServer)
-	})
+	run(t, "silent server", testSilentServer)
 }
 
 // testEndWithOpenFiles: at a signal everything that was written goes to S3

@@ -16,7 +16,7 @@ import (
 func TestSystemd(t *testing.T) {
 	t.Parallel()
 	t.Run("boot", func(t *testing.T) {
-		harness.Run(t, harness.Config{NeedRoot: true, Timeout: 3 * time.Minute}, testSystemd)
+		harness.Run(t, harness.Config{NeedRoot: true, Timeout: 5 * time.Minute}, testSystemd)
 	})
 }
 

@@ -13,12 +13,9 @@ import (
 	"time"
 )
 
-// How long a mount may take to come up and to end when nothing hinders it: a
-// hundred times what it takes, for a machine that is busy with other tests.
-const (
-	mountPatience = 20 * time.Second
-	endPatience   = 30 * time.Second
-)
+// patience is how long a mount may take to come up, or to end when nothing hinders
+// it: some hundred times what it takes, for a machine that is busy with others.
+const patience = time.Minute
 
 // MountOptions describe one run of s3mount.
 type MountOptions struct {
@@ -74,8 +71,8 @@ func (w *World) Mount(t testing.TB, o MountOptions) *Mount {
 	case <-m.proc.Done():
 		m.over = true
 		t.Fatalf("s3mount ended before it had mounted: %v\n%s", m.proc.Err(), Tail(m.Log, 50))
-	case <-time.After(mountPatience):
-		t.Fatalf("no mount after %v\n%s", mountPatience, Tail(m.Log, 50))
+	case <-time.After(patience):
+		t.Fatalf("no mount after %v\n%s", patience, Tail(m.Log, 50))
 	}
 	return nil
 }
@@ -174,10 +171,10 @@ func (m *Mount) WaitEnd(t testing.TB) {
 	m.over = true
 	select {
 	case <-m.proc.Done():
-	case <-time.After(endPatience):
+	case <-time.After(patience):
 		m.proc.Signal(syscall.SIGQUIT)
 		<-time.After(time.Second)
-		t.Fatalf("s3mount has not ended %v after it was asked to\n%s", endPatience, Tail(m.Log, 300))
+		t.Fatalf("s3mount has not ended %v after it was asked to\n%s", patience, Tail(m.Log, 300))
 	}
 	if err := m.proc.Err(); err != nil {
 		t.Fatalf("s3mount ended badly: %v\n%s", err, Tail(m.Log, 100))
@@ -220,8 +217,8 @@ func (m *Mount) finish(t testing.TB) {
 			if err := m.proc.Err(); err != nil {
 				t.Errorf("s3mount ended badly: %v", err)
 			}
-		case <-time.After(endPatience):
-			t.Errorf("s3mount has not ended %v after SIGTERM", endPatience)
+		case <-time.After(patience):
+			t.Errorf("s3mount has not ended %v after SIGTERM", patience)
 			m.proc.Signal(syscall.SIGQUIT)
 			<-time.After(time.Second)
 		}

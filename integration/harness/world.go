@@ -26,10 +26,7 @@ type World struct {
 }
 
 func newWorld(t *testing.T, sh shared, c child, cfg Config) *World {
-	timeout := cfg.Timeout
-	if timeout == 0 {
-		timeout = time.Minute
-	}
+	timeout := cfg.timeout()
 	return &World{
 		Work: c.Work, Endpoint: sh.Endpoint, Binary: sh.Binary, Self: sh.Self, gateway: sh.Gateway,
 		// Five seconds before the supervisor, so that the test itself can say what hung.
