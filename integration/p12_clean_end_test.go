@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -60,6 +61,7 @@ func testEndWithOpenFiles(t *testing.T, w *harness.World) {
 			wantObject(t, w, bucket, name, payload(n, n))
 		}
 		if sig == syscall.SIGINT {
+			awaitWritten(t, w, m) // it may not have heard of what S3 has by now
 			m.Signal(sig)
 			m.WaitEnd(t)
 		}
@@ -71,6 +73,24 @@ func testEndWithOpenFiles(t *testing.T, w *harness.World) {
 		if sig == syscall.SIGTERM {
 			m.WaitEnd(t)
 		}
+	}
+}
+
+// awaitWritten waits until the mount knows that S3 has everything.
+func awaitWritten(t *testing.T, w *harness.World, m *harness.Mount) {
+	t.Helper()
+	for {
+		r := w.Exec(t, []string{"S3MOUNT_RUNTIME_DIR=" + m.Run}, w.Binary, "status", "--json", m.Dir)
+		var s struct {
+			Writes struct{ Dirty, Uploads *int64 }
+		}
+		if err := json.Unmarshal([]byte(r.Out), &s); err != nil || s.Writes.Dirty == nil || s.Writes.Uploads == nil {
+			t.Fatalf("status ended with %d: %s", r.Code, r.Out)
+		}
+		if *s.Writes.Dirty == 0 && *s.Writes.Uploads == 0 {
+			return
+		}
+		tick(t, w, "not everything is in S3")
 	}
 }
 

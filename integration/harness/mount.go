@@ -25,6 +25,7 @@ type MountOptions struct {
 	Args     []string // more options
 	Env      []string // more environment
 	State    string   // state directory; "" is a new one
+	Run      string   // runtime directory; "" is a new one
 
 	Heard func(message string) // what it tells its service manager; nil: nobody listens
 }
@@ -34,6 +35,7 @@ type Mount struct {
 	Dir   string
 	Log   string // file with what it printed
 	State string // its state directory
+	Run   string // its runtime directory
 	o     MountOptions
 	w     *World
 	proc  *Process
@@ -85,7 +87,10 @@ func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
 	if o.State == "" {
 		o.State = w.Dir(t, "state")
 	}
-	m := &Mount{Dir: o.Dir, State: o.State, Log: filepath.Join(w.Work, w.Name("s3mount-")+".log"), o: o, w: w}
+	if o.Run == "" {
+		o.Run = w.Dir(t, "run")
+	}
+	m := &Mount{Dir: o.Dir, State: o.State, Run: o.Run, Log: filepath.Join(w.Work, w.Name("s3mount-")+".log"), o: o, w: w}
 	log, err := os.Create(m.Log)
 	if err != nil {
 		return nil, fmt.Errorf("make the mount's log: %w", err)
@@ -103,7 +108,7 @@ func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
 		return nil, err
 	}
 	m.ready = ready
-	cmd.Env = slices.Concat(Environment(), Credentials(), []string{"GOTRACEBACK=all", "NOTIFY_SOCKET=" + notify}, o.Env)
+	cmd.Env = slices.Concat(Environment(), Credentials(), []string{"GOTRACEBACK=all", "NOTIFY_SOCKET=" + notify, "S3MOUNT_RUNTIME_DIR=" + o.Run}, o.Env)
 	cmd.Stdout, cmd.Stderr = log, log
 	m.proc, err = Start(cmd)
 	return m, err
