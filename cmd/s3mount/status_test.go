@@ -95,7 +95,7 @@ func TestShowAll(t *testing.T) {
 	}
 	writeFile(t, m.mountinfo, string(line)+strings.NewReplacer("0:77", "0:78", dir, "/mnt/dead").Replace(string(line)))
 	var out bytes.Buffer
-	wantFailure(t, m.showAll(invocation{stdout: &out}, false), exitMountpoint, "/mnt/dead: the mount does not answer")
+	wantFailure(t, m.showAll(invocation{stdout: &out}, false), exitMountpoint, "/mnt/dead: the mount does not answer on a control socket; its log says why, and mounting again heals a dead mount")
 	if !strings.Contains(out.String(), dir) {
 		t.Errorf("the other mount is not shown: %q", &out)
 	}
