@@ -92,8 +92,9 @@ test: go
 	@$(call need,$(TEST_TOOLS))
 	@($(call need,$(MORE_TEST_TOOLS))) || echo 'the tests that use them are skipped'
 	go test $(RACE) -timeout 10m ./...
-	@# The tool is built here, not in the time of the test that needs it.
+	@# What tests install, package and run elsewhere is built here, not in their time.
 	cd cmd/s3mount/packaging && go tool -n nfpm >/dev/null && go test -timeout 5m ./...
+	for arch in amd64 arm64; do CGO_ENABLED=0 GOARCH=$$arch go build -trimpath -o /dev/null ./cmd/s3mount || exit; done
 	cd integration && go test -timeout 15m ./...
 
 .PHONY: check
