@@ -80,7 +80,7 @@ func testEndWithOpenFiles(t *testing.T, w *harness.World) {
 func awaitWritten(t *testing.T, w *harness.World, m *harness.Mount) {
 	t.Helper()
 	for {
-		r := w.Exec(t, []string{"S3MOUNT_RUNTIME_DIR=" + m.Run}, w.Binary, "status", "--json", m.Dir)
+		r := m.Command(t, "status", "--json", m.Dir)
 		var s struct {
 			Writes struct{ Dirty, Uploads *int64 }
 		}

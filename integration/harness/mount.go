@@ -122,6 +122,12 @@ func (m *Mount) Path(names ...string) string {
 	return filepath.Join(append([]string{m.Dir}, names...)...)
 }
 
+// Command runs a command of s3mount that asks the mount.
+func (m *Mount) Command(t testing.TB, args ...string) Result {
+	t.Helper()
+	return m.w.Exec(t, []string{"S3MOUNT_RUNTIME_DIR=" + m.Run}, m.w.Binary, args...)
+}
+
 // Unmount unmounts with the system's own command, and s3mount must end well.
 func (m *Mount) Unmount(t testing.TB) {
 	t.Helper()
