@@ -84,7 +84,7 @@ func testInstalled(t *testing.T, w *harness.World, kind, dist string) {
 		chroot . sh -c 'echo "$1 /mnt/b s3mount _netdev,endpoint=$2,log_file=/s3mount.log 0 0" >/etc/fstab; mount /mnt/b' sh "$BUCKET" "$ENDPOINT"
 		cat mnt/b/f; echo written >mnt/b/new
 		umount mnt/b
-		while pgrep -f '^[^ ]*s3mount .*/mnt/b' >/dev/null; do sleep 0.1; done
+		while pgrep -f "^[^ ]*s3mount .*$BUCKET" >/dev/null; do sleep 0.1; done
 		chroot . $REMOVE >"$ROOT/log" 2>&1 || { cat "$ROOT/log"; exit 1; }
 		chroot . sh -c 'ls -d /usr/bin/s3mount /usr/sbin/mount.s3mount /usr/share/doc/s3mount /etc/s3mount 2>/dev/null || echo removed'`
 	env := append(slices.Concat(harness.Environment(), harness.Credentials()),
