@@ -21,7 +21,7 @@ var appsOfMore = []app{
 		cd src; echo more > added; zip -q -X ../a.zip added; cd ..; unzip -l a.zip | tail -1 | awk '{print $2}'
 		zip -q -d a.zip 'src/deep/*'; unzip -l a.zip | tail -1 | awk '{print $2}'; rm a.zip src/added`, tree: withTimes,
 		after: `diff -r src out/src; zip -q -r -X - src/deep > b.zip; unzip -tq b.zip; rm b.zip`},
-	{name: "make gcc ar", needs: []string{"make", "gcc", "ar"}, nobody: true, timeout: 120e9, script: `
+	{name: "make gcc ar", needs: []string{"make", "gcc", "ar"}, nobody: true, script: `
 		unset MAKEFLAGS MFLAGS MAKELEVEL # of the make that may run the tests
 		printf 'int twice(int x) { return 2 * x; }\n' > twice.c; printf 'int three(void) { return 3; }\n' > three.c
 		printf '#include <stdio.h>\nint twice(int); int three(void);\nint main(void) { printf("%%d\\n", twice(three())); return 0; }\n' > main.c

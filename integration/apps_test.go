@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/s3mount/s3mount/integration/harness"
 )
@@ -14,20 +13,19 @@ import (
 // with the fixture's path as $1, once on a local disk and once on a mount; its
 // output and the tree that it leaves must be the same.
 type app struct {
-	name    string
-	needs   []string // programs beside the basic ones
-	script  string
-	tree    harness.TreeOptions
-	timeout time.Duration
-	nobody  bool   // also without privileges
-	after   string // asked again after a remount
+	name   string
+	needs  []string // programs beside the basic ones
+	script string
+	tree   harness.TreeOptions
+	nobody bool   // also without privileges
+	after  string // asked again after a remount
 }
 
 func TestApp(t *testing.T) {
 	t.Parallel()
 	for _, a := range slices.Concat(apps, appsOfMore) {
 		t.Run(a.name, func(t *testing.T) {
-			harness.Run(t, harness.Config{Timeout: max(a.timeout, 90*time.Second)}, a.run)
+			harness.Run(t, harness.Config{}, a.run)
 		})
 	}
 }
@@ -39,7 +37,7 @@ func TestAppNobody(t *testing.T) {
 	for _, a := range slices.Concat(apps, appsOfMore) {
 		if a.nobody {
 			t.Run(a.name, func(t *testing.T) {
-				harness.Run(t, harness.Config{Timeout: max(a.timeout, 90*time.Second), AsNobody: true}, func(t *testing.T, w *harness.World) {
+				harness.Run(t, harness.Config{AsNobody: true}, func(t *testing.T, w *harness.World) {
 					harness.Need(t, "fusermount3")
 					a.run(t, w)
 				})

@@ -18,7 +18,7 @@ func TestArm64(t *testing.T) {
 	t.Parallel()
 	t.Run("qemu", func(t *testing.T) {
 		// The program for arm64 is built from source the first time.
-		harness.Run(t, harness.Config{Timeout: 5 * time.Minute}, testArm64)
+		harness.Run(t, harness.Config{Timeout: 12 * time.Minute}, testArm64)
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/s3mount/s3mount/integration/harness"
 	"github.com/s3mount/s3mount/s3/s3test"
@@ -16,7 +15,7 @@ import (
 func TestAttributesAtListingSpeed(t *testing.T) {
 	t.Parallel()
 	t.Run("a tree of ours", func(t *testing.T) {
-		harness.Run(t, harness.Config{Timeout: 3 * time.Minute}, testListOurs)
+		harness.Run(t, harness.Config{}, testListOurs)
 	})
 	run(t, "full", testListFull)
 }

@@ -100,7 +100,7 @@ func automountOp(args []string) error {
 // retryBusy lets a program that has just closed its last file be gone.
 func retryBusy(f func() error) error {
 	var err error
-	for range 100 {
+	for range 1000 {
 		if err = f(); !errors.Is(err, unix.EBUSY) {
 			break
 		}

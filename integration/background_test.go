@@ -36,7 +36,7 @@ func TestBackground(t *testing.T) {
 	body := func(t *testing.T, w *harness.World) {
 		bucket, dir := w.Bucket(t), w.Dir(t, "mnt")
 		log := filepath.Join(w.Work, "mount.log")
-		env := slices.Concat(harness.Environment(), harness.Credentials())
+		env := append(slices.Concat(harness.Environment(), harness.Credentials()), "S3MOUNT_RUNTIME_DIR="+w.Dir(t, "run"))
 		r := w.Exec(t, env, w.Binary, "--endpoint", w.Endpoint, "--state-dir", w.Dir(t, "state"), "--log-file", log, bucket.Bucket, dir)
 		if r.Code != 0 || r.Out != "" {
 			t.Fatalf("exit status %d, said %q", r.Code, r.Out)
@@ -65,12 +65,12 @@ func TestBackground(t *testing.T) {
 func TestFstab(t *testing.T) {
 	t.Parallel()
 	t.Run("root", func(t *testing.T) {
-		harness.Run(t, harness.Config{NeedRoot: true, Timeout: 2 * time.Minute}, testFstab)
+		harness.Run(t, harness.Config{NeedRoot: true}, testFstab)
 	})
 }
 
 func testFstab(t *testing.T, w *harness.World) {
-	harness.Need(t, "make", "mount", "unshare")
+	harness.Need(t, "make", "mount")
 	bucket, dest := w.Bucket(t), w.Dir(t, "root")
 	mod, err := harness.ModuleDir()
 	must(t, err)
@@ -100,7 +100,6 @@ func testFstab(t *testing.T, w *harness.World) {
 		t.Fatalf("make install put no mount.s3mount where mount(8) finds it:\n%s", w.Exec(t, nil, "find", dest).Out)
 	}
 	script := `
-		mount --make-rprivate /
 		mount -t overlay overlay -o "lowerdir=$DEST/usr/local:/usr/local" /usr/local
 		real=$(realpath "$HELPER")
 		mount -t overlay overlay -o "lowerdir=$DEST$HELPER:$real" "$real"
@@ -116,8 +115,8 @@ func testFstab(t *testing.T, w *harness.World) {
 		mount -t s3mount -o "$OPTIONS" "$BUCKET" "$2"
 		exec 8>"$2/late"; umount -l "$2"; ls -A "$2"; echo late >&8; exec 8>&-
 		umount "$1"`
-	env = append(slices.Concat(harness.Environment(), harness.Credentials()), "DEST="+dest, "HELPER="+helper, "FSTAB="+fstab, "OPTIONS="+options, "EVERY="+every, "BUCKET="+bucket.Bucket)
-	r := w.Exec(t, env, "unshare", "-m", "bash", "-euc", script, "script", one, two)
+	env = append(slices.Concat(harness.Environment(), harness.Credentials()), "S3MOUNT_RUNTIME_DIR="+w.Dir(t, "run"), "DEST="+dest, "HELPER="+helper, "FSTAB="+fstab, "OPTIONS="+options, "EVERY="+every, "BUCKET="+bucket.Bucket)
+	r := w.Apart(t, env, "bash", "-euc", script, "script", one, two)
 	if r.Code != 0 {
 		t.Fatalf("exit status %d\n%s", r.Code, r.Out)
 	}

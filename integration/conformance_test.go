@@ -3,7 +3,6 @@ package integration
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -22,12 +21,12 @@ const streamed = 96 << 20
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	t.Run("versitygw", func(t *testing.T) {
-		harness.Run(t, harness.Config{Timeout: 3 * time.Minute}, func(t *testing.T, w *harness.World) {
+		harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
 			conform(t, versioned(w), append(lacksOfVersitygw(), s3test.StreamSize(streamed))...)
 		})
 	})
 	t.Run("gofakes3", func(t *testing.T) {
-		harness.Run(t, harness.Config{Timeout: 3 * time.Minute}, func(t *testing.T, w *harness.World) {
+		harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
 			conform(t, memory(w), append(lacksOfGofakes3(), s3test.StreamSize(streamed))...)
 		})
 	})

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +21,7 @@ import (
 func TestDiskCache(t *testing.T) {
 	t.Parallel()
 	run(t, "restart", testCacheRestart)
-	t.Run("size", func(t *testing.T) { harness.Run(t, harness.Config{Timeout: 2 * time.Minute}, testCacheSize) })
+	run(t, "size", testCacheSize)
 	run(t, "change", func(t *testing.T, w *harness.World) { testCacheChange(t, w) })
 	run(t, "change, read-only", func(t *testing.T, w *harness.World) { testCacheChange(t, w, "--read-only") })
 	run(t, "writers beside readers", testCacheWriters)

@@ -24,14 +24,13 @@ type seen struct {
 	bucket *harness.Referee
 	proxy  *harness.Proxy
 	env    []string
-	run    string // the runtime directory
 }
 
 func seenMount(t *testing.T, w *harness.World, args ...string) *seen {
 	t.Helper()
-	s := &seen{w: w, bucket: w.Bucket(t), proxy: w.Proxy(t, harness.Shape{}), run: w.Dir(t, "run")}
-	s.env = append(slices.Concat(harness.Environment(), harness.Credentials()), "S3MOUNT_RUNTIME_DIR="+s.run)
-	s.Mount = w.Mount(t, harness.MountOptions{Endpoint: s.proxy.URL, Source: s.bucket.Bucket, Args: args, Env: s.env})
+	s := &seen{w: w, bucket: w.Bucket(t), proxy: w.Proxy(t, harness.Shape{})}
+	s.Mount = w.Mount(t, harness.MountOptions{Endpoint: s.proxy.URL, Source: s.bucket.Bucket, Args: args})
+	s.env = append(slices.Concat(harness.Environment(), harness.Credentials()), "S3MOUNT_RUNTIME_DIR="+s.Run)
 	s.until(t, func() bool { return s.exec(t, "status", s.Dir).Code == 0 })
 	return s
 }
@@ -122,25 +121,25 @@ func TestStatus(t *testing.T) {
 	})
 	run(t, "files", func(t *testing.T, w *harness.World) {
 		m := seenMount(t, w)
-		names, err := os.ReadDir(m.run)
+		names, err := os.ReadDir(m.Run)
 		must(t, err)
 		if len(names) != 1 {
 			t.Fatalf("the runtime directory holds %v", names)
 		}
-		for path, want := range map[string]os.FileMode{m.run: 0o700, filepath.Join(m.run, names[0].Name()): 0o600} {
+		for path, want := range map[string]os.FileMode{m.Run: 0o700, filepath.Join(m.Run, names[0].Name()): 0o600} {
 			if st, err := os.Lstat(path); err != nil || st.Mode().Perm() != want {
 				t.Errorf("%s: %v (%v), want %v", path, st.Mode(), err, want)
 			}
 		}
 		m.Unmount(t)
-		if names, err := os.ReadDir(m.run); err != nil || len(names) > 0 {
+		if names, err := os.ReadDir(m.Run); err != nil || len(names) > 0 {
 			t.Errorf("left behind: %v (%v)", names, err)
 		}
 	})
 	run(t, "link", func(t *testing.T, w *harness.World) {
 		bucket, link := w.Bucket(t), filepath.Join(w.Work, "link")
 		must(t, os.Symlink(w.Dir(t, "run"), link))
-		m := w.Mount(t, harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Env: []string{"S3MOUNT_RUNTIME_DIR=" + link}})
+		m := w.Mount(t, harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Run: link})
 		must(t, os.WriteFile(m.Path("f"), []byte("x"), 0o644))
 		m.Unmount(t)
 		if log := harness.Tail(m.Log, 500); !strings.Contains(log, "is a symbolic link") {

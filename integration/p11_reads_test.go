@@ -16,7 +16,7 @@ import (
 // TestP11Reads: what reading costs in memory.
 func TestP11Reads(t *testing.T) {
 	t.Parallel()
-	t.Run("many small files", func(t *testing.T) { harness.Run(t, harness.Config{Timeout: 3 * time.Minute}, testSmallReads) })
+	run(t, "many small files", testSmallReads)
 	for _, limit := range []int64{64, 256} {
 		t.Run(fmt.Sprintf("eight large files, %d MiB", limit), func(t *testing.T) {
 			harness.Run(t, harness.Config{Timeout: 5 * time.Minute}, func(t *testing.T, w *harness.World) { testLargeReads(t, w, limit) })

@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/s3mount/s3mount/integration/harness"
 )
@@ -33,20 +32,16 @@ func testRedirectionStreams(t *testing.T, w *harness.World, args []string) {
 	proxy := w.Proxy(t, harness.Shape{})
 	m := w.Mount(t, harness.MountOptions{Endpoint: proxy.URL, Source: bucket.Bucket, State: state, Args: args})
 	body := payload(1, 40<<20)
-	cmd := exec.Command("sh", "-c", "cat > f")
-	cmd.Dir = m.Dir
+	cmd := exec.Command("sh", "-c", `cat > "$1"`, "sh", m.Path("f"))
+	cmd.Dir = w.Work // as World.Exec has it
 	in, err := cmd.StdinPipe()
 	must(t, err)
 	must(t, cmd.Start())
 	_, err = in.Write(body)
 	must(t, err)
 	// cat has the file open until its input ends.
-	deadline := time.Now().Add(time.Minute)
-	for proxy.Counts()[harness.Part] == 0 && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if proxy.Counts()[harness.Part] == 0 {
-		t.Error("no part was sent before the end")
+	for proxy.Counts()[harness.Part] == 0 {
+		tick(t, w, "no part is sent before the end")
 	}
 	must(t, in.Close())
 	must(t, cmd.Wait())

@@ -16,7 +16,7 @@ import (
 func TestSystemd(t *testing.T) {
 	t.Parallel()
 	t.Run("boot", func(t *testing.T) {
-		harness.Run(t, harness.Config{NeedRoot: true, Timeout: 3 * time.Minute}, testSystemd)
+		harness.Run(t, harness.Config{NeedRoot: true, Timeout: 5 * time.Minute}, testSystemd)
 	})
 }
 
@@ -45,8 +45,8 @@ func testSystemd(t *testing.T, w *harness.World) {
 	must(t, os.WriteFile(filepath.Join(dir, "exam.sh"), exam, 0o644))
 	must(t, os.WriteFile(filepath.Join(dir, "env"), []byte(env), 0o600))
 	must(t, os.Link(w.Binary, filepath.Join(dir, "s3mount")))
-	r := w.Exec(t, append(slices.Clone(harness.Environment()), "SOURCE="+filepath.Dir(mod), "SYSTEMD="+systemd),
-		"unshare", "--mount", "bash", filepath.Join(mod, "testdata", "systemd", "boot.sh"), dir)
+	r := w.Apart(t, append(slices.Clone(harness.Environment()), "SOURCE="+filepath.Dir(mod), "SYSTEMD="+systemd),
+		"bash", filepath.Join(mod, "testdata", "systemd", "boot.sh"), dir)
 	if r.Code == notBooted {
 		t.Skipf("systemd cannot be booted here: %s", r.Out)
 	}

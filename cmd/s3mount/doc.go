@@ -13,10 +13,10 @@
 // The configuration file, the S3MOUNT_ environment, the command line and the -o
 // lists of mount(8) all end in one settings value, by way of one table of
 // options (options.go). The file comes first, then the environment, then the
-// command line from left to right; the last one wins. Settings are checked as a whole, then the machine (mountpoint,
-// /dev/fuse, fusermount3), then the bucket with one LIST; only then is
-// anything mounted. Each check ends in one line that names what is wrong and
-// what helps, and in an exit code of its own (exit.go).
+// command line from left to right; the last one wins. Settings are checked as a
+// whole, then the machine (mountpoint, /dev/fuse, fusermount3), then the bucket
+// with one LIST; only then is anything mounted. Each check ends in one line that
+// names what is wrong and what helps, and in an exit code of its own (exit.go).
 //
 // # Background
 //

@@ -67,7 +67,7 @@ func (m mountedAt) dial() (*control.Client, error) {
 	case errors.Is(err, control.ErrNoSocket) && os.Geteuid() != 0 && os.Geteuid() != m.uid:
 		return nil, fail(exitMountpoint, "%s was mounted by user %d: only that user and root may ask it", m.mountpoint, m.uid)
 	case errors.Is(err, control.ErrNoSocket):
-		return nil, fail(exitMountpoint, "%s: %w; its log says why", m.mountpoint, err)
+		return nil, fail(exitMountpoint, "%s: %w; its log says why, and mounting again heals a dead mount", m.mountpoint, err)
 	case err != nil:
 		return nil, fail(exitMountpoint, "%s: %w", m.mountpoint, err)
 	}

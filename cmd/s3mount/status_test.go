@@ -61,7 +61,7 @@ func TestStatusText(t *testing.T) {
 	}
 	text := describeStatus(s)
 	for _, want := range []string{dir + ": bucket at AWS, process ", "memory   1.0 MiB of 4.0 MiB", "1.5 KiB in 1 open file, 1 upload under way",
-		"2 things, 10 B, the oldest 3.0 s old", "names 75.0 %, reads unused", "1 conflict with other writers",
+		"2 things, 10 B, the oldest 3.0 s old", "hits: names 75.0 %, reads unused, disk unused\n", "1 conflict with other writers",
 		"[#####---------------] 50 B of 200 B  dir/a?[2Jb", "500 us", "250 ms"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the status lacks %q:\n%s", want, text)
@@ -95,7 +95,7 @@ func TestShowAll(t *testing.T) {
 	}
 	writeFile(t, m.mountinfo, string(line)+strings.NewReplacer("0:77", "0:78", dir, "/mnt/dead").Replace(string(line)))
 	var out bytes.Buffer
-	wantFailure(t, m.showAll(invocation{stdout: &out}, false), exitMountpoint, "/mnt/dead: the mount does not answer")
+	wantFailure(t, m.showAll(invocation{stdout: &out}, false), exitMountpoint, "/mnt/dead: the mount does not answer on a control socket; its log says why, and mounting again heals a dead mount")
 	if !strings.Contains(out.String(), dir) {
 		t.Errorf("the other mount is not shown: %q", &out)
 	}

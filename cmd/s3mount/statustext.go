@@ -76,7 +76,7 @@ func cacheText(c fs.CacheStats) string {
 		}
 		return fmt.Sprintf("%s %.1f %%", name, 100*float64(h.Hits)/float64(h.Hits+h.Misses))
 	}
-	return strings.Join([]string{share("names", c.Metadata), share("reads", c.Blocks), share("disk", c.Disk)}, ", ") + " hits"
+	return "hits: " + strings.Join([]string{share("names", c.Metadata), share("reads", c.Blocks), share("disk", c.Disk)}, ", ")
 }
 
 // uploadLines lists the files that are on their way.

@@ -41,6 +41,9 @@ func (d demo) unmount() error {
 		return err
 	}
 	for _, m := range mounts {
+		if d.unmountWritten(m.Dir) == nil {
+			continue
+		}
 		command := []string{"fusermount3", "-u", m.Dir}
 		if os.Geteuid() == 0 {
 			command = []string{"umount", m.Dir}
@@ -52,6 +55,14 @@ func (d demo) unmount() error {
 		}
 	}
 	return nil
+}
+
+// unmountWritten unmounts and waits until S3 has everything, which needs a server
+// and an s3mount that live.
+func (d demo) unmountWritten(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	return exec.CommandContext(ctx, d.path("s3mount"), "umount", dir).Run()
 }
 
 // stopServer ends the server, if the process that was noted still is one.

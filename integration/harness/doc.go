@@ -12,7 +12,8 @@
 // work dir in its command line, each mount lies under it.
 //
 // World: what a child has at hand: its work dir, the endpoint of the shared
-// versitygw, and makers of buckets, proxies and mounts.
+// versitygw, and makers of buckets, proxies and mounts. It runs programs, and
+// those that mount for themselves in a mount namespace apart.
 //
 // Proxy: an HTTP/1.1 proxy in front of a server that counts requests by Kind,
 // adds latency and a bandwidth per connection, and injects faults.

@@ -77,6 +77,9 @@ func isSet(name string) (set bool) {
 
 func runOp(ops map[string]Op, name string, args []string) int {
 	op, ok := ops[name]
+	if name == opApart {
+		op, ok = apart, true
+	}
 	if !ok {
 		fmt.Fprintf(os.Stderr, "no op %q\n", name)
 		return 2

@@ -13,12 +13,9 @@ import (
 	"time"
 )
 
-// How long a mount may take to come up and to end when nothing hinders it: a
-// hundred times what it takes, for a machine that is busy with other tests.
-const (
-	mountPatience = 20 * time.Second
-	endPatience   = 30 * time.Second
-)
+// patience is how long a mount may take to come up, or to end when nothing hinders
+// it: some hundred times what it takes, for a machine that is busy with others.
+const patience = time.Minute
 
 // MountOptions describe one run of s3mount.
 type MountOptions struct {
@@ -28,6 +25,7 @@ type MountOptions struct {
 	Args     []string // more options
 	Env      []string // more environment
 	State    string   // state directory; "" is a new one
+	Run      string   // runtime directory; "" is a new one
 
 	Heard func(message string) // what it tells its service manager; nil: nobody listens
 }
@@ -37,6 +35,7 @@ type Mount struct {
 	Dir   string
 	Log   string // file with what it printed
 	State string // its state directory
+	Run   string // its runtime directory
 	o     MountOptions
 	w     *World
 	proc  *Process
@@ -74,8 +73,8 @@ func (w *World) Mount(t testing.TB, o MountOptions) *Mount {
 	case <-m.proc.Done():
 		m.over = true
 		t.Fatalf("s3mount ended before it had mounted: %v\n%s", m.proc.Err(), Tail(m.Log, 50))
-	case <-time.After(mountPatience):
-		t.Fatalf("no mount after %v\n%s", mountPatience, Tail(m.Log, 50))
+	case <-time.After(patience):
+		t.Fatalf("no mount after %v\n%s", patience, Tail(m.Log, 50))
 	}
 	return nil
 }
@@ -88,7 +87,10 @@ func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
 	if o.State == "" {
 		o.State = w.Dir(t, "state")
 	}
-	m := &Mount{Dir: o.Dir, State: o.State, Log: filepath.Join(w.Work, w.Name("s3mount-")+".log"), o: o, w: w}
+	if o.Run == "" {
+		o.Run = w.Dir(t, "run")
+	}
+	m := &Mount{Dir: o.Dir, State: o.State, Run: o.Run, Log: filepath.Join(w.Work, w.Name("s3mount-")+".log"), o: o, w: w}
 	log, err := os.Create(m.Log)
 	if err != nil {
 		return nil, fmt.Errorf("make the mount's log: %w", err)
@@ -106,7 +108,7 @@ func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
 		return nil, err
 	}
 	m.ready = ready
-	cmd.Env = slices.Concat(Environment(), Credentials(), []string{"GOTRACEBACK=all", "NOTIFY_SOCKET=" + notify}, o.Env)
+	cmd.Env = slices.Concat(Environment(), Credentials(), []string{"GOTRACEBACK=all", "NOTIFY_SOCKET=" + notify, "S3MOUNT_RUNTIME_DIR=" + o.Run}, o.Env)
 	cmd.Stdout, cmd.Stderr = log, log
 	m.proc, err = Start(cmd)
 	return m, err
@@ -118,6 +120,12 @@ func (m *Mount) PID() int { return m.proc.Process.Pid }
 // Path joins names to the mountpoint.
 func (m *Mount) Path(names ...string) string {
 	return filepath.Join(append([]string{m.Dir}, names...)...)
+}
+
+// Command runs a command of s3mount that asks the mount.
+func (m *Mount) Command(t testing.TB, args ...string) Result {
+	t.Helper()
+	return m.w.Exec(t, []string{"S3MOUNT_RUNTIME_DIR=" + m.Run}, m.w.Binary, args...)
 }
 
 // Unmount unmounts with the system's own command, and s3mount must end well.
@@ -174,10 +182,10 @@ func (m *Mount) WaitEnd(t testing.TB) {
 	m.over = true
 	select {
 	case <-m.proc.Done():
-	case <-time.After(endPatience):
+	case <-time.After(patience):
 		m.proc.Signal(syscall.SIGQUIT)
 		<-time.After(time.Second)
-		t.Fatalf("s3mount has not ended %v after it was asked to\n%s", endPatience, Tail(m.Log, 300))
+		t.Fatalf("s3mount has not ended %v after it was asked to\n%s", patience, Tail(m.Log, 300))
 	}
 	if err := m.proc.Err(); err != nil {
 		t.Fatalf("s3mount ended badly: %v\n%s", err, Tail(m.Log, 100))
@@ -220,8 +228,8 @@ func (m *Mount) finish(t testing.TB) {
 			if err := m.proc.Err(); err != nil {
 				t.Errorf("s3mount ended badly: %v", err)
 			}
-		case <-time.After(endPatience):
-			t.Errorf("s3mount has not ended %v after SIGTERM", endPatience)
+		case <-time.After(patience):
+			t.Errorf("s3mount has not ended %v after SIGTERM", patience)
 			m.proc.Signal(syscall.SIGQUIT)
 			<-time.After(time.Second)
 		}

@@ -20,7 +20,7 @@ const nobody = 65534
 
 // Config says how a test runs. The zero value is usual.
 type Config struct {
-	Timeout  time.Duration // 0 is one minute: ten times what most tests take on a loaded machine
+	Timeout  time.Duration // 0 is usual
 	AsNobody bool          // run the child and all that it starts without privileges; needs root
 	NeedRoot bool          // skip when not root
 	Alone    bool          // not in parallel with other tests
@@ -50,6 +50,18 @@ func Run(t *testing.T, cfg Config, body func(t *testing.T, w *World)) {
 	s.run()
 }
 
+// usual is how long a test may take: more than ten times what most take on a
+// machine that is busy with others. Only one that hangs waits for it.
+const usual = 3 * time.Minute
+
+// timeout is how long the test may take.
+func (cfg Config) timeout() time.Duration {
+	if cfg.Timeout == 0 {
+		return usual
+	}
+	return cfg.Timeout
+}
+
 type supervisor struct {
 	t      *testing.T
 	cfg    Config
@@ -75,15 +87,12 @@ func (s *supervisor) run() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	timeout := s.cfg.Timeout
-	if timeout == 0 {
-		timeout = time.Minute
-	}
 	report := ""
 	select {
 	case <-p.Done():
-	case <-time.After(timeout):
-		report = fmt.Sprintf("not done after %v\n", timeout) + s.dump(p)
+		s.settle(p)
+	case <-time.After(s.cfg.timeout()):
+		report = fmt.Sprintf("not done after %v\n", s.cfg.timeout()) + s.dump(p)
 	}
 	report += s.sweep(p)
 	report += leaks(s.work)
@@ -157,6 +166,14 @@ func (s *supervisor) dump(p *Process) string {
 		fmt.Fprintf(&b, "--- %s\n%s\n", filepath.Base(l), Tail(l, 400))
 	}
 	return b.String()
+}
+
+// settle waits for the processes that are on their way out: what a test ends it
+// need not have seen die.
+func (s *supervisor) settle(p *Process) {
+	for end := time.Now().Add(10 * time.Second); len(s.processes(p.Process.Pid)) > 0 && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond) // they may be nobody's children: there is no event to wait for
+	}
 }
 
 // sweep removes every mount and process of the test and tells what there was

@@ -26,10 +26,7 @@ type World struct {
 }
 
 func newWorld(t *testing.T, sh shared, c child, cfg Config) *World {
-	timeout := cfg.Timeout
-	if timeout == 0 {
-		timeout = time.Minute
-	}
+	timeout := cfg.timeout()
 	return &World{
 		Work: c.Work, Endpoint: sh.Endpoint, Binary: sh.Binary, Self: sh.Self, gateway: sh.Gateway,
 		// Five seconds before the supervisor, so that the test itself can say what hung.
@@ -128,20 +125,24 @@ type Result struct {
 // stop this whole process while the mount waits for an answer from it.
 func (w *World) Exec(t testing.TB, env []string, name string, args ...string) Result {
 	t.Helper()
-	ctx := w.Context(t)
-	cmd := exec.CommandContext(ctx, name, args...)
+	return w.run(t, exec.CommandContext(w.Context(t), name, args...), env)
+}
+
+// run runs a command of this world until the test's deadline, which its context has.
+func (w *World) run(t testing.TB, cmd *exec.Cmd, env []string) Result {
+	t.Helper()
 	cmd.Dir = w.Work
 	cmd.Env = append(os.Environ(), env...)
-	cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open does not hold us up
+	cmd.WaitDelay = 5 * time.Second // a grandchild that keeps the pipe open does not hold us up
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case ctx.Err() != nil:
-		t.Fatalf("%s %q: killed at the deadline\n%s", name, args, out.String())
+	case w.Context(t).Err() != nil:
+		t.Fatalf("%q: killed at the deadline\n%s", cmd.Args, out.String())
 	case err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay):
-		t.Fatalf("%s %q: %v", name, args, err)
+		t.Fatalf("%q: %v", cmd.Args, err)
 	}
 	return Result{Out: out.String(), Code: cmd.ProcessState.ExitCode()}
 }

@@ -148,7 +148,7 @@ func (d *side) stop(t *testing.T, proxy *harness.Proxy) {
 
 // judge looks at what is left when all is quiet.
 func (d *side) judge(t *testing.T, w *harness.World) {
-	r := w.Exec(t, nil, w.Binary, "sync", d.mount.Dir)
+	r := d.mount.Command(t, "sync", d.mount.Dir)
 	if r.Code != 0 {
 		t.Errorf("%s: sync ended with %d: %s", d.durability, r.Code, r.Out)
 	}

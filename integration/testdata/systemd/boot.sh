@@ -11,7 +11,6 @@ set -eu
 work=$1 unit=s3mount-test-$$
 cannot() { echo "$*"; exit 77; }
 
-mount --make-rprivate /
 mkdir "$work/group" "$work/root"
 mount -t cgroup2 cgroup2 "$work/group" 2>/dev/null || cannot "a control group file system (cgroup2) cannot be mounted"
 mkdir "$work/group/$unit" 2>/dev/null || cannot "no control group can be made"

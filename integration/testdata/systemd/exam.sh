@@ -6,7 +6,7 @@ trap 'code=$?; [ $code = 0 ] || { echo "failed with $code"; systemctl status --n
 prop() { systemctl show --value -p "$1" "$unit"; }
 as() { setpriv --reuid s3mount --regid s3mount --clear-groups "$@"; }
 await() { # until a command succeeds: systemd tells nobody of what it has done
-	for _ in $(seq 200); do if "$@"; then return; fi; sleep 0.05; done
+	for _ in $(seq 1200); do if "$@"; then return; fi; sleep 0.05; done
 	echo "never true: $*"; return 1
 }
 waits_for() { prop StatusText | grep -q "$1"; }
@@ -26,7 +26,7 @@ X
 cat >"/etc/systemd/system/s3mount@.service.d/quick.conf" <<X
 [Service]
 RestartSec=100ms
-WatchdogSec=3
+WatchdogSec=10
 X
 echo "$BUCKET /mnt/auto s3mount _netdev,noauto,x-systemd.automount,x-systemd.mount-timeout=30,endpoint=$ENDPOINT 0 0" >/etc/fstab
 systemctl daemon-reload

@@ -1,0 +1,57 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/s3mount/s3mount/integration/harness"
+)
+
+// TestDemo: the demo works, stays mounted, and leaves nothing behind when it is
+// stopped, also after its s3mount was killed.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	run(t, "start and stop", testDemo)
+}
+
+func testDemo(t *testing.T, w *harness.World) {
+	mod, err := harness.ModuleDir()
+	must(t, err)
+	// With HOME in the work dir Go would fill a cache of its own.
+	home := "HOME=" + os.Getenv(harness.EnvHome)
+	demo := filepath.Join(w.Work, "demo")
+	if r := w.Exec(t, []string{home}, "go", "build", "-C", mod, "-o", demo, "./demo"); r.Code != 0 {
+		t.Fatalf("build the demo: %s", r.Out)
+	}
+	run := func(what string) harness.Result {
+		return w.Exec(t, []string{home, "S3MOUNT_BINARY=", "S3MOUNT_RUNTIME_DIR=" + filepath.Join(w.Work, "run")}, demo, what)
+	}
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("s3mount-demo-%d", os.Getuid()))
+	for _, killed := range []bool{false, true} {
+		if r := run("start"); r.Code != 0 || !strings.Contains(r.Out, "\n  papers/archive/README.md\n") {
+			t.Fatalf("the start ended with %d:\n%s", r.Code, r.Out)
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "mnt", "hello.txt")); err != nil || !strings.HasSuffix(string(b), "\nA second line.\n") {
+			t.Errorf("the demo's file holds %q (%v)", b, err)
+		}
+		if r := run("start"); r.Code != 1 || !strings.Contains(r.Out, "make demo-stop") {
+			t.Errorf("a second start ended with %d: %s", r.Code, r.Out)
+		}
+		if killed {
+			w.Exec(t, nil, "pkill", "-KILL", "-f", "^s3mount .*"+dir)
+		}
+		if r := run("stop"); r.Code != 0 {
+			t.Fatalf("the stop ended with %d: %s", r.Code, r.Out)
+		}
+		waitGone(t, w, dir)
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%s is left", dir)
+		}
+	}
+	if r := run("stop"); r.Code != 0 {
+		t.Errorf("a stop of nothing ended with %d: %s", r.Code, r.Out)
+	}
+}
