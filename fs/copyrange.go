@@ -24,6 +24,7 @@ func (f *filesystem) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) 
 	if from.node == to.node || n <= 0 {
 		return 0, fuse.ENOTSUP
 	}
+	to.wroteUnknown()
 	to.node.mu.Lock()
 	file := f.dirty(to.node)
 	to.node.mu.Unlock()

@@ -93,6 +93,7 @@ func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte
 	}
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
+	h.wrote(in)
 	n := h.node
 	n.mu.Lock()
 	file := f.dirty(n)
@@ -156,6 +157,7 @@ func (f *filesystem) Fallocate(cancel <-chan struct{}, in *fuse.FallocateIn) fus
 	}
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
+	h.wroteUnknown()
 	n := h.node
 	n.mu.Lock()
 	file := f.dirty(n)

@@ -28,7 +28,7 @@
 //	open  ─ read only ── GET of the first blocks, revalidates, keeps them
 //	      ─ write only ─ HEAD, or nothing with O_TRUNC
 //	write ─ extents of a writeback.File, made at the first write
-//	close ─ commit: returns when S3 has acknowledged the object (P1)
+//	close ─ commit: returns when S3 has acknowledged the object (P1); but see dup.go
 //	last close ─ the writeback.File is let go; reads come from S3 again
 //
 // Removing or replacing a file that is open first makes it independent of its

@@ -14,9 +14,10 @@ type handle struct {
 	writable bool
 	append   bool
 
-	mu     sync.Mutex
-	reader *readahead.Reader // nil until the first read from S3
-	epoch  uint64            // of node, when reader was opened
+	mu      sync.Mutex
+	reader  *readahead.Reader // nil until the first read from S3
+	epoch   uint64            // of node, when reader was opened
+	writers owners            // who wrote through this handle
 }
 
 // dirHandle is an open directory.

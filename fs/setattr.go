@@ -26,7 +26,10 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 		return fuse.EROFS
 	}
 	if size, ok := in.GetSize(); ok {
-		_, open := in.GetFh()
+		fh, open := in.GetFh()
+		if h := f.handles.file(fh); open && h != nil {
+			h.wroteUnknown()
+		}
 		if err := f.resize(ctx, n, int64(size), open); err != nil {
 			return f.status("truncate", err)
 		}
