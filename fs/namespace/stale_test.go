@@ -207,3 +207,37 @@ func TestErrorOfAnother(t *testing.T) {
 		}
 	})
 }
+
+// TestListAroundForgotten: a row that was forgotten, next to a subdirectory, is
+// asked for again, wherever the listing of it begins.
+func TestListAroundForgotten(t *testing.T) {
+	for _, gone := range []Entry{{Key: "a/", Kind: Directory}, {Key: "b/", Kind: Directory}, {Key: "b0"}, {Key: "c/", Kind: Directory}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t, "a/x", "b/y", "b0", "c/z", "d")
+			n := newTest(t, f)
+			want := ls(t, n, "")
+			n.mu.Lock()
+			n.forget(gone)
+			n.mu.Unlock()
+			equal(t, "names without "+gone.Key, ls(t, n, ""), want)
+		})
+	}
+}
+
+// TestListAfterSplit: the half of a page that is left begins behind a
+// subdirectory, and what follows it is listed anew.
+func TestListAfterSplit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, "a/x", "b/y", "c/z", "d/w")
+		n := newTest(t, f)
+		want := ls(t, n, "")
+		n.mu.Lock()
+		p := n.pageOf("", "a/")
+		n.pages.Delete(pageKey(p))
+		n.insertPage(p.splitHalf())
+		n.pages.Put(pageKey(p), p, p.until)
+		n.dropPage(n.pageOf("", "c/"))
+		n.mu.Unlock()
+		equal(t, "names", ls(t, n, ""), want)
+	})
+}
