@@ -99,17 +99,25 @@ func (n *Namespace) Mkdir(ctx context.Context, dir Entry, text string, a Attr) (
 	return e, nil
 }
 
-// notMade forgets that a name was absent, since it could not be made: another
-// has made it, or it was made but for the answer. The error is ErrExists for the
-// former.
+// notMade forgets that a name was absent if it could not be made because another
+// has made it, which is ErrExists, or perhaps was made but for the answer.
 func (n *Namespace) notMade(e Entry, err error) error {
-	n.mu.Lock()
-	n.forget(e)
-	n.mu.Unlock()
-	if errors.Is(err, s3.ErrPreconditionFailed) {
+	exists := errors.Is(err, s3.ErrPreconditionFailed)
+	if exists || !refused(err) {
+		n.mu.Lock()
+		n.forget(e)
+		n.mu.Unlock()
+	}
+	if exists {
 		return ErrExists
 	}
 	return err
+}
+
+// refused reports whether S3 has told that it did not do what it was asked for.
+func refused(err error) bool {
+	var e *s3.Error
+	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500
 }
 
 // shadowed reports whether an object holds the plain name of a directory.

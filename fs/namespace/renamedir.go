@@ -91,6 +91,7 @@ type move struct {
 	open     map[string]bool
 	moved    map[string]Entry // of open
 	careful  bool             // after a crash: copies may be there already
+	until    time.Time        // what was written later is none of it; zero: everything is
 	undone   bool             // nothing is left of the attempt
 
 	mu    sync.Mutex
@@ -165,6 +166,9 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 			return nil, false, fmt.Errorf("list what is to be renamed: %w", err)
 		}
 		for _, o := range got.Objects {
+			if !m.until.IsZero() && o.LastModified.After(m.until) {
+				continue
+			}
 			e := Entry{Key: o.Key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified}
 			if strings.HasSuffix(o.Key, "/") && o.Size == 0 {
 				e.Kind = Directory

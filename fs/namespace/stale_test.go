@@ -241,3 +241,26 @@ func TestListAfterSplit(t *testing.T) {
 		equal(t, "names", ls(t, n, ""), want)
 	})
 }
+
+// TestRecoverLeavesWhatCameLater: a rename that was left halfway is finished by the
+// next mount; what programs have put under the old name long after is not moved.
+func TestRecoverLeavesWhatCameLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, "d/a", "e/b")
+		n := newTest(t, f, func(o *Options) { o.StateDir = t.TempDir() })
+		it, err := n.writeIntent("d/", "e/")
+		if err == nil {
+			err = it.end(false)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		f.set("d/later", "x", nil, time.Now())
+		if err := n.Recover(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "keys", f.files(), []string{"d/later", "e/a", "e/b"})
+		at(t, n, "d/later")
+	})
+}
