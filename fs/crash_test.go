@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -196,7 +197,7 @@ type killAt struct {
 	n       int64
 	late    bool
 	count   atomic.Int64
-	created atomic.Int64 // number of the last request that started an upload
+	used    sync.Map // ids of the uploads that requests have named
 	process chan *os.Process
 	struck  string // kind of the request
 }
@@ -208,8 +209,8 @@ func (a *killAt) rule() s3test.Rule {
 	}
 	return s3test.Rule{Times: -1, Fault: fault, Match: func(r *http.Request) bool {
 		at := a.count.Add(1)
-		if s3test.KindOf(r) == "CreateMultipartUpload" {
-			a.created.Store(at)
+		if id := r.URL.Query().Get("uploadId"); id != "" {
+			a.used.Store(id, true)
 		}
 		switch {
 		case at < a.n:
@@ -313,10 +314,16 @@ func crashOnce(t *testing.T, a *killAt, scenario, durability string, steps []cra
 	if err := k.f.drain(t.Context()); err != nil {
 		t.Errorf("drain: %v", err)
 	}
-	// An upload whose id the child had no time to note is left to a lifecycle rule.
-	const justNow = 2
-	if up := srv.Uploads(testBucket); up > 0 && a.created.Load() < a.n-justNow {
-		t.Errorf("killed at request %d (%s): %d uploads are left", a.n, a.struck, up)
+	// An upload whose id the child had no time to note, before it uses it, is left
+	// to a lifecycle rule.
+	page, err := srv.Client().ListUploads(t.Context(), &s3.ListUploadsInput{Bucket: testBucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range page.Uploads {
+		if _, noted := a.used.Load(u.ID); noted {
+			t.Errorf("killed at request %d (%s): an upload of %q is left", a.n, a.struck, u.Key)
+		}
 	}
 	k.unmount()
 	return lived

@@ -10,13 +10,25 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// Create makes a file and opens it. S3 hears of it at close.
+// Create makes a file and opens it. S3 hears of it at close. The kernel asks for
+// it when it believes the name to be absent. Who does not want to replace what is
+// there gets it (P2): on ESTALE the kernel looks the name up again, and opens it.
+// What comes to be there after that is not replaced either (P3).
 func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
 	dir, st := f.nameIn(in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
-	n, err := f.createFile(dir, name, in.Caller, in.Mode, in.Flags&syscall.O_EXCL != 0)
+	adds := in.Flags&(syscall.O_EXCL|syscall.O_TRUNC) == 0
+	if adds {
+		// An error is none of this open: the commit asks again.
+		if appeared, _ := f.ns.Appeared(ctx, dir.snapshot(), name); appeared {
+			return fuse.Status(syscall.ESTALE)
+		}
+	}
+	n, err := f.createFile(dir, name, in.Caller, in.Mode, adds || in.Flags&syscall.O_EXCL != 0)
 	if err != nil {
 		return f.status("create", err)
 	}

@@ -67,6 +67,9 @@ type inode struct {
 	// ghost: unlinked because it could not be saved and S3 never had it; the
 	// kernel may still believe in its name.
 	ghost bool
+	// cut: the name was to go with an unlink or a rename that failed, and has
+	// another inode now (cutOff).
+	cut bool
 	// hidden holds the bytes of an open file whose key is gone.
 	hidden *namespace.Entry
 	// attrs is set while entry.Attr has changes that S3 does not hold.

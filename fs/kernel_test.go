@@ -305,7 +305,7 @@ func (k *kernel) ls(p string) []string {
 // put writes a file the way `cp` does.
 func (k *kernel) put(p, data string) {
 	k.t.Helper()
-	fh := k.create(p, syscall.O_WRONLY)
+	fh := k.create(p, syscall.O_WRONLY|syscall.O_TRUNC)
 	if data != "" {
 		k.write(fh, 0, data)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
+
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
@@ -34,6 +36,39 @@ func TestNoReplaceOfWhatAnotherMountMade(t *testing.T) {
 	errnoIs(t, a.rename("from", "to", renameNoReplace), syscall.EEXIST, "rename")
 	a.wantObject("to", "theirs")
 	a.wantObject("from", "mine")
+}
+
+// P2, P3: who opens a file to add to it, and had seen that there is none, adds to
+// what another mount has closed since.
+func TestCreateOfWhatAnotherMountMade(t *testing.T) {
+	for name, tc := range map[string]struct {
+		flags uint32
+		want  string
+	}{
+		"append": {syscall.O_APPEND, "theirs, mine"},
+		"update": {0, ", mine"},
+		"empty":  {syscall.O_TRUNC, ", mine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newKernel(t, func(o *Options) { o.MetadataTTL = 0 })
+			b := remount(t, a.srv)
+			if _, st := a.stat("log"); st != fuse.ENOENT {
+				t.Fatalf("stat: %v", st)
+			}
+			b.put("log", "theirs")
+			fh, st := a.tryCreate("log", syscall.O_WRONLY|tc.flags)
+			if replaces := tc.flags == syscall.O_TRUNC; replaces != (st == fuse.OK) {
+				t.Fatalf("create: %v", st)
+			}
+			if st != fuse.OK {
+				errnoIs(t, st, syscall.ESTALE, "create")
+				fh = a.openFile("log", syscall.O_WRONLY|tc.flags)
+			}
+			a.write(fh, 0, ", mine")
+			a.close(fh)
+			a.wantObject("log", tc.want)
+		})
+	}
 }
 
 // P9: the directory of an over-long segment goes with its last name.

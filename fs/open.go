@@ -447,10 +447,13 @@ func (f *filesystem) save(cancel <-chan struct{}, in *fuse.InHeader, fh uint64, 
 	if op == "close" && h.node.untouched() && heldOpen(in.Pid, h.node.ino) {
 		return fuse.OK // a duplicate: the close that saves the file is still to come
 	}
-	if op == "close" && f.o.Durability == durabilityJournal {
+	if op == "close" && f.o.Durability == durabilityJournal && !h.node.isLost() {
 		return f.status(op, f.persistInTurn(ctx, h.node))
 	}
 	err := f.commit(ctx, h.node)
+	if err == nil && h.writable && h.node.isLost() {
+		err = syscall.ESTALE
+	}
 	if err == nil && op == "fsync" {
 		err = f.flushAttrs(ctx, h.node)
 	}

@@ -455,16 +455,23 @@ func TestNamesOfUTF8Only(t *testing.T) {
 	}
 }
 
-// P3: of two exclusive creators one wins; the other then sees the winner's file.
-func TestExclusiveCreate(t *testing.T) {
-	k := newKernel(t)
-	fh := k.create("lock", syscall.O_WRONLY|syscall.O_EXCL)
-	k.write(fh, 0, "mine")
-	k.srv.PutObject(testBucket, "lock", []byte("theirs"), nil)
-	errnoIs(t, k.flush(fh), syscall.ESTALE, "close")
-	k.release(fh)
-	k.wantObject("lock", "theirs")
-	if got := k.cat("lock"); got != "theirs" {
-		t.Errorf("the mount reads %q", got)
+// P3: of two creators one wins, unless the other means to replace what is there;
+// the loser then sees the winner's file.
+func TestCreateBesideAnother(t *testing.T) {
+	for flags, want := range map[uint32]string{syscall.O_EXCL: "theirs", syscall.O_APPEND: "theirs", syscall.O_TRUNC: "mine"} {
+		k := newKernel(t)
+		fh := k.create("lock", syscall.O_WRONLY|flags)
+		k.write(fh, 0, "mine")
+		k.srv.PutObject(testBucket, "lock", []byte("theirs"), nil)
+		if st := k.flush(fh); want == "theirs" {
+			errnoIs(t, st, syscall.ESTALE, "close")
+		} else {
+			k.must(st, "close", "lock")
+		}
+		k.release(fh)
+		k.wantObject("lock", want)
+		if got := k.cat("lock"); got != want {
+			t.Errorf("flags %#x: the mount reads %q, want %q", flags, got, want)
+		}
 	}
 }

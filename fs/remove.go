@@ -43,6 +43,7 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		return f.status("unlink", err)
 	}
 	noted := f.noteRemoval(n)
+	n.beginTaking()
 	detached := f.detach(ctx, n)
 	// Before the DELETE: a PUT under way must not come after it.
 	discarded, written := n.discard()
@@ -52,9 +53,8 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	}
 	if err != nil && !absent(err) {
 		noted.Done()
-		if detached { // the handles have their bytes, the name gets a new inode
-			f.forgetName(n)
-			f.gone(n)
+		if detached {
+			f.cutOff(n)
 		}
 		return f.status("unlink", err)
 	}
@@ -92,6 +92,39 @@ func (n *inode) discard() (had, written bool) {
 		return false, false
 	}
 	return true, file.Discard()
+}
+
+// beginTaking is called before a name is taken off its inode. From then on
+// changed tells whether there are bytes that S3 does not hold.
+func (n *inode) beginTaking() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.file != nil && !n.file.Dirty() {
+		n.changed = false
+	}
+}
+
+// cutOff is for a name that was to be taken off an inode and is still there. The
+// handles have been given their bytes and keep them, the name gets a new inode.
+// What was not saved, and what they write from now on, never will be: close(2)
+// tells so (P1).
+func (f *filesystem) cutOff(n *inode) {
+	n.mu.Lock()
+	taken := n.unlinked
+	n.cut = !taken
+	n.mu.Unlock()
+	if taken {
+		return // it has come about before something else failed
+	}
+	f.forgetName(n)
+	f.gone(n)
+}
+
+// isLost: bytes were written that are not saved, under a name that still is there.
+func (n *inode) isLost() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cut && n.changed
 }
 
 func (n *inode) isSaved() bool {

@@ -27,6 +27,7 @@ type move struct {
 	n                *inode // what moves
 	target           *inode // what has the new name now, or nil
 	yielded          bool   // target lives on under another name
+	taken            bool   // target's handles have been given what they need without the name
 	flags            uint32
 }
 
@@ -69,10 +70,15 @@ func (f *filesystem) rename(ctx context.Context, m *move) (err error) {
 		return err
 	}
 	defer release()
+	defer func() {
+		if err != nil && m.taken {
+			f.cutOff(m.target)
+		}
+	}()
 
 	if m.n.kind != namespace.Directory && m.flags&renameExchange == 0 {
-		done, err := f.renameUnsaved(ctx, m)
-		if done || err != nil {
+		var done bool
+		if done, err = f.renameUnsaved(ctx, m); done || err != nil {
 			m.relisted(err)
 			return err
 		}
@@ -227,7 +233,13 @@ func (f *filesystem) overtaken(ctx context.Context, m *move) (*writeback.File, e
 	if lives, err := f.yieldTarget(ctx, m); lives || err != nil {
 		return nil, err
 	}
-	f.detach(ctx, m.target)
+	if m.target.isOpen() {
+		if err := f.savePromised(ctx, m.target); err != nil {
+			return nil, err
+		}
+	}
+	m.target.beginTaking()
+	m.taken = f.detach(ctx, m.target) || m.taken
 	m.target.mu.Lock()
 	defer m.target.mu.Unlock()
 	return m.target.file, nil
@@ -274,6 +286,8 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 		}
 	}
 	noted := f.noteRename(in)
+	// After the note: the journal forgets what the target has in it.
+	f.takeTarget(ctx, m, in.Exchange)
 	out, err := f.ns.Rename(ctx, in)
 	if err != nil {
 		noted.Done()
@@ -309,15 +323,41 @@ func (f *filesystem) prepareTarget(ctx context.Context, m *move, exchange bool) 
 		}
 		key, err := f.ns.NewFileKey(m.newDir.snapshot(), m.newName)
 		return &namespace.Entry{Key: key, Kind: t.kind}, err
-	} else {
-		f.detach(ctx, t)
-		t.discard() // a PUT under way must not come after the copy
+	}
+	if !m.taken {
+		if err := f.savePromised(ctx, t); err != nil {
+			return nil, err
+		}
 	}
 	if !t.isSaved() {
 		return nil, nil
 	}
 	e := t.snapshot()
 	return &e, nil
+}
+
+// takeTarget cuts what has the new name off it, just before it is replaced.
+func (f *filesystem) takeTarget(ctx context.Context, m *move, exchange bool) {
+	if m.target == nil || m.yielded || exchange {
+		return
+	}
+	m.target.beginTaking()
+	m.taken = f.detach(ctx, m.target) || m.taken
+	had, _ := m.target.discard() // a PUT under way must not come after the copy
+	m.taken = m.taken || had
+}
+
+// savePromised saves what close(2) has promised and only the journal has, before
+// its file is cut off its name: the rename that asks for that may fail.
+func (f *filesystem) savePromised(ctx context.Context, n *inode) error {
+	if f.o.Durability != durabilityJournal {
+		return nil
+	}
+	err := f.commitNow(ctx, n)
+	if errors.Is(err, writeback.ErrConflict) {
+		return nil // its bytes are kept elsewhere
+	}
+	return err
 }
 
 // saveBelow makes S3 hold what is unsaved of n and below it, and returns the

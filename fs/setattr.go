@@ -160,6 +160,10 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 		}
 		return err
 	}
+	if err != nil && ctx.Err() != nil {
+		f.attrs.add(n) // the caller does not wait for it any more
+		return err
+	}
 	n.mu.Lock()
 	if err != nil {
 		defer n.takeNoted().Done()

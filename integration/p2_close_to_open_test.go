@@ -32,6 +32,19 @@ func TestP2CloseToOpen(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		// Also if this one is sure that there is none.
+		for _, m := range []*harness.Mount{a, b} {
+			if _, err := os.Stat(m.Path("log")); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("stat of what nobody has made: %v", err)
+			}
+		}
+		for _, m := range []*harness.Mount{a, b, a} {
+			must(t, appendLine(m.Path("log"), m.Dir))
+		}
+		got, err := readOpen(b.Path("log"))
+		if want := a.Dir + "\n" + b.Dir + "\n" + a.Dir + "\n"; err != nil || string(got) != want {
+			t.Errorf("a log that both add to holds %q, want %q (%v)", got, want, err)
+		}
 		must(t, os.Remove(a.Path("f")))
 		if _, err := readOpen(b.Path("f")); !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ESTALE) {
 			t.Errorf("open after it was removed elsewhere: %v", err)
@@ -52,6 +65,23 @@ func TestP2CloseToOpen(t *testing.T) {
 			}
 		}
 	})
+}
+
+// appendLine adds a line to a file, which it makes if there is none. A name that
+// was absent within the last second is not asked for again at the open: then
+// close tells that another mount has made it (P3), and the next try finds it.
+func appendLine(path, line string) error {
+	for again := false; ; again = true {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(f, line)
+		err = errors.Join(err, f.Close())
+		if again || !errors.Is(err, syscall.ESTALE) {
+			return err
+		}
+	}
 }
 
 // readOpen reads to the end by an open of its own, whatever size stat would tell.

@@ -86,11 +86,8 @@ func (n *Namespace) Mkdir(ctx context.Context, dir Entry, text string, a Attr) (
 		}
 	}
 	e, err := n.putMarker(ctx, key, a, nil, true)
-	if errors.Is(err, s3.ErrPreconditionFailed) {
-		return Entry{}, fmt.Errorf("mkdir %q: %w", key, ErrExists)
-	}
 	if err != nil {
-		return Entry{}, fmt.Errorf("mkdir %q: %w", key, err)
+		return Entry{}, fmt.Errorf("mkdir %q: %w", key, n.notMade(Entry{Key: key, Kind: Directory}, err))
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -100,6 +97,27 @@ func (n *Namespace) Mkdir(ctx context.Context, dir Entry, text string, a Attr) (
 	p.put("", &e, true)
 	n.addPage(p)
 	return e, nil
+}
+
+// notMade forgets that a name was absent if it could not be made because another
+// has made it, which is ErrExists, or perhaps was made but for the answer.
+func (n *Namespace) notMade(e Entry, err error) error {
+	exists := errors.Is(err, s3.ErrPreconditionFailed)
+	if exists || !refused(err) {
+		n.mu.Lock()
+		n.forget(e)
+		n.mu.Unlock()
+	}
+	if exists {
+		return ErrExists
+	}
+	return err
+}
+
+// refused reports whether S3 has told that it did not do what it was asked for.
+func refused(err error) bool {
+	var e *s3.Error
+	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500
 }
 
 // shadowed reports whether an object holds the plain name of a directory.
@@ -196,11 +214,8 @@ func (n *Namespace) Mknod(ctx context.Context, dir Entry, text string, k Kind, a
 		in.Metadata = a.Metadata(k)
 	}
 	out, err := n.putNew(ctx, in, true)
-	if errors.Is(err, s3.ErrPreconditionFailed) {
-		return Entry{}, fmt.Errorf("mknod %q: %w", key, ErrExists)
-	}
 	if err != nil {
-		return Entry{}, fmt.Errorf("mknod %q: %w", key, err)
+		return Entry{}, fmt.Errorf("mknod %q: %w", key, n.notMade(Entry{Key: key}, err))
 	}
 	e := Entry{
 		Key: key, Kind: k, Size: int64(len(target)), ETag: out.ETag, VersionID: out.VersionID,

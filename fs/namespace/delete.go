@@ -101,11 +101,22 @@ func (n *Namespace) remove(ctx context.Context, d *deletion) error {
 	if !wait {
 		return nil
 	}
-	if err := d.wait(ctx); err != nil {
-		_ = n.takeError(d.dir) // it is reported here
-		return err
+	err := d.wait(ctx)
+	n.reported(d)
+	return err
+}
+
+// reported takes back the report of a deletion that the caller hears of.
+func (n *Namespace) reported(d *deletion) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	select {
+	case <-d.done:
+		if d.err != nil && n.deletes.errs[d.dir] == d.err {
+			delete(n.deletes.errs, d.dir)
+		}
+	default: // the caller has given up
 	}
-	return nil
 }
 
 // wait waits until the deletion is in S3, or failed.

@@ -148,6 +148,7 @@
 //   - Recover once, before the first operation; Drain, then Close, at the end.
 //   - Lookup, Stat, OpenDir for what is asked. A Dirent that is Partial is given
 //     to the kernel as a name without attributes.
+//   - Appeared before a file is created by who would not replace another.
 //   - NewFileKey when a file is created, AddPending until its first commit or
 //     its unlink (DropPending). A pending file has no object: Unlink and Rename
 //     are only for what S3 holds.

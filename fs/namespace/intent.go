@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // intent is the record of a directory rename under way, kept in the state
@@ -19,19 +20,24 @@ import (
 // locked for as long as the rename runs: a record that can be locked belongs
 // to nobody any more.
 type intent struct {
-	Bucket string `json:"bucket"`
-	Old    string `json:"old"` // full keys of the directories
-	New    string `json:"new"`
+	Bucket string    `json:"bucket"`
+	Old    string    `json:"old"` // full keys of the directories
+	New    string    `json:"new"`
+	When   time.Time `json:"when"` // in seconds, so that a record is as long as one that it is written over
 
 	file *os.File
 }
+
+// clockSkew is how much the clock of S3 may differ from this one: it refuses
+// requests that are off by more.
+const clockSkew = 15 * time.Minute
 
 const intentSuffix = ".rename.json"
 
 // writeIntent records a rename before its first request. Without a state
 // directory there is no record.
 func (n *Namespace) writeIntent(old, to string) (*intent, error) {
-	it := &intent{Bucket: n.o.Bucket, Old: old, New: to}
+	it := &intent{Bucket: n.o.Bucket, Old: old, New: to, When: n.now().UTC().Truncate(time.Second)}
 	if n.o.StateDir == "" {
 		return it, nil
 	}
@@ -39,7 +45,7 @@ func (n *Namespace) writeIntent(old, to string) (*intent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode rename record: %w", err)
 	}
-	sum := sha256.Sum256(data)
+	sum := sha256.Sum256([]byte(it.Bucket + "\x00" + old + "\x00" + to))
 	it.file, err = lockedFile(filepath.Join(n.o.StateDir, hex.EncodeToString(sum[:8])+intentSuffix), data)
 	if err != nil {
 		return nil, fmt.Errorf("write rename record: %w", err)
@@ -129,7 +135,11 @@ func (n *Namespace) recoverOne(ctx context.Context, path string) error {
 	n.o.Logger.Info("finishing a rename that was interrupted", "old", it.Old, "new", it.New)
 	m := n.newMove(it.Old, it.New, nil)
 	m.careful = true
+	if !it.When.IsZero() {
+		m.until = it.When.Add(clockSkew)
+	}
 	err = m.run(ctx)
+	n.InvalidateAll() // what stays under the old name keeps its directory
 	if endErr := it.end(err == nil); err == nil {
 		err = endErr
 	}

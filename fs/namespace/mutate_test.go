@@ -199,7 +199,7 @@ func TestRenameDirectoryFailsWhole(t *testing.T) {
 // TestRenameRecovers stops a rename after every single request and lets the
 // next mount finish it. At every moment each file has a name.
 func TestRenameRecovers(t *testing.T) {
-	for stop := range 12 {
+	for stop := range 14 {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake(t, "d/a", "d/b", "d/s/c", "d/s/")
 			dir := t.TempDir()

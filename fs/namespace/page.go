@@ -245,7 +245,7 @@ func (p *page) etag(r *row) string {
 func (p *page) splitHalf() *page {
 	mid := len(p.rows) / 2
 	q := *p
-	q.from = p.rel(&p.rows[mid-1])
+	q.from = skipBelow(p.rel(&p.rows[mid-1]))
 	q.replace(p, p.rows[mid:])
 	p.replace(p, p.rows[:mid])
 	p.to, p.end, p.token, p.next = q.from, false, "", ""
@@ -315,12 +315,12 @@ func (p *page) punch(rel string) *page {
 		after++
 	}
 	q := *p
-	q.from = rel
+	q.from = skipBelow(rel)
 	q.replace(p, p.rows[after:])
 	p.replace(p, p.rows[:i])
 	p.to, p.end, p.token, p.next = "", false, "", ""
 	if i > 0 {
-		p.to = p.rel(&p.rows[i-1])
+		p.to = skipBelow(p.rel(&p.rows[i-1]))
 	}
 	return &q
 }

@@ -118,6 +118,11 @@ func (n *Namespace) copyTo(ctx context.Context, e Entry, key string, fresh bool)
 	switch {
 	case err == nil:
 		return n.copied(e, key, out), nil
+	case !refused(err): // it may have been done, but for the answer
+		n.mu.Lock()
+		n.forget(Entry{Key: key, Kind: e.Kind})
+		n.mu.Unlock()
+		return Entry{}, err
 	case !errors.Is(err, s3.ErrPreconditionFailed):
 		return Entry{}, err
 	case fresh:

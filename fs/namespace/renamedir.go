@@ -38,10 +38,8 @@ func (n *Namespace) renameDir(ctx context.Context, in RenameInput, key string) (
 	case len(key) > s3.MaxKeyLength:
 		return RenameOutput{}, ErrNameTooLong
 	}
-	if in.New != nil {
-		if _, err := n.mustBeEmpty(ctx, key); err != nil {
-			return RenameOutput{}, err
-		}
+	if err := n.mayReplaceDir(ctx, in, key); err != nil {
+		return RenameOutput{}, err
 	}
 	if err := n.WaitDeleted(ctx, strings.TrimSuffix(key, "/")); err != nil {
 		return RenameOutput{}, err
@@ -67,6 +65,23 @@ func (n *Namespace) renameDir(ctx context.Context, in RenameInput, key string) (
 	return m.output(in), nil
 }
 
+// mayReplaceDir returns an error if the new name of a directory is taken. A name
+// that was seen to be absent is asked for, too: another may have filled it since,
+// and the two directories would become one.
+func (n *Namespace) mayReplaceDir(ctx context.Context, in RenameInput, key string) error {
+	explicit, err := n.mustBeEmpty(ctx, key)
+	taken := explicit || errors.Is(err, ErrNotEmpty)
+	if taken && in.New == nil {
+		n.mu.Lock()
+		n.forget(Entry{Key: key, Kind: Directory})
+		n.mu.Unlock()
+	}
+	if taken && in.NoReplace {
+		return ErrExists
+	}
+	return err
+}
+
 // move is a directory rename under way: all objects are copied, then the old
 // ones deleted, in rounds until there is nothing left.
 type move struct {
@@ -76,6 +91,7 @@ type move struct {
 	open     map[string]bool
 	moved    map[string]Entry // of open
 	careful  bool             // after a crash: copies may be there already
+	until    time.Time        // what was written later is none of it; zero: everything is
 	undone   bool             // nothing is left of the attempt
 
 	mu    sync.Mutex
@@ -117,13 +133,19 @@ func (m *move) run(ctx context.Context) error {
 			if round == 0 && !m.careful {
 				m.undo(pairs)
 			}
+			m.forget(list)
 			return err
 		}
-		if err := m.relink(ctx, pairs); err != nil {
-			return err
+		if round == 0 {
+			// A caller that does not want to wait any more is not heard at once:
+			// half of the objects under either name is what nobody can go on from.
+			var stop context.CancelFunc
+			ctx, stop = m.n.settling(ctx)
+			defer stop()
 		}
-		left, err := m.deleteAll(ctx, pairs)
+		left, err := m.leave(ctx, pairs)
 		if err != nil {
+			m.forget(list)
 			return err
 		}
 		m.took(when, pairs, round == 0 && all)
@@ -144,6 +166,9 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 			return nil, false, fmt.Errorf("list what is to be renamed: %w", err)
 		}
 		for _, o := range got.Objects {
+			if !m.until.IsZero() && o.LastModified.After(m.until) {
+				continue
+			}
 			e := Entry{Key: o.Key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified}
 			if strings.HasSuffix(o.Key, "/") && o.Size == 0 {
 				e.Kind = Directory
@@ -294,33 +319,12 @@ func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, er
 	return pair{old: e, new: got, keep: !same}, true, nil
 }
 
-// undo deletes the copies of an attempt that failed before anything was deleted.
-func (m *move) undo(pairs []pair) {
-	ctx, cancel := context.WithTimeout(m.n.life, time.Minute)
-	defer cancel()
-	m.undone = true
-	ids := make([]s3.ObjectID, 0, len(pairs))
-	for _, p := range pairs {
-		if p.new.ETag == "" {
-			// A copy whose answer did not come may exist all the same.
-			got, exists, err := m.compare(ctx, p.old, p.new.Key)
-			if err != nil {
-				m.undone = false // the record stays, and the next mount finishes the rename
-				continue
-			}
-			if !exists || got.keep {
-				continue
-			}
-			p = got
-		}
-		ids = append(ids, s3.ObjectID{Key: p.new.Key, ETag: p.new.ETag})
+// leave gives up the old names.
+func (m *move) leave(ctx context.Context, pairs []pair) (left int, err error) {
+	if err := m.relink(ctx, pairs); err != nil {
+		return 0, err
 	}
-	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
-		for key, err := range m.n.deleteObjects(ctx, chunk) {
-			m.undone = false
-			m.n.o.Logger.Warn("a copy of a rename that failed is left behind", "key", key, "err", err)
-		}
-	}
+	return m.deleteAll(ctx, pairs)
 }
 
 // deleteAll deletes the old names, each only in the version that was copied.

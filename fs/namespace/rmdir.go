@@ -175,14 +175,14 @@ type keeping struct {
 	made bool // set before done is closed
 }
 
-// visible tells what the cache knows of a directory's contents: how many
+// visible tells what the cache knows of a directory's contents in S3: how many
 // children there are, at least one of them if rows > 0, whether that is
-// everything, and whether it has a marker.
+// everything, and whether it has a marker. A pending file is no child: it may
+// never come to be there.
 func (n *Namespace) visible(dir string) (rows int, complete, explicit bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	now := n.now()
-	rows = len(n.pending[dir])
 	if f, ok := n.facts.Get(dir); ok && !f.Negative && now.Before(f.Until) {
 		explicit = f.Value.flags&factImplicit == 0
 	}

@@ -1,0 +1,164 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/s3/s3test"
+)
+
+// TestFailedTakingOfAName: a name was to be taken off a file that is open, and
+// S3 refused. Who has unsaved bytes in the file hears of it at close(2) (P1);
+// who opens the name afterwards has a file like any other.
+func TestFailedTakingOfAName(t *testing.T) {
+	for name, c := range map[string]struct {
+		refused string
+		take    func(k *kernel) fuse.Status
+	}{
+		"rename over": {"CopyObject", func(k *kernel) fuse.Status { return k.rename("new", "f", 0) }},
+		"unlink":      {"DeleteObject", func(k *kernel) fuse.Status { return k.unlink("f") }},
+	} {
+		for _, unsaved := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				faults := s3test.NewFaults()
+				srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
+				k := remount(t, srv, func(o *Options) { o.Posix, o.Delete = "off", deleteSync })
+				k.put("f", "old text")
+				k.put("new", "new")
+				fh := k.openFile("f", syscall.O_RDWR)
+				if unsaved {
+					k.write(fh, 0, "mine")
+				}
+				faults.Add(s3test.Rule{Match: s3test.OnKind(c.refused), Times: 1, Fault: s3test.Answer(403, "AccessDenied")})
+				errnoIs(t, c.take(k), syscall.EACCES, name)
+				k.wantObject("f", "old text")
+
+				next := k.openFile("f", syscall.O_WRONLY)
+				k.write(next, 0, "NEXT")
+				k.close(next)
+				k.wantObject("f", "NEXTtext")
+
+				want := "old text"
+				if unsaved {
+					want = "minetext"
+				}
+				if got := k.read(fh, 0, 20); got != want {
+					t.Errorf("the handle reads %q, want %q", got, want)
+				}
+				st := k.flush(fh)
+				if unsaved {
+					errnoIs(t, st, syscall.ESTALE, "close of what is not saved")
+				} else {
+					k.must(st, "close", "f")
+				}
+				k.release(fh)
+				if got := k.cat("f"); got != "NEXTtext" {
+					t.Errorf("the name reads %q", got)
+				}
+			})
+		}
+	}
+}
+
+// TestInterruptedAttributes: who does not wait until attributes are saved does
+// not lose them.
+func TestInterruptedAttributes(t *testing.T) {
+	g := newGate("CopyObject", "f")
+	k := newGatedKernel(t, g)
+	k.put("f", "text")
+	k.must(k.setattr("f", fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{Valid: fuse.FATTR_MODE, Mode: 0o640}}), "chmod", "f")
+	id, st := k.lookup("f")
+	k.must(st, "lookup", "f")
+	ctx, interrupt := context.WithCancel(t.Context())
+	saved := make(chan error, 1)
+	go func() { saved <- k.f.flushAttrs(ctx, k.f.inodes.get(id)) }()
+	<-g.arrived
+	interrupt()
+	if err := <-saved; !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	close(g.open)
+	k.drain()
+	for _, m := range []*kernel{k, remount(t, k.srv)} {
+		if a, st := m.stat("f"); st != fuse.OK || a.Mode&0o7777 != 0o640 {
+			t.Errorf("mode %o, %v", a.Mode, st)
+		}
+	}
+}
+
+// TestCrashInRenameOverUnsaved: a mount with a journal dies while it renames over
+// a file whose last bytes only the journal has. The next one shows the file as it
+// was closed, or what was renamed.
+func TestCrashInRenameOverUnsaved(t *testing.T) {
+	for _, unsavedSource := range []bool{false, true} {
+		g := newGate("CopyObject", "f")
+		state := t.TempDir()
+		k := newGatedKernel(t, g, lingering, func(o *Options) { o.StateDir, o.Posix = state, "off" })
+		k.put("f", "old text")
+		k.put("new", "new")
+		k.drain()
+		if unsavedSource { // bound to its key, since it has an object there
+			fh := k.openFile("new", syscall.O_WRONLY)
+			k.write(fh, 0, "NEW")
+			k.close(fh)
+		}
+		fh := k.openFile("f", syscall.O_WRONLY)
+		k.write(fh, 0, "own")
+		k.close(fh)
+		renamed := make(chan fuse.Status, 1)
+		go func() { renamed <- k.rename("new", "f", 0) }()
+		<-g.arrived
+		left := copyState(t, state)
+		now := objectsOf(k.srv)
+		close(g.open)
+		k.must(<-renamed, "rename", "new")
+
+		srv := s3test.NewServer(t, s3test.Options{Buckets: []string{testBucket}})
+		for key, data := range now {
+			srv.PutObject(testBucket, key, []byte(data), nil)
+		}
+		after := remount(t, srv, lingering, func(o *Options) { o.StateDir, o.Posix = left, "off" })
+		after.f.replay(t.Context())
+		source := "new"
+		if unsavedSource {
+			source = "NEW"
+		}
+		want := []tree{{"f": "own text", "new": source}, {"f": source}}
+		if got := after.tree(""); !oneOf(got, want) {
+			t.Errorf("the next mount shows %s, want one of %s", got, want)
+		}
+	}
+}
+
+// TestFailedRenameKeepsWhatWasClosed: what close(2) has promised is not lost with a
+// rename over it that fails.
+func TestFailedRenameKeepsWhatWasClosed(t *testing.T) {
+	for name, open := range map[string]bool{"closed": false, "open": true} {
+		t.Run(name, func(t *testing.T) {
+			faults := s3test.NewFaults()
+			srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
+			k := remount(t, srv, lingering, func(o *Options) { o.Posix = "off" })
+			k.put("f", "old text")
+			k.put("new", "new")
+			k.drain()
+			fh := k.openFile("f", syscall.O_WRONLY)
+			k.write(fh, 0, "own")
+			k.must(k.flush(fh), "close", "f")
+			if !open {
+				k.release(fh)
+			}
+			faults.Add(s3test.Rule{Match: s3test.OnKind("CopyObject"), Times: 1, Fault: s3test.Answer(403, "AccessDenied")})
+			errnoIs(t, k.rename("new", "f", 0), syscall.EACCES, "rename")
+			if got := k.cat("f"); got != "own text" {
+				t.Errorf("the mount reads %q", got)
+			}
+			k.drain()
+			k.wantObject("f", "own text")
+			k.wantObject("new", "new")
+		})
+	}
+}

@@ -1,0 +1,48 @@
+package namespace
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Appeared asks whether a file has come to be under a name that was seen to be
+// absent: for open(2) with O_CREAT, which must not make a new file in place of
+// what another mount has closed. It costs a HEAD, unless S3 has told of the name
+// within the last second, or this mount has just removed it.
+func (n *Namespace) Appeared(ctx context.Context, dir Entry, text string) (bool, error) {
+	nm := n.resolve(dir, text)
+	if !nm.file() || n.justAbsent(nm) {
+		return false, nil
+	}
+	e, err := n.head(ctx, nm.key(), false)
+	switch {
+	case isAbsent(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look whether %q is still absent: %w", nm.key(), err)
+	}
+	return e.Kind != Directory, nil // the marker is no file
+}
+
+// justAbsent reports whether a file was absent within the time in which the
+// parts of one operation of a program agree.
+func (n *Namespace) justAbsent(nm name) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id := rowID(nm.dir, nm.rel)
+	if n.hidden[id] != nil {
+		return true
+	}
+	now, trust := n.now(), min(minTrust, n.o.TTL)
+	recent := func(t time.Time) bool { return now.Sub(t) < trust }
+	if f, ok := n.facts.Get(id); ok && (!f.Negative || recent(f.Since)) {
+		return f.Negative
+	}
+	p := n.pageOf(nm.dir, nm.rel)
+	if p == nil || p.assumed || !recent(p.when) {
+		return false
+	}
+	_, found := p.search(nm.rel)
+	return !found
+}

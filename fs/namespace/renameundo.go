@@ -1,0 +1,70 @@
+package namespace
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/s3mount/s3mount/s3"
+)
+
+// undo deletes the copies of an attempt that failed before anything was deleted.
+func (m *move) undo(pairs []pair) {
+	ctx, cancel := context.WithTimeout(m.n.life, time.Minute)
+	defer cancel()
+	m.undone = true
+	ids := make([]s3.ObjectID, 0, len(pairs))
+	for _, p := range pairs {
+		if p.new.ETag == "" {
+			// A copy whose answer did not come may exist all the same.
+			got, exists, err := m.compare(ctx, p.old, p.new.Key)
+			if err != nil {
+				m.undone = false // the record stays, and the next mount finishes the rename
+				continue
+			}
+			if !exists || got.keep {
+				continue
+			}
+			p = got
+		}
+		ids = append(ids, s3.ObjectID{Key: p.new.Key, ETag: p.new.ETag})
+	}
+	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
+		for key, err := range m.n.deleteObjects(ctx, chunk) {
+			m.undone = false
+			m.n.o.Logger.Warn("a copy of a rename that failed is left behind", "key", key, "err", err)
+		}
+	}
+}
+
+// settling returns a context that ends settleTime after ctx, or with the
+// namespace.
+func (n *Namespace) settling(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, stop := context.WithCancel(n.life)
+	unhook := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(settleTime):
+			stop()
+		case <-out.Done():
+		}
+	})
+	return out, func() { unhook(); stop() }
+}
+
+// forget drops what is cached of both names after an attempt that failed: what
+// was copied and deleted of it is for S3 to tell.
+func (m *move) forget(list []Entry) {
+	n := m.n
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dropTree(m.old)
+	n.dropTree(m.new)
+	for _, e := range list {
+		n.forget(e)
+		to := Entry{Key: m.new + e.Key[len(m.old):], Kind: e.Kind}
+		for n.forget(to); len(to.Key) > len(m.new); n.forget(to) {
+			to.Key, _ = n.rowOf(to)
+			to.Kind = Directory
+		}
+	}
+}
