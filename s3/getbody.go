@@ -44,10 +44,13 @@ func (b *getBody) Read(p []byte) (int, error) {
 			if b.sum != nil {
 				b.sum.write(p[:n])
 			}
-			if b.left == 0 {
-				b.finish()
-			} else if err != nil {
+			if b.left > 0 && err != nil {
 				b.resume(err)
+			}
+			if b.left == 0 && b.finish() {
+				// Who knows the length reads no further: a wrong checksum must
+				// show before the last bytes do.
+				return 0, b.err
 			}
 			return n, nil
 		}
@@ -64,13 +67,16 @@ func (b *getBody) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// finish holds the bytes to the checksum and ends the exchange.
-func (b *getBody) finish() {
+// finish ends the exchange and holds the bytes to the checksum. It returns
+// whether they are wrong.
+func (b *getBody) finish() (wrong bool) {
 	b.src.Close()
 	b.err = io.EOF
-	if b.sum != nil && b.sum.value() != b.out.Checksum.Value {
+	wrong = b.sum != nil && b.sum.value() != b.out.Checksum.Value
+	if wrong {
 		b.err = b.fail(fmt.Errorf("body has %s %s, server says %s", b.sum.algorithm, b.sum.value(), b.out.Checksum.Value), ErrChecksum)
 	}
+	return wrong
 }
 
 func (b *getBody) fail(err error, kind error) *Error {

@@ -188,9 +188,15 @@ func TestChecksumOfDownload(t *testing.T) {
 		})
 		for value, ok := range map[string]bool{sum.value(): true, "AAAAAA==": false, "AAAAAA==-3": true, "": true} {
 			sent = value
-			_, n, err := c.GetTo(t.Context(), &GetInput{Bucket: "bucket", Key: "k"}, io.Discard)
-			if n != 100_000 || (err == nil) != ok || !ok && !errors.Is(err, ErrChecksum) {
+			in := &GetInput{Bucket: "bucket", Key: "k"}
+			_, n, err := c.GetTo(t.Context(), in, io.Discard)
+			if (n == 100_000) != ok || (err == nil) != ok || !ok && !errors.Is(err, ErrChecksum) {
 				t.Errorf("%s %q: %d bytes, %v", a, value, n, err)
+			}
+			// A buffer that just holds the object: nobody reads up to the end of the body.
+			_, into, err := c.GetInto(t.Context(), in, make([]byte, len(content)))
+			if (into == len(content)) != ok || (err == nil) != ok || !ok && !errors.Is(err, ErrChecksum) {
+				t.Errorf("%s %q: GetInto gives %d bytes, %v", a, value, into, err)
 			}
 		}
 	}
