@@ -25,10 +25,19 @@ type call struct {
 	slow        bool   // the server may work for minutes before it answers
 	lost        bool   // an attempt may have succeeded without our knowing
 	host        string // redirected to, for this call only
-	signedBy    string // access key id of the last attempt; "" if it was not signed
+	last        identity
 	// consume, if set, reads the response within the attempt, so that a body
 	// that is cut short or tells of an error is retried like any failure.
 	consume func(*response) error
+}
+
+// identity is what the last attempt of a call was sent and signed with. A
+// refusal speaks of that, not of what other calls may have mended since.
+type identity struct {
+	key    string // access key id; "" if it was not signed
+	region string
+	host   string
+	skew   time.Duration
 }
 
 // response is a successful answer. Its body must be read to the end or closed.
@@ -162,6 +171,7 @@ func (x *exchange) request() (*http.Request, *Error) {
 	if k.host != "" {
 		t.host = k.host
 	}
+	k.last = identity{region: t.region, host: t.host, skew: time.Duration(c.skew.Load())}
 	h := make(http.Header, len(k.header)+8)
 	for name, v := range k.header {
 		h[name] = v
@@ -184,9 +194,9 @@ func (x *exchange) request() (*http.Request, *Error) {
 	if err != nil {
 		return nil, x.credentialError(err)
 	}
-	x.k.signedBy = cr.AccessKeyID
+	k.last.key = cr.AccessKeyID
 	if signed {
-		c.signer.sign(req, t.path, rawQuery, cr, signTarget{t.region, t.service, c.now()})
+		c.signer.sign(req, t.path, rawQuery, cr, signTarget{t.region, t.service, time.Now().Add(k.last.skew).UTC()})
 	} else {
 		delete(h, "X-Amz-Content-Sha256")
 		if h.Get("X-Amz-Trailer") != "" {

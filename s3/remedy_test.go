@@ -59,6 +59,7 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 	}{
 		{"to another provider", onAWS, answer(307, redirectBody("TemporaryRedirect", "", "bucket.evil.com")), "bucket.evil.com"},
 		{"by suffix", onAWS, answer(307, redirectBody("TemporaryRedirect", "", "bucket.evilamazonaws.com")), "bucket.evilamazonaws.com"},
+		{"to a machine at AWS", onAWS, answer(307, redirectBody("TemporaryRedirect", "", "bucket.us-east-1.elb.amazonaws.com")), "bucket.us-east-1.elb.amazonaws.com"},
 		{"to another bucket's host", onAWS, answer(307, redirectBody("TemporaryRedirect", "", "other.s3.amazonaws.com")), "other.s3.amazonaws.com"},
 		{"to another partition", onAWS, answer(301, redirectBody("PermanentRedirect", "cn-north-1", "bucket.s3.cn-north-1.amazonaws.com.cn")), "bucket.s3.cn-north-1.amazonaws.com.cn"},
 		{"region that is none", onAWS, answer(301, redirectBody("PermanentRedirect", "evil.com/", "")), ""},
