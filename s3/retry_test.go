@@ -341,7 +341,7 @@ func TestWatchdogForgivesTheWaitBetweenReads(t *testing.T) {
 		for range 100 {
 			w.begin()
 			time.Sleep(9 * time.Second)
-			w.progress(stallBytes, false)
+			w.progress(stallBytes)
 			time.Sleep(time.Hour)
 		}
 		if ctx.Err() != nil {
