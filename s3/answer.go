@@ -62,8 +62,12 @@ func (x *exchange) answerError(resp *response) *Error {
 	h := resp.header
 	e.RequestID, e.HostID = first(h, "X-Amz-Request-Id"), first(h, "X-Amz-Id-2")
 	e.Region = first(h, "X-Amz-Bucket-Region")
-	e.RetryAfter = retryAfter(first(h, "Retry-After"), time.Now())
 	e.serverTime, _ = http.ParseTime(first(h, "Date"))
+	now := e.serverTime // by the clock that Retry-After is told by
+	if now.IsZero() {
+		now = time.Now()
+	}
+	e.RetryAfter = retryAfter(first(h, "Retry-After"), now)
 	body, err := io.ReadAll(io.LimitReader(resp.body, maxErrorBody))
 	foreign := false
 	if perr := parseError(body, e); perr != nil && err == nil {
