@@ -173,9 +173,6 @@ func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error
 func deleteError(bucket, key, code, message string) error {
 	e := &Error{Op: opDeleteMulti, Bucket: bucket, Key: key, Code: code, Message: message, Status: http.StatusOK}
 	e.classify()
-	if e.kind == nil && code == "AccessDenied" {
-		e.kind = ErrForbidden
-	}
 	if errors.Is(e, ErrNotFound) && !errors.Is(e, ErrNoSuchBucket) {
 		return nil
 	}
