@@ -23,6 +23,7 @@ type call struct {
 	document    []byte      // an XML body, instead of body
 	expect100   bool
 	slow        bool   // the server may work for minutes before it answers
+	noConflict  bool   // a conflict with another writer is not worth another attempt
 	lost        bool   // an attempt may have succeeded without our knowing
 	host        string // redirected to, for this call only
 	last        identity

@@ -57,3 +57,21 @@ func TestLostUpload(t *testing.T) {
 		})
 	}
 }
+
+// A completion that met another writer is not repeated: the upload is used up,
+// and the answer would be that there is no such upload.
+func TestConflictEndsACompletion(t *testing.T) {
+	n := 0
+	c := newFakeClient(t, func(*http.Request) (*http.Response, error) {
+		if n++; n == 1 {
+			return answer(409, errorBody("ConditionalRequestConflict")), nil
+		}
+		return answer(404, errorBody("NoSuchUpload")), nil
+	})
+	_, err := c.CompleteUpload(t.Context(), &CompleteUploadInput{Upload: UploadID{Bucket: "bucket", Key: "k", ID: "u"},
+		Parts: []Part{{Number: 1, ETag: "x"}}, IfNoneMatch: "*"})
+	wantIs(t, err, ErrConflict)
+	if n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
