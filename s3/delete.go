@@ -22,10 +22,11 @@ func (c *Client) Delete(ctx context.Context, in *DeleteInput) (*DeleteOutput, er
 		return discard(resp)
 	}
 	_, err = c.do(ctx, k)
-	if err != nil && (!errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoSuchBucket)) {
-		return nil, err
+	absent := errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNoSuchBucket)
+	if err == nil || absent || in.IfMatch != "" && k.echo(err) && c.lostDelete(ctx, in) {
+		return &out, nil
 	}
-	return &out, nil
+	return nil, err
 }
 
 func (c *Client) deleteCall(in *DeleteInput) (*call, error) {

@@ -59,6 +59,7 @@ type exchange struct {
 	wd     *watchdog
 	body   *sendBody
 	at     Attempt
+	sent   bool // the request was given to the network
 	ended  bool
 }
 
@@ -83,7 +84,7 @@ func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Err
 		if k.body != nil && x.body != nil {
 			k.body.sent = k.body.sent || x.body.sent.Load() > 0
 		}
-		k.lost = k.lost || err.Status == 0 || err.Status/100 == 2 || err.Status >= http.StatusInternalServerError
+		k.lost = k.lost || x.sent && !unsent(err) && (err.Status == 0 || err.Status/100 == 2 || err.Status >= http.StatusInternalServerError)
 		x.at.Err = err
 		x.end()
 		if k.body != nil && x.body != nil && x.body.sum != nil && x.body.sent.Load() == x.body.size {
@@ -104,6 +105,7 @@ func (x *exchange) run() (*response, *Error) {
 		patience += 9 * x.c.opts.ResponseTimeout
 	}
 	x.wd.await(patience)
+	x.sent = true
 	hr, err := x.c.rt.RoundTrip(req)
 	x.wd.pause()
 	x.at.Header = time.Since(x.at.Start)
