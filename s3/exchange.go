@@ -206,6 +206,9 @@ func (x *exchange) request() (*http.Request, *Error) {
 			h["X-Amz-Content-Sha256"] = []string{unsignedTrailer}
 		}
 	}
+	if name := badHeader(h); name != "" {
+		return nil, inputError(k.op, k.bucket, k.key, "header "+name+" would hold a control character")
+	}
 	return req, nil
 }
 

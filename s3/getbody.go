@@ -26,7 +26,8 @@ type getBody struct {
 	src    *recvBody
 	left   int64
 	sum    *checksummer // nil: nothing to check
-	r      *retries     // since the last byte that came; nil if none failed
+	r      *retries     // since bytes came last; nil if none failed
+	moved  int64        // since r began
 	err    error
 	closed bool
 }
@@ -40,7 +41,11 @@ func (b *getBody) Read(p []byte) (int, error) {
 		n, err := b.src.Read(p[:min(int64(len(p)), b.left)])
 		if n > 0 {
 			b.left -= int64(n)
-			b.r = nil
+			// A server that breaks each body after a byte or two gets no further
+			// than one that never answers.
+			if b.moved += int64(n); b.moved >= stallBytes {
+				b.r = nil
+			}
 			if b.sum != nil {
 				b.sum.write(p[:n])
 			}
@@ -101,7 +106,7 @@ func (b *getBody) resume(cause error) {
 		return
 	}
 	if b.r == nil {
-		b.r = &retries{c: b.c, start: time.Now()}
+		b.r, b.moved = &retries{c: b.c, start: time.Now()}, 0
 	}
 	e.retry = true
 	if !b.r.next(b.ctx, e) {

@@ -107,6 +107,7 @@ func breaking(content []byte, n int, changed func(r *http.Request) bool) http.Ha
 		rest := content[first:]
 		w.Write(rest[:min(n, len(rest))])
 		if len(rest) > n {
+			http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}
 	}
@@ -128,6 +129,24 @@ func TestBrokenBodyIsResumed(t *testing.T) {
 	}
 	if requests.Load() != 5 {
 		t.Errorf("%d requests", requests.Load())
+	}
+}
+
+// A server that breaks every body after a byte moves them, but the caller gets nowhere.
+func TestBodyThatBreaksForEver(t *testing.T) {
+	var requests atomic.Int32
+	serve := breaking(testBytes(300_000), 1, nil)
+	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		serve(w, r)
+	})
+	_, n, err := c.GetTo(t.Context(), &GetInput{Bucket: "bucket", Key: "k"}, io.Discard)
+	wantIs(t, err, ErrTransient, ErrDeadline)
+	if n := requests.Load(); n != defaultMaxAttempts {
+		t.Errorf("%d requests", n)
+	}
+	if n != defaultMaxAttempts {
+		t.Errorf("%d bytes", n)
 	}
 }
 
