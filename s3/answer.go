@@ -83,6 +83,23 @@ func (x *exchange) answerError(resp *response) *Error {
 	return e
 }
 
+var errWebPage = errors.New("answer is not S3's: a web page")
+
+// isWebPage recognizes the page that a proxy or a captive portal answers with
+// status 200 to everything: HTML, as an object may be, but with nothing that S3
+// tells of an object or a request.
+func isWebPage(h http.Header) bool {
+	if !strings.HasPrefix(first(h, "Content-Type"), "text/html") {
+		return false
+	}
+	for _, name := range [...]string{"Etag", "Last-Modified", "X-Amz-Request-Id", "X-Amz-Id-2"} {
+		if h[name] != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // setLocation keeps the host of a redirect.
 func (e *Error) setLocation(location string) {
 	if e.Endpoint != "" || location == "" {

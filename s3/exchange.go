@@ -118,6 +118,11 @@ func (x *exchange) run() (*response, *Error) {
 	if hr.StatusCode/100 != 2 {
 		return nil, x.fail(resp, x.answerError(resp))
 	}
+	if isWebPage(hr.Header) {
+		e := x.k.fail(errWebPage)
+		e.Status = hr.StatusCode
+		return nil, x.fail(resp, e)
+	}
 	if x.k.consume == nil {
 		return resp, nil
 	}

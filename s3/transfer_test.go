@@ -71,6 +71,17 @@ func TestServerThatIgnoresRanges(t *testing.T) {
 	out.Body.Close()
 }
 
+// An answer to HEAD without a length is one of an empty object at best.
+func TestHeadWithoutLength(t *testing.T) {
+	for etag, ok := range map[string]bool{`"` + emptyMD5 + `"`: true, `"0123456789abcdef0123456789abcdef"`: false, "": false} {
+		c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", etag) })
+		info, err := c.Head(t.Context(), &HeadInput{Bucket: "bucket", Key: "k"})
+		if ok && (err != nil || info.Size != 0) || !ok && !errors.Is(err, errNoLength) {
+			t.Errorf("ETag %s: %+v, %v", etag, info, err)
+		}
+	}
+}
+
 func TestWrongContentRange(t *testing.T) {
 	for _, h := range []string{"", "bytes 0-2/10", "bytes 3-6/10", "bytes 3-4/10", "bytes 3-5/4"} {
 		c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
