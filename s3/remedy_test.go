@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -176,22 +177,24 @@ func TestClockSkewIsCorrectedOnce(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := 0
-			server := time.Now().Add(-3 * time.Hour)
-			c := newFakeClient(t, func(r *http.Request) (*http.Response, error) {
-				n++
-				stamp, err := time.Parse(amzTime, r.Header.Get("X-Amz-Date"))
-				noError(t, err)
-				if stamp.Sub(server).Abs() > time.Minute {
-					return answer(403, tt.body, "Date", server.UTC().Format(http.TimeFormat)), nil
+			synctest.Test(t, func(t *testing.T) {
+				n := 0
+				server := time.Now().Add(-3 * time.Hour)
+				c := newFakeClient(t, func(r *http.Request) (*http.Response, error) {
+					n++
+					stamp, err := time.Parse(amzTime, r.Header.Get("X-Amz-Date"))
+					noError(t, err)
+					if stamp.Sub(server).Abs() > time.Minute {
+						return answer(403, tt.body, "Date", server.UTC().Format(http.TimeFormat)), nil
+					}
+					return answer(200, "<ListBucketResult/>"), nil
+				})
+				noError(t, tt.method(t.Context(), c))
+				noError(t, tt.method(t.Context(), c))
+				if n != 3 { // the correction is kept
+					t.Errorf("%d requests", n)
 				}
-				return answer(200, "<ListBucketResult/>"), nil
 			})
-			noError(t, tt.method(t.Context(), c))
-			noError(t, tt.method(t.Context(), c))
-			if n != 3 { // the correction is kept
-				t.Errorf("%d requests", n)
-			}
 		})
 	}
 	n := 0

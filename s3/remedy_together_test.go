@@ -4,13 +4,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 // Two calls are refused for the same reason. The first that learns of it mends
 // it for both; the other must not take its own refusal for the last word.
 func TestCallsThatAreRefusedTogether(t *testing.T) {
-	server := time.Now().Add(-3 * time.Hour)
+	server := time.Date(1999, 12, 31, 21, 0, 0, 0, time.UTC) // three hours before a bubble's clock begins
 	for name, tt := range map[string]struct {
 		change func(*Options)
 		wrong  func(*http.Request) bool
@@ -35,27 +36,29 @@ func TestCallsThatAreRefusedTogether(t *testing.T) {
 			func() *http.Response { return answer(400, errorBody("ExpiredToken")) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var c *Client
-			requests := 0
-			remove := func() error {
-				_, err := c.Delete(t.Context(), &DeleteInput{Bucket: "bucket", Key: "k"})
-				return err
-			}
-			c = newFakeClient(t, func(r *http.Request) (*http.Response, error) {
-				requests++
-				first := requests == 1
-				if !tt.wrong(r) {
-					return answer(204, ""), nil
+			synctest.Test(t, func(t *testing.T) {
+				var c *Client
+				requests := 0
+				remove := func() error {
+					_, err := c.Delete(t.Context(), &DeleteInput{Bucket: "bucket", Key: "k"})
+					return err
 				}
-				if first { // meanwhile another call is refused, mends it, and succeeds
-					noError(t, remove())
+				c = newFakeClient(t, func(r *http.Request) (*http.Response, error) {
+					requests++
+					first := requests == 1
+					if !tt.wrong(r) {
+						return answer(204, ""), nil
+					}
+					if first { // meanwhile another call is refused, mends it, and succeeds
+						noError(t, remove())
+					}
+					return tt.refuse(), nil
+				}, tt.change)
+				noError(t, remove())
+				if requests != 4 {
+					t.Errorf("%d requests, want two of each call", requests)
 				}
-				return tt.refuse(), nil
-			}, tt.change)
-			noError(t, remove())
-			if requests != 4 {
-				t.Errorf("%d requests, want two of each call", requests)
-			}
+			})
 		})
 	}
 }
