@@ -62,8 +62,12 @@ func (x *exchange) answerError(resp *response) *Error {
 	h := resp.header
 	e.RequestID, e.HostID = first(h, "X-Amz-Request-Id"), first(h, "X-Amz-Id-2")
 	e.Region = first(h, "X-Amz-Bucket-Region")
-	e.RetryAfter = retryAfter(first(h, "Retry-After"), time.Now())
 	e.serverTime, _ = http.ParseTime(first(h, "Date"))
+	now := e.serverTime // by the clock that Retry-After is told by
+	if now.IsZero() {
+		now = time.Now()
+	}
+	e.RetryAfter = retryAfter(first(h, "Retry-After"), now)
 	body, err := io.ReadAll(io.LimitReader(resp.body, maxErrorBody))
 	foreign := false
 	if perr := parseError(body, e); perr != nil && err == nil {
@@ -77,6 +81,23 @@ func (x *exchange) answerError(resp *response) *Error {
 		e.kind, e.retry = ErrTransient, true
 	}
 	return e
+}
+
+var errWebPage = errors.New("answer is not S3's: a web page")
+
+// isWebPage recognizes the page that a proxy or a captive portal answers with
+// status 200 to everything: HTML, as an object may be, but with nothing that S3
+// tells of an object or a request.
+func isWebPage(h http.Header) bool {
+	if !strings.HasPrefix(first(h, "Content-Type"), "text/html") {
+		return false
+	}
+	for _, name := range [...]string{"Etag", "Last-Modified", "X-Amz-Request-Id", "X-Amz-Id-2"} {
+		if h[name] != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // setLocation keeps the host of a redirect.

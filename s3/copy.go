@@ -91,10 +91,16 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, er
 				return err
 			})
 		}}
-	if _, err := c.do(ctx, k); err != nil {
-		return nil, err
+	_, err := c.do(ctx, k)
+	if err == nil {
+		return out, nil
 	}
-	return out, nil
+	if (in.IfMatch != "" || in.IfNoneMatch != "") && k.echo(err) {
+		if lost := c.lostCopy(ctx, in); lost != nil {
+			return lost, nil
+		}
+	}
+	return nil, err
 }
 
 // result is what the small documents of acknowledgement hold.

@@ -22,10 +22,11 @@ func (c *Client) Delete(ctx context.Context, in *DeleteInput) (*DeleteOutput, er
 		return discard(resp)
 	}
 	_, err = c.do(ctx, k)
-	if err != nil && (!errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoSuchBucket)) {
-		return nil, err
+	absent := errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNoSuchBucket)
+	if err == nil || absent || in.IfMatch != "" && k.echo(err) && c.lostDelete(ctx, in) {
+		return &out, nil
 	}
-	return &out, nil
+	return nil, err
 }
 
 func (c *Client) deleteCall(in *DeleteInput) (*call, error) {
@@ -173,9 +174,6 @@ func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error
 func deleteError(bucket, key, code, message string) error {
 	e := &Error{Op: opDeleteMulti, Bucket: bucket, Key: key, Code: code, Message: message, Status: http.StatusOK}
 	e.classify()
-	if e.kind == nil && code == "AccessDenied" {
-		e.kind = ErrForbidden
-	}
 	if errors.Is(e, ErrNotFound) && !errors.Is(e, ErrNoSuchBucket) {
 		return nil
 	}

@@ -29,6 +29,9 @@ func (c *Client) do(ctx context.Context, k *call) (*response, error) {
 		if c.remedy(ctx, k, e, &m) {
 			continue
 		}
+		if k.noConflict && e.Code == "ConditionalRequestConflict" {
+			return nil, e
+		}
 		if !r.next(ctx, e) {
 			return nil, e
 		}

@@ -51,8 +51,8 @@
 // # Lost answers
 //
 // A write whose answer was lost is repeated. Where the repetition fails on
-// what the first attempt made, as If-None-Match and CompleteUpload do, the
-// object itself is asked whether it holds the caller's bytes; see lost.go.
+// what the first attempt made, as conditions and CompleteUpload do, the object
+// itself is asked whether it holds the caller's bytes; see lost.go.
 //
 // # Locks
 //

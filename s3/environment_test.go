@@ -45,7 +45,10 @@ func environmentChild(t *testing.T, env ...string) error {
 }
 
 func TestEnvironment(t *testing.T) {
-	answer := func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("ETag", `"there"`) }
+	answer := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("ETag", `"there"`)
+		w.Header().Set("Content-Length", "5")
+	}
 	t.Run("proxy", func(t *testing.T) {
 		asked := ""
 		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

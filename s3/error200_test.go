@@ -31,7 +31,7 @@ func TestErrorIn200(t *testing.T) {
 			want     error
 			attempts int32
 		}{
-			{errorBody("AccessDenied"), nil, 1},
+			{errorBody("AccessDenied"), ErrForbidden, 1},
 			{errorBody("InternalError"), ErrTransient, 3},
 			{errorBody("SlowDown"), ErrThrottled, 3},
 			{"<html>welcome</html>", nil, 1},

@@ -132,6 +132,9 @@ func (e *Error) classify() {
 		return
 	}
 	e.kind, e.retry = classOfStatus(e.Status)
+	if e.kind == nil && e.Code == "AccessDenied" { // in a response with status 200
+		e.kind = ErrForbidden
+	}
 	if e.kind == ErrNotFound && e.Code != "" && !strings.HasPrefix(e.Code, "NoSuch") {
 		e.kind = nil // what is absent is not the object, see absentUser
 		if absentUser(e.Code) {

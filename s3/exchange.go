@@ -23,12 +23,22 @@ type call struct {
 	document    []byte      // an XML body, instead of body
 	expect100   bool
 	slow        bool   // the server may work for minutes before it answers
+	noConflict  bool   // a conflict with another writer is not worth another attempt
 	lost        bool   // an attempt may have succeeded without our knowing
 	host        string // redirected to, for this call only
-	signedBy    string // access key id of the last attempt; "" if it was not signed
+	last        identity
 	// consume, if set, reads the response within the attempt, so that a body
 	// that is cut short or tells of an error is retried like any failure.
 	consume func(*response) error
+}
+
+// identity is what the last attempt of a call was sent and signed with. A
+// refusal speaks of that, not of what other calls may have mended since.
+type identity struct {
+	key    string // access key id; "" if it was not signed
+	region string
+	host   string
+	skew   time.Duration
 }
 
 // response is a successful answer. Its body must be read to the end or closed.
@@ -49,6 +59,7 @@ type exchange struct {
 	wd     *watchdog
 	body   *sendBody
 	at     Attempt
+	sent   bool // the request was given to the network
 	ended  bool
 }
 
@@ -73,7 +84,7 @@ func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Err
 		if k.body != nil && x.body != nil {
 			k.body.sent = k.body.sent || x.body.sent.Load() > 0
 		}
-		k.lost = k.lost || err.Status == 0 || err.Status/100 == 2 || err.Status >= http.StatusInternalServerError
+		k.lost = k.lost || x.sent && !unsent(err) && (err.Status == 0 || err.Status/100 == 2 || err.Status >= http.StatusInternalServerError)
 		x.at.Err = err
 		x.end()
 		if k.body != nil && x.body != nil && x.body.sum != nil && x.body.sent.Load() == x.body.size {
@@ -94,6 +105,7 @@ func (x *exchange) run() (*response, *Error) {
 		patience += 9 * x.c.opts.ResponseTimeout
 	}
 	x.wd.await(patience)
+	x.sent = true
 	hr, err := x.c.rt.RoundTrip(req)
 	x.wd.pause()
 	x.at.Header = time.Since(x.at.Start)
@@ -105,6 +117,11 @@ func (x *exchange) run() (*response, *Error) {
 		body: &recvBody{x: x, src: hr.Body, left: hr.ContentLength, eof: hr.Body == http.NoBody}}
 	if hr.StatusCode/100 != 2 {
 		return nil, x.fail(resp, x.answerError(resp))
+	}
+	if isWebPage(hr.Header) {
+		e := x.k.fail(errWebPage)
+		e.Status = hr.StatusCode
+		return nil, x.fail(resp, e)
 	}
 	if x.k.consume == nil {
 		return resp, nil
@@ -162,6 +179,7 @@ func (x *exchange) request() (*http.Request, *Error) {
 	if k.host != "" {
 		t.host = k.host
 	}
+	k.last = identity{region: t.region, host: t.host, skew: time.Duration(c.skew.Load())}
 	h := make(http.Header, len(k.header)+8)
 	for name, v := range k.header {
 		h[name] = v
@@ -184,14 +202,17 @@ func (x *exchange) request() (*http.Request, *Error) {
 	if err != nil {
 		return nil, x.credentialError(err)
 	}
-	x.k.signedBy = cr.AccessKeyID
+	k.last.key = cr.AccessKeyID
 	if signed {
-		c.signer.sign(req, t.path, rawQuery, cr, signTarget{t.region, t.service, c.now()})
+		c.signer.sign(req, t.path, rawQuery, cr, signTarget{t.region, t.service, time.Now().Add(k.last.skew).UTC()})
 	} else {
 		delete(h, "X-Amz-Content-Sha256")
 		if h.Get("X-Amz-Trailer") != "" {
 			h["X-Amz-Content-Sha256"] = []string{unsignedTrailer}
 		}
+	}
+	if name := badHeader(h); name != "" {
+		return nil, inputError(k.op, k.bucket, k.key, "header "+name+" would hold a control character")
 	}
 	return req, nil
 }

@@ -26,7 +26,8 @@ type getBody struct {
 	src    *recvBody
 	left   int64
 	sum    *checksummer // nil: nothing to check
-	r      *retries     // since the last byte that came; nil if none failed
+	r      *retries     // since bytes came last; nil if none failed
+	moved  int64        // since r began
 	err    error
 	closed bool
 }
@@ -40,14 +41,21 @@ func (b *getBody) Read(p []byte) (int, error) {
 		n, err := b.src.Read(p[:min(int64(len(p)), b.left)])
 		if n > 0 {
 			b.left -= int64(n)
-			b.r = nil
+			// A server that breaks each body after a byte or two gets no further
+			// than one that never answers.
+			if b.moved += int64(n); b.moved >= stallBytes {
+				b.r = nil
+			}
 			if b.sum != nil {
 				b.sum.write(p[:n])
 			}
-			if b.left == 0 {
-				b.finish()
-			} else if err != nil {
+			if b.left > 0 && err != nil {
 				b.resume(err)
+			}
+			if b.left == 0 && b.finish() {
+				// Who knows the length reads no further: a wrong checksum must
+				// show before the last bytes do.
+				return 0, b.err
 			}
 			return n, nil
 		}
@@ -64,13 +72,16 @@ func (b *getBody) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// finish holds the bytes to the checksum and ends the exchange.
-func (b *getBody) finish() {
+// finish ends the exchange and holds the bytes to the checksum. It returns
+// whether they are wrong.
+func (b *getBody) finish() (wrong bool) {
 	b.src.Close()
 	b.err = io.EOF
-	if b.sum != nil && b.sum.value() != b.out.Checksum.Value {
+	wrong = b.sum != nil && b.sum.value() != b.out.Checksum.Value
+	if wrong {
 		b.err = b.fail(fmt.Errorf("body has %s %s, server says %s", b.sum.algorithm, b.sum.value(), b.out.Checksum.Value), ErrChecksum)
 	}
+	return wrong
 }
 
 func (b *getBody) fail(err error, kind error) *Error {
@@ -95,7 +106,7 @@ func (b *getBody) resume(cause error) {
 		return
 	}
 	if b.r == nil {
-		b.r = &retries{c: b.c, start: time.Now()}
+		b.r, b.moved = &retries{c: b.c, start: time.Now()}, 0
 	}
 	e.retry = true
 	if !b.r.next(b.ctx, e) {

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"net/http"
+	"strings"
 )
 
 // Head asks for what S3 tells of an object beside its bytes
@@ -20,9 +21,21 @@ func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 	}
 	resp.body.Close()
 	info := objectInfo(in.Key, resp)
-	info.Size = max(info.Size, 0)
+	if info.Size < 0 {
+		// Some servers leave the length of an empty object out. Of no other
+		// object may its absence be taken for 0.
+		if strings.Trim(info.ETag, `"`) != emptyMD5 {
+			e := k.fail(errNoLength)
+			e.Status = resp.status
+			return nil, e
+		}
+		info.Size = 0
+	}
 	return &info, nil
 }
+
+// emptyMD5 is the ETag of an empty object.
+const emptyMD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 func (c *Client) headCall(in *HeadInput) (*call, error) {
 	const op = "HeadObject"

@@ -19,6 +19,22 @@ func set(h http.Header, name, value string) {
 	}
 }
 
+// badHeader is the name of a header whose value HTTP cannot hold (RFC 9110,
+// section 5.5), "" if there is none. net/http refuses it, too, but with an error
+// that looks like the network's and shows the value, which may be a secret.
+func badHeader(h http.Header) string {
+	for name, vs := range h {
+		for _, v := range vs {
+			for i := 0; i < len(v); i++ {
+				if c := v[i]; c < ' ' && c != '\t' || c == 0x7f {
+					return name
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // apply adds the conditions of RFC 9110, section 13.
 func (in Conditions) apply(h http.Header) {
 	set(h, "If-Match", in.IfMatch)

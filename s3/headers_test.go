@@ -181,3 +181,27 @@ func TestCustomerKey(t *testing.T) {
 		}
 	}
 }
+
+// What no header can hold is the caller's mistake: it is told at once, and
+// without the value.
+func TestControlCharactersInHeaders(t *testing.T) {
+	for name, change := range map[string]func(*Options, *PutInput){
+		"content type":  func(_ *Options, in *PutInput) { in.ContentType = "text/plain\r\nX-Evil: 1" },
+		"cache control": func(_ *Options, in *PutInput) { in.CacheControl = "no-store\n" },
+		"ETag":          func(_ *Options, in *PutInput) { in.IfMatch = "\"a\x00\"" },
+		"token": func(o *Options, _ *PutInput) {
+			o.Credentials = StaticCredentials("id", "secret", "sessiontoken\n")
+		},
+		"user agent": func(o *Options, _ *PutInput) { o.UserAgent = "me\x7f" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &PutInput{Bucket: "bucket", Key: "k", Body: strings.NewReader("x"), Size: 1}
+			c := newTestClient(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") },
+				func(o *Options) { change(o, in) })
+			_, err := c.Put(t.Context(), in)
+			if e := wantIs(t, err, ErrInvalidInput); strings.Contains(e.Error(), "sessiontoken") {
+				t.Errorf("a secret is in %v", e)
+			}
+		})
+	}
+}

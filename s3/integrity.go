@@ -136,12 +136,8 @@ func (c *Client) prepare(p *payload, h http.Header) (*sendBody, error) {
 		c.frame(b, h)
 	case p.seek == nil || p.state == checksumOff:
 	case p.state == checksumMD5:
-		if p.md5 == "" {
-			sum := md5.New()
-			if err := c.scan(p, func(b []byte) { sum.Write(b) }); err != nil {
-				return nil, err
-			}
-			p.md5 = base64.StdEncoding.EncodeToString(sum.Sum(nil))
+		if err := c.hash(p); err != nil {
+			return nil, err
 		}
 		h["Content-Md5"] = []string{p.md5}
 	default:
@@ -173,6 +169,19 @@ func (c *Client) frame(b *sendBody, h http.Header) {
 }
 
 func trailerName(a ChecksumAlgorithm) string { return strings.ToLower(a.header()) }
+
+// hash computes the MD5 of the body, once.
+func (c *Client) hash(p *payload) error {
+	if p.md5 != "" {
+		return nil
+	}
+	sum := md5.New()
+	if err := c.scan(p, func(b []byte) { sum.Write(b) }); err != nil {
+		return err
+	}
+	p.md5 = base64.StdEncoding.EncodeToString(sum.Sum(nil))
+	return nil
+}
 
 // scan reads the whole body once and goes back.
 func (c *Client) scan(p *payload, f func([]byte)) error {

@@ -1,11 +1,19 @@
 package s3
 
 import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestLostUpload: the server dies while it completes an upload, and tells the
@@ -54,6 +62,135 @@ func TestLostUpload(t *testing.T) {
 			if n := heads.Load(); n != tt.heads {
 				t.Errorf("%d HEADs, want %d", n, tt.heads)
 			}
+		})
+	}
+}
+
+// A completion that met another writer is not repeated: the upload is used up,
+// and the answer would be that there is no such upload.
+func TestConflictEndsACompletion(t *testing.T) {
+	n := 0
+	c := newFakeClient(t, func(*http.Request) (*http.Response, error) {
+		if n++; n == 1 {
+			return answer(409, errorBody("ConditionalRequestConflict")), nil
+		}
+		return answer(404, errorBody("NoSuchUpload")), nil
+	})
+	_, err := c.CompleteUpload(t.Context(), &CompleteUploadInput{Upload: UploadID{Bucket: "bucket", Key: "k", ID: "u"},
+		Parts: []Part{{Number: 1, ETag: "x"}}, IfNoneMatch: "*"})
+	wantIs(t, err, ErrConflict)
+	if n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+// oneObject is a server with one object, which loses the first answers to
+// writes of it and then holds their conditions to what is there.
+type oneObject struct {
+	lose int
+	have bool
+	etag string
+	meta string
+	size int
+}
+
+func (s *oneObject) serve(r *http.Request) (*http.Response, error) {
+	h := r.Header
+	switch {
+	case r.Method == http.MethodHead && r.URL.Path == "/bucket/src":
+		return answer(200, "", "ETag", md5Of("mine!")), nil
+	case r.Method == http.MethodHead && !s.have:
+		return answer(404, ""), nil
+	case r.Method == http.MethodHead:
+		resp := answer(200, "", "ETag", s.etag, "X-Amz-Meta-Owner", s.meta)
+		resp.ContentLength = int64(s.size)
+		return resp, nil
+	case h.Get("If-None-Match") != "" && s.have, h.Get("If-Match") != "" && (!s.have || h.Get("If-Match") != s.etag):
+		return answer(412, errorBody("PreconditionFailed")), nil
+	}
+	s.have, s.etag, s.meta, s.size = r.Method == http.MethodPut, md5Of("mine!"), h.Get("X-Amz-Meta-Owner"), 5
+	if h.Get("X-Amz-Copy-Source") != "" {
+		s.size = 0
+	}
+	if s.lose--; s.lose >= 0 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return answer(200, "<CopyObjectResult/>", "ETag", s.etag), nil
+}
+
+func md5Of(body string) string {
+	sum := md5.Sum([]byte(body))
+	return `"` + hex.EncodeToString(sum[:]) + `"`
+}
+
+// A conditional write that met what it had made itself has succeeded.
+func TestLostAnswersOfConditionalWrites(t *testing.T) {
+	put := func(c *Client, ifMatch, ifNoneMatch string) error {
+		in := &PutInput{Bucket: "bucket", Key: "k", Body: strings.NewReader("mine!"), Size: 5, IfMatch: ifMatch, IfNoneMatch: ifNoneMatch}
+		in.Metadata = map[string]string{"Owner": "me"}
+		return second(c.Put(context.Background(), in))
+	}
+	replace := func(c *Client) error { return put(c, `"old"`, "") }
+	create := func(c *Client) error { return put(c, "", "*") }
+	remove := func(c *Client) error {
+		return second(c.Delete(context.Background(), &DeleteInput{Bucket: "bucket", Key: "k", IfMatch: `"old"`}))
+	}
+	duplicate := func(c *Client) error {
+		return second(c.Copy(context.Background(), &CopyInput{SrcBucket: "bucket", SrcKey: "src", SrcSize: 5, Bucket: "bucket", Key: "k", IfNoneMatch: "*"}))
+	}
+	for name, tt := range map[string]struct {
+		server oneObject
+		call   func(*Client) error
+		want   error
+	}{
+		"create":                       {oneObject{lose: 1}, create, nil},
+		"replace":                      {oneObject{lose: 1, have: true, etag: `"old"`}, replace, nil},
+		"delete":                       {oneObject{lose: 1, have: true, etag: `"old"`}, remove, nil},
+		"copy":                         {oneObject{lose: 1}, duplicate, nil},
+		"create over another's":        {oneObject{have: true, etag: md5Of("mine!"), meta: "me", size: 5}, create, ErrPreconditionFailed},
+		"delete of another's":          {oneObject{have: true, etag: `"other"`}, remove, ErrPreconditionFailed},
+		"delete of what was gone":      {oneObject{}, remove, ErrPreconditionFailed},
+		"copy over another's":          {oneObject{have: true, etag: md5Of("mine!")}, duplicate, ErrPreconditionFailed},
+		"replacement of another's":     {oneObject{have: true, etag: `"other"`}, replace, ErrPreconditionFailed},
+		"replacement of equal bytes":   {oneObject{have: true, etag: md5Of("mine!"), meta: "me", size: 5}, replace, ErrPreconditionFailed},
+		"replacement of what was gone": {oneObject{}, replace, ErrPreconditionFailed},
+	} {
+		for _, mode := range []ChecksumMode{ChecksumAuto, ChecksumOff} {
+			t.Run(name, func(t *testing.T) {
+				server := tt.server
+				c := newFakeClient(t, server.serve, func(o *Options) { o.Checksums = mode })
+				c.backoff = func(int) time.Duration { return 0 }
+				if err := tt.call(c); !errors.Is(err, tt.want) {
+					t.Errorf("%v, want %v", err, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// Somebody else wrote the same bytes while an attempt of ours failed, and says
+// so in the metadata; or the attempt never reached the server.
+func TestEqualBytesOfAnotherWriter(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fail error
+		meta string
+	}{
+		"metadata":  {io.ErrUnexpectedEOF, "somebody"},
+		"never met": {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "me"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := &oneObject{have: true, etag: md5Of(""), meta: tt.meta}
+			n := 0
+			c := newFakeClient(t, func(r *http.Request) (*http.Response, error) {
+				if n++; n == 1 {
+					return nil, tt.fail
+				}
+				return server.serve(r)
+			})
+			c.backoff = func(int) time.Duration { return 0 }
+			in := &PutInput{Bucket: "bucket", Key: "lock", IfNoneMatch: "*"}
+			in.Metadata = map[string]string{"Owner": "me"}
+			wantIs(t, second(c.Put(t.Context(), in)), ErrPreconditionFailed)
 		})
 	}
 }

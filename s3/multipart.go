@@ -151,8 +151,9 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 
 // CompleteUpload makes the object out of its parts
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
-// An error inside a response with status 200 is an error. If the answer to an
-// attempt was lost, a HEAD makes sure of what the next one was told: ErrLostUpload.
+// An error inside a response with status 200 is an error. After ErrConflict the
+// upload is of no more use: S3 wants all of it again. If the answer to an attempt
+// was lost, a HEAD makes sure of what the next one was told: ErrLostUpload.
 func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*PutOutput, error) {
 	const op = "CompleteMultipartUpload"
 	k, err := in.Upload.call(op, http.MethodPost, nil)
@@ -168,7 +169,7 @@ func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*
 	set(h, "If-None-Match", in.IfNoneMatch)
 	in.SSE.apply(h, ssecPrefix)
 	var out PutOutput
-	k.slow = true
+	k.slow, k.noConflict = true, true
 	k.consume = func(resp *response) error {
 		return c.readDocument(resp, func(data []byte) error {
 			r, err := parseResult(data, "CompleteMultipartUploadResult")

@@ -9,7 +9,10 @@ import (
 // Put writes a whole object of at most MaxPartSize bytes
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html). When
 // it returns without an error, the server has the object. With conditions the
-// errors are ErrPreconditionFailed and, if two writers met, ErrConflict.
+// errors are ErrPreconditionFailed and, if two writers met, ErrConflict. If the
+// answer to an attempt was lost, and the next one is refused, an object with the
+// same bytes and in.Metadata is taken for in's: who creates equal objects to
+// exclude others, gives each some metadata of its own.
 func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
 	k, err := c.putCall(in)
 	if err != nil {

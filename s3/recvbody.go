@@ -19,7 +19,7 @@ func (b *recvBody) Read(p []byte) (int, error) {
 	x := b.x
 	x.wd.begin()
 	n, err := b.src.Read(p)
-	x.wd.progress(n, false)
+	x.wd.progress(n)
 	x.at.BytesReceived += int64(n)
 	b.left -= int64(n)
 	if err == io.EOF {

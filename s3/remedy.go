@@ -23,7 +23,7 @@ func (c *Client) remedy(ctx context.Context, k *call, e *Error, m *remedies) boo
 		m.asked = true
 		c.ask(ctx, k.bucket, e)
 	}
-	return c.remedyChecksum(k, e, m) || c.remedySkew(e, m) || c.remedyCredentials(ctx, k, e, m) ||
+	return c.remedyChecksum(k, e, m) || c.remedySkew(k, e, m) || c.remedyCredentials(ctx, k, e, m) ||
 		c.remedyRegion(k, e, m)
 }
 
@@ -49,12 +49,12 @@ func (c *Client) remedyChecksum(k *call, e *Error, m *remedies) bool {
 }
 
 // remedySkew corrects the clock once, from the server's Date.
-func (c *Client) remedySkew(e *Error, m *remedies) bool {
+func (c *Client) remedySkew(k *call, e *Error, m *remedies) bool {
 	if e.serverTime.IsZero() || m.skew || c.opts.Credentials == nil ||
 		e.kind != ErrClockSkew && !(e.Code == "" && e.kind == ErrForbidden) && e.Code != "RequestExpired" {
 		return false
 	}
-	off := e.serverTime.Sub(c.now())
+	off := e.serverTime.Sub(time.Now().Add(k.last.skew))
 	if off.Abs() < maxSkew {
 		return false
 	}
@@ -63,7 +63,8 @@ func (c *Client) remedySkew(e *Error, m *remedies) bool {
 	return true
 }
 
-// remedyCredentials asks the provider anew once, if the credentials were refused.
+// remedyCredentials asks the provider anew once, if the credentials were
+// refused and it has no others by now.
 func (c *Client) remedyCredentials(ctx context.Context, k *call, e *Error, m *remedies) bool {
 	if m.credentials {
 		return false
@@ -80,7 +81,9 @@ func (c *Client) remedyCredentials(ctx context.Context, k *call, e *Error, m *re
 		return false
 	}
 	m.credentials = true
-	p.Invalidate()
+	if cr, _, err := c.credentials(ctx); err != nil || cr.AccessKeyID == k.last.key {
+		p.Invalidate()
+	}
 	return true
 }
 
@@ -94,7 +97,7 @@ func (c *Client) otherKeys(ctx context.Context, k *call) bool {
 	}
 	p.recheck()
 	cr, signed, err := c.credentials(ctx)
-	return err == nil && signed && cr.AccessKeyID != k.signedBy
+	return err == nil && signed && cr.AccessKeyID != k.last.key
 }
 
 // remedyRegion follows a redirect to where the bucket is, as long as that is
@@ -108,11 +111,7 @@ func (c *Client) remedyRegion(k *call, e *Error, m *remedies) bool {
 	if e.Region == "" {
 		e.Region = regionOfHost(e.Endpoint)
 	}
-	known := c.region(k.bucket)
-	if known == "" {
-		known = c.opts.Region
-	}
-	if e.Region != "" && e.Region != known && validRegion(e.Region) && c.reachable(e.Region) {
+	if e.Region != "" && e.Region != k.last.region && validRegion(e.Region) && c.reachable(e.Region) {
 		c.regions.Store(k.bucket, e.Region)
 		return true
 	}
@@ -133,13 +132,14 @@ func (c *Client) followHost(k *call, e *Error) bool {
 		return false
 	}
 	if c.endpoint.host != "" && host == k.bucket+"."+c.endpoint.host {
-		return c.virtualHost.CompareAndSwap(false, true)
+		c.virtualHost.Store(true)
+		return host != k.last.host
 	}
 	to, ok := awsSuffix(host)
-	if !ok || !c.endpoint.aws || e.Status != http.StatusTemporaryRedirect || host == k.host {
+	if !ok || !c.endpoint.aws || e.Status != http.StatusTemporaryRedirect || host == k.last.host {
 		return false
 	}
-	if from, _ := awsSuffix(c.awsHost("s3", c.opts.Region)); from != to || !strings.HasPrefix(host, k.bucket+".") {
+	if from, _ := awsSuffix(c.awsHost("s3", c.opts.Region)); from != to || !strings.HasPrefix(host, k.bucket+".s3") {
 		return false
 	}
 	k.host = host

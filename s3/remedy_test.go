@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -59,6 +60,7 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 	}{
 		{"to another provider", onAWS, answer(307, redirectBody("TemporaryRedirect", "", "bucket.evil.com")), "bucket.evil.com"},
 		{"by suffix", onAWS, answer(307, redirectBody("TemporaryRedirect", "", "bucket.evilamazonaws.com")), "bucket.evilamazonaws.com"},
+		{"to a machine at AWS", onAWS, answer(307, redirectBody("TemporaryRedirect", "", "bucket.us-east-1.elb.amazonaws.com")), "bucket.us-east-1.elb.amazonaws.com"},
 		{"to another bucket's host", onAWS, answer(307, redirectBody("TemporaryRedirect", "", "other.s3.amazonaws.com")), "other.s3.amazonaws.com"},
 		{"to another partition", onAWS, answer(301, redirectBody("PermanentRedirect", "cn-north-1", "bucket.s3.cn-north-1.amazonaws.com.cn")), "bucket.s3.cn-north-1.amazonaws.com.cn"},
 		{"region that is none", onAWS, answer(301, redirectBody("PermanentRedirect", "evil.com/", "")), ""},
@@ -175,22 +177,24 @@ func TestClockSkewIsCorrectedOnce(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := 0
-			server := time.Now().Add(-3 * time.Hour)
-			c := newFakeClient(t, func(r *http.Request) (*http.Response, error) {
-				n++
-				stamp, err := time.Parse(amzTime, r.Header.Get("X-Amz-Date"))
-				noError(t, err)
-				if stamp.Sub(server).Abs() > time.Minute {
-					return answer(403, tt.body, "Date", server.UTC().Format(http.TimeFormat)), nil
+			synctest.Test(t, func(t *testing.T) {
+				n := 0
+				server := time.Now().Add(-3 * time.Hour)
+				c := newFakeClient(t, func(r *http.Request) (*http.Response, error) {
+					n++
+					stamp, err := time.Parse(amzTime, r.Header.Get("X-Amz-Date"))
+					noError(t, err)
+					if stamp.Sub(server).Abs() > time.Minute {
+						return answer(403, tt.body, "Date", server.UTC().Format(http.TimeFormat)), nil
+					}
+					return answer(200, "<ListBucketResult/>"), nil
+				})
+				noError(t, tt.method(t.Context(), c))
+				noError(t, tt.method(t.Context(), c))
+				if n != 3 { // the correction is kept
+					t.Errorf("%d requests", n)
 				}
-				return answer(200, "<ListBucketResult/>"), nil
 			})
-			noError(t, tt.method(t.Context(), c))
-			noError(t, tt.method(t.Context(), c))
-			if n != 3 { // the correction is kept
-				t.Errorf("%d requests", n)
-			}
 		})
 	}
 	n := 0

@@ -104,15 +104,23 @@ func TestRetries(t *testing.T) {
 }
 
 func TestRetryAfterIsObeyed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n, start := 0, time.Now()
-		c := newFakeClient(t, failing(&n, answer(503, errorBody("SlowDown"), "Retry-After", "7")))
-		_, err := c.Delete(t.Context(), &DeleteInput{Bucket: "bucket", Key: "k"})
-		noError(t, err)
-		if d := time.Since(start); d < 7*time.Second || d > 8*time.Second {
-			t.Errorf("waited %v", d)
-		}
-	})
+	server := time.Date(2026, 11, 22, 13, 0, 0, 0, time.UTC) // years ahead of the bubble's clock
+	for name, headers := range map[string][]string{
+		"seconds": {"Retry-After", "7"},
+		"date":    {"Retry-After", server.Add(7 * time.Second).Format(http.TimeFormat), "Date", server.Format(http.TimeFormat)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n, start := 0, time.Now()
+				c := newFakeClient(t, failing(&n, answer(503, errorBody("SlowDown"), headers...)))
+				_, err := c.Delete(t.Context(), &DeleteInput{Bucket: "bucket", Key: "k"})
+				noError(t, err)
+				if d := time.Since(start); d < 7*time.Second || d > 8*time.Second {
+					t.Errorf("waited %v", d)
+				}
+			})
+		})
+	}
 }
 
 func TestDeadline(t *testing.T) {
@@ -341,7 +349,7 @@ func TestWatchdogForgivesTheWaitBetweenReads(t *testing.T) {
 		for range 100 {
 			w.begin()
 			time.Sleep(9 * time.Second)
-			w.progress(stallBytes, false)
+			w.progress(stallBytes)
 			time.Sleep(time.Hour)
 		}
 		if ctx.Err() != nil {

@@ -72,6 +72,7 @@ func (b *sendBody) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if left := b.size - b.sent.Load(); left > 0 {
+		b.wd.source()
 		n, err := b.src.Read(p[:min(int64(len(p)), left)])
 		b.took(p[:n])
 		return n, b.sourceError(err)
@@ -112,6 +113,7 @@ func (b *sendBody) writeTo(w io.Writer, n int64) (int64, error) {
 }
 
 func (b *sendBody) writeSource(out *pieceWriter) error {
+	b.wd.source()
 	if src, ok := b.src.(io.WriterTo); ok {
 		_, err := src.WriteTo(out)
 		if errors.Is(err, errPieceFull) {
@@ -155,7 +157,7 @@ func (b *sendBody) took(p []byte) {
 		b.sum.write(p)
 	}
 	b.sent.Add(int64(len(p)))
-	b.wd.progress(len(p), true)
+	b.wd.send(len(p))
 }
 
 // sourceError remembers a failure of the source. An end that comes with the
@@ -239,6 +241,7 @@ func (o *pieceWriter) Write(p []byte) (int, error) {
 		}
 		p, done = p[k:], done+int(k)
 	}
+	o.b.wd.source()
 	return done, nil
 }
 

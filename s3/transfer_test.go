@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -70,6 +71,17 @@ func TestServerThatIgnoresRanges(t *testing.T) {
 	out.Body.Close()
 }
 
+// An answer to HEAD without a length is one of an empty object at best.
+func TestHeadWithoutLength(t *testing.T) {
+	for etag, ok := range map[string]bool{`"` + emptyMD5 + `"`: true, `"0123456789abcdef0123456789abcdef"`: false, "": false} {
+		c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", etag) })
+		info, err := c.Head(t.Context(), &HeadInput{Bucket: "bucket", Key: "k"})
+		if ok && (err != nil || info.Size != 0) || !ok && !errors.Is(err, errNoLength) {
+			t.Errorf("ETag %s: %+v, %v", etag, info, err)
+		}
+	}
+}
+
 func TestWrongContentRange(t *testing.T) {
 	for _, h := range []string{"", "bytes 0-2/10", "bytes 3-6/10", "bytes 3-4/10", "bytes 3-5/4"} {
 		c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -106,6 +118,7 @@ func breaking(content []byte, n int, changed func(r *http.Request) bool) http.Ha
 		rest := content[first:]
 		w.Write(rest[:min(n, len(rest))])
 		if len(rest) > n {
+			http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}
 	}
@@ -127,6 +140,24 @@ func TestBrokenBodyIsResumed(t *testing.T) {
 	}
 	if requests.Load() != 5 {
 		t.Errorf("%d requests", requests.Load())
+	}
+}
+
+// A server that breaks every body after a byte moves them, but the caller gets nowhere.
+func TestBodyThatBreaksForEver(t *testing.T) {
+	var requests atomic.Int32
+	serve := breaking(testBytes(300_000), 1, nil)
+	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		serve(w, r)
+	})
+	_, n, err := c.GetTo(t.Context(), &GetInput{Bucket: "bucket", Key: "k"}, io.Discard)
+	wantIs(t, err, ErrTransient, ErrDeadline)
+	if n := requests.Load(); n != defaultMaxAttempts {
+		t.Errorf("%d requests", n)
+	}
+	if n != defaultMaxAttempts {
+		t.Errorf("%d bytes", n)
 	}
 }
 
@@ -188,9 +219,15 @@ func TestChecksumOfDownload(t *testing.T) {
 		})
 		for value, ok := range map[string]bool{sum.value(): true, "AAAAAA==": false, "AAAAAA==-3": true, "": true} {
 			sent = value
-			_, n, err := c.GetTo(t.Context(), &GetInput{Bucket: "bucket", Key: "k"}, io.Discard)
-			if n != 100_000 || (err == nil) != ok || !ok && !errors.Is(err, ErrChecksum) {
+			in := &GetInput{Bucket: "bucket", Key: "k"}
+			_, n, err := c.GetTo(t.Context(), in, io.Discard)
+			if (n == 100_000) != ok || (err == nil) != ok || !ok && !errors.Is(err, ErrChecksum) {
 				t.Errorf("%s %q: %d bytes, %v", a, value, n, err)
+			}
+			// A buffer that just holds the object: nobody reads up to the end of the body.
+			_, into, err := c.GetInto(t.Context(), in, make([]byte, len(content)))
+			if (into == len(content)) != ok || (err == nil) != ok || !ok && !errors.Is(err, ErrChecksum) {
+				t.Errorf("%s %q: GetInto gives %d bytes, %v", a, value, into, err)
 			}
 		}
 	}
@@ -311,17 +348,29 @@ func TestUploadsOfAllSizes(t *testing.T) {
 	}
 }
 
+// The body stays where it is until the server asks for it, for a second at
+// most: in a bubble, where the machine's load takes no time.
 func TestExpect100(t *testing.T) {
-	asked := false
-	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
-		asked = r.Header.Get("Expect") == "100-continue"
-		writeError(w, 403, "AccessDenied")
-	})
-	body := &countingReader{Reader: strings.NewReader("abc")}
-	_, err := c.Put(t.Context(), &PutInput{Bucket: "bucket", Key: "k", Body: body, Size: 3, Expect100: true})
-	wantIs(t, err, ErrForbidden)
-	if !asked || body.n != 0 {
-		t.Errorf("asked: %v, sent %d bytes", asked, body.n)
+	for name, tt := range map[string]struct {
+		late time.Duration // of the answer
+		sent int           // of the body
+	}{"refused": {0, 0}, "silent": {2 * expectTimeout, 3}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked := false
+				c, _ := newPipeClient(t, func(w http.ResponseWriter, r *http.Request) {
+					asked = r.Header.Get("Expect") == "100-continue"
+					time.Sleep(tt.late)
+					writeError(w, 403, "AccessDenied")
+				})
+				body := &countingReader{Reader: strings.NewReader("abc")}
+				_, err := c.Put(t.Context(), &PutInput{Bucket: "bucket", Key: "k", Body: body, Size: 3, Expect100: true})
+				wantIs(t, err, ErrForbidden)
+				if !asked || body.n != tt.sent {
+					t.Errorf("asked: %v, sent %d bytes, want %d", asked, body.n, tt.sent)
+				}
+			})
+		})
 	}
 }
 

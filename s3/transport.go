@@ -92,3 +92,10 @@ func permanent(err error) bool {
 	return errors.As(err, &unknown) || errors.As(err, &hostname) || errors.As(err, &invalid) ||
 		errors.As(err, &roots) || errors.As(err, &record) || errors.As(err, &verifying)
 }
+
+// unsent reports network errors that came before there was a connection to
+// send a request on.
+func unsent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
+}

@@ -134,7 +134,8 @@ type GetInput struct {
 type GetOutput struct {
 	ObjectInfo
 	// Body yields exactly Length bytes or an error that is not io.EOF. A body
-	// that breaks is resumed from the byte where it broke, on the same ETag.
+	// that breaks is resumed from the byte where it broke, on the same ETag. One
+	// whose checksum is wrong gives ErrChecksum in place of its last bytes.
 	Body io.ReadCloser
 	// Offset is the object offset of Body's first byte, Length the number of bytes in Body.
 	Offset, Length int64

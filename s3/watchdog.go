@@ -48,24 +48,44 @@ func (w *watchdog) begin() {
 	w.watch(w.begun, w.left, errStalled)
 }
 
-// progress notes n bytes moved since begin and ends the watch, or goes on
-// with it if more is to come.
-func (w *watchdog) progress(n int, more bool) {
+// progress notes n bytes moved since begin and ends the watch.
+func (w *watchdog) progress(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := time.Now()
-	w.moved += int64(n)
-	if !w.begun.IsZero() { // zero: a request's first bytes, which await has watched for
-		w.left -= now.Sub(w.begun)
+	w.charge(time.Now())
+	w.count(n)
+	w.cause = nil
+}
+
+// source ends the watch over a request's body while the caller's reader is at work.
+func (w *watchdog) source() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.begun.IsZero() { // zero: nothing was sent yet
+		w.charge(time.Now())
 	}
+	w.cause = nil
+}
+
+// send watches the network take n bytes that the caller's reader gave.
+func (w *watchdog) send(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.count(n)
+	w.begun = time.Now()
+	w.watch(w.begun, w.left, errStalled)
+}
+
+// charge takes the wait that ends now off the window.
+func (w *watchdog) charge(now time.Time) {
+	w.left -= now.Sub(w.begun)
 	w.begun = now
-	if w.moved >= stallBytes {
+}
+
+// count opens a new window once enough has moved in the present one.
+func (w *watchdog) count(n int) {
+	if w.moved += int64(n); w.moved >= stallBytes {
 		w.moved, w.left = 0, w.stall
-	}
-	if more {
-		w.watch(now, w.left, errStalled)
-	} else {
-		w.cause = nil
 	}
 }
 

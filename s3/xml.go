@@ -42,6 +42,7 @@ type xmlScanner struct {
 	names [maxXMLDepth][]byte // of the open elements
 	text  []byte              // character data since the last tag
 	buf   []byte              // backs text where it is not a slice of data
+	own   bool                // text is buf
 	root  bool                // the root element was closed
 }
 
@@ -103,7 +104,8 @@ func (s *xmlScanner) cdata(rest []byte) error {
 		return errXMLTruncated
 	}
 	s.pos += n + 3
-	s.buf = append(append(s.buf[:0], s.text...), rest[open:n]...)
+	s.grow()
+	s.buf = append(s.buf, rest[open:n]...)
 	s.text = s.buf
 	return nil
 }
@@ -131,7 +133,7 @@ func (s *xmlScanner) startTag(rest []byte, f xmlElement) error {
 	}
 	s.names[s.depth] = name
 	s.depth++
-	s.text = nil
+	s.text, s.own = nil, false
 	if closed {
 		return s.close(f)
 	}
@@ -182,7 +184,7 @@ func (s *xmlScanner) close(f xmlElement) error {
 		s.root = true
 	}
 	err := f(parent, s.names[s.depth], s.text)
-	s.text = nil
+	s.text, s.own = nil, false
 	return err
 }
 
@@ -213,7 +215,7 @@ func (s *xmlScanner) addText(run []byte) error {
 		s.text = run
 		return nil
 	}
-	s.buf = append(s.buf[:0], s.text...)
+	s.grow()
 	for len(run) > 0 {
 		i := bytes.IndexByte(run, '&')
 		if i < 0 {
@@ -228,6 +230,14 @@ func (s *xmlScanner) addText(run []byte) error {
 	}
 	s.text = s.buf
 	return nil
+}
+
+// grow moves text to buf, where more can be appended, unless it is there: text
+// in very many pieces, as between comments, is not copied for each of them.
+func (s *xmlScanner) grow() {
+	if !s.own {
+		s.buf, s.own = append(s.buf[:0], s.text...), true
+	}
 }
 
 // maxReference is the longest reference looked for, "&#x0010FFFF;".

@@ -134,3 +134,20 @@ func TestXMLText(t *testing.T) {
 		}
 	}
 }
+
+// Text in very many pieces costs no more than it is long: copied for each piece
+// this would take hours.
+func TestXMLTextInPieces(t *testing.T) {
+	for _, piece := range []string{"ab<!---->", "a<![CDATA[b]]>", "&#97;b<?x?>"} {
+		const n = maxDocument / 16
+		var got int
+		err := parseXML([]byte("<a>"+strings.Repeat(piece, n)+"</a>"), func(_, _, text []byte) error {
+			got = len(text)
+			return nil
+		})
+		noError(t, err)
+		if got != 2*n {
+			t.Errorf("%q: %d bytes of text, want %d", piece, got, 2*n)
+		}
+	}
+}

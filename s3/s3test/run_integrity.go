@@ -110,6 +110,15 @@ func integrityDownload(e *env) {
 			} else if b.String() != body {
 				e.Errorf("byte %d of %d was changed, and nobody noticed", at, size)
 			}
+			f.Clear()
+			f.Add(Rule{Match: OnKind("GetObject"), Fault: FlipAnswer(at)})
+			p := make([]byte, size) // full with the last byte: nobody reads on
+			_, n, err := e.c.GetInto(e.ctx, &s3.GetInput{Bucket: e.bucket, Key: "k"}, p)
+			if err != nil {
+				e.fails("damaged get into a buffer", err, s3.ErrChecksum)
+			} else if string(p[:n]) != body {
+				e.Errorf("byte %d of %d was changed in a buffer, and nobody noticed", at, size)
+			}
 		}
 	}
 }
