@@ -268,7 +268,7 @@ func (f *filesystem) hide(ctx context.Context, n *inode) error {
 	to := e
 	to.Key = f.o.Prefix + hiddenPrefix + rand.Text()
 	out, err := f.store.Copy(ctx, &s3.CopyInput{
-		SrcBucket: f.o.Bucket, SrcKey: e.Key, SrcIfMatch: e.ETag, SrcSize: e.Size,
+		SrcBucket: f.o.Bucket, SrcKey: e.Key, SrcIf: s3.Conditions{IfMatch: e.ETag}, SrcSize: e.Size,
 		Bucket: f.o.Bucket, Key: to.Key,
 	})
 	if err != nil {

@@ -160,7 +160,7 @@ func (p *probe) copies(ctx context.Context) error {
 		change func(*CopyInput)
 	}{
 		{new(bool), func(*CopyInput) {}},
-		{&p.found.CopySourceIfMatch, func(in *CopyInput) { in.SrcIfMatch = otherETag }},
+		{&p.found.CopySourceIfMatch, func(in *CopyInput) { in.SrcIf.IfMatch = otherETag }},
 		{&p.found.CopyIfNoneMatch, func(in *CopyInput) { in.IfNoneMatch = "*" }},
 		{&p.found.CopyIfMatch, func(in *CopyInput) { in.IfMatch = otherETag }},
 	} {

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -53,8 +54,19 @@ func validSource(op, bucket, key string) error {
 }
 
 func (c *Client) copySourceInfo(ctx context.Context, in *CopyInput) (*ObjectInfo, error) {
-	return c.Head(ctx, &HeadInput{Bucket: in.SrcBucket, Key: in.SrcKey, VersionID: in.SrcVersionID,
-		Conditions: Conditions{IfMatch: in.SrcIfMatch}, SSE: in.SrcSSE})
+	info, err := c.Head(ctx, &HeadInput{Bucket: in.SrcBucket, Key: in.SrcKey, VersionID: in.SrcVersionID,
+		Conditions: in.SrcIf, SSE: in.SrcSSE})
+	return info, refusedSource(err)
+}
+
+// refusedSource turns the "not modified" of a HEAD, and of some servers' copies,
+// into what S3 calls it where nothing is read.
+func refusedSource(err error) error {
+	var e *Error
+	if errors.Is(err, ErrNotModified) && errors.As(err, &e) {
+		e.kind = ErrPreconditionFailed
+	}
+	return err
 }
 
 const opCopy = "CopyObject"
@@ -68,10 +80,10 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, er
 		return nil, inputError(opCopy, in.Bucket, in.Key, "key is empty")
 	}
 	h["X-Amz-Copy-Source"] = []string{copySource(in.SrcBucket, in.SrcKey, in.SrcVersionID)}
-	set(h, "X-Amz-Copy-Source-If-Match", in.SrcIfMatch)
+	in.SrcIf.apply(h, copySourcePrefix)
 	c.ifMatch(h, in.IfMatch)
 	set(h, "If-None-Match", in.IfNoneMatch)
-	in.SrcSSE.apply(h, ssecCopyPrefix)
+	in.SrcSSE.apply(h, copySourcePrefix)
 	if msg := in.ObjectOptions.apply(h); msg != "" {
 		return nil, inputError(opCopy, in.Bucket, in.Key, msg)
 	}
@@ -95,6 +107,7 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, er
 	if err == nil {
 		return out, nil
 	}
+	err = refusedSource(err)
 	if (in.IfMatch != "" || in.IfNoneMatch != "") && k.echo(err) {
 		if lost := c.lostCopy(ctx, in); lost != nil {
 			return lost, nil

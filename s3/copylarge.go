@@ -126,7 +126,7 @@ func (c *Client) copyParts(ctx context.Context, in *CopyInput, id UploadID, src 
 	err := parallel(ctx, copyParallel, n, func(ctx context.Context, i int) error {
 		first := int64(i) * size
 		p, err := c.CopyPart(ctx, &CopyPartInput{Upload: id, PartNumber: i + 1,
-			SrcBucket: in.SrcBucket, SrcKey: in.SrcKey, SrcVersionID: in.SrcVersionID, SrcIfMatch: src.ETag,
+			SrcBucket: in.SrcBucket, SrcKey: in.SrcKey, SrcVersionID: in.SrcVersionID, SrcIf: Conditions{IfMatch: src.ETag},
 			First: first, Last: min(first+size, src.Size) - 1, SSE: in.SSE.Customer, SrcSSE: in.SrcSSE})
 		if err != nil {
 			return err

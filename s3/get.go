@@ -39,7 +39,7 @@ func (c *Client) Get(ctx context.Context, in *GetInput) (*GetOutput, error) {
 
 func (c *Client) getCall(in *GetInput) (*call, error) {
 	h := make(http.Header, 12)
-	in.Conditions.apply(h)
+	in.Conditions.apply(h, "")
 	in.SSE.apply(h, ssecPrefix)
 	if msg := in.Range.apply(h); msg != "" {
 		return nil, inputError("GetObject", in.Bucket, in.Key, msg)

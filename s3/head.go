@@ -43,7 +43,7 @@ func (c *Client) headCall(in *HeadInput) (*call, error) {
 		return nil, inputError(op, in.Bucket, in.Key, "key is empty")
 	}
 	h := make(http.Header, 10)
-	in.Conditions.apply(h)
+	in.Conditions.apply(h, "")
 	in.SSE.apply(h, ssecPrefix)
 	if c.integrity.state.Load() != checksumOff {
 		h[checksumMode] = enabledHeader

@@ -36,14 +36,14 @@ func badHeader(h http.Header) string {
 }
 
 // apply adds the conditions of RFC 9110, section 13.
-func (in Conditions) apply(h http.Header) {
-	set(h, "If-Match", in.IfMatch)
-	set(h, "If-None-Match", in.IfNoneMatch)
+func (in Conditions) apply(h http.Header, prefix string) {
+	set(h, prefix+"If-Match", in.IfMatch)
+	set(h, prefix+"If-None-Match", in.IfNoneMatch)
 	if !in.IfModifiedSince.IsZero() {
-		set(h, "If-Modified-Since", in.IfModifiedSince.UTC().Format(http.TimeFormat))
+		set(h, prefix+"If-Modified-Since", in.IfModifiedSince.UTC().Format(http.TimeFormat))
 	}
 	if !in.IfUnmodifiedSince.IsZero() {
-		set(h, "If-Unmodified-Since", in.IfUnmodifiedSince.UTC().Format(http.TimeFormat))
+		set(h, prefix+"If-Unmodified-Since", in.IfUnmodifiedSince.UTC().Format(http.TimeFormat))
 	}
 }
 
@@ -62,8 +62,8 @@ func (k *CustomerKey) apply(h http.Header, prefix string) {
 
 // sentSSEC are the prefixes of SSE-C's headers.
 const (
-	ssecPrefix     = "X-Amz-"
-	ssecCopyPrefix = "X-Amz-Copy-Source-"
+	ssecPrefix       = "X-Amz-"
+	copySourcePrefix = "X-Amz-Copy-Source-"
 )
 
 // String keeps the key out of logs.

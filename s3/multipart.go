@@ -128,9 +128,9 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 	h := k.header
 	h["X-Amz-Copy-Source"] = []string{copySource(in.SrcBucket, in.SrcKey, in.SrcVersionID)}
 	h["X-Amz-Copy-Source-Range"] = []string{Bytes(in.First, in.Last).String()}
-	set(h, "X-Amz-Copy-Source-If-Match", in.SrcIfMatch)
+	in.SrcIf.apply(h, copySourcePrefix)
 	in.SSE.apply(h, ssecPrefix)
-	in.SrcSSE.apply(h, ssecCopyPrefix)
+	in.SrcSSE.apply(h, copySourcePrefix)
 	part := &Part{Number: in.PartNumber, Size: in.Last - in.First + 1}
 	k.slow = true
 	k.consume = func(resp *response) error {
@@ -144,7 +144,7 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 		})
 	}
 	if _, err := c.do(ctx, k); err != nil {
-		return nil, err
+		return nil, refusedSource(err)
 	}
 	return part, nil
 }

@@ -232,8 +232,8 @@ type ListedObject struct {
 // CopyObject; a larger source is copied by parallel part copies.
 type CopyInput struct {
 	SrcBucket, SrcKey, SrcVersionID string
-	SrcIfMatch                      string
-	SrcSize                         int64 // if known, spares a HEAD for objects that may exceed MaxPartSize
+	SrcIf                           Conditions // on the source: ErrPreconditionFailed where they do not hold
+	SrcSize                         int64      // if known, spares a HEAD for objects that may exceed MaxPartSize
 	Bucket, Key                     string
 	IfMatch, IfNoneMatch            string // on the target; few servers enforce them on copies
 	// ReplaceMetadata writes ObjectOptions in place of the source's metadata
@@ -281,8 +281,8 @@ type CopyPartInput struct {
 	Upload                          UploadID
 	PartNumber                      int
 	SrcBucket, SrcKey, SrcVersionID string
-	SrcIfMatch                      string
-	First, Last                     int64 // byte range of the source, both included
+	SrcIf                           Conditions // as of CopyInput
+	First, Last                     int64      // byte range of the source, both included
 	SSE, SrcSSE                     *CustomerKey
 }
 

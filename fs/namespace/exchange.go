@@ -206,7 +206,7 @@ func (x *exchange) forward(ctx context.Context) error {
 func (x *exchange) over(ctx context.Context, from, to exchangeObject, e *Entry) error {
 	n := x.n
 	in := &s3.CopyInput{
-		SrcBucket: n.o.Bucket, SrcKey: from.Key, SrcIfMatch: from.ETag, SrcSize: from.Size,
+		SrcBucket: n.o.Bucket, SrcKey: from.Key, SrcIf: s3.Conditions{IfMatch: from.ETag}, SrcSize: from.Size,
 		Bucket: n.o.Bucket, Key: to.Key, IfMatch: to.ETag,
 	}
 	out, err := n.store.Copy(ctx, in)

@@ -115,7 +115,7 @@ func (s *spreading) mayReplace(got Entry, info *s3.ObjectInfo) bool {
 // copy puts the version under another name, in place of one that was looked at.
 func (s *spreading) copy(ctx context.Context, key, etag string) error {
 	in := &s3.CopyInput{
-		SrcBucket: s.n.o.Bucket, SrcKey: s.e.Key, SrcIfMatch: s.e.ETag, SrcSize: s.e.Size,
+		SrcBucket: s.n.o.Bucket, SrcKey: s.e.Key, SrcIf: s3.Conditions{IfMatch: s.e.ETag}, SrcSize: s.e.Size,
 		Bucket: s.n.o.Bucket, Key: key, IfMatch: etag,
 	}
 	out, err := s.n.store.Copy(ctx, in)

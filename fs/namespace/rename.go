@@ -104,7 +104,7 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 // copyTo copies the version of an entry to another key.
 func (n *Namespace) copyTo(ctx context.Context, e Entry, key string, fresh bool) (Entry, error) {
 	in := &s3.CopyInput{
-		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIfMatch: e.ETag, SrcSize: e.Size,
+		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIf: s3.Conditions{IfMatch: e.ETag}, SrcSize: e.Size,
 		Bucket: n.o.Bucket, Key: key,
 	}
 	if fresh {

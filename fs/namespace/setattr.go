@@ -52,7 +52,7 @@ func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr
 	r.o.Metadata = a.MergeMetadata(e.Kind, r.o.Metadata)
 	SetLink(r.o.Metadata, e.Link)
 	in := &s3.CopyInput{
-		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIfMatch: r.etag, SrcSize: r.size,
+		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIf: s3.Conditions{IfMatch: r.etag}, SrcSize: r.size,
 		Bucket: n.o.Bucket, Key: e.Key, ReplaceMetadata: true, ObjectOptions: r.o,
 	}
 	out, err := n.store.Copy(ctx, in)

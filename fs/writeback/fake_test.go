@@ -191,7 +191,7 @@ func (s *fakeStore) CopyPart(ctx context.Context, in *s3.CopyPartInput) (*s3.Par
 		if o == nil {
 			return s3.ErrNotFound
 		}
-		if in.SrcIfMatch != "" && o.etag != in.SrcIfMatch {
+		if in.SrcIf.IfMatch != "" && o.etag != in.SrcIf.IfMatch {
 			return s3.ErrPreconditionFailed
 		}
 		if in.First < 0 || in.Last >= o.size {

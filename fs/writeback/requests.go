@@ -61,7 +61,7 @@ func (m *Manager) copyPart(ctx context.Context, id s3.UploadID, snap *snapshot, 
 	v := snap.base.v
 	err := m.data(ctx, nil, func(ctx context.Context) (err error) {
 		out, err = m.store.CopyPart(ctx, &s3.CopyPartInput{Upload: id, PartNumber: p.number,
-			SrcBucket: m.o.Bucket, SrcKey: v.Key, SrcVersionID: v.VersionID, SrcIfMatch: v.ETag,
+			SrcBucket: m.o.Bucket, SrcKey: v.Key, SrcVersionID: v.VersionID, SrcIf: s3.Conditions{IfMatch: v.ETag},
 			First: p.off, Last: p.end() - 1, SSE: sse, SrcSSE: sse})
 		return err
 	})

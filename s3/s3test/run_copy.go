@@ -1,6 +1,9 @@
 package s3test
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -9,25 +12,47 @@ func testCopy(e *env) {
 	e.run("keep", copyKeep)
 	e.run("replace", copyReplace)
 	e.run("onto itself", copyOntoItself)
-	e.run("source conditions", func(e *env) {
-		e.need(ConditionalCopySource)
-		etag := e.put("src", "bytes")
-		in := e.copyInput("src", "dst")
-		in.SrcIfMatch = quotedMD5("other")
-		_, err := e.c.Copy(e.ctx, in)
-		e.fails("copy of another version", err, s3.ErrPreconditionFailed)
-		e.absent("dst")
-		in.SrcIfMatch = etag
-		_, err = e.c.Copy(e.ctx, in)
-		e.ok("copy of this version", err)
-		e.holds("dst", "bytes")
-	})
+	e.run("source conditions", copySource)
 	e.run("target conditions", copyTarget)
 	e.run("errors", func(e *env) {
 		_, err := e.c.Copy(e.ctx, e.copyInput("absent", "dst2"))
 		e.fails("absent source", err, s3.ErrNotFound)
 		e.absent("dst2")
 	})
+}
+
+// copySource copies only the right version.
+func copySource(e *env) {
+	e.need(ConditionalCopySource)
+	etag, past := e.put("src", "bytes"), time.Now().Add(-24*time.Hour)
+	for i, c := range []struct {
+		name string
+		cond s3.Conditions
+		want error
+	}{
+		{"match, other", s3.Conditions{IfMatch: quotedMD5("other")}, s3.ErrPreconditionFailed},
+		{"match", s3.Conditions{IfMatch: etag}, nil},
+		{"none match", s3.Conditions{IfNoneMatch: etag}, s3.ErrPreconditionFailed},
+		{"none match, other", s3.Conditions{IfNoneMatch: quotedMD5("other")}, nil},
+		{"unmodified since yesterday", s3.Conditions{IfUnmodifiedSince: past}, s3.ErrPreconditionFailed},
+		{"modified since yesterday", s3.Conditions{IfModifiedSince: past}, nil},
+	} {
+		to := fmt.Sprintf("dst%d", i)
+		in := e.copyInput("src", to)
+		in.SrcIf = c.cond
+		_, err := e.c.Copy(e.ctx, in)
+		if c.want == nil {
+			e.ok(c.name, err)
+			e.holds(to, "bytes")
+			continue
+		}
+		e.fails(c.name, err, c.want)
+		e.absent(to)
+		in.SrcSize = s3.MaxPartSize + 1 // by parts, of a source that is asked for first
+		_, err = e.c.Copy(e.ctx, in)
+		e.fails(c.name+", by parts", err, c.want)
+		e.absent(to)
+	}
 }
 
 func (e *env) copyInput(from, to string) *s3.CopyInput {
@@ -92,7 +117,7 @@ func copyOntoItself(e *env) {
 	in.ReplaceMetadata = true
 	in.ContentType, in.Metadata = "text/z", map[string]string{"mode": "33188"}
 	if e.has(ConditionalCopySource) {
-		in.SrcIfMatch = etag
+		in.SrcIf.IfMatch = etag
 	}
 	out, err := e.c.Copy(e.ctx, in)
 	e.ok("copy", err)

@@ -126,9 +126,9 @@ func multipartCopy(e *env) {
 	for name, in := range map[string]s3.CopyPartInput{
 		"range past the end": {First: 0, Last: int64(len(body))},
 		"absent source":      {SrcKey: "absent", First: 0, Last: 1},
-		"other version":      {SrcIfMatch: quotedMD5("other"), First: 0, Last: 1},
+		"other version":      {SrcIf: s3.Conditions{IfMatch: quotedMD5("other")}, First: 0, Last: 1},
 	} {
-		if in.SrcIfMatch != "" && !e.has(ConditionalCopySource) {
+		if in.SrcIf.IfMatch != "" && !e.has(ConditionalCopySource) {
 			continue
 		}
 		in.Upload, in.PartNumber, in.SrcBucket = id, 1, e.bucket
@@ -137,12 +137,12 @@ func multipartCopy(e *env) {
 		}
 		if _, err := e.c.CopyPart(e.ctx, &in); err == nil {
 			e.Errorf("%s: no error", name)
-		} else if in.SrcIfMatch != "" {
+		} else if in.SrcIf.IfMatch != "" {
 			e.fails(name, err, s3.ErrPreconditionFailed)
 		}
 	}
 	_, err := e.c.CopyPart(e.ctx, &s3.CopyPartInput{
-		Upload: id, PartNumber: 1, SrcBucket: e.bucket, SrcKey: "source ü+%", SrcIfMatch: etag, First: 0, Last: 9,
+		Upload: id, PartNumber: 1, SrcBucket: e.bucket, SrcKey: "source ü+%", SrcIf: s3.Conditions{IfMatch: etag}, First: 0, Last: 9,
 	})
 	e.ok("copy part of this version", err)
 	e.ok("abort", e.c.AbortUpload(e.ctx, id))
