@@ -56,6 +56,28 @@ func TestConflictKeepsBytes(t *testing.T) {
 	}
 }
 
+// TestConflictKeptAtClose: the recovery directory is full when the conflict comes,
+// and has room again when the file is closed.
+func TestConflictKeptAtClose(t *testing.T) {
+	dir := t.TempDir()
+	b := newBench(t, dir, 16<<20, nil)
+	f := b.Open(OpenInput{Key: "k", Exclusive: true})
+	mustWrite(t, f, []byte("ours"), 0)
+	b.s.put("k", []byte("theirs"))
+	if err := os.WriteFile(dir+"/recovery", nil, 0o600); err != nil { // a file where a directory must be
+		t.Fatal(err)
+	}
+	if _, err := f.Commit(context.Background()); !errors.Is(err, ErrConflict) {
+		t.Fatalf("commit: %v, want ErrConflict", err)
+	}
+	if err := os.Remove(dir + "/recovery"); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, f)
+	sameContent(t, "recovery file", recovered(t, dir), []byte("ours"))
+	b.end(t)
+}
+
 func TestConflictNewFile(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, nil)

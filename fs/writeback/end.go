@@ -141,11 +141,14 @@ func (f *File) Close(ctx context.Context) error {
 		return ErrClosed
 	}
 	unreported := f.takeErr()
-	dirty := f.state == stateDirty || f.state.running()
+	dirty, unkept := f.state == stateDirty || f.state.running(), f.unkept
 	f.mu.Unlock()
 	if unreported != nil {
 		f.m.o.Logger.Warn("error of a background upload that no operation reported; trying again",
 			"key", f.Key(), "error", unreported)
+	}
+	if unkept {
+		_ = f.keepStale(ErrConflict) // it logs what becomes of them
 	}
 	if !dirty {
 		f.shut()
@@ -157,7 +160,7 @@ func (f *File) Close(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if err != nil && !errors.Is(err, ErrConflict) && !f.inJournal() { // a conflict has kept the bytes already
-		f.keep(err)
+		_ = f.keep(err) // it logs what becomes of them
 	}
 	f.shut()
 	return err
