@@ -187,7 +187,7 @@ func (f *filesystem) drain(ctx context.Context) error {
 		g.Go(func() error {
 			err := f.commit(ctx, n)
 			if err == nil {
-				f.settle(ctx, n) // what was released need not linger
+				f.letGo(ctx, n) // what was released need not linger
 			}
 			return errors.Join(err, f.flushAttrs(ctx, n))
 		})

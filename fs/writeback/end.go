@@ -108,15 +108,16 @@ func (f *File) bound() bool {
 
 // Rebase says that the file's base has become v, read by r: the caller has
 // copied it, or has written its metadata. The bytes of v are those of the base
-// that the last Commit returned. r stays the caller's to close, after Close. A
-// commit in the background may have written newer bytes under the old key
-// meanwhile: they stay the content, and the next commit brings them to v.Key.
+// that the last Commit returned. r is closed when it is of no more use. A commit
+// in the background may have written newer bytes under the old key meanwhile:
+// they stay the content, and the next commit brings them to v.Key.
 func (f *File) Rebase(v Version, r BaseReader) {
 	f.mu.Lock()
 	f.awaitRun()
 	f.abandon() // it goes to the old key, or rests on the old base
 	f.key = v.Key
-	done := func() {}
+	next := &base{v: v, r: r, owned: true, refs: 1}
+	done := next.close // unless it is used
 	switch {
 	case f.state != stateClean && f.state != stateDirty:
 	case f.unseen:
@@ -124,7 +125,7 @@ func (f *File) Rebase(v Version, r BaseReader) {
 		f.seq++
 		f.step(eventWrite)
 	default:
-		done = f.rebase(&base{v: v, r: r, refs: 1}, min(f.baseLen, v.Size))
+		done = f.rebase(next, min(f.baseLen, v.Size))
 	}
 	f.mu.Unlock()
 	done()

@@ -53,8 +53,10 @@ func (m *Manager) get(ctx context.Context, f *File, size int) ([]byte, error) {
 			return nil, err
 		case f.memory() < m.o.PartSize:
 			return m.pool.GetForced(size), nil
-		case stuck.reason != nil:
+		case errors.Is(stuck.reason, ErrNoSpace):
 			return nil, fmt.Errorf("wait for memory: %w", stuck.reason)
+		case stuck.reason != nil: // whose errno is of the spool, and says nothing of the file
+			return nil, fmt.Errorf("wait for memory: %v", stuck.reason)
 		}
 	}
 }

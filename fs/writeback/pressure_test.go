@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMemoryBound streams much more than the budget through it, several files
@@ -304,6 +306,9 @@ func TestSpoolAndS3Fail(t *testing.T) {
 	}
 	if err == nil || ctx.Err() != nil {
 		t.Errorf("write: %v, want what the spool said", err)
+	}
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		t.Errorf("the errno of the spool, %v, is that of the write", errno)
 	}
 	mustClose(t, f)
 	b.end(t)
