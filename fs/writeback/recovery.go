@@ -39,6 +39,9 @@ func (s *snapshot) save(ctx context.Context, dir, key string) (path string, miss
 	if err == nil && len(missing) > 0 {
 		err = os.WriteFile(file.Name()+missingSuffix, listMissing(s.base.v, missing), 0o600)
 	}
+	if err == nil {
+		err = syncDir(dir)
+	}
 	if err != nil {
 		_ = os.Remove(file.Name())
 		return "", nil, fmt.Errorf("write recovery file: %w", err)
