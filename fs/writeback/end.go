@@ -191,6 +191,17 @@ func (f *File) commitLast(ctx context.Context) error {
 	}
 }
 
+// rescue is Close when nothing can be committed any more.
+func (f *File) rescue() {
+	f.mu.Lock()
+	lost := f.unkept || f.state == stateDirty && !f.journal.holds(f.seq)
+	f.mu.Unlock()
+	if lost {
+		_ = f.keep(ErrClosed) // it logs what becomes of them
+	}
+	f.shut()
+}
+
 // inJournal tells whether the journal has all of the content.
 func (f *File) inJournal() bool {
 	f.mu.Lock()

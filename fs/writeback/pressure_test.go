@@ -297,15 +297,13 @@ func TestSpoolAndS3Fail(t *testing.T) {
 	b := newBench(t, dir, 1<<20, nil)
 	f := b.Open(OpenInput{Key: "k"})
 	f.Discard() // nothing can be committed early
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
 	var err error
 	p := random(128<<10, 1)
 	for off := int64(0); err == nil && off < 16<<20; off += int64(len(p)) {
-		_, err = f.WriteAt(ctx, p, off)
+		_, err = f.WriteAt(context.Background(), p, off)
 	}
-	if err == nil || ctx.Err() != nil {
-		t.Errorf("write: %v, want what the spool said", err)
+	if err == nil {
+		t.Error("no write failed, want what the spool said")
 	}
 	if errno := unix.Errno(0); errors.As(err, &errno) {
 		t.Errorf("the errno of the spool, %v, is that of the write", errno)
