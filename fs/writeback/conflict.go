@@ -13,7 +13,7 @@ func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, er
 	f.m.conflicts.Add(1)
 	switch f.m.o.Conflict {
 	case ConflictOverwrite:
-		f.giveUp(r)
+		f.dropStream(r)
 		v, err := f.uploadWhole(ctx, r, target{key: r.key, object: r.object})
 		if err == nil {
 			f.m.o.Logger.Warn("overwrote a version that someone else wrote", "key", r.key)
