@@ -195,7 +195,8 @@ func (m *Manager) replayFile(ctx context.Context, l left) error {
 // reopen finds out what a record can be committed on. done says that the object
 // has its bytes already: the mount died before it could note that.
 func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, err error) {
-	in = OpenInput{Key: string(l.Key), Base: l.Base, Exclusive: l.Exclusive, Object: l.Object}
+	in = OpenInput{Key: string(l.Key), Base: l.Base, Exclusive: l.Exclusive, Object: l.Object,
+		Turn: func() (func(), bool) { return nil, false }} // half of it is nobody's state (I7)
 	if in.Base != nil {
 		in.Base.Key = in.Key
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
 )
 
 // TestReplayInOrder: a file that was closed again has its place where that close
@@ -208,4 +209,36 @@ func TestReplayOfAnotherBucket(t *testing.T) {
 	close(g.open)
 	mustClose(t, f)
 	b.end(t)
+}
+
+// TestReplayWithoutSpace: a file that is being restored is not committed because
+// the spool is full: it would be a blend, and a base that no record names (I7).
+func TestReplayWithoutSpace(t *testing.T) {
+	dir, dir2 := t.TempDir(), t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, dir, 16<<20, withJournal(dir))
+		g := newGate("put")
+		b.s.hook(g.hook, nil)
+		old := random(9<<20, 1)
+		b.s.put("k", old)
+		b.limits.part = 16 << 20
+		f := b.openKey("k")
+		want := random(9<<20, 2)
+		mustWrite(t, f, want, 0)
+		mustPersist(t, f)
+		after := b.crash(t, dir2)
+		after.budget.Force(15 << 20) // others hold it
+		after.spool.limit = 0
+		if _, err := after.Replay(t.Context(), noChanges); !errors.Is(err, ErrNoSpace) {
+			t.Errorf("replay without room: %v, want ErrNoSpace", err)
+		}
+		sameContent(t, "object", after.s.object("k"), old)
+		after.budget.Release(15 << 20)
+		mustReplay(t, after, 1)
+		sameContent(t, "object", after.s.object("k"), want)
+		after.end(t)
+		close(g.open)
+		mustClose(t, f)
+		b.end(t)
+	})
 }
