@@ -96,6 +96,9 @@ func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string
 			f.settle(ctx, n)
 		}
 		if err != nil {
+			if n != nil {
+				f.inodes.forget(n.id, 1) // the kernel does not hear of it
+			}
 			return f.status("mknod", err)
 		}
 		f.fillEntry(n, out)

@@ -17,8 +17,8 @@ func (f *filesystem) drainLast(ctx context.Context) error {
 	if f.o.Durability != durabilityJournal {
 		return f.drain(ctx)
 	}
-	if f.gaveUp.Load() {
-		return nil // the first attempt has told
+	if left := f.gaveUp.Load(); left != nil {
+		return *left
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -40,12 +40,16 @@ func (f *filesystem) drainLast(ctx context.Context) error {
 			break
 		}
 	}
-	f.gaveUp.Store(true)
 	stop()
 	err := <-done
+	if err == nil {
+		return nil // it came to its end just now
+	}
 	q := f.writes.Stats()
-	return fmt.Errorf("S3 does not take what is left: %d records, %d bytes stay in the journal for the next mount: %w",
+	err = fmt.Errorf("S3 does not take what is left: %d records, %d bytes stay in the journal for the next mount: %w",
 		q.Queued, q.QueuedBytes, err)
+	f.gaveUp.Store(&err)
+	return err
 }
 
 // progress is a number of each thing that changes while S3 takes something.

@@ -57,8 +57,8 @@ type filesystem struct {
 	life     context.Context
 	stop     context.CancelFunc
 	watching sync.WaitGroup
-	// gaveUp: the last drain has left work in the journal.
-	gaveUp   atomic.Bool
+	// gaveUp tells of the work that the last drain has left in the journal; nil: none.
+	gaveUp   atomic.Pointer[error]
 	patience time.Duration // of drainLast
 }
 
@@ -187,7 +187,7 @@ func (f *filesystem) drain(ctx context.Context) error {
 		g.Go(func() error {
 			err := f.commit(ctx, n)
 			if err == nil {
-				f.settle(ctx, n) // what was released need not linger
+				f.letGo(ctx, n) // what was released need not linger
 			}
 			return errors.Join(err, f.flushAttrs(ctx, n))
 		})
@@ -207,7 +207,7 @@ func (f *filesystem) untilEnding(ctx context.Context) (context.Context, context.
 
 // close ends the packages below, after drain.
 func (f *filesystem) close() error {
-	if f.gaveUp.Load() {
+	if f.gaveUp.Load() != nil {
 		f.stop() // what runs would only wait for an answer that does not come
 	}
 	f.attrs.close()

@@ -135,6 +135,9 @@ func TestJournalWithoutS3(t *testing.T) {
 	if err := k.f.drainLast(context.Background()); err == nil {
 		t.Error("drained without S3")
 	}
+	if err := k.f.drainLast(context.Background()); err == nil {
+		t.Error("the drain after the unmount does not tell of what is left")
+	}
 	k.abandon(fh)
 	faults.Clear()
 	k = remount(t, srv, attrs)

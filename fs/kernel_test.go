@@ -77,6 +77,9 @@ func (k *kernel) unmount() {
 	if s := k.f.writes.Stats(); s.Files != 0 || s.Dirty != 0 || s.Memory != 0 || s.Uploads != 0 || s.InFlight != 0 {
 		k.t.Errorf("gauges of writeback at unmount: %+v", s)
 	}
+	if n := k.f.reads.Stats().Readers; n != 0 {
+		k.t.Errorf("%d readers are left at unmount", n)
+	}
 	if err := k.f.close(); err != nil {
 		k.t.Errorf("close: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -154,6 +155,9 @@ func (m *Mount) Unmount(ctx context.Context) error {
 	}
 	select {
 	case <-m.done:
+		if m.err == nil && errors.Is(drained, writeback.ErrConflict) {
+			return drained // nothing is left to do, and yet S3 does not hold it
+		}
 		return m.err
 	case <-ctx.Done():
 		return errors.Join(drained, m.Drain(context.WithoutCancel(ctx)), fmt.Errorf("files are still open: %w", ctx.Err()))

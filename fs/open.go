@@ -281,7 +281,7 @@ func (f *filesystem) released(h *handle, n *inode) {
 	case h.writable:
 		f.saveReleased(ctx, n)
 	}
-	f.settle(ctx, n)
+	f.letGo(ctx, n)
 }
 
 // pending: who wrote the file is about to save it. Until then the inode shows it
@@ -346,8 +346,30 @@ func (f *filesystem) closeReader(h *handle) {
 	}
 }
 
-// settle lets the unsaved state of an inode go once nobody can add to it.
+// settle is letGo for the end of a request that has no handle. Who is interrupted
+// does not wait. The work goes on, and until it is done the inode shows the unsaved
+// state, so that what others write is not built on an older one.
 func (f *filesystem) settle(ctx context.Context, n *inode) {
+	f.inodes.pin(n)
+	done := make(chan struct{})
+	f.watching.Go(func() {
+		defer close(done)
+		defer f.inodes.unpin(n)
+		work, stop := background()
+		defer stop()
+		if ctx.Err() != nil {
+			f.saveReleased(work, n)
+		}
+		f.letGo(work, n)
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// letGo lets the unsaved state of an inode go once nobody can add to it.
+func (f *filesystem) letGo(ctx context.Context, n *inode) {
 	if n.settling.take(ctx) != nil {
 		return
 	}

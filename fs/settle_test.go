@@ -240,3 +240,68 @@ func TestReaderOfARemovedFile(t *testing.T) {
 		})
 	}
 }
+
+// TestInterruptedTruncate: who interrupts truncate(2) does not wait, and the work
+// goes on. What is built on the file next is built on its outcome.
+func TestInterruptedTruncate(t *testing.T) {
+	for _, durability := range []string{durabilityS3, durabilityJournal} {
+		t.Run(durability, func(t *testing.T) {
+			g := newGate("PutObject", "f")
+			k := newGatedKernel(t, g, func(o *Options) { o.Durability, o.Posix = durability, "off" })
+			k.srv.PutObject(testBucket, "f", []byte("long text"), nil)
+			id, st := k.lookup("f")
+			k.must(st, "lookup", "f")
+			interrupt, answered := make(chan struct{}), make(chan fuse.Status, 1)
+			go func() {
+				in := fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{InHeader: header(id), Valid: fuse.FATTR_SIZE, Size: 4}}
+				answered <- k.f.SetAttr(interrupt, &in, &fuse.AttrOut{})
+			}()
+			<-g.arrived
+			close(interrupt)
+			errnoIs(t, <-answered, syscall.EINTR, "truncate")
+			if a, st := k.stat("f"); st != fuse.OK || a.Size != 4 {
+				t.Errorf("size %d, %v; want 4", a.Size, st)
+			}
+			close(g.open)
+			fh := k.openFile("f", syscall.O_WRONLY)
+			k.write(fh, 0, "S")
+			k.must(k.flush(fh), "close", "f")
+			k.release(fh)
+			if err := k.f.drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			k.wantObject("f", "Song")
+		})
+	}
+}
+
+// TestMknodFails: of a file that could not be made nothing is left.
+func TestMknodFails(t *testing.T) {
+	faults := s3test.NewFaults()
+	srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
+	k := remount(t, srv)
+	faults.Add(s3test.Rule{Match: s3test.OnKind("PutObject"), Times: -1, Fault: s3test.Answer(403, "AccessDenied")})
+	in := fuse.MknodIn{InHeader: header(rootID), Mode: syscall.S_IFREG | 0o644}
+	errnoIs(t, k.f.Mknod(nil, &in, "f", &fuse.EntryOut{}), syscall.EACCES, "mknod")
+	faults.Clear()
+	if _, st := k.stat("f"); st != fuse.ENOENT {
+		t.Errorf("stat: %v, want ENOENT", st)
+	}
+}
+
+// TestRenameOfAnOpenFile: the reader of the version that a rename makes is closed
+// with the file (kernel.unmount counts them).
+func TestRenameOfAnOpenFile(t *testing.T) {
+	k := newKernel(t)
+	k.put("f", "long text")
+	fh := k.openFile("f", syscall.O_RDWR)
+	for i, names := range [][2]string{{"f", "g"}, {"g", "h"}} {
+		k.write(fh, int64(i), "X")
+		k.must(k.rename(names[0], names[1], 0), "rename", names[0])
+		if got := k.read(fh, 4, 5); got != " text" {
+			t.Errorf("read %q", got)
+		}
+	}
+	k.close(fh)
+	k.wantObject("h", "XXng text")
+}

@@ -13,6 +13,7 @@ func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, er
 	f.m.conflicts.Add(1)
 	switch f.m.o.Conflict {
 	case ConflictOverwrite:
+		f.dropStream(r)
 		v, err := f.uploadWhole(ctx, r, target{key: r.key, object: r.object})
 		if err == nil {
 			f.m.o.Logger.Warn("overwrote a version that someone else wrote", "key", r.key)
@@ -30,10 +31,24 @@ func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, er
 			}
 		}
 	}
-	if f.makeStale() && f.keep(conflict) {
-		f.safe(math.MaxUint64)
+	if f.makeStale() {
+		if err := f.keepStale(conflict); err != nil {
+			conflict = fmt.Errorf("%w; %w: %w", conflict, errNotKept, err)
+		}
 	}
 	return Version{}, conflict
+}
+
+// keepStale keeps the content of a file that is stale. If that fails Close tries again.
+func (f *File) keepStale(conflict error) error {
+	err := f.keep(conflict)
+	f.mu.Lock()
+	f.unkept = err != nil
+	f.mu.Unlock()
+	if err == nil {
+		f.safe(math.MaxUint64)
+	}
+	return err
 }
 
 // stale marks a file whose bytes are safe elsewhere. It returns false when
@@ -60,9 +75,8 @@ func (f *File) makeStale() bool {
 	return true
 }
 
-// keep saves the content in the recovery directory and logs how to get it. It
-// tells whether that has succeeded.
-func (f *File) keep(cause error) bool {
+// keep saves the content in the recovery directory and logs how to get it.
+func (f *File) keep(cause error) error {
 	f.mu.Lock()
 	snap := f.snapshot(0, f.size)
 	key := f.key
@@ -72,14 +86,14 @@ func (f *File) keep(cause error) bool {
 	path, missing, err := snap.save(f.m.ctx, f.m.o.RecoveryDir, key)
 	if err != nil {
 		log.Error("bytes could not be committed, and not be kept either", "error", err)
-		return false
+		return err
 	}
 	f.m.recover.Add(1)
 	if len(missing) > 0 {
 		log.Error("bytes could not be committed; what was written is kept, with holes where the replaced version was: copy it from",
 			"path", path, "holes", path+missingSuffix)
-		return true
+		return nil
 	}
 	log.Error("bytes could not be committed; they are kept: copy them back from", "path", path)
-	return true
+	return nil
 }

@@ -56,6 +56,28 @@ func TestConflictKeepsBytes(t *testing.T) {
 	}
 }
 
+// TestConflictKeptAtClose: the recovery directory is full when the conflict comes,
+// and has room again when the file is closed.
+func TestConflictKeptAtClose(t *testing.T) {
+	dir := t.TempDir()
+	b := newBench(t, dir, 16<<20, nil)
+	f := b.Open(OpenInput{Key: "k", Exclusive: true})
+	mustWrite(t, f, []byte("ours"), 0)
+	b.s.put("k", []byte("theirs"))
+	if err := os.WriteFile(dir+"/recovery", nil, 0o600); err != nil { // a file where a directory must be
+		t.Fatal(err)
+	}
+	if _, err := f.Commit(context.Background()); !errors.Is(err, ErrConflict) {
+		t.Fatalf("commit: %v, want ErrConflict", err)
+	}
+	if err := os.Remove(dir + "/recovery"); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, f)
+	sameContent(t, "recovery file", recovered(t, dir), []byte("ours"))
+	b.end(t)
+}
+
 func TestConflictNewFile(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, nil)
@@ -98,6 +120,23 @@ func TestConflictOverwrite(t *testing.T) {
 	sameContent(t, "object", b.s.object("k"), want)
 	mustClose(t, f)
 	b.end(t)
+}
+
+// TestConflictOverwriteOfStream: what overwrites is sent anew, and the upload that
+// met the conflict is ended.
+func TestConflictOverwriteOfStream(t *testing.T) {
+	for _, conditions := range []bool{true, false} {
+		b := newBench(t, t.TempDir(), 16<<20, func(o *Options) { o.Conflict, o.NoConditions = ConflictOverwrite, !conditions })
+		b.shrink(64<<10, 32<<10)
+		f := b.Open(OpenInput{Key: "k", Exclusive: true})
+		want := random(200_000, 3)
+		mustWrite(t, f, want, 0)
+		b.s.put("k", []byte("theirs"))
+		mustCommit(t, f)
+		sameContent(t, "object", b.s.object("k"), want)
+		mustClose(t, f)
+		b.end(t)
+	}
 }
 
 func TestConflictKeepBoth(t *testing.T) {
@@ -189,4 +228,48 @@ func TestEscapeKey(t *testing.T) {
 			t.Errorf("escapeKey(%q) = %q, want %q", key, got, want)
 		}
 	}
+}
+
+// failingReader counts the reads of a version that is gone.
+type failingReader struct {
+	fakeReader
+	reads int
+}
+
+func (r *failingReader) CopyWithin(context.Context, []byte, int64, int64) (int, error) {
+	r.reads++
+	return 0, errGone
+}
+
+// TestKeepAsksOnce: a base that cannot be read is not asked for piece by piece. Each
+// answer may take as long as S3 is waited for.
+func TestKeepAsksOnce(t *testing.T) {
+	dir := t.TempDir()
+	b := newBench(t, dir, 16<<20, nil)
+	v := b.s.put("k", random(4<<20, 1))
+	r := &failingReader{fakeReader: fakeReader{s: b.s, v: v}}
+	f := b.Open(OpenInput{Key: "k", Base: &v, Reader: r})
+	mustWrite(t, f, []byte("ours"), 1<<20)
+	mustWrite(t, f, []byte("ours"), 3<<20)
+	if err := f.keep(ErrConflict); err != nil {
+		t.Fatal(err)
+	}
+	if r.reads != 1 {
+		t.Errorf("%d reads of what cannot be read", r.reads)
+	}
+	files, _ := os.ReadDir(dir + "/recovery")
+	if len(files) != 2 {
+		t.Fatalf("%d files in the recovery directory", len(files))
+	}
+	got, _ := os.ReadFile(dir + "/recovery/" + files[0].Name())
+	if len(got) != 4<<20 || string(got[1<<20:1<<20+4]) != "ours" || string(got[3<<20:3<<20+4]) != "ours" {
+		t.Error("the recovery file lacks what was written")
+	}
+	holes, _ := os.ReadFile(dir + "/recovery/" + files[1].Name())
+	if want := "0 1048576\n1048580 2097148\n3145732 1048572\n"; !strings.HasSuffix(string(holes), want) {
+		t.Errorf("holes: %s", holes)
+	}
+	f.Discard()
+	mustClose(t, f)
+	b.end(t)
 }

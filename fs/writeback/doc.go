@@ -71,11 +71,13 @@
 //
 // The error of an upload in the background is reported by the next write or
 // commit of the file (I5), once. The bytes stay dirty and the next Commit tries
-// again; not after a write was refused with it and not repeated (refusal). What Close cannot commit goes to Options.RecoveryDir. The ids of
-// running uploads are noted in Options.StateDir, so that the next mount can
-// abort those of a process that was killed. An upload whose creation was
-// executed while its answer was lost is known to nobody: a lifecycle rule that
-// aborts incomplete uploads takes care of it.
+// again; not after a write was refused with it and not repeated (refusal). What
+// Close cannot commit goes to Options.RecoveryDir, with holes where the base cannot
+// be read, and so does what is still open at the end of the Manager. The ids of
+// running uploads are noted in Options.StateDir, so that the next mount can abort
+// those of a process that was killed. An upload whose creation was executed while
+// its answer was lost is known to nobody: a lifecycle rule that aborts incomplete
+// uploads takes care of it.
 //
 // # Journal
 //
@@ -90,8 +92,10 @@
 // and a torn end is of a Persist that did not return. A file's records build on
 // each other, so that older ones stay until the last is done: after a crash any
 // of them may be what S3 has. A replay looks at the object first: if it has the
-// bytes the commit was done already; if it was written since by someone else
-// that is a conflict, and the bytes go to the recovery directory. Large files
+// bytes, and the holes, the commit was done already; if it was written since by
+// someone else that is a conflict, and the bytes go to the recovery directory. What
+// a replay has carried out it notes in the journal, which stays while anything in
+// it is not. Large files
 // and those that stream wait for S3 instead, and so does everyone while the
 // journal is full. Key and properties that change after a Persist need another.
 //

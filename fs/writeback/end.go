@@ -108,15 +108,16 @@ func (f *File) bound() bool {
 
 // Rebase says that the file's base has become v, read by r: the caller has
 // copied it, or has written its metadata. The bytes of v are those of the base
-// that the last Commit returned. r stays the caller's to close, after Close. A
-// commit in the background may have written newer bytes under the old key
-// meanwhile: they stay the content, and the next commit brings them to v.Key.
+// that the last Commit returned. r is closed when it is of no more use. A commit
+// in the background may have written newer bytes under the old key meanwhile:
+// they stay the content, and the next commit brings them to v.Key.
 func (f *File) Rebase(v Version, r BaseReader) {
 	f.mu.Lock()
 	f.awaitRun()
 	f.abandon() // it goes to the old key, or rests on the old base
 	f.key = v.Key
-	done := func() {}
+	next := &base{v: v, r: r, owned: true, refs: 1}
+	done := next.close // unless it is used
 	switch {
 	case f.state != stateClean && f.state != stateDirty:
 	case f.unseen:
@@ -124,7 +125,7 @@ func (f *File) Rebase(v Version, r BaseReader) {
 		f.seq++
 		f.step(eventWrite)
 	default:
-		done = f.rebase(&base{v: v, r: r, refs: 1}, min(f.baseLen, v.Size))
+		done = f.rebase(next, min(f.baseLen, v.Size))
 	}
 	f.mu.Unlock()
 	done()
@@ -141,11 +142,14 @@ func (f *File) Close(ctx context.Context) error {
 		return ErrClosed
 	}
 	unreported := f.takeErr()
-	dirty := f.state == stateDirty || f.state.running()
+	dirty, unkept := f.state == stateDirty || f.state.running(), f.unkept
 	f.mu.Unlock()
 	if unreported != nil {
 		f.m.o.Logger.Warn("error of a background upload that no operation reported; trying again",
 			"key", f.Key(), "error", unreported)
+	}
+	if unkept {
+		_ = f.keepStale(ErrConflict) // it logs what becomes of them
 	}
 	if !dirty {
 		f.shut()
@@ -157,7 +161,7 @@ func (f *File) Close(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if err != nil && !errors.Is(err, ErrConflict) && !f.inJournal() { // a conflict has kept the bytes already
-		f.keep(err)
+		_ = f.keep(err) // it logs what becomes of them
 	}
 	f.shut()
 	return err
@@ -185,6 +189,17 @@ func (f *File) commitLast(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// rescue is Close when nothing can be committed any more.
+func (f *File) rescue() {
+	f.mu.Lock()
+	lost := f.unkept || f.state == stateDirty && !f.journal.holds(f.seq)
+	f.mu.Unlock()
+	if lost {
+		_ = f.keep(ErrClosed) // it logs what becomes of them
+	}
+	f.shut()
 }
 
 // inJournal tells whether the journal has all of the content.

@@ -21,3 +21,7 @@ var (
 	// ErrClosed: the file or its manager is closed.
 	ErrClosed = errors.New("file is closed")
 )
+
+// errNotKept stands beside ErrConflict if the recovery directory did not take the
+// bytes either.
+var errNotKept = errors.New("bytes are not kept")

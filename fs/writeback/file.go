@@ -32,6 +32,7 @@ type File struct {
 	mem       int64    // bytes of pool memory in chunks
 	cursor    int64    // where the spiller goes on
 	err       error    // of the background, not reported yet (I5)
+	unkept    bool     // stale, and the content is not in the recovery directory either
 	torn      *refusal // set while the content lacks a change
 	run       *run     // the running commit
 	doubt     bool     // a request that makes the object was sent, and base is not its outcome

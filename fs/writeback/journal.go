@@ -271,13 +271,16 @@ func (j *journal) append(ctx context.Context, r *record, data io.Reader) (*segme
 	}
 	// Only the one whose turn it is changes end.
 	end, err := appendRecord(seg.file, seg.end, head, data)
+	if err != nil {
+		_ = seg.file.Truncate(seg.end) // a torn record is known for what it is, but would take room
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.bytes += end - seg.end
 	if err != nil {
 		seg.broken = true
 		return nil, 0, fmt.Errorf("write journal: %w", noSpace(err))
 	}
+	j.bytes += end - seg.end
 	seg.end = end
 	return seg, end, nil
 }

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -434,8 +433,17 @@ func TestModelOfCrashes(t *testing.T) {
 				files[key] = f
 			}
 			seed++
-			p := random(rapid.IntRange(1, 60_000).Draw(t, "n"), seed)
-			mustWrite(t, f, p, int64(rapid.IntRange(0, 30_000).Draw(t, "off")))
+			n, off := rapid.IntRange(1, 60_000).Draw(t, "n"), int64(rapid.IntRange(0, 30_000).Draw(t, "off"))
+			switch rapid.IntRange(0, 3).Draw(t, "change") {
+			case 0:
+				mustTruncate(t, f, off)
+			case 1:
+				if err := f.PunchHole(context.Background(), off, int64(n)); err != nil {
+					t.Fatal(err)
+				}
+			default:
+				mustWrite(t, f, random(n, seed), off)
+			}
 			switch rapid.IntRange(0, 2).Draw(t, "then") {
 			case 0:
 				mustPersist(t, f)
@@ -458,36 +466,4 @@ func TestModelOfCrashes(t *testing.T) {
 		}
 		b.end(t)
 	})
-}
-
-// BenchmarkPersist measures the close of small files, one by one and by 16 at
-// once: what the disk's fdatasync takes. 2.1 ms, and 0.4 ms shared by 16.
-func BenchmarkPersist(b *testing.B) {
-	for _, writers := range []int{1, 16} {
-		b.Run(fmt.Sprint(writers), func(b *testing.B) {
-			dir := b.TempDir()
-			m := newBench(b, dir, 256<<20, withJournal(dir))
-			p := random(4<<10, 1)
-			next := make(chan int)
-			var wg sync.WaitGroup
-			for range writers {
-				wg.Go(func() {
-					for i := range next {
-						f := m.Open(OpenInput{Key: fmt.Sprint(i)})
-						mustWrite(b, f, p, 0)
-						mustPersist(b, f)
-						mustClose(b, f)
-					}
-				})
-			}
-			i := 0
-			for b.Loop() {
-				next <- i
-				i++
-			}
-			close(next)
-			wg.Wait()
-			m.end(b)
-		})
-	}
 }

@@ -412,6 +412,10 @@ func TestAbortOrphans(t *testing.T) {
 	b := newBench(t, dir, 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
 	f := b.Open(OpenInput{Key: "k"})
+	// A full disk has taken half a line before.
+	if _, err := b.notes.file.WriteString(`{"bucket":"b","ke`); err != nil {
+		t.Fatal(err)
+	}
 	mustWrite(t, f, random(100_000, 1), 0)
 	<-b.quiet()
 	done := b.Open(OpenInput{Key: "done"})

@@ -122,7 +122,31 @@ func TestReplaceCrash(t *testing.T) {
 	if st := b.Stats(); st.Queued != 1 {
 		t.Errorf("%d files are in the queue, want 1", st.Queued)
 	}
+	// With a full journal, too, what is replaced stays until S3 has what replaces it.
+	limit, g := b.journal.limit, newGate("put")
+	b.journal.limit = 0
+	b.s.hook(g.hook, nil)
+	full := b.Open(OpenInput{Key: "k.lock"})
+	mustWrite(t, full, []byte("full"), 0)
+	if err := full.Replace(second, "k"); err != nil {
+		t.Fatal(err)
+	}
+	persisted := make(chan error, 1)
+	go func() { persisted <- full.Persist(context.Background()) }()
+	<-g.reached
+	check("on its way", "second", "")
+	close(g.open)
+	if err := <-persisted; err != nil {
+		t.Fatal(err)
+	}
+	check("in S3", "full", "")
+	b.journal.limit = limit
+	b.s.mu.Lock()
+	delete(b.s.objects, "k")
+	b.s.mu.Unlock()
 	// What S3 has ends those before, too, if no record did.
+	replaced := second
+	second = b.persisted(t, "k", "second")
 	third := b.persisted(t, "k.lock", "third")
 	if err := third.Replace(second, "k"); err != nil {
 		t.Fatal(err)
@@ -134,7 +158,7 @@ func TestReplaceCrash(t *testing.T) {
 	if st := b.Stats(); st.Queued != 0 {
 		t.Errorf("%d files are in the queue, want 0", st.Queued)
 	}
-	for _, f := range []*File{old, first, second, third} {
+	for _, f := range []*File{old, first, replaced, full, second, third} {
 		mustClose(t, f)
 	}
 	b.end(t)

@@ -232,9 +232,14 @@ type Stats struct {
 	Recovered    int64 // counter: files kept in the recovery directory
 }
 
-// Close ends the manager. All files are closed before.
+// Close ends the manager. Nobody uses files that are still open: what neither S3
+// nor the journal has of them goes to the recovery directory.
 func (m *Manager) Close() error {
 	m.cancel()
+	<-m.quiet()
+	for _, f := range m.open() {
+		f.rescue()
+	}
 	<-m.quiet()
 	<-m.spiller
 	m.spool.close()

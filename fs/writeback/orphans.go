@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,8 @@ import (
 // uploadNotes is a file in the state directory with the ids of the uploads that
 // run, so that the next mount can abort those of a process that was killed. It
 // is locked (flock(2)) for as long as its process lives, and deleted at a clean
-// end. Lines are JSON; each is one write.
+// end. Lines are JSON; each is one write, and begins a line whatever became of
+// the one before.
 type uploadNotes struct {
 	file *os.File // nil: nothing is noted
 
@@ -104,7 +106,7 @@ func (n *uploadNotes) write(l noteLine) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.file.Write(append(line, '\n'))
+	_, err = n.file.Write(slices.Concat([]byte{'\n'}, line, []byte{'\n'}))
 	return err
 }
 

@@ -1,10 +1,13 @@
 package writeback
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // TestOwedNotes: what S3 has, and a failing disk did not take note of, is noted
@@ -70,4 +73,39 @@ func testOwed(t *testing.T, name string, pay, owe func(j *journal) error) {
 			t.Errorf("the journal is left behind: %v", err)
 		}
 	})
+}
+
+// TestFailedRecordTakesNoRoom: what a failed write left behind is cut off, so that
+// neither the disk nor the limit is used up by it.
+func TestFailedRecordTakesNoRoom(t *testing.T) {
+	j, err := newJournal(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.put(t.Context(), &record{Kind: recordFile, File: 1, Seq: 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	before := j.bytes
+	bad := errors.New("disk is full")
+	r := &record{Kind: recordFile, File: 2, Seq: 1, Extents: []recordExtent{{N: 5000}}}
+	if err := j.put(t.Context(), r, io.MultiReader(bytes.NewReader(make([]byte, 4000)), iotest.ErrReader(bad))); !errors.Is(err, bad) {
+		t.Fatalf("put: %v", err)
+	}
+	if j.bytes != before {
+		t.Errorf("%d bytes are counted, want %d", j.bytes, before)
+	}
+	if info, err := os.Stat(j.segments[0].file.Name()); err != nil || info.Size() != before {
+		t.Errorf("%d bytes on disk, %v; want %d", info.Size(), err, before)
+	}
+	if err := errors.Join(j.done(1, 1), j.close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestHeadTooLarge: what no reader would take is not written.
+func TestHeadTooLarge(t *testing.T) {
+	r := &record{Kind: recordFile, Key: make([]byte, maxHead)}
+	if _, err := r.encodeHead(); err == nil {
+		t.Error("encoded a head that a replay takes for a torn one")
+	}
 }

@@ -63,13 +63,12 @@ func (f *File) persist(ctx context.Context, r *record, data *snapshot) error {
 	case !errors.Is(err, errJournalFull):
 		f.m.o.Logger.Warn("cannot write to the journal; this close waits for S3", "key", f.Key(), "error", err)
 	}
-	f.endReplaced()
 	_, err = f.Commit(ctx)
 	return err
 }
 
 // endReplaced tells the journal that those that f took the place of are of no
-// more use, for want of a record that does.
+// more use, for want of a record that does: S3 has f, or nobody wants it.
 func (f *File) endReplaced() {
 	f.mu.Lock()
 	ends := f.journal.ends

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -22,8 +23,12 @@ const (
 	heldPauses = 50
 )
 
-// errStuck ends a writer's wait: nothing frees memory any more.
-var errStuck = errors.New("no memory can be freed")
+// stuckError ends a writer's wait: nothing frees memory any more.
+type stuckError struct {
+	reason error // why bytes cannot go to the spool; nil: there are none
+}
+
+func (e *stuckError) Error() string { return "no memory can be freed" }
 
 // starved is a writer that waits for memory.
 type starved struct {
@@ -42,14 +47,16 @@ func (m *Manager) get(ctx context.Context, f *File, size int) ([]byte, error) {
 		if err == nil {
 			return b, nil
 		}
-		if !errors.Is(err, errStuck) {
+		var stuck *stuckError
+		switch {
+		case !errors.As(err, &stuck):
 			return nil, err
-		}
-		if f.memory() < m.o.PartSize {
+		case f.memory() < m.o.PartSize:
 			return m.pool.GetForced(size), nil
-		}
-		if errors.Is(err, ErrNoSpace) {
-			return nil, err
+		case errors.Is(stuck.reason, ErrNoSpace):
+			return nil, fmt.Errorf("wait for memory: %w", stuck.reason)
+		case stuck.reason != nil: // whose errno is of the spool, and says nothing of the file
+			return nil, fmt.Errorf("wait for memory: %v", stuck.reason)
 		}
 	}
 }
@@ -61,7 +68,7 @@ func (f *File) memory() int64 {
 	return f.mem
 }
 
-// await waits for memory. Its error is the context's, or errStuck with the
+// await waits for memory. Its error is the context's, or a stuckError with the
 // spiller's reason.
 func (m *Manager) await(ctx context.Context, size int) ([]byte, error) {
 	wait, cancel := context.WithCancelCause(ctx)
@@ -88,7 +95,7 @@ func (m *Manager) giveUp(reason error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for s := range m.waiting {
-		s.cancel(errors.Join(errStuck, reason))
+		s.cancel(&stuckError{reason})
 	}
 }
 
@@ -238,7 +245,7 @@ func (m *Manager) commitEarly() (started, held bool) {
 func (f *File) committable() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.state != stateDirty || f.err != nil {
+	if f.state != stateDirty || f.err != nil || f.torn != nil {
 		return 0
 	}
 	return f.ext.total
@@ -248,7 +255,7 @@ func (f *File) committable() int64 {
 func (f *File) startEarly() *run {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.state != stateDirty || f.err != nil {
+	if f.state != stateDirty || f.err != nil || f.torn != nil {
 		return nil
 	}
 	r := f.start()

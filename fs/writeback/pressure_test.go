@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMemoryBound streams much more than the budget through it, several files
@@ -281,6 +283,60 @@ func TestSpoolDirectoryFails(t *testing.T) {
 	}
 	mustCommit(t, f)
 	sameContent(t, "object", b.s.object("k"), want)
+	mustClose(t, f)
+	b.end(t)
+}
+
+// TestSpoolAndS3Fail: a write that finds no memory fails also if the spool has
+// another trouble than a full disk.
+func TestSpoolAndS3Fail(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/spool", nil, 0o600); err != nil { // a file where a directory must be
+		t.Fatal(err)
+	}
+	b := newBench(t, dir, 1<<20, nil)
+	f := b.Open(OpenInput{Key: "k"})
+	f.Discard() // nothing can be committed early
+	var err error
+	p := random(128<<10, 1)
+	for off := int64(0); err == nil && off < 16<<20; off += int64(len(p)) {
+		_, err = f.WriteAt(context.Background(), p, off)
+	}
+	if err == nil {
+		t.Error("no write failed, want what the spool said")
+	}
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		t.Errorf("the errno of the spool, %v, is that of the write", errno)
+	}
+	mustClose(t, f)
+	b.end(t)
+}
+
+// TestNoEarlyCommitOfABlend: a file that lacks a refused write is not committed
+// because the spool is full.
+func TestNoEarlyCommitOfABlend(t *testing.T) {
+	b := newBench(t, t.TempDir(), 16<<20, nil)
+	b.s.put("k", []byte("old bytes"))
+	f := b.openKey("k")
+	mustWrite(t, f, []byte("new"), 0)
+	b.s.hook(func(string, string) error { return errFake }, nil)
+	if started, _ := b.commitEarly(); !started {
+		t.Fatal("no early commit")
+	}
+	<-b.quiet()
+	if _, err := f.WriteAt(context.Background(), []byte("bits"), 4); !errors.Is(err, errFake) {
+		t.Fatalf("I5: write: %v", err)
+	}
+	b.s.hook(nil, nil)
+	if started, _ := b.commitEarly(); started {
+		t.Error("I7: committed without the write that failed")
+	}
+	<-b.quiet()
+	sameContent(t, "object", b.s.object("k"), []byte("old bytes"))
+	mustWrite(t, f, []byte("bits"), 4)
+	mustWrite(t, f, []byte("bits"), 4)
+	mustCommit(t, f)
+	sameContent(t, "object", b.s.object("k"), []byte("new bitss"))
 	mustClose(t, f)
 	b.end(t)
 }

@@ -90,6 +90,9 @@ func (r *record) encodeHead() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode journal record: %w", err)
 	}
+	if len(head) > maxHead { // the content then goes to S3 at once
+		return nil, fmt.Errorf("encode journal record: head of %d bytes, at most %d can be read", len(head), maxHead)
+	}
 	b := make([]byte, 0, recordHeader+len(head))
 	b = binary.LittleEndian.AppendUint32(b, recordMagic)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))

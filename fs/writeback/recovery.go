@@ -39,6 +39,9 @@ func (s *snapshot) save(ctx context.Context, dir, key string) (path string, miss
 	if err == nil && len(missing) > 0 {
 		err = os.WriteFile(file.Name()+missingSuffix, listMissing(s.base.v, missing), 0o600)
 	}
+	if err == nil {
+		err = syncDir(dir)
+	}
 	if err != nil {
 		_ = os.Remove(file.Name())
 		return "", nil, fmt.Errorf("write recovery file: %w", err)
@@ -46,10 +49,17 @@ func (s *snapshot) save(ctx context.Context, dir, key string) (path string, miss
 	return file.Name(), missing, nil
 }
 
-// copyTo writes the content to file, holes left out.
+// copyTo writes the content to file, holes left out. A base that could not be read
+// once is not asked again: each answer may take as long as S3 is waited for.
 func (s *snapshot) copyTo(ctx context.Context, file *os.File) (missing []span, err error) {
 	buf := make([]byte, saveBuffer)
 	for off := s.off; off < s.end; {
+		if gap, ok := s.at(off); len(missing) > 0 && !ok && off < s.baseLen {
+			end := min(gap.end(), s.baseLen)
+			missing = addSpan(missing, span{off, end})
+			off = end
+			continue
+		}
 		p := buf[:min(int64(len(buf)), s.end-off)]
 		n, err := s.readSome(ctx, p, off, s.end)
 		var lost *baseError

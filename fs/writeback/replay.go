@@ -54,12 +54,15 @@ func (m *Manager) replayMount(ctx context.Context, dir string, apply func(contex
 		return 0, err
 	}
 	defer lock.Close()
-	left, err := m.readJournal(dir)
+	all, err := m.readJournal(dir)
 	if err != nil {
 		return 0, err
 	}
-	n, err := m.replayAll(ctx, left, apply)
-	if err != nil {
+	ours := slices.DeleteFunc(slices.Clone(all), func(l left) bool { return l.Bucket != m.o.Bucket })
+	ended := newEndings(dir)
+	defer ended.close()
+	n, err := m.replayAll(ctx, ours, apply, ended)
+	if err != nil || len(ours) < len(all) { // the rest is for the next time, or for another bucket's mount
 		return n, err
 	}
 	return n, os.RemoveAll(dir)
@@ -81,7 +84,7 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 	}
 	sort.Strings(paths)
 	files := map[uint64][]left{}
-	order := map[uint64]int{}
+	order, count := map[uint64]int{}, 0
 	for _, path := range paths {
 		file, err := os.Open(path)
 		if err != nil {
@@ -93,7 +96,8 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 				m.o.Logger.Error("a record of the journal is damaged and cannot be replayed", "journal", path, "at", s.at, "key", string(s.Key))
 			case s.Kind == recordFile, s.Kind == recordName && s.Change != nil:
 				files[s.File] = append(files[s.File], left{scanned: s, path: path})
-				order[s.File] = len(order)
+				count++
+				order[s.File] = count
 				for _, file := range s.Ends {
 					delete(files, file)
 				}
@@ -112,7 +116,7 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 	}
 	var out []left
 	for _, all := range files {
-		if n := len(all) - 1; n >= 0 && all[n].Bucket == m.o.Bucket {
+		if n := len(all) - 1; n >= 0 {
 			l := all[n]
 			l.older = all[:n]
 			out = append(out, l)
@@ -122,8 +126,9 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 	return out, nil
 }
 
-// replayAll carries the records out: those of one path in order, all else at once.
-func (m *Manager) replayAll(ctx context.Context, all []left, apply func(context.Context, Change) error) (int, error) {
+// replayAll carries the records out, those of one path in order, all else at
+// once, and notes which are done.
+func (m *Manager) replayAll(ctx context.Context, all []left, apply func(context.Context, Change) error, ended *endings) (int, error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
@@ -139,6 +144,9 @@ func (m *Manager) replayAll(ctx context.Context, all []left, apply func(context.
 					err = apply(ctx, l.change())
 				} else {
 					err = m.replayFile(ctx, l)
+				}
+				if err == nil {
+					m.noteEnded(ended, l)
 				}
 				mu.Lock()
 				if err == nil {
@@ -178,7 +186,7 @@ func (m *Manager) replayFile(ctx context.Context, l left) error {
 	if err == nil {
 		err = closeErr
 	}
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, ErrConflict) && !errors.Is(err, errNotKept) {
 		return nil
 	}
 	return err
@@ -187,7 +195,8 @@ func (m *Manager) replayFile(ctx context.Context, l left) error {
 // reopen finds out what a record can be committed on. done says that the object
 // has its bytes already: the mount died before it could note that.
 func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, err error) {
-	in = OpenInput{Key: string(l.Key), Base: l.Base, Exclusive: l.Exclusive, Object: l.Object}
+	in = OpenInput{Key: string(l.Key), Base: l.Base, Exclusive: l.Exclusive, Object: l.Object,
+		Turn: func() (func(), bool) { return nil, false }} // half of it is nobody's state (I7)
 	if in.Base != nil {
 		in.Base.Key = in.Key
 	}
@@ -236,28 +245,6 @@ func (m *Manager) newest(ctx context.Context, now Version, l left) (*Version, er
 		}
 	}
 	return l.Base, nil
-}
-
-// has tells whether version v has the size and the written bytes of l.
-func (m *Manager) has(ctx context.Context, v Version, l left) (bool, error) {
-	if v.Size != l.Size {
-		return false, nil
-	}
-	b := &base{v: v, r: m.o.OpenBase(v), owned: true, refs: 1}
-	defer func() { b.drop()() }()
-	want, got := make([]byte, cache.BlockSize), make([]byte, cache.BlockSize)
-	same := true
-	err := l.each(want, func(p []byte, off int64) error {
-		if !same {
-			return nil
-		}
-		if err := b.read(ctx, got[:len(p)], off); err != nil {
-			return err
-		}
-		same = string(p) == string(got[:len(p)])
-		return nil
-	})
-	return same, err
 }
 
 // restore puts the content of l into a file that was opened for it.

@@ -219,13 +219,18 @@ func (f *File) restart(ctx context.Context, r *run, t target, cause error) (Vers
 		return Version{}, context.Cause(ctx)
 	}
 	f.m.o.Logger.Warn("upload was lost, sending the file again", "key", t.key, "error", cause)
-	f.mu.Lock()
-	if f.stream == r.stream {
-		f.abandon()
-	}
-	f.mu.Unlock()
+	f.dropStream(r)
 	if r.snap.base == nil {
 		return f.uploadWhole(ctx, r, t)
 	}
 	return f.uploadChanged(ctx, r, t)
+}
+
+// dropStream ends the upload that ran while the file was written: r takes another way.
+func (f *File) dropStream(r *run) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stream == r.stream {
+		f.abandon()
+	}
 }
