@@ -3,9 +3,7 @@ package fs
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -204,7 +202,7 @@ func (f *filesystem) detach(ctx context.Context, n *inode) bool {
 	}
 	var err error
 	if e.Size <= keepWhole {
-		err = f.takeIn(ctx, n, e)
+		err = f.takeIn(ctx, n)
 	} else {
 		err = f.hide(ctx, n)
 	}
@@ -214,50 +212,14 @@ func (f *filesystem) detach(ctx context.Context, n *inode) bool {
 	return true
 }
 
-// takeIn reads the whole content into unsaved state that is never saved.
-func (f *filesystem) takeIn(ctx context.Context, n *inode, e namespace.Entry) error {
+// takeIn reads the whole content into unsaved state that is never saved. Handles
+// may write at the same time.
+func (f *filesystem) takeIn(ctx context.Context, n *inode) error {
 	n.mu.Lock()
-	var old writeback.BaseReader
-	file, base := n.file, n.base
+	file := f.dirty(n)
 	n.mu.Unlock()
-	if file == nil {
-		r := f.reads.OpenVersion(versionOf(e))
-		defer r.Close()
-		old = r
-	} else {
-		old = fileReader{file}
-	}
-	whole := f.writes.Open(writeback.OpenInput{Key: e.Key})
-	whole.Discard()
-	buf := make([]byte, e.Size)
-	if k, err := old.CopyAt(ctx, buf, 0); err != nil && (!errors.Is(err, io.EOF) || int64(k) != e.Size) {
-		return errors.Join(fmt.Errorf("read: %w", err), whole.Close(ctx))
-	}
-	if _, err := whole.WriteAt(ctx, buf, 0); err != nil {
-		return errors.Join(fmt.Errorf("keep: %w", err), whole.Close(ctx))
-	}
-	n.mu.Lock()
-	n.file, n.base = whole, nil
-	n.mu.Unlock()
-	if file != nil {
-		file.Discard()
-		_ = file.Close(ctx) // discarded: it has nothing to save
-	}
-	if base != nil {
-		base.Close()
-	}
-	return nil
-}
-
-// fileReader reads the unsaved state as a readahead.Reader is read.
-type fileReader struct{ f *writeback.File }
-
-func (r fileReader) CopyAt(ctx context.Context, p []byte, off int64) (int, error) {
-	return r.f.ReadAt(ctx, p, off)
-}
-
-func (r fileReader) CopyWithin(ctx context.Context, p []byte, off, _ int64) (int, error) {
-	return r.f.ReadAt(ctx, p, off)
+	file.Discard()
+	return file.TakeIn(ctx)
 }
 
 // hide copies the object inside S3 to a key of its own until the last close.

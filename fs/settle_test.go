@@ -305,3 +305,26 @@ func TestRenameOfAnOpenFile(t *testing.T) {
 	k.close(fh)
 	k.wantObject("h", "XXng text")
 }
+
+// TestWriteWhileUnlinked: what is written to an open file while it loses its name
+// stays in it (P7), also while its content is being taken in.
+func TestWriteWhileUnlinked(t *testing.T) {
+	g := newGate("GetObject", "f")
+	k := newGatedKernel(t, g)
+	k.srv.PutObject(testBucket, "f", []byte("long text"), nil)
+	fh := k.openFile("f", syscall.O_WRONLY)
+	k.write(fh, 0, "X")
+	done := make(chan fuse.Status)
+	go func() { done <- k.unlink("f") }()
+	<-g.arrived
+	k.write(fh, 1, "Y")
+	close(g.open)
+	k.must(<-done, "unlink", "f")
+	k.write(fh, 8, "Z")
+	if got := k.read(fh, 0, 20); got != "XYng texZ" {
+		t.Errorf("the open file reads %q, want %q", got, "XYng texZ")
+	}
+	k.must(k.flush(fh), "close", "f")
+	k.release(fh)
+	k.wantNoObject("f")
+}

@@ -1,0 +1,87 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/s3mount/s3mount/cache"
+)
+
+// errKept: only a file that is never committed can do without its base.
+var errKept = errors.New("file was not discarded")
+
+// TakeIn makes a discarded file independent of its base, whose object is about to
+// go: what only the base holds is read, and becomes part of what the file holds
+// itself. What is written meanwhile stays. Errors are those of reading the base and
+// of getting memory; the file then reads from the base as before.
+func (f *File) TakeIn(ctx context.Context) error {
+	st := stock{}
+	defer st.giveBack(f.m.pool)
+	for {
+		gap, b, err := f.onlyInBase()
+		if b == nil || err != nil {
+			return err
+		}
+		p := make([]byte, gap.len())
+		err = b.read(ctx, p, gap.off)
+		if need := gap.len() - st.bytes; err == nil && need > 0 {
+			err = st.get(ctx, f, need)
+		}
+		f.mu.Lock()
+		done := b.drop()
+		if err == nil {
+			f.fillGaps(p, gap.off, &st)
+		}
+		f.mu.Unlock()
+		done()
+		if err != nil {
+			return fmt.Errorf("take in the base of %q: %w", f.Key(), err)
+		}
+	}
+}
+
+// onlyInBase returns the first range, of a block at most, that no extent holds but
+// the base does, and holds the base. If there is none the file has no base any more.
+func (f *File) onlyInBase() (gap span, held *base, err error) {
+	f.mu.Lock()
+	var done func()
+	switch gaps := f.gaps(span{0, f.baseLen}); {
+	case f.state != stateDiscarded:
+		err = errKept
+	case len(gaps) > 0:
+		gap, held = gaps[0], f.base
+		gap.end = min(gap.end, gap.off+cache.BlockSize)
+		held.refs++
+	case f.base != nil:
+		done = f.rebase(nil, 0)
+	}
+	f.mu.Unlock()
+	if done != nil {
+		done()
+	}
+	return gap, held, err
+}
+
+// gaps returns the parts of s in which there are no extents.
+func (f *File) gaps(s span) (out []span) {
+	at := s.off
+	for e := range f.ext.in(s.off, s.end) {
+		if at < e.off {
+			out = append(out, span{at, e.off})
+		}
+		at = max(at, e.end())
+	}
+	if at < s.end {
+		out = append(out, span{at, s.end})
+	}
+	return out
+}
+
+// fillGaps makes p, bytes of the base from off on, extents where neither a write
+// nor a truncation has taken their place meanwhile; st has the memory.
+func (f *File) fillGaps(p []byte, off int64, st *stock) {
+	for _, g := range f.gaps(span{off, min(off+int64(len(p)), f.baseLen)}) {
+		f.fill(p[g.off-off:g.end-off], g.off, st)
+	}
+}
