@@ -145,8 +145,9 @@ func (m *Manager) quiet() <-chan struct{} {
 	return c
 }
 
-// Drain commits all dirty files, waits until nothing runs and tries again to
-// abort what could not be aborted. It returns the errors of the commits, joined;
+// Drain commits all dirty files, but those that somebody brings to S3 in their
+// turn, waits until nothing runs and tries again to abort what could not be
+// aborted. It returns the errors of the commits, joined;
 // the files stay open and keep their bytes.
 func (m *Manager) Drain(ctx context.Context) error {
 	files := m.open()
@@ -156,7 +157,12 @@ func (m *Manager) Drain(ctx context.Context) error {
 		if !f.Dirty() {
 			continue
 		}
+		done, ok := f.turn()
+		if !ok { // who has it brings the file to S3, or to its end
+			continue
+		}
 		wg.Go(func() {
+			defer done()
 			// A file that was closed meanwhile has said itself what became of it.
 			if _, err := f.Commit(ctx); err != nil && !errors.Is(err, ErrClosed) {
 				errs[i] = fmt.Errorf("commit %q: %w", f.Key(), err)

@@ -60,8 +60,8 @@ type OpenInput struct {
 	// Object holds the properties that the next commit gives the object.
 	Object s3.ObjectOptions
 	// Turn asks, without waiting, to be the only one that changes the object
-	// until done is called. Commits that no caller asked for, because the spool
-	// is full, are made in such a turn only. Nil: nobody else changes it.
+	// until done is called. Commits that no caller of the file asked for, because
+	// the spool is full or by Drain, are made in such a turn only. Nil: nobody else changes it.
 	Turn func() (done func(), ok bool)
 }
 

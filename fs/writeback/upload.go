@@ -123,8 +123,24 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 	})
 }
 
-// multipart writes r as parts, all at once as far as the connections allow.
+// metTries is how often an upload is made anew because its completion met that of
+// another writer. The next one is told whether it came too late.
+const metTries = 3
+
+// multipart writes r as parts. After a completion that met another writer S3 wants
+// the whole upload once more
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
 func (f *File) multipart(ctx context.Context, r *run, t target, parts []part) (Version, error) {
+	for try := 1; ; try++ {
+		v, err := f.uploadParts(ctx, r, t, parts)
+		if try == metTries || ctx.Err() != nil || !errors.Is(err, s3.ErrConflict) {
+			return v, err
+		}
+	}
+}
+
+// uploadParts makes one upload of parts, all at once as far as the connections allow.
+func (f *File) uploadParts(ctx context.Context, r *run, t target, parts []part) (Version, error) {
 	if parts == nil {
 		return Version{}, ErrTooLarge
 	}
@@ -180,9 +196,9 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 	switch {
 	case errors.Is(err, ErrConflict), ctx.Err() != nil:
 		return v, err
-	case errors.Is(err, s3.ErrNotFound), errors.Is(err, s3.ErrInvalidInput), errors.Is(err, s3.ErrLostUpload):
+	case errors.Is(err, s3.ErrNotFound), errors.Is(err, s3.ErrInvalidInput), errors.Is(err, s3.ErrLostUpload), errors.Is(err, s3.ErrConflict):
 		// The upload is gone, or a part is not what it was: an attempt that was
-		// given up may have arrived after all.
+		// given up may have arrived after all. Or it met another writer.
 		return f.restart(ctx, r, t, err)
 	}
 	return v, err
