@@ -1,6 +1,7 @@
 package readahead
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -126,6 +127,26 @@ func content(seed uint64, off int64, p []byte) {
 		n := copy(p, noise()[at:])
 		p, at = p[n:], 0
 	}
+}
+
+// isContent tells whether p is what content would write. It copies nothing, and shows
+// the race detector, which takes its time for each byte, one byte of each page: what
+// frees memory writes all of it.
+func isContent(seed uint64, off int64, p []byte) bool {
+	for i := 0; i < len(p); i += cache.FineSize {
+		if p[i] != noise()[(uint64(off)+uint64(i)+seed*7919)%uint64(len(noise()))] {
+			return false
+		}
+	}
+	at := int((uint64(off) + seed*7919) % uint64(len(noise())))
+	for len(p) > 0 {
+		n := min(len(p), len(noise())-at)
+		if !bytes.Equal(p[:n], noise()[at:][:n]) {
+			return false
+		}
+		p, at = p[n:], 0
+	}
+	return true
 }
 
 func wantContent(seed uint64, off int64, n int) []byte {
