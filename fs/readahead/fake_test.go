@@ -3,6 +3,7 @@ package readahead
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -120,14 +121,22 @@ var noise = sync.OnceValue(func() []byte {
 	return p
 })
 
-// content writes the bytes at off of the object with this seed into p.
+// content writes the bytes at off of the object with this seed into p. As isContent,
+// it shows the race detector one byte of each page.
 func content(seed uint64, off int64, p []byte) {
 	at := (uint64(off) + seed*7919) % uint64(len(noise()))
+	for i := 0; i < len(p); i += cache.FineSize {
+		p[i] = noise()[(at+uint64(i))%uint64(len(noise()))]
+	}
 	for len(p) > 0 {
-		n := copy(p, noise()[at:])
-		p, at = p[n:], 0
+		n := min(len(p), len(noBits())) // what follows is a copy that the detector does not see
+		n = subtle.XORBytes(p, noise()[at:][:min(n, len(noise())-int(at))], noBits())
+		p, at = p[n:], (at+uint64(n))%uint64(len(noise()))
 	}
 }
+
+// noBits changes nothing that it is XORed with.
+var noBits = sync.OnceValue(func() []byte { return make([]byte, 64<<10) })
 
 // isContent tells whether p is what content would write. It copies nothing, and shows
 // the race detector, which takes its time for each byte, one byte of each page: what
