@@ -105,11 +105,13 @@ func (s *fakeStore) get(i int) s3.GetInput {
 }
 
 // stripETag makes an object have none.
-func (s *fakeStore) stripETag(key string) {
+func (s *fakeStore) stripETag(key string) { s.setETag(key, "") }
+
+func (s *fakeStore) setETag(key, etag string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.objects[key]
-	o.etag = ""
+	o.etag = etag
 	s.objects[key] = o
 }
 
