@@ -176,6 +176,9 @@ func (d *Disk) Write(key, etag string, size, index int64, p []byte) (kept bool) 
 // write is Write; an error means that the disk is full or broken.
 func (d *Disk) write(key, etag string, size, index int64, p []byte) (kept bool, err error) {
 	f, err := d.open(key, etag, size, true)
+	if errors.Is(err, errLost) {
+		return false, nil
+	}
 	if f == nil {
 		return false, err
 	}

@@ -157,8 +157,10 @@ func (d *Disk) removeForeign(paths []string) {
 		info, err := d.root.Lstat(path)
 		switch {
 		case err != nil, isData && d.isVersion(name, info), d.isHalf(path): // now it is one
-		case isData && info.Mode().IsRegular():
+		case isData && info.Mode().IsRegular() && d.exists(name+indexEnd):
 			d.discard(name)
+			_ = d.root.RemoveAll(name + indexEnd) // if it is no file
+			_ = d.root.RemoveAll(path)
 		default:
 			_ = d.root.RemoveAll(path)
 		}
@@ -269,7 +271,11 @@ func (d *Disk) remove(name string, data *os.File) {
 	d.forget(name)
 	index, err := d.root.OpenFile(name+indexEnd, os.O_RDWR, 0)
 	if err != nil {
-		d.unlink(name)
+		// Data without an index counts for nothing, unless it is just being made.
+		if making, err := d.makeAlone(false); err == nil {
+			d.unlink(name)
+			_ = making.Close() // with its lock
+		}
 		return
 	}
 	defer index.Close() // has lost its name then, and its lock

@@ -119,7 +119,11 @@ func (d *Disk) openFile(name, key, etag string, size int64, create bool) (*diskF
 		d.usage.bytes.Add(-overhead(size))
 		return nil, err
 	}
-	return d.openExisting(name, size, header)
+	f, err = d.openExisting(name, size, header)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged) {
+		return nil, errLost // another mount has removed it, and counted that
+	}
+	return f, err
 }
 
 // makeAlone keeps all users of the folder from making files, until what it returns is
