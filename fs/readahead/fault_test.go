@@ -290,6 +290,29 @@ func TestResetWithoutETag(t *testing.T) {
 	}
 }
 
+// TestNoBucket: that the bucket is gone, or its name wrong, says nothing of a version.
+func TestNoBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		store.fault = func(int, *s3.GetInput) fault { return fault{err: noBucket{}} }
+		r := newRig(t, store, 64*mib)
+		rd := r.OpenVersion(store.put("k", mib, 1))
+		if _, err := rd.ReadAt(context.Background(), 0, 10); !errors.Is(err, s3.ErrNoSuchBucket) || errors.Is(err, ErrStale) {
+			t.Error(err)
+		}
+		rd.Close()
+		r.end(t)
+	})
+}
+
+// noBucket is both, as an error of package s3 is.
+type noBucket struct{}
+
+func (noBucket) Error() string { return "no bucket" }
+func (noBucket) Is(target error) bool {
+	return target == s3.ErrNoSuchBucket || target == s3.ErrNotFound
+}
+
 // TestNobodyWaitsForTheEnd: a fetch ahead that gets no answer ends soon after its
 // reader has closed, and leaves its connection to others.
 func TestNobodyWaitsForTheEnd(t *testing.T) {

@@ -213,6 +213,7 @@ func (f *fetch) explain(w *watchdog, v Version, err error) error {
 	switch {
 	case w.bit():
 		return fmt.Errorf("%w: %w", errStalled, err)
+	case errors.Is(err, s3.ErrNoSuchBucket): // says nothing of any version
 	case errors.Is(err, s3.ErrPreconditionFailed), errors.Is(err, s3.ErrNotFound),
 		errors.Is(err, s3.ErrInvalidRange):
 		return f.stale(v, err)
