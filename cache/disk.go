@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,9 +26,12 @@ const (
 	// diskHandles bounds the versions whose files are held open, two files each:
 	// far below the usual limit of 1024 files.
 	diskHandles = 128
-	// freeCheck in bytes is how much is written between two looks at the free
-	// space of the disk.
-	freeCheck = 16 << 20
+	// freeMargin in bytes is left free beyond MinFree, for the blocks that other
+	// mounts are just writing: one each, so that it is enough for a hundred.
+	freeMargin = 16 << 20
+	// folderBytes is what the folder takes beside the versions: itself, its 256
+	// folders, lock and counter, each a page.
+	folderBytes = 260 * diskPage
 	// minDiskSize in bytes is the least useful cache: a few large objects in part.
 	minDiskSize = 16 << 20
 )
@@ -35,9 +40,10 @@ const (
 type DiskOptions struct {
 	// Dir is where the cache lies. It is made if it does not exist.
 	Dir string
-	// Size bounds the cache in bytes, over all mounts that use Dir.
+	// Size bounds the cache in bytes, over all mounts that use Dir, with its indexes
+	// and folders.
 	Size int64
-	// MinFree in bytes is left free on the disk.
+	// MinFree in bytes is left free on the disk, whoever fills it.
 	MinFree int64
 	// Namespace tells apart what has the same key and ETag in different
 	// places: the endpoint and the bucket.
@@ -74,25 +80,28 @@ func (o DiskOptions) Validate() error {
 // All state is in the files, so that it survives a restart and several mounts
 // share one Disk: how many bytes are used is a counter in a shared mapping, when
 // something was used last is in the index. A version's files may be removed at
-// any time by anyone. Locks of flock(2): DIR/lock is held shared by every user
-// of the folder and tells the last one; a data file is locked shared while
-// blocks are written to it or a File is out, and exclusively to cut parts out of it.
+// any time by anyone. Locks of flock(2), from top to bottom: DIR/lock is held shared
+// by every user of the folder and tells the last one; DIR/create is held while files
+// of a version are made or renamed, so that nobody takes half of them for damaged; a
+// data file is locked shared while blocks are written to it or a File is out, and
+// exclusively to cut parts out of it; an index is locked while its records and the
+// counter change together.
 //
 // All methods are safe for concurrent use and fail quietly: a cache that cannot
 // be read or written is a cache without the block.
 type Disk struct {
 	o     DiskOptions
 	root  *os.Root
+	avail func() int64 // bytes that are free on the disk
 	lock  *os.File
 	usage *diskUsage
 	wg    sync.WaitGroup // checks of whole files
 
-	mu       sync.Mutex
-	closed   bool
-	files    map[string]*list.Element // of *diskFile, by name
-	recent   list.List                // the same, the most recently used first
-	unlooked int64                    // bytes written since the last look at the free space
-	trouble  diskTrouble
+	mu      sync.Mutex
+	closed  bool
+	files   map[string]*list.Element // of *diskFile, by name
+	recent  list.List                // the same, the most recently used first
+	trouble diskTrouble
 
 	evicting sync.Mutex // one eviction at a time; above mu
 	victims  []diskVictim
@@ -107,6 +116,7 @@ func OpenDisk(o DiskOptions) (*Disk, error) {
 	}
 	o = o.Defaults()
 	d := &Disk{o: o, files: make(map[string]*list.Element)}
+	d.avail = d.statfs
 	if err := d.openFolder(filepath.Join(o.Dir, diskFolder)); err != nil {
 		return nil, fmt.Errorf("opening the disk cache: %w", err)
 	}
@@ -121,24 +131,36 @@ func (d *Disk) openFolder(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return err
 	}
-	info, err := os.Lstat(path)
+	named, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
+	root, err := os.OpenRoot(path)
+	if err != nil {
 		return err
 	}
-	if !info.IsDir() || int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s is not a folder of this user", path)
+	if err := private(root, named); err != nil {
+		return fmt.Errorf("%s: %w", path, errors.Join(err, root.Close()))
 	}
-	if info.Mode().Perm() != 0o700 {
-		if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a folder needs x
-			return err
-		}
+	d.root = root
+	return nil
+}
+
+// private makes sure that root is what has the name, not what a link led to or what
+// somebody put there since, and that nobody else may enter it.
+func private(root *os.Root, named os.FileInfo) error {
+	info, err := root.Stat(".")
+	if err != nil {
+		return err
 	}
-	d.root, err = os.OpenRoot(path)
-	return err
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !named.IsDir() || !os.SameFile(info, named) || int(st.Uid) != os.Geteuid() {
+		return errors.New("not a folder of this user")
+	}
+	if info.Mode().Perm() == 0o700 {
+		return nil
+	}
+	return root.Chmod(".", 0o700)
 }
 
 // join takes the lock that all users share. Who is alone counts the bytes,
@@ -159,7 +181,13 @@ func (d *Disk) join() (err error) {
 	if alone && !d.usage.clean.CompareAndSwap(usageClean, 0) {
 		d.usage.bytes.Store(d.count())
 	}
-	return flock(d.lock, unix.LOCK_SH)
+	if err := flock(d.lock, unix.LOCK_SH); err != nil {
+		return err
+	}
+	// The last user may have left meanwhile; and a machine that fails must not
+	// bring back the mark of an earlier end.
+	d.usage.clean.Store(0)
+	return d.usage.sync()
 }
 
 // Close closes all files. The last user marks the count of bytes as right.
@@ -182,38 +210,32 @@ func (d *Disk) Used() int64 { return d.usage.bytes.Load() }
 
 // reserve makes room for n more bytes; false if there is none.
 func (d *Disk) reserve(n int64) bool {
-	over := d.usage.bytes.Add(n) - d.o.Size
-	d.mu.Lock()
-	d.unlooked += n
-	look := d.unlooked >= freeCheck
-	if look {
-		d.unlooked = 0
-	}
-	d.mu.Unlock()
-	if look {
-		over = max(over, d.lacking())
-	}
+	over := max(d.usage.bytes.Add(n)-d.limit(), d.lacking())
 	if over <= 0 {
 		return true
 	}
 	d.evict(over)
-	if d.usage.bytes.Load() <= d.o.Size && (!look || d.lacking() <= 0) {
+	if d.usage.bytes.Load() <= d.limit() && d.lacking() <= 0 {
 		return true
 	}
 	d.usage.bytes.Add(-n)
-	d.mu.Lock()
-	d.unlooked += freeCheck // look again at once
-	d.mu.Unlock()
 	return false
 }
 
-// lacking returns how many bytes are missing to MinFree.
-func (d *Disk) lacking() int64 {
+// limit returns how many bytes all versions may take.
+func (d *Disk) limit() int64 { return d.o.Size - folderBytes }
+
+// lacking returns how many bytes are missing to MinFree. It looks each time, since
+// what other mounts and programs write counts, too: that takes 1 µs.
+func (d *Disk) lacking() int64 { return d.o.MinFree + freeMargin - d.avail() }
+
+// statfs returns how many bytes are free on the disk; where that cannot be told, many.
+func (d *Disk) statfs() int64 {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(d.lock.Fd()), &st); err != nil {
-		return 0
+		return math.MaxInt64
 	}
-	return d.o.MinFree + freeCheck - int64(st.Bavail)*st.Bsize //nolint:gosec // no disk has 2^63 blocks
+	return int64(st.Bavail) * st.Bsize //nolint:gosec // no disk has 2^63 blocks
 }
 
 // nameOf returns the path of a version's files without their endings.
@@ -236,6 +258,9 @@ type diskUsage struct {
 	clean *atomic.Int64 // usageClean: bytes is right
 }
 
+// usageSize in bytes is the size of the counter's file.
+const usageSize = 16
+
 // usageClean marks a counter that was left in order. Any other value, as of a
 // foreign file, is not believed.
 const usageClean = 0x53336D6F756E7401
@@ -247,14 +272,26 @@ func openUsage(root *os.Root) (*diskUsage, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if err := f.Truncate(16); err != nil {
+	if err := f.Truncate(usageSize); err != nil {
 		return nil, err
 	}
-	mem, err := unix.Mmap(int(f.Fd()), 0, 16, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	// On a full disk the first store into a hole would be the end of the process.
+	if err := unix.Fallocate(int(f.Fd()), 0, 0, usageSize); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return nil, fmt.Errorf("taking space for the counter: %w", err)
+	}
+	mem, err := unix.Mmap(int(f.Fd()), 0, usageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("mapping the counter: %w", err)
 	}
 	return &diskUsage{mem: mem, bytes: atomicAt(mem, 0), clean: atomicAt(mem, 8)}, nil
+}
+
+// sync returns when the disk has the counter.
+func (u *diskUsage) sync() error {
+	if err := unix.Msync(u.mem, unix.MS_SYNC); err != nil {
+		return fmt.Errorf("saving the counter: %w", err)
+	}
+	return nil
 }
 
 func (u *diskUsage) close() error { return unix.Munmap(u.mem) }

@@ -176,6 +176,9 @@ func (d *Disk) Write(key, etag string, size, index int64, p []byte) (kept bool) 
 // write is Write; an error means that the disk is full or broken.
 func (d *Disk) write(key, etag string, size, index int64, p []byte) (kept bool, err error) {
 	f, err := d.open(key, etag, size, true)
+	if errors.Is(err, errLost) {
+		return false, nil
+	}
 	if f == nil {
 		return false, err
 	}
@@ -192,6 +195,8 @@ func (d *Disk) write(key, etag string, size, index int64, p []byte) (kept bool, 
 	}
 	d.usage.bytes.Add(-onDisk(len(p)))
 	switch {
+	case errors.Is(err, errThere):
+		return true, nil
 	case errors.Is(err, errLost): // evicted, maybe to make the room
 		d.forget(f.name)
 		return false, nil
@@ -245,20 +250,27 @@ func (d *Disk) whole(f *diskFile) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.closed {
+	if !d.closed && !f.checking {
 		f.refs++
+		f.checking = true
 		d.wg.Go(func() {
-			defer d.release(f)
 			d.check(f, unsure)
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			f.checking = false
+			d.unref(f)
 		})
 	}
 	return false
 }
 
-// check confirms blocks by reading them.
+// check confirms blocks by reading them, until the disk is closed.
 func (d *Disk) check(f *diskFile, indices []int64) bool {
 	p := make([]byte, BlockSize)
 	for _, i := range indices {
+		if d.isClosed() {
+			return false
+		}
 		err := f.read(i, p[:min(BlockSize, f.size-i*BlockSize)])
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
@@ -269,6 +281,12 @@ func (d *Disk) check(f *diskFile, indices []int64) bool {
 		}
 	}
 	return true
+}
+
+func (d *Disk) isClosed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
 }
 
 // Move makes a version be found by another key and ETag, as after a copy.
@@ -298,6 +316,11 @@ func (d *Disk) rename(f *diskFile, from, to string, header []byte) error {
 	if len(header) > headerSize {
 		return errors.New("names do not fit")
 	}
+	making, err := d.makeAlone(true)
+	if err != nil {
+		return err
+	}
+	defer making.Close()
 	d.discard(to)
 	if err := d.root.Mkdir(to[:2], 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err

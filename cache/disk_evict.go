@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,15 +98,16 @@ func (d *Disk) look() []diskVictim {
 	return h
 }
 
-// walk calls f for each data file, and removes what has no business in the folder.
+// walk calls f for each version, and removes what has no business in the folder.
 func (d *Disk) walk(f func(name string, data fs.FileInfo)) {
 	folder := d.root.FS()
 	top, err := fs.ReadDir(folder, ".")
 	d.warn("listing", err)
+	var foreign []string
 	for _, dir := range top {
 		if !dir.IsDir() || len(dir.Name()) != 2 {
 			if !slices.Contains([]string{"lock", "usage", "create"}, dir.Name()) {
-				_ = d.root.RemoveAll(dir.Name())
+				foreign = append(foreign, dir.Name())
 			}
 			continue
 		}
@@ -119,11 +119,50 @@ func (d *Disk) walk(f func(name string, data fs.FileInfo)) {
 			info, err := e.Info()
 			switch {
 			case err != nil: // gone
-			case isData && info.Mode().IsRegular() && d.exists(name+indexEnd):
+			case isData && d.isVersion(name, info):
 				f(name, info)
-			case isData || !strings.HasSuffix(path, indexEnd) || !d.exists(path[:len(path)-len(indexEnd)]+dataEnd):
-				_ = d.root.RemoveAll(path) // foreign, or without its other half
+			case isData || !d.isHalf(path):
+				foreign = append(foreign, path)
 			}
+		}
+	}
+	d.removeForeign(foreign)
+}
+
+// isVersion tells whether data is that of a version with an index that fits to it.
+func (d *Disk) isVersion(name string, data fs.FileInfo) bool {
+	index, err := d.root.Lstat(name + indexEnd)
+	return err == nil && data.Mode().IsRegular() && index.Mode().IsRegular() && index.Size() == indexSize(data.Size())
+}
+
+// isHalf tells whether path is an index that has its data beside it.
+func (d *Disk) isHalf(path string) bool {
+	name, isIndex := strings.CutSuffix(path, indexEnd)
+	return isIndex && d.exists(name+dataEnd)
+}
+
+// removeForeign removes what is in the folder and is no version: unless somebody is
+// making one, of which a part may be among it.
+func (d *Disk) removeForeign(paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	making, err := d.makeAlone(false)
+	if err != nil {
+		return // the next look finds it again
+	}
+	defer making.Close()
+	for _, path := range paths {
+		name, isData := strings.CutSuffix(path, dataEnd)
+		info, err := d.root.Lstat(path)
+		switch {
+		case err != nil, isData && d.isVersion(name, info), d.isHalf(path): // now it is one
+		case isData && info.Mode().IsRegular() && d.exists(name+indexEnd):
+			d.discard(name)
+			_ = d.root.RemoveAll(name + indexEnd) // if it is no file
+			_ = d.root.RemoveAll(path)
+		default:
+			_ = d.root.RemoveAll(path)
 		}
 	}
 }
@@ -153,7 +192,7 @@ func (d *Disk) evictOne(v diskVictim) {
 		return
 	}
 	if used, ok := v.lastUse(index); ok && used == v.used {
-		d.remove(v.name, data, index)
+		d.remove(v.name, data)
 	}
 }
 
@@ -180,56 +219,78 @@ func handedOut(data *os.File) bool {
 
 // evictExtent cuts an extent out of the data.
 func (d *Disk) evictExtent(v diskVictim, data, index *os.File) {
-	b, ok := readExtent(index, v.extent)
 	info, err := data.Stat()
-	if !ok || err != nil || lastUse(b) != v.used {
+	if err != nil || !d.dropRecords(v, index, info.Size()) {
 		return
 	}
-	// Records first: what they do not name is not read.
-	if _, err := index.WriteAt(make([]byte, extentRecord), extentAt(v.extent)); err != nil {
-		return
-	}
-	d.usage.bytes.Add(-extentBytes(b, v.extent, info.Size()))
 	at := v.extent * extentSize
 	err = unix.Fallocate(int(data.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(extentSize, info.Size()-at))
 	if err != nil { // not every filesystem can
-		d.remove(v.name, data, index)
+		d.remove(v.name, data)
 	}
+}
+
+// dropRecords takes the blocks of an extent out of the index, unless it was used since
+// it was listed: what the index does not name is not read.
+func (d *Disk) dropRecords(v diskVictim, index *os.File, size int64) bool {
+	if lockIndex(index) != nil {
+		return false
+	}
+	defer func() { _ = flock(index, unix.LOCK_UN) }()
+	b, ok := readExtent(index, v.extent)
+	if !ok || lastUse(b) != v.used {
+		return false
+	}
+	if _, err := index.WriteAt(make([]byte, extentRecord), extentAt(v.extent)); err != nil {
+		return false
+	}
+	d.usage.bytes.Add(-extentBytes(b, v.extent, size))
+	return true
 }
 
 // discard removes a version and takes its bytes off the count.
 func (d *Disk) discard(name string) {
 	data, err := d.root.OpenFile(name+dataEnd, os.O_RDWR, 0)
-	if err != nil || flock(data, unix.LOCK_EX|unix.LOCK_NB) != nil {
-		d.remove(name, nil, nil)
-	} else if index, err := d.root.OpenFile(name+indexEnd, os.O_RDWR, 0); err == nil {
-		d.remove(name, data, index)
-		_ = index.Close() // has lost its name
-	} else {
-		d.remove(name, data, nil)
+	if err != nil {
+		d.remove(name, nil)
+		return
 	}
-	if data != nil {
-		_ = data.Close() // as well
+	defer data.Close()
+	if flock(data, unix.LOCK_EX|unix.LOCK_NB) != nil {
+		d.remove(name, nil)
+		return
 	}
+	d.remove(name, data)
 }
 
-// remove is discard for who has locked the data exclusively: data and index are the
-// open files then, else nil. Files that lose their names keep their space as long as
-// any process has them open, which may be for hours; so they are emptied first. Only
-// those that were handed out, and may be mapped, must stay what they are.
-func (d *Disk) remove(name string, data, index *os.File) {
+// remove is discard for who has locked the data exclusively: data is the open file
+// then, else nil. Files that lose their names keep their space as long as any process
+// has them open, which may be for hours; so they are emptied. Only those that were
+// handed out, and may be mapped, must stay what they are.
+func (d *Disk) remove(name string, data *os.File) {
 	d.forget(name)
-	bytes := d.bytesOf(name)
-	if data != nil && !handedOut(data) {
-		// The index first: blocks without a record are not read.
-		if index != nil && index.Truncate(0) == nil {
-			_ = data.Truncate(0) // else they go when the last one closes them
+	index, err := d.root.OpenFile(name+indexEnd, os.O_RDWR, 0)
+	if err != nil {
+		// Data without an index counts for nothing, unless it is just being made.
+		if making, err := d.makeAlone(false); err == nil {
+			d.unlink(name)
+			_ = making.Close() // with its lock
 		}
+		return
 	}
-	if d.root.Remove(name+dataEnd) == nil { // of several, one counts
+	defer index.Close() // has lost its name then, and its lock
+	if lockIndex(index) != nil {
+		return // someone else was first, and has counted it
+	}
+	bytes := d.bytesOf(name, index)
+	if d.root.Remove(name+dataEnd) == nil {
 		d.usage.bytes.Add(-bytes)
 	}
 	_ = d.root.Remove(name + indexEnd)
+	// The index first: blocks without a record are not read.
+	if data != nil && !handedOut(data) && index.Truncate(0) == nil {
+		_ = data.Truncate(0) // else they go when the last one closes them
+	}
 }
 
 // unlink removes files that count for nothing.
@@ -239,18 +300,13 @@ func (d *Disk) unlink(name string) {
 	_ = d.root.Remove(name + indexEnd)
 }
 
-// bytesOf returns what a version is counted as.
-func (d *Disk) bytesOf(name string) int64 {
-	index, err := d.root.Open(name + indexEnd)
-	if err != nil {
-		return 0
-	}
-	defer index.Close()
+// bytesOf returns what a version with this index is counted as.
+func (d *Disk) bytesOf(name string, index io.ReaderAt) int64 {
 	info, err := d.root.Lstat(name + dataEnd)
 	if err != nil {
 		return 0
 	}
-	total := int64(diskOverhead)
+	total := overhead(info.Size())
 	for e := range extents(info.Size()) {
 		b, ok := readExtent(index, e)
 		if !ok {
@@ -263,9 +319,16 @@ func (d *Disk) bytesOf(name string) int64 {
 
 // count counts the bytes of all versions.
 func (d *Disk) count() int64 {
-	var total atomic.Int64
-	d.walk(func(name string, _ fs.FileInfo) { total.Add(d.bytesOf(name)) })
-	return total.Load()
+	var total int64
+	d.walk(func(name string, _ fs.FileInfo) {
+		index, err := d.root.Open(name + indexEnd)
+		if err != nil {
+			return // gone
+		}
+		defer index.Close()
+		total += d.bytesOf(name, index)
+	})
+	return total
 }
 
 // readExtent reads the part of an index that describes an extent.

@@ -159,14 +159,36 @@ func TestDiskKeepsMappings(t *testing.T) {
 	closeDisk(t, d)
 }
 
+// TestDiskLeavesSpaceFree: several mounts together leave MinFree free, also when other
+// programs fill the disk; then what is cached makes room.
 func TestDiskLeavesSpaceFree(t *testing.T) {
-	d := openTestDisk(t, t.TempDir(), 1<<30, func(o *DiskOptions) { o.MinFree = 1 << 60 })
-	d.unlooked = freeCheck
-	for i := range int64(10) {
-		d.Write("k", "e", 10*BlockSize, i, blockOf(1, 10*BlockSize, i))
+	const minFree, size = 50 << 20, 64 << 20
+	dir := t.TempDir()
+	free := int64(minFree + freeMargin + 8<<20) // before the first block
+	var disks []*Disk
+	for range 4 {
+		d := openTestDisk(t, dir, size, func(o *DiskOptions) { o.MinFree = minFree })
+		d.avail = func() int64 { return free - d.Used() }
+		disks = append(disks, d)
 	}
-	if n := len(cacheFiles(t, d.o.Dir, dataEnd)); n != 0 || d.Used() != 0 {
-		t.Errorf("%d files, %d bytes used on a full disk", n, d.Used())
+	for i := range int64(200) {
+		d := disks[i%4]
+		d.Write(fmt.Sprint(i), "e", BlockSize, 0, blockOf(i, BlockSize, 0))
+		if left := free - d.Used(); left < minFree+freeMargin {
+			t.Fatalf("%d bytes left free after %d blocks", left, i)
+		}
 	}
-	closeDisk(t, d)
+	if used := disks[0].Used(); used < 6<<20 {
+		t.Errorf("%d bytes used where there is room", used)
+	}
+	free -= 1 << 30
+	for i := range int64(8) {
+		disks[i%4].Write(fmt.Sprint("more", i), "e", BlockSize, 0, blockOf(i, BlockSize, 0))
+	}
+	if n := len(cacheFiles(t, dir, dataEnd)); n != 0 || disks[0].Used() != 0 {
+		t.Errorf("%d files, %d bytes used on a full disk", n, disks[0].Used())
+	}
+	for _, d := range disks {
+		closeDisk(t, d)
+	}
 }

@@ -32,10 +32,7 @@ const (
 
 	// diskPage in bytes is what filesystems allocate at least; the counter of
 	// bytes rounds up to it.
-	diskPage = 4 << 10
-	// diskOverhead in bytes is counted for the index of a version.
-	diskOverhead = headerSize + diskPage
-
+	diskPage          = 4 << 10
 	dataEnd, indexEnd = ".data", ".idx"
 
 	// touchEvery is how exact the time of the last use is.
@@ -51,6 +48,12 @@ var errDamaged = errors.New("damaged or foreign")
 // errLost says that files were removed while they were open.
 var errLost = errors.New("lost its name")
 
+// errThere says that another mount has written the block first.
+var errThere = errors.New("is there")
+
+// errUnderway says that files are just being made, or removed.
+var errUnderway = fmt.Errorf("in the making: %w", os.ErrNotExist)
+
 // diskFile is a version whose files are open.
 type diskFile struct {
 	name        string
@@ -58,6 +61,9 @@ type diskFile struct {
 	size        int64
 	refs        int   // guarded by Disk.mu; the Disk's own is one
 	alive       int64 // when it was last seen to have its name; guarded by Disk.mu
+	checking    bool  // all of it is being read; guarded by Disk.mu
+
+	writing sync.Mutex // one write at a time; for other mounts that is the index's lock
 
 	mu      sync.Mutex
 	touched map[int64]int64 // last use by extent, as written
@@ -83,40 +89,66 @@ func (d *Disk) header(key, etag string, size int64) []byte {
 
 // openFile opens the files of a version, or makes them. It returns an error
 // with fs.ErrNotExist if there are none and create is not set. Files that are
-// not right are removed.
+// not right are removed, unless somebody is just making them.
 func (d *Disk) openFile(name, key, etag string, size int64, create bool) (*diskFile, error) {
 	header := d.header(key, etag, size)
 	if len(header) > headerSize {
 		return nil, fmt.Errorf("names of %d bytes do not fit", len(header))
 	}
 	f, err := d.openExisting(name, size, header)
-	if err == nil || !create {
+	if err == nil || !create && !errors.Is(err, errDamaged) {
 		return f, err
 	}
-	// One maker at a time, over all users of the folder.
-	lock, err := d.root.OpenFile("create", os.O_RDWR|os.O_CREATE, 0o600)
+	making, err := d.makeAlone(create)
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Close()
-	if err := flock(lock, unix.LOCK_EX); err != nil {
-		return nil, err
+	defer making.Close()
+	f, err = d.openExisting(name, size, header)
+	if errors.Is(err, errDamaged) {
+		d.discard(name)
 	}
-	if f, err := d.openExisting(name, size, header); err == nil {
-		return f, nil
+	if err == nil || !create {
+		return f, err
 	}
-	if !d.reserve(diskOverhead) {
+	if !d.reserve(overhead(size)) {
 		return nil, errNoRoom
 	}
 	if err := d.create(name, size, header); err != nil {
 		d.unlink(name)
-		d.usage.bytes.Add(-diskOverhead)
+		d.usage.bytes.Add(-overhead(size))
 		return nil, err
 	}
-	return d.openExisting(name, size, header)
+	f, err = d.openExisting(name, size, header)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged) {
+		return nil, errLost // another mount has removed it, and counted that
+	}
+	return f, err
 }
 
-// openExisting opens files and holds them to what they should be.
+// makeAlone keeps all users of the folder from making files, until what it returns is
+// closed. While somebody makes some it waits, or returns errUnderway.
+func (d *Disk) makeAlone(wait bool) (*os.File, error) {
+	lock, err := d.root.OpenFile("create", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	how := unix.LOCK_EX
+	if !wait {
+		how |= unix.LOCK_NB
+	}
+	err = flock(lock, how)
+	switch {
+	case err == nil:
+		return lock, nil
+	case errors.Is(err, unix.EWOULDBLOCK):
+		err = errUnderway
+	}
+	_ = lock.Close() // holds nothing
+	return nil, err
+}
+
+// openExisting opens files and holds them to what they should be: else errDamaged.
 func (d *Disk) openExisting(name string, size int64, header []byte) (*diskFile, error) {
 	f := &diskFile{name: name, size: size, refs: 1, alive: now(), touched: map[int64]int64{}}
 	var err error
@@ -125,8 +157,7 @@ func (d *Disk) openExisting(name string, size int64, header []byte) (*diskFile, 
 	}
 	if f.data, err = d.root.OpenFile(name+dataEnd, os.O_RDWR, 0); err != nil {
 		_ = f.index.Close()
-		d.unlink(name)
-		return nil, err
+		return nil, fmt.Errorf("%s has no data: %w", name, errDamaged)
 	}
 	got := make([]byte, len(header))
 	_, err = f.index.ReadAt(got, 0)
@@ -135,7 +166,6 @@ func (d *Disk) openExisting(name string, size int64, header []byte) (*diskFile, 
 		return f, nil
 	}
 	f.close()
-	d.discard(name)
 	return nil, fmt.Errorf("%s: %w", name, errDamaged)
 }
 
@@ -160,7 +190,7 @@ func (d *Disk) create(name string, size int64, header []byte) error {
 	if _, err := index.WriteAt(header, 0); err != nil {
 		return err
 	}
-	return index.Truncate(headerSize + extents(size)*extentRecord)
+	return index.Truncate(indexSize(size))
 }
 
 func (f *diskFile) close() {
@@ -208,8 +238,14 @@ func (f *diskFile) write(index int64, p []byte) error {
 		return fmt.Errorf("locking: %w", err) // parts are being cut out of it
 	}
 	defer func() { _ = flock(f.data, unix.LOCK_UN) }()
-	if f.lost() { // its space would come back only when all have closed it
-		return errLost
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	if err := lockIndex(f.index); err != nil {
+		return err // if lost: its space would come back only when all have closed it
+	}
+	defer func() { _ = flock(f.index, unix.LOCK_UN) }()
+	if _, ok := f.record(index); ok {
+		return errThere
 	}
 	if _, err := f.data.WriteAt(p, index*BlockSize); err != nil {
 		return err
@@ -259,9 +295,25 @@ func (f *diskFile) touch(extent int64) {
 }
 
 // lost tells whether the file has no name any more.
-func (f *diskFile) lost() bool {
+func (f *diskFile) lost() bool { return lost(f.index) }
+
+func lost(f *os.File) bool {
 	var st unix.Stat_t
-	return unix.Fstat(int(f.index.Fd()), &st) != nil || st.Nlink == 0
+	return unix.Fstat(int(f.Fd()), &st) != nil || st.Nlink == 0
+}
+
+// lockIndex makes this the only one that changes the records of an index and what is
+// counted for them, for as long as a block takes to write. It returns errLost when the
+// index, and what was counted, is gone.
+func lockIndex(index *os.File) error {
+	if err := flock(index, unix.LOCK_EX); err != nil {
+		return fmt.Errorf("locking the index: %w", err)
+	}
+	if lost(index) {
+		_ = flock(index, unix.LOCK_UN)
+		return errLost
+	}
+	return nil
 }
 
 // extents returns the number of extents of size bytes.
@@ -272,6 +324,12 @@ func extentAt(extent int64) int64 { return headerSize + extent*extentRecord }
 func recordAt(index int64) int64 {
 	return extentAt(index/extentBlocks) + 8 + index%extentBlocks*recordSize
 }
+
+// indexSize returns the length of the index of a version of size bytes.
+func indexSize(size int64) int64 { return headerSize + extents(size)*extentRecord }
+
+// overhead returns what is counted for a version of size bytes beside its blocks.
+func overhead(size int64) int64 { return (indexSize(size) + diskPage - 1) &^ (diskPage - 1) }
 
 // onDisk returns what a block of n bytes is counted as.
 func onDisk(n int) int64 { return (int64(n) + diskPage - 1) &^ (diskPage - 1) }

@@ -214,7 +214,7 @@ func TestDiskShared(t *testing.T) {
 				if !holds(t, d, key, seed, size, i) {
 					d.Write(key, "e", size, i, blockOf(seed, size, i))
 				}
-				if used := d.Used(); used > limit+2*(BlockSize+diskOverhead) { // two reservations that fail
+				if used := d.Used(); used > limit+2*(BlockSize+overhead(size)) { // two reservations that fail
 					t.Errorf("%d bytes used", used)
 				}
 				if rnd.IntN(50) == 0 {

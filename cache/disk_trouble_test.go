@@ -24,7 +24,7 @@ func TestDiskTrouble(t *testing.T) {
 		}
 		fill := func(free int64, lines int) {
 			t.Helper()
-			d.o.MinFree, d.unlooked = free, freeCheck
+			d.o.MinFree = free
 			for range 100 {
 				if write(9) {
 					t.Fatal("a block was kept on a full disk")

@@ -21,28 +21,42 @@ func (f *filesystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 	}
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	n := h.node
-	n.mu.Lock()
-	file := n.file
-	n.mu.Unlock()
-	if file != nil {
-		k, err := file.ReadAt(ctx, buf, int64(in.Offset))
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, writeback.ErrClosed) {
-			return nil, f.status("read", err)
+	for {
+		made := h.node.made()
+		if made.file != nil {
+			k, err := made.file.ReadAt(ctx, buf, int64(in.Offset))
+			if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, writeback.ErrClosed) {
+				return nil, f.status("read", err)
+			}
+			if !errors.Is(err, writeback.ErrClosed) {
+				return fuse.ReadResultData(buf[:k]), fuse.OK
+			}
+			// It was saved and let go since: S3 has the bytes now.
 		}
-		if !errors.Is(err, writeback.ErrClosed) {
-			return fuse.ReadResultData(buf[:k]), fuse.OK
+		pins, err := f.pin(ctx, h, int64(in.Offset), len(buf))
+		switch {
+		case err == nil:
+			return pinned{pins}, fuse.OK
+		case errors.Is(err, io.EOF):
+			return fuse.ReadResultData(nil), fuse.OK
+		case errors.Is(err, readahead.ErrStale) && h.node.made() != made:
+			continue // the version is gone because this mount has made another one
 		}
-		// It was saved and let go since: S3 has the bytes now.
-	}
-	pins, err := f.pin(ctx, h, int64(in.Offset), len(buf))
-	if errors.Is(err, io.EOF) {
-		return fuse.ReadResultData(nil), fuse.OK
-	}
-	if err != nil {
 		return nil, f.status("read", err)
 	}
-	return pinned{pins}, fuse.OK
+}
+
+// making is how far this mount has come in writing a file: another value is another
+// state of its bytes.
+type making struct {
+	file  *writeback.File
+	epoch uint64
+}
+
+func (n *inode) made() making {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return making{n.file, n.epoch}
 }
 
 // pin reads through the handle's reader, which is renewed when this mount has

@@ -149,6 +149,10 @@ func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry,
 func (n *inode) readOf(etag string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.readOfLocked(etag)
+}
+
+func (n *inode) readOfLocked(etag string) bool {
 	return n.opens > 0 && n.writers == 0 && n.file == nil && !n.direct && n.backing == nil &&
 		n.pages != "" && n.pages != etag
 }
@@ -198,7 +202,7 @@ func (f *filesystem) opened(h *handle, flags uint32, out *fuse.OpenOut) {
 
 // openedLocked is opened for callers that hold the inode's mu.
 func (f *filesystem) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
-	n := h.node
+	n, etag := h.node, h.shows()
 	if n.opens == 0 {
 		n.direct = flags&syscall.O_ACCMODE == syscall.O_WRONLY
 	}
@@ -211,13 +215,22 @@ func (f *filesystem) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
 	switch {
 	case n.direct:
 		out.OpenFlags |= fuse.FOPEN_DIRECT_IO
-	case n.file != nil || (n.pages != "" && n.pages == n.entry.ETag):
+	case n.file != nil || (n.pages != "" && n.pages == etag):
 		out.OpenFlags |= fuse.FOPEN_KEEP_CACHE
 	}
 	if n.file == nil {
-		n.pages = n.entry.ETag
+		n.pages = etag
 	}
 	out.Fh = f.handles.addFile(h)
+}
+
+// shows returns the ETag of the version that reads of h get: not that of the entry if
+// someone else has changed the object since h asked for it. The mu of its inode is held.
+func (h *handle) shows() string {
+	if h.reader != nil && h.epoch == h.node.epoch {
+		return h.reader.Version().ETag
+	}
+	return h.node.entry.ETag
 }
 
 // dirty returns the file that takes the inode's writes; n.mu is held.

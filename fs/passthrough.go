@@ -73,16 +73,18 @@ func (k *tried) RegisterBackingFd(m *fuse.BackingMap) (int32, syscall.Errno) {
 // passThrough is opened for files that the kernel may read by itself. ESTALE
 // makes the kernel look the name up again, and open what it finds then.
 func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) error {
-	if f.kernel == nil || h.writable {
-		f.opened(h, flags, out)
-		return nil
+	passes := f.kernel != nil && !h.writable
+	var fresh *backing
+	if passes {
+		fresh = f.register(h)
 	}
-	fresh := f.register(h)
 	n := h.node
 	n.mu.Lock()
-	stale := n.unlinked || (n.backing != nil && (h.reader == nil || h.reader.Version() != n.backing.version))
+	stale := passes && (n.unlinked || (n.backing != nil && (h.reader == nil || h.reader.Version() != n.backing.version)))
+	mixed := h.reader != nil && n.readOfLocked(h.shows()) // others have opened another version meanwhile
+	stale = stale || mixed && h.shows() == n.entry.ETag
 	switch {
-	case stale:
+	case stale, mixed:
 	case n.backing == nil && (fresh == nil || n.opens > 0):
 		f.openedLocked(h, flags, out) // the page cache serves
 	default:
@@ -98,6 +100,8 @@ func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) err
 	f.unregister(fresh)
 	if stale {
 		f.leaveBehind(n)
+	}
+	if stale || mixed {
 		return syscall.ESTALE
 	}
 	return nil

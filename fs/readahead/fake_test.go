@@ -1,7 +1,9 @@
 package readahead
 
 import (
+	"bytes"
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -103,11 +105,13 @@ func (s *fakeStore) get(i int) s3.GetInput {
 }
 
 // stripETag makes an object have none.
-func (s *fakeStore) stripETag(key string) {
+func (s *fakeStore) stripETag(key string) { s.setETag(key, "") }
+
+func (s *fakeStore) setETag(key, etag string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.objects[key]
-	o.etag = ""
+	o.etag = etag
 	s.objects[key] = o
 }
 
@@ -119,13 +123,41 @@ var noise = sync.OnceValue(func() []byte {
 	return p
 })
 
-// content writes the bytes at off of the object with this seed into p.
+// content writes the bytes at off of the object with this seed into p. As isContent,
+// it shows the race detector one byte of each page.
 func content(seed uint64, off int64, p []byte) {
 	at := (uint64(off) + seed*7919) % uint64(len(noise()))
+	for i := 0; i < len(p); i += cache.FineSize {
+		p[i] = noise()[(at+uint64(i))%uint64(len(noise()))]
+	}
 	for len(p) > 0 {
-		n := copy(p, noise()[at:])
+		n := min(len(p), len(noBits())) // what follows is a copy that the detector does not see
+		n = subtle.XORBytes(p, noise()[at:][:min(n, len(noise())-int(at))], noBits())
+		p, at = p[n:], (at+uint64(n))%uint64(len(noise()))
+	}
+}
+
+// noBits changes nothing that it is XORed with.
+var noBits = sync.OnceValue(func() []byte { return make([]byte, 64<<10) })
+
+// isContent tells whether p is what content would write. It copies nothing, and shows
+// the race detector, which takes its time for each byte, one byte of each page: what
+// frees memory writes all of it.
+func isContent(seed uint64, off int64, p []byte) bool {
+	for i := 0; i < len(p); i += cache.FineSize {
+		if p[i] != noise()[(uint64(off)+uint64(i)+seed*7919)%uint64(len(noise()))] {
+			return false
+		}
+	}
+	at := int((uint64(off) + seed*7919) % uint64(len(noise())))
+	for len(p) > 0 {
+		n := min(len(p), len(noise())-at)
+		if !bytes.Equal(p[:n], noise()[at:][:n]) {
+			return false
+		}
 		p, at = p[n:], 0
 	}
+	return true
 }
 
 func wantContent(seed uint64, off int64, n int) []byte {

@@ -240,6 +240,107 @@ func TestStaleWithoutETag(t *testing.T) {
 	})
 }
 
+// TestResetWithoutETag: package s3 cannot resume the body of an object without a strong
+// ETag. The rest is asked for here, and held to what is known of the version.
+func TestResetWithoutETag(t *testing.T) {
+	for name, c := range map[string]struct {
+		etag   string
+		change bool
+		err    error
+	}{
+		"no ETag":            {"", false, nil},
+		"weak ETag":          {`W/"x"`, false, nil},
+		"no ETag, changed":   {"", true, ErrStale},
+		"weak ETag, changed": {`W/"x"`, true, ErrStale},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := link20()
+				put := func(seed uint64) {
+					store.put("k", 8*mib, seed)
+					store.setETag("k", c.etag)
+				}
+				put(1)
+				store.ignoreMatch = c.change
+				store.fault = func(n int, _ *s3.GetInput) fault {
+					if n != 2 || c.change {
+						return fault{}
+					}
+					return fault{cutAfter: 300_000, cutErr: fmt.Errorf("body broke: %w", s3.ErrTransient)}
+				}
+				r := newRig(t, store, 64*mib)
+				rd := mustOpen(t, r, "k", Version{})
+				if c.change {
+					put(2)
+				}
+				p, err := rd.ReadAt(context.Background(), 4*mib, mib)
+				if !errors.Is(err, c.err) {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				if err == nil {
+					if !isContent(1, 4*mib, p.Slices()[0]) {
+						t.Error("wrong bytes")
+					}
+					p.Done()
+				}
+				rd.Close()
+				r.end(t)
+			})
+		})
+	}
+}
+
+// TestNoBucket: that the bucket is gone, or its name wrong, says nothing of a version.
+func TestNoBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		store.fault = func(int, *s3.GetInput) fault { return fault{err: noBucket{}} }
+		r := newRig(t, store, 64*mib)
+		rd := r.OpenVersion(store.put("k", mib, 1))
+		if _, err := rd.ReadAt(context.Background(), 0, 10); !errors.Is(err, s3.ErrNoSuchBucket) || errors.Is(err, ErrStale) {
+			t.Error(err)
+		}
+		rd.Close()
+		r.end(t)
+	})
+}
+
+// noBucket is both, as an error of package s3 is.
+type noBucket struct{}
+
+func (noBucket) Error() string { return "no bucket" }
+func (noBucket) Is(target error) bool {
+	return target == s3.ErrNoSuchBucket || target == s3.ErrNotFound
+}
+
+// TestNobodyWaitsForTheEnd: a fetch ahead that gets no answer ends soon after its
+// reader has closed, and leaves its connection to others.
+func TestNobodyWaitsForTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		v := store.put("k", 100*mib, 1)
+		var dead atomic.Bool
+		store.fault = func(int, *s3.GetInput) fault { return fault{hang: dead.Load()} }
+		r := newRig(t, store, 64*mib)
+		rd := r.OpenVersion(v)
+		for off := int64(0); off < 4*mib; off += mib {
+			check(t, rd, 1, off, mib)
+		}
+		dead.Store(true)
+		check(t, rd, 1, 4*mib, mib)
+		time.Sleep(time.Second)
+		if r.Stats().Running == 0 {
+			t.Fatal("nothing is fetched ahead")
+		}
+		rd.Close()
+		time.Sleep(leastPatience)
+		if n := r.Stats().Running; n != 0 {
+			t.Errorf("%d GETs for nobody are out", n)
+		}
+		r.end(t)
+	})
+}
+
 // TestMove renames the object under a reader, also while a GET is on its way.
 func TestMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -75,6 +75,9 @@ func (f *fetch) fetch(ctx context.Context) error {
 		if before == 0 {
 			return nil
 		}
+		if f.unwanted.Load() && (f.notWorthFinishing() || stuck > 0 && !f.fill.Wanted()) {
+			return errUnwanted
+		}
 		f.asked = true
 		start := time.Now()
 		err := f.get(ctx, min(patience, m.o.Deadline-stuck))
@@ -88,7 +91,7 @@ func (f *fetch) fetch(ctx context.Context) error {
 		case errors.Is(err, errStalled):
 			m.o.Logger.Debug("a GET made no progress and is sent again", slog.Any("error", err))
 			patience *= 2
-		case errors.Is(err, io.ErrUnexpectedEOF) && f.fill.Rest() < before:
+		case broken(err) && f.fill.Rest() < before:
 		default:
 			return err
 		}
@@ -96,6 +99,12 @@ func (f *fetch) fetch(ctx context.Context) error {
 			return fmt.Errorf("fetching: %w: %w", s3.ErrDeadline, err)
 		}
 	}
+}
+
+// broken tells that a body ended early. Package s3 resumes one by itself if its object
+// has a strong ETag.
+func broken(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, s3.ErrTransient)
 }
 
 // get sends one GET for the rest of the fill, or as much of it as the disk cache
@@ -204,6 +213,7 @@ func (f *fetch) explain(w *watchdog, v Version, err error) error {
 	switch {
 	case w.bit():
 		return fmt.Errorf("%w: %w", errStalled, err)
+	case errors.Is(err, s3.ErrNoSuchBucket): // says nothing of any version
 	case errors.Is(err, s3.ErrPreconditionFailed), errors.Is(err, s3.ErrNotFound),
 		errors.Is(err, s3.ErrInvalidRange):
 		return f.stale(v, err)

@@ -11,6 +11,7 @@ type link struct {
 	samples   int           // GETs measured
 	ttfb      time.Duration // from the request to the response's headers
 	deviation time.Duration // of that, on average
+	rates     int           // bodies of which the speed was measured
 	rate      float64       // bytes per second of one body
 	all       float64       // bytes per second of all bodies together
 }
@@ -49,6 +50,7 @@ func (l *link) observe(ttfb time.Duration, bytes int64, body time.Duration, runn
 	}
 	rate := float64(bytes) / body.Seconds()
 	all := rate * float64(running)
+	l.rates++
 	if l.rate == 0 {
 		l.rate, l.all = rate, all
 	}

@@ -190,9 +190,14 @@ func (o *opening) fail(err error) {
 	o.deliver(opened{err: err})
 }
 
-// readerOf returns a reader of the version that S3 told of.
+// readerOf returns a reader of the version that S3 told of. A weak ETag may stand for
+// other bytes, too, and so is as good as none.
 func (m *Manager) readerOf(key string, info *s3.ObjectInfo) *Reader {
-	r := m.newReader(m.blocks.Object(key, info.ETag, info.Size))
+	etag := info.ETag
+	if !strong(etag) {
+		etag = ""
+	}
+	r := m.newReader(m.blocks.Object(key, etag, info.Size))
 	r.modified = info.LastModified
 	return r
 }

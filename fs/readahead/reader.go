@@ -13,7 +13,7 @@ import (
 const copySize = 1 << 20
 
 // Reader reads one version of one object. Its methods are safe for concurrent
-// use, Close excepted.
+// use; Close is called once, and reads that it finds under way come to their end.
 type Reader struct {
 	m        *Manager
 	obj      *cache.Object

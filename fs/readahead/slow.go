@@ -67,9 +67,11 @@ func (p *pace) got(n int) {
 	p.m.flow.count(int64(n), 0)
 }
 
-// resume tells that the body is slow, that is slowFactor times slower than what the
-// others had while it ran, and takes a second GET for the rest of it out of
-// the share of those. Where all are slow, or none runs beside it, it is the link.
+// resume tells that the body is slow, that is slowFactor times slower than usual, and
+// takes a second GET for the rest of it out of the share of those. Usual is what the
+// others had while it ran: where all are slow it is the link. For a body that is alone
+// it is what those before it had. A link that has turned slow is so found out by a few
+// second GETs, until slow is usual.
 func (p *pace) resume(rest int) bool {
 	own := time.Since(p.start)
 	if own < slowLeast {
@@ -78,14 +80,23 @@ func (p *pace) resume(rest int) bool {
 	m := p.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	bytes, took := m.flow.bytes-p.before.bytes-p.bytes, m.flow.took-p.before.took-own
-	if bytes < rateSample || took <= 0 || m.stats.Hedges > m.stats.Gets/hedgeShare {
-		return false
-	}
-	usual, mine := float64(bytes)/took.Seconds(), float64(p.bytes)/own.Seconds()
-	if mine*slowFactor >= usual || float64(rest) < mine*slowLeast.Seconds() {
+	usual, mine := p.usual(own), float64(p.bytes)/own.Seconds()
+	if m.stats.Hedges > m.stats.Gets/hedgeShare || mine*slowFactor >= usual || float64(rest) < mine*slowLeast.Seconds() {
 		return false
 	}
 	m.stats.Hedges++
 	return true
+}
+
+// usual returns how many bytes per second a body has as a rule, beside one that has
+// taken own so far; 0: that is not known. Manager.mu is held.
+func (p *pace) usual(own time.Duration) float64 {
+	bytes, took := p.m.flow.bytes-p.before.bytes-p.bytes, p.m.flow.took-p.before.took-own
+	switch {
+	case bytes >= rateSample && took > 0:
+		return float64(bytes) / took.Seconds()
+	case took < own/2 && p.m.link.rates >= hedgeSamples:
+		return p.m.link.rate
+	}
+	return 0
 }

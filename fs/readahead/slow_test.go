@@ -77,24 +77,51 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestSlowBodyAlone: a body that no other runs beside is not called slow, whatever
-// those before it were.
+// TestSlowBodyAlone: a body that no other runs beside is held to those before it, if
+// enough of them were long enough to be measured. Where all turn slow, few are asked
+// for again.
 func TestSlowBodyAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := link20()
-		store.fault = func(n int, _ *s3.GetInput) fault {
-			if n > hedgeSamples {
-				return fault{slow: 100e3}
-			}
-			return fault{}
-		}
-		r := newRig(t, store, 64*mib)
-		rd := measured(t, r)
-		check(t, rd, 1, 1000*mib, 512<<10)
-		if s := r.Stats(); s.Hedges != 0 {
-			t.Errorf("%d second GETs", s.Hedges)
-		}
-		rd.Close()
-		r.end(t)
-	})
+	const before, crawl = 30, 100e3
+	for name, c := range map[string]struct {
+		size, slow int // bytes of the reads before; how many bodies are slow
+		hedges     int64
+		most       time.Duration
+	}{
+		"one":         {mib, 1, 1, 2 * time.Second},
+		"all":         {mib, 1000, 3, time.Hour},
+		"no measures": {mib / 2, 1, 0, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := link20()
+				store.fault = func(n int, _ *s3.GetInput) fault {
+					if n > before && n <= before+c.slow {
+						return fault{slow: crawl}
+					}
+					return fault{}
+				}
+				r := newRig(t, store, 64*mib)
+				rd := r.OpenVersion(store.put("k", 1024*mib, 1))
+				read := func(i int64, n int) {
+					if _, err := rd.CopyWithin(t.Context(), make([]byte, n), i*16*mib, i*16*mib+int64(n)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for i := range int64(before) {
+					read(i, c.size)
+				}
+				start := time.Now()
+				read(before, mib)
+				took := time.Since(start)
+				for i := int64(1); c.slow > 1 && i < 30; i++ {
+					read(before+i, mib)
+				}
+				if s := r.Stats(); s.Hedges > c.hedges || c.hedges > 0 && s.Hedges == 0 || took > c.most {
+					t.Errorf("%d second GETs, the first slow one took %v", s.Hedges, took)
+				}
+				rd.Close()
+				r.end(t)
+			})
+		})
+	}
 }

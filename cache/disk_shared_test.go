@@ -1,0 +1,190 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestDiskCountsOnce: mounts that read the same files at once have the same blocks to
+// keep. Each is kept, and counted, once.
+func TestDiskCountsOnce(t *testing.T) {
+	const size = 2 * BlockSize
+	dir := t.TempDir()
+	a, b := openTestDisk(t, dir, 64<<20), openTestDisk(t, dir, 64<<20)
+	// Both have found the block to be absent.
+	a.Write("k", "e", size, 0, blockOf(1, size, 0))
+	f := b.acquire("k", "e", size)
+	if err := f.write(0, blockOf(1, size, 0)); !errors.Is(err, errThere) {
+		t.Errorf("a block was written twice, error %v", err)
+	}
+	b.release(f)
+	var wg sync.WaitGroup
+	for _, d := range []*Disk{a, b} {
+		wg.Go(func() {
+			for i := range int64(300) {
+				key := fmt.Sprint(i)
+				kept := d.Write(key, "e", size, i%2, blockOf(i, size, i%2))
+				if i%3 == 0 {
+					d.Drop(key, "e")
+				} else if !kept {
+					t.Errorf("block %d was not kept", i)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	counted(t, a)
+	closeDisk(t, a)
+	closeDisk(t, b)
+}
+
+// TestDiskInTheMaking: files that another mount has made in part are neither used nor
+// taken for damaged.
+func TestDiskInTheMaking(t *testing.T) {
+	const size = BlockSize
+	dir := t.TempDir()
+	a, b := openTestDisk(t, dir, 64<<20), openTestDisk(t, dir, 64<<20)
+	making, err := a.makeAlone(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := a.nameOf("k", "e")
+	if err := a.create(name, size, a.header("k", "e", size)); err != nil {
+		t.Fatal(err)
+	}
+	a.usage.bytes.Add(overhead(size))
+	index := filepath.Join(dir, diskFolder, name+indexEnd)
+	whole, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []func() error{
+		func() error { return os.Remove(index) },
+		func() error { return os.WriteFile(index, nil, 0o600) },
+		func() error { return os.WriteFile(index, whole[:headerSize], 0o600) },
+	} {
+		if err := part(); err != nil {
+			t.Fatal(err)
+		}
+		if holds(t, b, "k", 1, size, 0) {
+			t.Error("a block was read that nobody has written")
+		}
+		if b.count() != 0 || len(cacheFiles(t, dir, dataEnd)) != 1 {
+			t.Error("what is in the making was removed, or counted")
+		}
+	}
+	if err := errors.Join(os.WriteFile(index, whole, 0o600), making.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if !b.Write("k", "e", size, 0, blockOf(1, size, 0)) || !holds(t, a, "k", 1, size, 0) {
+		t.Error("what one has made the other cannot use")
+	}
+	counted(t, a)
+	closeDisk(t, a)
+	closeDisk(t, b)
+}
+
+// TestDiskLostIndex: a machine that failed has left a large version with an index that
+// names nothing. Its space is found and freed.
+func TestDiskLostIndex(t *testing.T) {
+	const size = 2 * largeVersion
+	for name, damage := range map[string]func(path string) error{
+		"cut":    func(p string) error { return os.Truncate(p, 3) },
+		"longer": func(p string) error { return os.Truncate(p, 1<<20) },
+		"gone":   os.Remove,
+		"a folder": func(p string) error {
+			return errors.Join(os.Remove(p), os.Mkdir(p, 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			d := openTestDisk(t, dir, 64<<20)
+			d.Write("k", "e", size, 0, blockOf(1, size, 0))
+			if err := damage(cacheFiles(t, dir, indexEnd)[0]); err != nil {
+				t.Fatal(err)
+			}
+			d.evict(BlockSize)
+			if n := len(cacheFiles(t, dir, dataEnd)); n != 0 {
+				t.Errorf("%d files of data are left", n)
+			}
+			closeDisk(t, d)
+		})
+	}
+}
+
+// TestDiskCounterHasSpace: a store into the counter needs no space of the disk any
+// more: without, on a full one, it would be the end of the process.
+func TestDiskCounterHasSpace(t *testing.T) {
+	d := openTestDisk(t, t.TempDir(), 64<<20)
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join(d.o.Dir, diskFolder, "usage"), &st); err != nil || st.Blocks == 0 {
+		t.Errorf("%d blocks, error %v", st.Blocks, err)
+	}
+	closeDisk(t, d)
+}
+
+// TestDiskCountsIndexes: what the index of a large object takes is counted.
+func TestDiskCountsIndexes(t *testing.T) {
+	const size = 64 << 30
+	d := openTestDisk(t, t.TempDir(), 64<<20)
+	for e := range extents(size) / 512 {
+		d.Write("k", "e", size, e*512*extentBlocks, blockOf(1, size, e*512*extentBlocks))
+	}
+	var real int64
+	for _, path := range cacheFiles(t, d.o.Dir, "") {
+		var st unix.Stat_t
+		if err := unix.Stat(path, &st); err != nil {
+			t.Fatal(err)
+		}
+		real += st.Blocks * 512
+	}
+	if real > d.Used()+folderBytes {
+		t.Errorf("%d bytes on the disk, counted are %d", real, d.Used())
+	}
+	counted(t, d)
+	closeDisk(t, d)
+}
+
+// TestDiskJoinsAsTheLastLeaves: a mount that came while the last one left does not
+// leave the mark of a right count behind when it is killed.
+func TestDiskJoinsAsTheLastLeaves(t *testing.T) {
+	dir := t.TempDir()
+	a := openTestDisk(t, dir, 64<<20)
+	b := openTestDisk(t, dir, 64<<20)
+	a.usage.clean.Store(usageClean)
+	c := openTestDisk(t, dir, 64<<20)
+	if c.usage.clean.Load() == usageClean {
+		t.Error("the count is marked as right while it is in use")
+	}
+	for _, d := range []*Disk{a, b, c} {
+		closeDisk(t, d)
+	}
+}
+
+// TestDiskClosesWhileItChecks: the end does not wait until large files are read.
+func TestDiskClosesWhileItChecks(t *testing.T) {
+	const size = syncCheck + extentSize
+	dir := t.TempDir()
+	d := openTestDisk(t, dir, 2*size)
+	for i := range int64(size / BlockSize) {
+		d.Write("k", "e", size, i, blockOf(1, size, i))
+	}
+	closeDisk(t, d)
+	d = openTestDisk(t, dir, 2*size)
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	f := d.acquire("k", "e", size)
+	all := make([]int64, size/BlockSize)
+	if d.check(f, all) || f.confirmed(0) {
+		t.Error("checked although the disk is closed")
+	}
+	d.release(f)
+	closeDisk(t, d)
+}
