@@ -26,7 +26,7 @@ func (f *filesystem) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) 
 	}
 	to.wroteUnknown()
 	to.node.mu.Lock()
-	file := f.dirty(to.node)
+	file := f.dirtyThrough(to)
 	to.node.mu.Unlock()
 	if file.Clone(v, f.writebackBase(v), int64(in.OffOut), n) != nil {
 		return 0, fuse.ENOTSUP

@@ -110,7 +110,7 @@ func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte
 	h.wrote(in)
 	n := h.node
 	n.mu.Lock()
-	file := f.dirty(n)
+	file := f.dirtyThrough(h)
 	n.touch()
 	killed := n.killSuid(in)
 	n.mu.Unlock()
@@ -174,7 +174,7 @@ func (f *filesystem) Fallocate(cancel <-chan struct{}, in *fuse.FallocateIn) fus
 	h.wroteUnknown()
 	n := h.node
 	n.mu.Lock()
-	file := f.dirty(n)
+	file := f.dirtyThrough(h)
 	n.touch()
 	n.mu.Unlock()
 	off, length := int64(in.Offset), int64(in.Length)

@@ -10,6 +10,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/readahead"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -234,18 +235,32 @@ func (h *handle) shows() string {
 }
 
 // dirty returns the file that takes the inode's writes; n.mu is held.
-func (f *filesystem) dirty(n *inode) *writeback.File {
-	if n.file == nil {
-		e := n.entry
-		n.base = f.reads.OpenVersion(versionOf(e))
-		n.file = f.writes.Open(writeback.OpenInput{
-			Key:    e.Key,
-			Base:   &writeback.Version{Key: e.Key, ETag: e.ETag, Size: e.Size, VersionID: e.VersionID},
-			Reader: n.base,
-			Object: f.objectOptions(n),
-			Turn:   n.commit.try,
-		})
+func (f *filesystem) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versionOf(n.entry)) }
+
+// dirtyThrough is dirty for a write through h. It is built on the version that h
+// reads, although the mount may have heard of a newer one: the commit is then
+// refused, since who wrote has not seen that one (P3). The inode's mu is held.
+func (f *filesystem) dirtyThrough(h *handle) *writeback.File {
+	h.mu.Lock()
+	v := versionOf(h.node.entry)
+	if h.reader != nil && h.epoch == h.node.epoch {
+		v = h.reader.Version()
 	}
+	h.mu.Unlock()
+	return f.dirtyOn(h.node, v)
+}
+
+func (f *filesystem) dirtyOn(n *inode, v readahead.Version) *writeback.File {
+	if n.file != nil {
+		return n.file
+	}
+	base := writeback.Version{Key: v.Key, ETag: v.ETag, Size: v.Size}
+	if v == versionOf(n.entry) {
+		base.VersionID = n.entry.VersionID
+	}
+	n.base = f.reads.OpenVersion(v)
+	n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Base: &base, Reader: n.base,
+		Object: f.objectOptions(n), Turn: n.commit.try})
 	return n.file
 }
 

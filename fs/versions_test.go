@@ -134,3 +134,39 @@ func TestOpensOfTwoVersions(t *testing.T) {
 		k.close(fh)
 	}
 }
+
+// TestWriteOnWhatWasRead: a change through a handle is built on the version that the
+// handle reads, also when the mount has heard of a newer one since: it is refused (P3).
+func TestWriteOnWhatWasRead(t *testing.T) {
+	changes := map[string]func(k *kernel, fh uint64){
+		"write": func(k *kernel, fh uint64) { k.write(fh, 0, "FIRST") },
+		"punch": func(k *kernel, fh uint64) {
+			in := &fuse.FallocateIn{InHeader: header(k.open[fh]), Fh: fh, Length: 3, Mode: fallocPunchHole | fallocKeepSize}
+			k.must(k.f.Fallocate(nil, in), "fallocate", "f")
+		},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			k := newKernel(t)
+			k.srv.PutObject(testBucket, "f", []byte("first text"), nil)
+			fh := k.openFile("f", syscall.O_RDWR)
+			if got := k.read(fh, 0, 20); got != "first text" {
+				t.Fatalf("%q", got)
+			}
+			k.srv.PutObject(testBucket, "f", []byte("their text"), nil)
+			k.f.ns.InvalidateAll()
+			id, st := k.lookup("f")
+			k.must(st, "lookup", "f")
+			if e := k.f.inodes.get(id).snapshot(); e.ETag != k.srv.ETag(testBucket, "f") {
+				t.Fatalf("the mount has not heard of the newer version: %+v", e)
+			}
+			change(k, fh)
+			errnoIs(t, k.flush(fh), syscall.ESTALE, "close of a change of an old version")
+			k.release(fh)
+			k.wantObject("f", "their text")
+			if got := k.cat("f"); got != "their text" {
+				t.Errorf("after that the mount reads %q", got)
+			}
+		})
+	}
+}
