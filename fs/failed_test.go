@@ -3,6 +3,8 @@ package fs
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -10,6 +12,24 @@ import (
 
 	"github.com/s3mount/s3mount/s3/s3test"
 )
+
+// recovered returns what the recovery directory holds.
+func (k *kernel) recovered() (files []string) {
+	k.t.Helper()
+	dir := filepath.Join(k.f.o.StateDir, "recovery")
+	names, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		k.t.Fatal(err)
+	}
+	for _, e := range names {
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		files = append(files, string(b))
+	}
+	return files
+}
 
 // TestFailedTakingOfAName: a name was to be taken off a file that is open, and
 // S3 refused. Who has unsaved bytes in the file hears of it at close(2) (P1);
@@ -58,6 +78,9 @@ func TestFailedTakingOfAName(t *testing.T) {
 				k.release(fh)
 				if got := k.cat("f"); got != "NEXTtext" {
 					t.Errorf("the name reads %q", got)
+				}
+				if kept := k.recovered(); unsaved && (len(kept) != 1 || kept[0] != want) || !unsaved && len(kept) > 0 {
+					t.Errorf("kept aside: %q", kept)
 				}
 			})
 		}

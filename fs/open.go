@@ -412,6 +412,7 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 		n.mu.Unlock()
 		return
 	}
+	unsaved := n.cut && n.changed
 	n.file, n.base, n.changed = nil, nil, false
 	if n.opens == 0 {
 		n.hidden = nil
@@ -420,6 +421,9 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 	}
 	n.mu.Unlock()
 
+	if file != nil && unsaved {
+		file.Keep(errCut)
+	}
 	if file == nil || f.closeFile(ctx, n, file) {
 		f.unchanged(n)
 	}

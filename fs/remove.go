@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -105,7 +106,7 @@ func (n *inode) beginTaking() {
 // cutOff is for a name that was to be taken off an inode and is still there. The
 // handles have been given their bytes and keep them, the name gets a new inode.
 // What was not saved, and what they write from now on, never will be: close(2)
-// tells so (P1).
+// tells so (P1), and the bytes are kept aside at the last one.
 func (f *filesystem) cutOff(n *inode) {
 	n.mu.Lock()
 	taken := n.unlinked
@@ -117,6 +118,9 @@ func (f *filesystem) cutOff(n *inode) {
 	f.forgetName(n)
 	f.gone(n)
 }
+
+// errCut is why the bytes of such a file are kept aside.
+var errCut = errors.New("the file was to lose its name, which S3 has refused")
 
 // isLost: bytes were written that are not saved, under a name that still is there.
 func (n *inode) isLost() bool {

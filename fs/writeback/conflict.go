@@ -75,6 +75,12 @@ func (f *File) makeStale() bool {
 	return true
 }
 
+// Keep saves the content in the recovery directory, because cause keeps it from S3,
+// and logs how to get it, or that it is lost.
+func (f *File) Keep(cause error) {
+	_ = f.keep(cause) // logged there
+}
+
 // keep saves the content in the recovery directory and logs how to get it.
 func (f *File) keep(cause error) error {
 	f.mu.Lock()
