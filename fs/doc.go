@@ -14,7 +14,7 @@
 // # The way of a request
 //
 // Each operation is a method of filesystem, in the file of its family:
-// lookup.go, open.go, data.go, create.go, remove.go, rename.go, setattr.go,
+// lookup.go, open.go, close.go, data.go, create.go, remove.go, rename.go, setattr.go,
 // dir.go, xattr.go, link.go. Its context (request) ends when the caller is interrupted;
 // that ends the wait, never a fetch or an upload that others may share.
 //
