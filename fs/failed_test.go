@@ -185,3 +185,31 @@ func TestFailedRenameKeepsWhatWasClosed(t *testing.T) {
 		})
 	}
 }
+
+// TestOpenAfterConflict: a close met what someone else had written, and its handle
+// is not gone yet. Who opens the name finds the other's object (P2), and can write it.
+func TestOpenAfterConflict(t *testing.T) {
+	k := newKernel(t)
+	fh := k.create("f", syscall.O_WRONLY|syscall.O_APPEND)
+	k.write(fh, 0, "ours")
+	k.srv.PutObject(testBucket, "f", []byte("theirs"), nil)
+	errnoIs(t, k.flush(fh), syscall.ESTALE, "close of what another has made")
+
+	if got := k.cat("f"); got != "theirs" {
+		t.Errorf("the name reads %q", got)
+	}
+	next := k.openFile("f", syscall.O_WRONLY|syscall.O_APPEND)
+	k.write(next, 0, "+ours")
+	k.close(next)
+	k.wantObject("f", "theirs+ours")
+
+	errnoIs(t, k.flush(fh), syscall.ESTALE, "another close of the first handle")
+	k.release(fh)
+	k.wantObject("f", "theirs+ours")
+	if kept := k.recovered(); len(kept) != 1 || kept[0] != "ours" {
+		t.Errorf("kept aside: %q", kept)
+	}
+	if got := k.cat("f"); got != "theirs+ours" {
+		t.Errorf("in the end the name reads %q", got)
+	}
+}

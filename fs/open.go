@@ -37,6 +37,10 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 		}
 		defer n.settling.give()
 	}
+	if n.isStale() {
+		f.cutOff(n)
+		return fuse.Status(syscall.ESTALE)
+	}
 	if n.isGhost() {
 		return fuse.Status(syscall.ESTALE) // the kernel then looks the name up again
 	}
@@ -52,6 +56,16 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 		return f.status("open", err)
 	}
 	return fuse.OK
+}
+
+// isStale: someone else has changed the object, and what was written here is kept
+// aside. It stays what the handles have that are open, but the name is the other's:
+// the next open must find what S3 holds (P2), also before the last of them is gone.
+func (n *inode) isStale() bool {
+	n.mu.Lock()
+	file := n.file
+	n.mu.Unlock()
+	return file != nil && file.Stale()
 }
 
 // openVersion makes the inode and the handle ready for what flags ask.

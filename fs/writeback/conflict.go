@@ -75,17 +75,30 @@ func (f *File) makeStale() bool {
 	return true
 }
 
+// Stale tells whether someone else has changed the object, so that the content can
+// no longer be committed.
+func (f *File) Stale() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state == stateStale
+}
+
 // Keep saves the content in the recovery directory, because cause keeps it from S3,
-// and logs how to get it, or that it is lost.
+// and logs how to get it, or that it is lost. What is there already is not saved again.
 func (f *File) Keep(cause error) {
-	_ = f.keep(cause) // logged there
+	f.mu.Lock()
+	kept := f.kept == f.seq
+	f.mu.Unlock()
+	if !kept {
+		_ = f.keep(cause) // logged there
+	}
 }
 
 // keep saves the content in the recovery directory and logs how to get it.
 func (f *File) keep(cause error) error {
 	f.mu.Lock()
 	snap := f.snapshot(0, f.size)
-	key := f.key
+	key, seq := f.key, f.seq
 	f.mu.Unlock()
 	defer snap.free()
 	log := f.m.o.Logger.With("key", key, "bytes", snap.end, "cause", cause)
@@ -95,6 +108,9 @@ func (f *File) keep(cause error) error {
 		return err
 	}
 	f.m.recover.Add(1)
+	f.mu.Lock()
+	f.kept = seq
+	f.mu.Unlock()
 	if len(missing) > 0 {
 		log.Error("bytes could not be committed; what was written is kept, with holes where the replaced version was: copy it from",
 			"path", path, "holes", path+missingSuffix)

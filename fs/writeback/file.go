@@ -33,6 +33,7 @@ type File struct {
 	cursor    int64    // where the spiller goes on
 	err       error    // of the background, not reported yet (I5)
 	unkept    bool     // stale, and the content is not in the recovery directory either
+	kept      uint64   // the seq of the content that is in the recovery directory; 0: none is
 	torn      *refusal // set while the content lacks a change
 	run       *run     // the running commit
 	doubt     bool     // a request that makes the object was sent, and base is not its outcome
