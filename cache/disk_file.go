@@ -32,7 +32,8 @@ const (
 
 	// diskPage in bytes is what filesystems allocate at least; the counter of
 	// bytes rounds up to it.
-	diskPage          = 4 << 10
+	diskPage = 4 << 10
+
 	dataEnd, indexEnd = ".data", ".idx"
 
 	// touchEvery is how exact the time of the last use is.

@@ -67,8 +67,8 @@ type inode struct {
 	// ghost: unlinked because it could not be saved and S3 never had it; the
 	// kernel may still believe in its name.
 	ghost bool
-	// cut: the name was to go with an unlink or a rename that failed, and has
-	// another inode now (cutOff).
+	// cut: the name is there, and has another inode now: it was to go with an
+	// unlink or a rename that failed, or is that of someone else's object (cutOff).
 	cut bool
 	// hidden holds the bytes of an open file whose key is gone.
 	hidden *namespace.Entry

@@ -103,10 +103,11 @@ func (n *inode) beginTaking() {
 	}
 }
 
-// cutOff is for a name that was to be taken off an inode and is still there. The
-// handles have been given their bytes and keep them, the name gets a new inode.
-// What was not saved, and what they write from now on, never will be: close(2)
-// tells so (P1), and the bytes are kept aside at the last one.
+// cutOff is for a name that was to be taken off an inode and is still there, or
+// that stands for what someone else has written since. The handles have their bytes
+// and keep them, the name gets a new inode. What was not saved, and what they write
+// from now on, never will be: close(2) tells so (P1), and the bytes are kept aside at
+// the last one.
 func (f *filesystem) cutOff(n *inode) {
 	n.mu.Lock()
 	taken := n.unlinked
@@ -120,7 +121,7 @@ func (f *filesystem) cutOff(n *inode) {
 }
 
 // errCut is why the bytes of such a file are kept aside.
-var errCut = errors.New("the file was to lose its name, which S3 has refused")
+var errCut = errors.New("the name is that of another version")
 
 // isLost: bytes were written that are not saved, under a name that still is there.
 func (n *inode) isLost() bool {

@@ -16,7 +16,8 @@
 // reader that it ran ahead of went elsewhere. A GET whose answer is late, judged
 // by those before it, is sent once more beside it (hedge); of one whose body comes
 // ten times slower than those beside it, or before it where it is alone, the rest is
-// asked for again, once (pace); one GET in 20 may be such a second one. A GET that stands still is replaced by another one
+// asked for again, once (pace); one GET in 20 may be such a second one. A GET that
+// stands still is replaced by another one
 // (watchdog): a stalled connection costs seconds, not the time-out of TCP. The rest
 // of retrying is package s3's.
 //

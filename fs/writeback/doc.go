@@ -95,8 +95,7 @@
 // bytes, and the holes, the commit was done already; if it was written since by
 // someone else that is a conflict, and the bytes go to the recovery directory. What
 // a replay has carried out it notes in the journal, which stays while anything in
-// it is not. Large files
-// and those that stream wait for S3 instead, and so does everyone while the
+// it is not. Large files and those that stream wait for S3 instead, and so does everyone while the
 // journal is full. Key and properties that change after a Persist need another.
 //
 // A small file lingers in the journal while files are being closed (linger.go):

@@ -8,8 +8,8 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// errKept: only a file that is never committed can do without its base.
-var errKept = errors.New("file was not discarded")
+// errNotDiscarded: only a file that is never committed can do without its base.
+var errNotDiscarded = errors.New("file was not discarded")
 
 // TakeIn makes a discarded file independent of its base, whose object is about to
 // go: what only the base holds is read, and becomes part of what the file holds
@@ -48,7 +48,7 @@ func (f *File) onlyInBase() (gap span, held *base, err error) {
 	var done func()
 	switch gaps := f.gaps(span{0, f.baseLen}); {
 	case f.state != stateDiscarded:
-		err = errKept
+		err = errNotDiscarded
 	case len(gaps) > 0:
 		gap, held = gaps[0], f.base
 		gap.end = min(gap.end, gap.off+cache.BlockSize)

@@ -65,7 +65,7 @@ func TestTakeIn(t *testing.T) {
 			if c.before != nil {
 				want = c.before(t, f, want)
 			}
-			if err := f.TakeIn(context.Background()); !errors.Is(err, errKept) {
+			if err := f.TakeIn(context.Background()); !errors.Is(err, errNotDiscarded) {
 				t.Errorf("of a file that is committed: %v", err)
 			}
 			f.Discard()
