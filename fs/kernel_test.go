@@ -262,6 +262,13 @@ func (k *kernel) stat(p string) (fuse.Attr, fuse.Status) {
 	return out.Attr, st
 }
 
+// fstat asks for the attributes of an open file, with flags of FUSE_GETATTR.
+func (k *kernel) fstat(fh uint64, flags uint32) (fuse.Attr, fuse.Status) {
+	var out fuse.AttrOut
+	st := k.f.GetAttr(nil, &fuse.GetAttrIn{InHeader: header(k.open[fh]), Flags_: flags, Fh_: fh}, &out)
+	return out.Attr, st
+}
+
 func (k *kernel) setattr(p string, in fuse.SetAttrIn) fuse.Status {
 	id, st := k.lookup(p)
 	if st != fuse.OK {
@@ -354,11 +361,11 @@ func (k *kernel) keys() []string {
 	return slices.DeleteFunc(k.srv.Keys(testBucket), func(key string) bool { return strings.HasPrefix(key, ".s3mount/attrs/") })
 }
 
-// requests counts those of a kind, but for the hints of the attribute index.
+// requests counts those of a kind, "" for all, but for the hints of the attribute index.
 func (k *kernel) requests(kind string) int {
 	n := 0
 	for _, r := range k.srv.Log() {
-		if r.Kind == kind && !strings.HasPrefix(r.Key, ".s3mount/attrs/") {
+		if (kind == "" || r.Kind == kind) && !strings.HasPrefix(r.Key, ".s3mount/attrs/") {
 			n++
 		}
 	}

@@ -170,3 +170,42 @@ func TestWriteOnWhatWasRead(t *testing.T) {
 		})
 	}
 }
+
+// TestEndOfFileAsksNobody: the kernel asks for the size when a read reaches the end of
+// a file, or lseek(2) does. A handle shows one version, so that S3 has no news for it;
+// fstat(2), which comes without a handle, does look at S3.
+func TestEndOfFileAsksNobody(t *testing.T) {
+	k := newKernel(t, func(o *Options) { o.MetadataTTL = 0 })
+	k.srv.PutObject(testBucket, "f", []byte("first"), nil)
+	fh := k.openFile("f", syscall.O_RDONLY)
+	if got := k.read(fh, 0, 100); got != "first" {
+		t.Fatalf("read %q", got)
+	}
+	before := k.requests("")
+	if a, st := k.fstat(fh, fuse.FUSE_GETATTR_FH); st != fuse.OK || a.Size != 5 {
+		t.Errorf("at the end of the file: %v, size %d", st, a.Size)
+	}
+	if got := k.requests("") - before; got != 0 {
+		t.Errorf("%d requests at the end of a file, want none", got)
+	}
+	k.srv.PutObject(testBucket, "f", []byte("longer now"), nil)
+	if a, st := k.fstat(fh, 0); st != fuse.OK || a.Size != 10 {
+		t.Errorf("fstat after a foreign change: %v, size %d", st, a.Size)
+	}
+	before = k.requests("")
+	if a, st := k.fstat(fh, fuse.FUSE_GETATTR_FH); st != fuse.OK || a.Size != 10 {
+		t.Errorf("at the end of a file of which there is news: %v, size %d", st, a.Size)
+	}
+	if k.requests("") == before {
+		t.Error("a handle whose version is not the inode's asked nobody")
+	}
+	k.close(fh)
+
+	fh = k.openFile("f", syscall.O_RDWR)
+	k.read(fh, 0, 100)
+	k.srv.PutObject(testBucket, "f", []byte("and longer still"), nil)
+	if a, st := k.fstat(fh, fuse.FUSE_GETATTR_FH); st != fuse.OK || a.Size != 16 {
+		t.Errorf("the end that a writer appends to: %v, size %d", st, a.Size)
+	}
+	k.close(fh)
+}
