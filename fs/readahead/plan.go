@@ -24,11 +24,17 @@ func (s *stream) size(window int64) int64 {
 	return max(min(s.fetch, roundDown(window/4)), cache.BlockSize)
 }
 
+// lastFetch in bytes is how short GETs become towards the end of an object. They share
+// what is left among the lanes, so that these end together: with GETs of the same length
+// to the end one connection after the other falls idle, for as long as a GET takes. 4 MiB
+// are 15 GETs more for a large object; 2 MiB were 26 and no faster.
+const lastFetch = 4 << 20
+
 // planForward fetches [ahead, high+window). It waits until a whole GET fits in,
 // so that a reader which moves by small steps does not cause small GETs.
 func (s *stream) planForward(window int64) (int64, int, bool) {
 	end := s.r.obj.Size()
-	size := min(s.size(window), end-s.ahead)
+	size := min(s.size(window), end-s.ahead, max(roundUp((end-s.ahead)/int64(s.lanes)), lastFetch))
 	if size <= 0 || s.ahead+size > s.high+max(window, cache.BlockSize) {
 		return 0, 0, false
 	}

@@ -145,8 +145,11 @@ func (m *Manager) window(s *stream) int64 {
 	share := m.blocks.AheadLimit() / int64(max(m.planned, 1))
 	want := int64(s.lanes) * (s.fetch + m.link.bdp())
 	trust := max(trustFactor*s.span, firstTrust)
-	if s.local {
+	switch {
+	case s.local:
 		trust = firstTrust
+	case s.n >= longRead:
+		trust = max(longTrust*s.span, firstTrust)
 	}
 	return min(want, trust, share, max(m.link.reach(), firstTrust), m.o.Window)
 }

@@ -38,6 +38,12 @@ const (
 	// what makes a stream as fast as the link after four round trips; of what it
 	// has asked for when it ends, most has not come yet and is cut off.
 	trustFactor = 8
+	// longTrust is that of a stream by reads of longRead bytes and more, as of cp, dd
+	// and, once the kernel's own readahead has grown, cat: they mostly read to the end.
+	// With it and lastFetch 1 GiB is read in 1.27 to 1.30 s at 20 ms, without in 1.31
+	// to 1.35 s; with 24 no faster.
+	longTrust = 16
+	longRead  = 512 << 10
 	// firstSlack and slack bound how far from its expected place a read still
 	// counts as the next one of a stream, in lengths of a read: of one that has
 	// just begun, and of one with some history. The kernel has several requests
