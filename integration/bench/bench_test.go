@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 	if err != nil || name != "create" || len(rest) != 3 {
 		t.Errorf("work is %q %q, %v", name, rest, err)
 	}
-	for _, bad := range [][]string{{"-rows", "("}, {"-tools", "nfs"}, {"-links", "near"}, {"-links", "-1"}} {
+	for _, bad := range [][]string{{"-rows", "("}, {"-tools", "nfs"}, {"-links", "near"}, {"-links", "-1"}, {"-times", "0"}} {
 		if _, _, _, err := parse(bad); err == nil || !strings.Contains(err.Error(), bad[0]) {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -63,6 +63,25 @@ func TestLateNearer(t *testing.T) {
 	} {
 		if got := lateNearer(results, tt.r); got != tt.want {
 			t.Errorf("%+v: %t", tt.r, got)
+		}
+	}
+}
+
+// TestMedian: the run in the middle is told, and a failure only if most runs fail.
+func TestMedian(t *testing.T) {
+	run := func(seconds, held float64, err string) result { return result{seconds: seconds, held: held, err: err} }
+	for name, tt := range map[string]struct {
+		runs []result
+		want result
+	}{
+		"one":              {[]result{run(3, 0, "")}, run(3, 0, "")},
+		"three":            {[]result{run(3, 0, ""), run(1, 0, ""), run(2, 0, "")}, run(2, 0, "")},
+		"held counts":      {[]result{run(3, 3, ""), run(1, 9, ""), run(2, 4, "")}, run(2, 4, "")},
+		"one of three":     {[]result{run(0, 0, "refused"), run(1, 0, ""), run(2, 0, "")}, run(2, 0, "")},
+		"most do not work": {[]result{run(0, 0, "refused"), run(1, 0, ""), run(0, 0, "refused")}, run(0, 0, "refused")},
+	} {
+		if got := median(tt.runs); got.seconds != tt.want.seconds || got.held != tt.want.held || got.err != tt.want.err {
+			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}
 	}
 }

@@ -8,7 +8,7 @@
 // A full run prints an overview and writes RESULTS.md, with all columns, and
 // report.html, one page with charts that needs no network and is not kept in
 // the repository; a part of it writes what -out and -html name. No row begins
-// after thirty minutes (-budget), of which two idle processors need the most.
+// after 45 minutes (-budget), of which two idle processors need the most.
 // It needs 6 GiB in /dev/shm, or else a disk is measured, too.
 //
 // # Concepts
@@ -29,6 +29,10 @@
 // the options that come by themselves, but s3fs listobjectsv2, and rclone the
 // cache mode without which it cannot write; the row of the disk cache turns
 // on that of each. rclone keeps no modes and owners, as a note tells.
+//
+// Run: large rows with a raw form are measured three times (-times) for raw and
+// s3mount, in turns, and the median run is told: their ratios are what is held to
+// goals. The machine rests before large work.
 //
 // Ballast: memory that is touched before a row with large files and given away
 // as its work begins. In a virtual machine free memory may be slow to get, and

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -32,6 +33,7 @@ type options struct {
 	tools []string
 	links []int // ms
 	params
+	times  int           // that large rows with a raw form run
 	budget time.Duration // for the whole run
 	out    string        // RESULTS.md, or another file; "" for none
 	html   string        // the report; "" for none
@@ -40,9 +42,12 @@ type options struct {
 const (
 	// fullLinks are a server beside the mount and one as far as a near region.
 	fullLinks = "0,20"
+	// fullTimes: the same row differs by up to a fifth from run to run on two
+	// processors, and the medians of three by a twentieth.
+	fullTimes = 3
 	// fullBudget is what a full run should take on two processors that are
 	// idle otherwise, and a few minutes more.
-	fullBudget = 30 * time.Minute
+	fullBudget = 45 * time.Minute
 )
 
 // parse reads the command line. name is the piece of work to do, "" to measure.
@@ -52,6 +57,7 @@ func parse(args []string) (o options, name string, rest []string, err error) {
 	toolsFlag := f.String("tools", strings.Join(allTools, ","), "measure these programs")
 	linksFlag := f.String("links", fullLinks, "at these distances, in ms")
 	f.Float64Var(&o.scale, "scale", 1, "multiply sizes and numbers of files by this")
+	f.IntVar(&o.times, "times", fullTimes, "run large rows with a raw form so often, and tell the median")
 	f.DurationVar(&o.budget, "budget", fullBudget, "begin no row after this time; none takes much more than a minute")
 	f.StringVar(&o.out, "out", "", "write the tables to this file (for a full run: RESULTS.md beside the source)")
 	f.StringVar(&o.html, "html", "", "write the report to this file (for a full run: report.html beside the source)")
@@ -75,7 +81,10 @@ func parse(args []string) (o options, name string, rest []string, err error) {
 		}
 		o.links = append(o.links, ms)
 	}
-	full := *rowsFlag == "." && len(o.tools) == len(allTools) && *linksFlag == fullLinks && o.scale == 1
+	if o.times < 1 {
+		return o, "", nil, fmt.Errorf("-times: %d is less than 1", o.times)
+	}
+	full := *rowsFlag == "." && len(o.tools) == len(allTools) && *linksFlag == fullLinks && o.scale == 1 && o.times == fullTimes
 	if full && o.out == "" && o.html == "" {
 		dir, err := harness.ModuleDir()
 		if err != nil {
@@ -97,7 +106,7 @@ func run() error {
 	if os.Geteuid() == 0 && !harness.InNamespace() {
 		os.Exit(harness.Namespace())
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE) // SIGPIPE: as from head(1)
 	defer stop()
 	b, err := newBench(ctx, o)
 	if err != nil {
@@ -121,23 +130,52 @@ func (b *bench) measureAll(ctx context.Context) (results []result) {
 			if !b.o.rows.MatchString(row.name) {
 				continue
 			}
-			for _, name := range b.o.tools {
-				if !row.suits(name) {
-					continue
-				}
-				r := result{ms: ms, row: row.name, tool: name, late: true, skipped: true, err: errNearer.Error()}
-				if !lateNearer(results, r) {
-					r = b.measure(ctx, ms, row, name)
-				}
-				if ctx.Err() != nil {
-					return results
-				}
-				fmt.Fprintln(os.Stderr, r)
-				results = append(results, r)
+			results = append(results, b.measureRow(ctx, ms, row, results)...)
+			if ctx.Err() != nil {
+				return results
 			}
 		}
 	}
 	return results
+}
+
+// measureRow runs a row with each tool, in rounds, so that what is compared was
+// measured side by side. nearer are the results over shorter links.
+func (b *bench) measureRow(ctx context.Context, ms int, row row, nearer []result) (results []result) {
+	runs := map[string][]result{}
+	for round := range b.o.times {
+		for _, name := range b.o.tools {
+			if !row.suits(name) || round > 0 && !row.repeats(name, b.o.params) {
+				continue
+			}
+			r := result{ms: ms, row: row.name, tool: name, late: true, skipped: true, err: errNearer.Error()}
+			if !lateNearer(nearer, r) {
+				r = b.measure(ctx, ms, row, name)
+			}
+			if ctx.Err() != nil {
+				break
+			}
+			fmt.Fprintln(os.Stderr, r)
+			runs[name] = append(runs[name], r)
+		}
+	}
+	for _, name := range b.o.tools {
+		if len(runs[name]) > 0 {
+			results = append(results, median(runs[name]))
+		}
+	}
+	return results
+}
+
+// median is the run that took the middle time; a failed one counts as the longest.
+func median(runs []result) result {
+	slices.SortStableFunc(runs, func(a, b result) int {
+		if failed := cmp.Compare(min(len(a.err), 1), min(len(b.err), 1)); failed != 0 {
+			return failed
+		}
+		return cmp.Compare(a.durable(), b.durable())
+	})
+	return runs[len(runs)/2]
 }
 
 var errNearer = errors.New("not tried, for it was not done in time nearer to the server")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/s3mount/s3mount/integration/harness"
 	"github.com/s3mount/s3mount/s3"
@@ -92,4 +93,16 @@ func (p params) env() []string {
 		fmt.Sprintf("BIG=%d", p.size(gib)), fmt.Sprintf("QUARTER=%d", p.size(gib/4)),
 		fmt.Sprintf("N300=%d", p.n(300)), fmt.Sprintf("N1200=%d", p.n(1200)), fmt.Sprintf("N2000=%d", p.n(2000)),
 	}
+}
+
+// large tells whether the work moves so much that memory and processors bound it.
+func (r row) large(p params) bool {
+	return r.bytes != nil && r.bytes(p) >= 64*mib || strings.HasSuffix(r.data, "iB")
+}
+
+// repeats tells whether a tool's work in a row is measured more than once: where the
+// row is large and has a raw form, that and s3mount, which are held to each other. The
+// peers are much farther away than what runs differ by.
+func (r row) repeats(tool string, p params) bool {
+	return r.raw != nil && r.large(p) && (tool == toolRaw || tool == toolOwn || tool == toolJournal)
 }
