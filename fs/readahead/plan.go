@@ -33,8 +33,9 @@ const lastFetch = 4 << 20
 // planForward fetches [ahead, high+window). It waits until a whole GET fits in,
 // so that a reader which moves by small steps does not cause small GETs.
 func (s *stream) planForward(window int64) (int64, int, bool) {
-	end := s.r.obj.Size()
-	size := min(s.size(window), end-s.ahead, max(roundUp((end-s.ahead)/int64(s.lanes)), lastFetch))
+	rest := s.r.obj.Size() - s.ahead
+	lanes := max(s.lanes/max(s.r.m.planned, 1), 1) // the streams share the connections
+	size := min(s.size(window), rest, max(roundUp(rest/int64(lanes)), lastFetch))
 	if size <= 0 || s.ahead+size > s.high+max(window, cache.BlockSize) {
 		return 0, 0, false
 	}
