@@ -106,7 +106,7 @@ func run() error {
 	if os.Geteuid() == 0 && !harness.InNamespace() {
 		os.Exit(harness.Namespace())
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE) // SIGPIPE: as from head(1)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	b, err := newBench(ctx, o)
 	if err != nil {
