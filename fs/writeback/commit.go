@@ -139,7 +139,7 @@ func (f *File) start() *run {
 			v, err = f.upload(ctx, r)
 		}
 		if errors.Is(err, ErrConflict) {
-			v, err = f.resolve(ctx, r, err)
+			v, err = f.meet(ctx, r, err)
 		}
 		f.finish(r, v, err)
 	})
@@ -226,7 +226,7 @@ func (f *File) adopt(r *run, next *base) (done func()) {
 	f.step(eventDone)
 	done = f.rebase(next, min(r.size(), f.low))
 	f.dropClean(r.snap.seq)
-	f.exclusive, f.doubt, f.unseen = false, false, r.waiters == 0
+	f.exclusive, f.doubt, f.unseen, f.tried = false, false, r.waiters == 0, nil
 	return done
 }
 

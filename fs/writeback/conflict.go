@@ -2,10 +2,28 @@ package writeback
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 )
+
+// meet goes on with a commit that met another version: if that is one of this file's own
+// commits, of which no answer came, it is built on.
+func (f *File) meet(ctx context.Context, r *run, conflict error) (Version, error) {
+	itself, err := f.metItself(ctx, r)
+	if err != nil {
+		return Version{}, err
+	}
+	if itself {
+		v, err := f.upload(ctx, r)
+		if !errors.Is(err, ErrConflict) {
+			return v, err
+		}
+		conflict = err
+	}
+	return f.resolve(ctx, r, conflict)
+}
 
 // resolve does what the policy says with a commit that met another version.
 // Its error is ErrConflict unless the object was overwritten.

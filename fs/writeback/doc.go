@@ -38,7 +38,8 @@
 // refused condition, a lost answer and a timeout all lead to a HEAD: if the
 // object has the bytes that were sent, the write was ours and has succeeded.
 // Else it is a conflict: ErrConflict, and the bytes are kept as
-// Options.Conflict says.
+// Options.Conflict says. Where the HEAD gets no answer either the attempt is
+// remembered, so that a later commit does not take its object for someone else's.
 //
 // # Memory
 //

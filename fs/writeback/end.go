@@ -60,6 +60,7 @@ func (f *File) Rename(key string, exclusive bool) error {
 		return ErrBound
 	}
 	f.key, f.exclusive, f.replaces, f.journal.stale = key, exclusive, "", true
+	f.tried = nil
 	return nil
 }
 
@@ -115,7 +116,7 @@ func (f *File) Rebase(v Version, r BaseReader) {
 	f.mu.Lock()
 	f.awaitRun()
 	f.abandon() // it goes to the old key, or rests on the old base
-	f.key = v.Key
+	f.key, f.tried = v.Key, nil
 	next := &base{v: v, r: r, owned: true, refs: 1}
 	done := next.close // unless it is used
 	switch {

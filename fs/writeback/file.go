@@ -37,6 +37,7 @@ type File struct {
 	torn      *refusal // set while the content lacks a change
 	run       *run     // the running commit
 	doubt     bool     // a request that makes the object was sent, and base is not its outcome
+	tried     []attempt // commits of which there is no knowing whether S3 made the object
 	unseen    bool     // no Commit has returned the version of the base yet
 	stream    *stream  // the upload that runs while the file is written
 	journal   journaled

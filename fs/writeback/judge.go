@@ -118,33 +118,40 @@ func (s *sums) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// match tells whether the object has the bytes that were written to s: by a
-// checksum of the whole object, or by its ETag, which is an MD5 unless the
-// object is encrypted or was made of parts.
-func (s *sums) match(info *s3.ObjectInfo) bool {
+// fingerprint is by what an object shows that it has certain bytes: a checksum of the
+// whole object, or its ETag, which is an MD5 unless the object is encrypted, and one of
+// MD5s where it was made of parts.
+type fingerprint struct{ etag, crc32c, crc64 string }
+
+// fingerprint returns that of an object with the bytes that were written to s, in one PUT.
+func (s *sums) fingerprint() fingerprint {
 	sum := func(h hash.Hash) string { return base64.StdEncoding.EncodeToString(h.Sum(nil)) }
+	return fingerprint{etag: hex.EncodeToString(s.md5.Sum(nil)), crc32c: sum(s.crc32c), crc64: sum(s.crc64)}
+}
+
+// match tells whether the object has the bytes.
+func (p fingerprint) match(info *s3.ObjectInfo) bool {
 	switch info.Checksum {
-	case s3.Checksum{Algorithm: s3.CRC64NVME, Value: sum(s.crc64)}, s3.Checksum{Algorithm: s3.CRC32C, Value: sum(s.crc32c)}:
-		return true
+	case s3.Checksum{Algorithm: s3.CRC64NVME, Value: p.crc64}, s3.Checksum{Algorithm: s3.CRC32C, Value: p.crc32c}:
+		return p.crc64 != ""
 	}
-	return strings.Trim(info.ETag, `"`) == hex.EncodeToString(s.md5.Sum(nil))
+	return p.etag != "" && strings.Trim(info.ETag, `"`) == p.etag
 }
 
 // crc64NVME is the polynomial of CRC-64/NVME, reversed
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html).
 const crc64NVME = 0x9a6c9329ac4bc9b5
 
-// sameParts tells whether etag is that of an upload of parts: the MD5 of their
-// MD5s, and their number.
-func sameParts(parts []s3.Part, etag string) bool {
+// ofParts returns the fingerprint of an upload of parts: the MD5 of their MD5s, and
+// their number. It is empty, and matches nothing, where the parts' ETags are no MD5s.
+func ofParts(parts []s3.Part) fingerprint {
 	h := md5.New()
 	for _, p := range parts {
 		sum, err := hex.DecodeString(strings.Trim(p.ETag, `"`))
 		if err != nil {
-			return false
+			return fingerprint{}
 		}
 		h.Write(sum)
 	}
-	want := fmt.Sprintf("%s-%d", hex.EncodeToString(h.Sum(nil)), len(parts))
-	return strings.Trim(etag, `"`) == want
+	return fingerprint{etag: fmt.Sprintf("%s-%d", hex.EncodeToString(h.Sum(nil)), len(parts))}
 }

@@ -150,7 +150,7 @@ func (m *Manager) complete(ctx context.Context, id s3.UploadID, t target, size i
 		return err
 	})
 	v, err := m.judge(ctx, t, size, out, err, func(info *s3.ObjectInfo) (bool, error) {
-		return sameParts(parts, info.ETag), nil
+		return ofParts(parts).match(info), nil
 	})
 	if err == nil {
 		m.uploads.Add(-1)

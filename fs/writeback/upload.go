@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -111,16 +112,24 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 	if err != nil && b.err != nil { // ours: the server never had the bytes
 		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, b.err))
 	}
-	return f.m.judge(ctx, t, r.size(), out, err, func(info *s3.ObjectInfo) (bool, error) {
+	show := sync.OnceValues(func() (fingerprint, error) {
 		s := b.sums
 		if s == nil {
 			s = newSums()
 			if _, err := io.Copy(s, r.snap.body(ctx, 0, r.size())); err != nil {
-				return false, err
+				return fingerprint{}, err
 			}
 		}
-		return s.match(info), nil
+		return s.fingerprint(), nil
 	})
+	v, err := f.m.judge(ctx, t, r.size(), out, err, func(info *s3.ObjectInfo) (bool, error) {
+		p, err := show()
+		return p.match(info), err
+	})
+	if err != nil {
+		f.remember(ctx, t, r.size(), err, show)
+	}
+	return v, err
 }
 
 // metTries is how often an upload is made anew because its completion met that of
@@ -157,9 +166,18 @@ func (f *File) uploadParts(ctx context.Context, r *run, t target, parts []part) 
 		f.m.background(func() { f.m.abortUpload(id) })
 		return Version{}, err
 	}
-	v, err := f.m.complete(ctx, id, t, r.size(), sent)
+	v, err := f.complete(ctx, id, t, r.size(), sent)
 	if err != nil {
 		f.m.background(func() { f.m.abortUpload(id) })
+	}
+	return v, err
+}
+
+// complete makes the object of the parts, and notes it if there is no knowing whether.
+func (f *File) complete(ctx context.Context, id s3.UploadID, t target, size int64, parts []s3.Part) (Version, error) {
+	v, err := f.m.complete(ctx, id, t, size, parts)
+	if err != nil {
+		f.remember(ctx, t, size, err, func() (fingerprint, error) { return ofParts(parts), nil })
 	}
 	return v, err
 }
@@ -192,7 +210,7 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 	}
 	upload := t
 	upload.object = s.object // what was set since is the caller's to write: Version.Object
-	v, err := f.m.complete(ctx, s.id, upload, r.size(), sent)
+	v, err := f.complete(ctx, s.id, upload, r.size(), sent)
 	switch {
 	case errors.Is(err, ErrConflict), ctx.Err() != nil:
 		return v, err
