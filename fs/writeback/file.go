@@ -29,17 +29,17 @@ type File struct {
 	seq       uint64 // counts changes; an extent carries that of its last one
 	saved     uint64 // the seq of the content that was committed last
 	ext       extents
-	mem       int64    // bytes of pool memory in chunks
-	cursor    int64    // where the spiller goes on
-	err       error    // of the background, not reported yet (I5)
-	unkept    bool     // stale, and the content is not in the recovery directory either
-	kept      uint64   // the seq of the content that is in the recovery directory; 0: none is
-	torn      *refusal // set while the content lacks a change
-	run       *run     // the running commit
-	doubt     bool     // a request that makes the object was sent, and base is not its outcome
+	mem       int64     // bytes of pool memory in chunks
+	cursor    int64     // where the spiller goes on
+	err       error     // of the background, not reported yet (I5)
+	unkept    bool      // stale, and the content is not in the recovery directory either
+	kept      uint64    // the seq of the content that is in the recovery directory; 0: none is
+	torn      *refusal  // set while the content lacks a change
+	run       *run      // the running commit
+	doubt     bool      // a request that makes the object was sent, and base is not its outcome
 	tried     []attempt // commits of which there is no knowing whether S3 made the object
-	unseen    bool     // no Commit has returned the version of the base yet
-	stream    *stream  // the upload that runs while the file is written
+	unseen    bool      // no Commit has returned the version of the base yet
+	stream    *stream   // the upload that runs while the file is written
 	journal   journaled
 	linger    *linger  // holds the commit back; nil: nothing does
 	last      *Version // at Close

@@ -18,8 +18,9 @@ type attempt struct {
 	print  fingerprint
 }
 
-// triedMost is how many attempts are remembered. S3 answers, or refuses, all requests
-// of an outage within minutes of its end; a journal tries about twice a minute.
+// triedMost is how many attempts are remembered; those with the same bytes, as after a
+// longer outage, count once. A program that closes a file so often without an answer has
+// had an error from each close.
 const triedMost = 16
 
 // remember notes an attempt of r that ended with err, if S3 may have made the object
@@ -34,6 +35,9 @@ func (f *File) remember(ctx context.Context, t target, size int64, err error, sh
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if slices.ContainsFunc(f.tried, func(a attempt) bool { return a.size == size && a.print == p }) {
+		return
+	}
 	a := attempt{size: size, object: t.object, print: p}
 	f.tried = append(f.tried[max(0, len(f.tried)+1-triedMost):], a)
 }
@@ -52,7 +56,7 @@ func (f *File) metItself(ctx context.Context, r *run) (bool, error) {
 	t := r.target()
 	info, err := f.m.headKey(ctx, t)
 	switch {
-	case errors.Is(err, s3.ErrNotFound):
+	case errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look at %q, which an earlier commit may have made: %w", t.key, err)
@@ -61,7 +65,7 @@ func (f *File) metItself(ctx context.Context, r *run) (bool, error) {
 	if i < 0 {
 		return false, nil
 	}
-	v := Version{Key: t.key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID, 
+	v := Version{Key: t.key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID,
 		Date: info.LastModified, Object: tried[i].object}
 	next := &base{v: v, r: f.m.o.OpenBase(v), owned: true, refs: 2} // the file's and the snapshot's
 	f.mu.Lock()
