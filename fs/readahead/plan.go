@@ -26,8 +26,8 @@ func (s *stream) size(window int64) int64 {
 
 // lastFetch in bytes is how short GETs become towards the end of an object. They share
 // what is left among the lanes, so that these end together: with GETs of the same length
-// to the end one connection after the other falls idle, for as long as a GET takes. 4 MiB
-// are 15 GETs more for a large object; 2 MiB were 26 and no faster.
+// to the end one connection after the other falls idle, for as long as a GET takes. It
+// costs some 15 GETs more for a large object; 2 MiB would cost 25.
 const lastFetch = 4 << 20
 
 // planForward fetches [ahead, high+window). It waits until a whole GET fits in,
