@@ -97,10 +97,8 @@ func (f *filesystem) endOfFile(n *inode, in *fuse.GetAttrIn) bool {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return n.file == nil && !n.unlinked && n.entry.ETag != "" &&
-		h.reader != nil && h.epoch == n.epoch && h.reader.Version() == versionOf(n.entry)
+	v, ok := h.version()
+	return ok && v == versionOf(n.entry) && v.ETag != "" && n.file == nil && !n.unlinked
 }
 
 // revalidate brings an inode up to date with S3, within the metadata TTL. An

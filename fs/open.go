@@ -239,10 +239,21 @@ func (f *filesystem) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
 // shows returns the ETag of the version that reads of h get: not that of the entry if
 // someone else has changed the object since h asked for it. The mu of its inode is held.
 func (h *handle) shows() string {
-	if h.reader != nil && h.epoch == h.node.epoch {
-		return h.reader.Version().ETag
+	if v, ok := h.version(); ok {
+		return v.ETag
 	}
 	return h.node.entry.ETag
+}
+
+// version returns the version that reads of h get, once it has been read or asked for.
+// The mu of its inode is held.
+func (h *handle) version() (v readahead.Version, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reader == nil || h.epoch != h.node.epoch {
+		return v, false
+	}
+	return h.reader.Version(), true
 }
 
 // dirty returns the file that takes the inode's writes; n.mu is held.
@@ -252,12 +263,10 @@ func (f *filesystem) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versi
 // reads, although the mount may have heard of a newer one: the commit is then
 // refused, since who wrote has not seen that one (P3). The inode's mu is held.
 func (f *filesystem) dirtyThrough(h *handle) *writeback.File {
-	h.mu.Lock()
-	v := versionOf(h.node.entry)
-	if h.reader != nil && h.epoch == h.node.epoch {
-		v = h.reader.Version()
+	v, ok := h.version()
+	if !ok {
+		v = versionOf(h.node.entry)
 	}
-	h.mu.Unlock()
 	return f.dirtyOn(h.node, v)
 }
 

@@ -144,12 +144,13 @@ func (m *Manager) finish(s *stream, f *fetch) {
 func (m *Manager) window(s *stream) int64 {
 	share := m.blocks.AheadLimit() / int64(max(m.planned, 1))
 	want := int64(s.lanes) * (s.fetch + m.link.bdp())
-	trust := max(trustFactor*s.span, firstTrust)
-	switch {
-	case s.local:
+	factor := int64(trustFactor)
+	if s.n >= longRead {
+		factor = longTrust
+	}
+	trust := max(factor*s.span, firstTrust)
+	if s.local {
 		trust = firstTrust
-	case s.n >= longRead:
-		trust = max(longTrust*s.span, firstTrust)
 	}
 	return min(want, trust, share, max(m.link.reach(), firstTrust), m.o.Window)
 }

@@ -18,9 +18,9 @@ import (
 // judge turns the answer to the request that makes an object into its version.
 // An error does not say that the object was not made: the answer may have been
 // lost, and the retry of a conditional request then meets the object of the
-// first attempt. So the object is looked at, and mine tells whether it is ours.
+// first attempt. So the object is looked at, and show tells by what ours is known.
 func (m *Manager) judge(ctx context.Context, t target, size int64, out *s3.PutOutput, err error,
-	mine func(*s3.ObjectInfo) (bool, error)) (Version, error) {
+	show func() (fingerprint, error)) (Version, error) {
 	if err == nil && out.ETag != "" {
 		return Version{Key: t.key, ETag: out.ETag, Size: size, VersionID: out.VersionID, Date: out.Date, Object: t.object}, nil
 	}
@@ -41,7 +41,9 @@ func (m *Manager) judge(ctx context.Context, t target, size int64, out *s3.PutOu
 	if info.Size == size && carries(info.Metadata, t.object.Metadata) {
 		ours, e := err == nil, error(nil)
 		if !ours {
-			ours, e = mine(info)
+			var p fingerprint
+			p, e = show()
+			ours = p.match(info)
 		}
 		if e != nil {
 			return Version{}, fmt.Errorf("compare %q with what was sent: %w", t.key, e)

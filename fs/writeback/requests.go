@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -139,24 +138,6 @@ func (m *Manager) abort(ctx context.Context, id s3.UploadID) error {
 		}
 	}
 	return fmt.Errorf("abort upload of %q: it is still there", id.Key)
-}
-
-// complete makes an object of the parts.
-func (m *Manager) complete(ctx context.Context, id s3.UploadID, t target, size int64, parts []s3.Part) (Version, error) {
-	var out *s3.PutOutput
-	err := m.call(ctx, nil, func(ctx context.Context) (err error) {
-		out, err = m.store.CompleteUpload(ctx, &s3.CompleteUploadInput{Upload: id, Parts: slices.Clone(parts),
-			IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch, SSE: t.object.SSE.Customer})
-		return err
-	})
-	v, err := m.judge(ctx, t, size, out, err, func(info *s3.ObjectInfo) (bool, error) {
-		return ofParts(parts).match(info), nil
-	})
-	if err == nil {
-		m.uploads.Add(-1)
-		m.notes.remove(id)
-	}
-	return v, err
 }
 
 // carries tells whether an object has all of the metadata want.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -23,7 +24,18 @@ type attempt struct {
 // had an error from each close.
 const triedMost = 16
 
-// remember notes an attempt of r that ended with err, if S3 may have made the object
+// judge is the Manager's, and remembers the attempt where the outcome stays open.
+func (f *File) judge(ctx context.Context, t target, size int64, out *s3.PutOutput, err error,
+	show func() (fingerprint, error)) (Version, error) {
+	show = sync.OnceValues(show) // it may read all that was sent
+	v, err := f.m.judge(ctx, t, size, out, err, show)
+	if err != nil {
+		f.remember(ctx, t, size, err, show)
+	}
+	return v, err
+}
+
+// remember notes an attempt that ended with err, if S3 may have made the object
 // all the same. show tells by what that can be known.
 func (f *File) remember(ctx context.Context, t target, size int64, err error, show func() (fingerprint, error)) {
 	if ctx.Err() != nil || errors.Is(err, ErrConflict) || certain(err) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -112,7 +111,7 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 	if err != nil && b.err != nil { // ours: the server never had the bytes
 		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, b.err))
 	}
-	show := sync.OnceValues(func() (fingerprint, error) {
+	return f.judge(ctx, t, r.size(), out, err, func() (fingerprint, error) {
 		s := b.sums
 		if s == nil {
 			s = newSums()
@@ -122,14 +121,6 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 		}
 		return s.fingerprint(), nil
 	})
-	v, err := f.m.judge(ctx, t, r.size(), out, err, func(info *s3.ObjectInfo) (bool, error) {
-		p, err := show()
-		return p.match(info), err
-	})
-	if err != nil {
-		f.remember(ctx, t, r.size(), err, show)
-	}
-	return v, err
 }
 
 // metTries is how often an upload is made anew because its completion met that of
@@ -173,11 +164,19 @@ func (f *File) uploadParts(ctx context.Context, r *run, t target, parts []part) 
 	return v, err
 }
 
-// complete makes the object of the parts, and notes it if there is no knowing whether.
+// complete makes the object of the parts.
 func (f *File) complete(ctx context.Context, id s3.UploadID, t target, size int64, parts []s3.Part) (Version, error) {
-	v, err := f.m.complete(ctx, id, t, size, parts)
-	if err != nil {
-		f.remember(ctx, t, size, err, func() (fingerprint, error) { return ofParts(parts), nil })
+	m := f.m
+	var out *s3.PutOutput
+	err := m.call(ctx, nil, func(ctx context.Context) (err error) {
+		out, err = m.store.CompleteUpload(ctx, &s3.CompleteUploadInput{Upload: id, Parts: slices.Clone(parts),
+			IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch, SSE: t.object.SSE.Customer})
+		return err
+	})
+	v, err := f.judge(ctx, t, size, out, err, func() (fingerprint, error) { return ofParts(parts), nil })
+	if err == nil {
+		m.uploads.Add(-1)
+		m.notes.remove(id)
 	}
 	return v, err
 }

@@ -143,6 +143,7 @@ func (b *bench) measureAll(ctx context.Context) (results []result) {
 // measured side by side. nearer are the results over shorter links.
 func (b *bench) measureRow(ctx context.Context, ms int, row row, nearer []result) (results []result) {
 	runs := map[string][]result{}
+rounds:
 	for round := range b.o.times {
 		for _, name := range b.o.tools {
 			if !row.suits(name) || round > 0 && !row.repeats(name, b.o.params) {
@@ -153,7 +154,7 @@ func (b *bench) measureRow(ctx context.Context, ms int, row row, nearer []result
 				r = b.measure(ctx, ms, row, name)
 			}
 			if ctx.Err() != nil {
-				break
+				break rounds
 			}
 			fmt.Fprintln(os.Stderr, r)
 			runs[name] = append(runs[name], r)

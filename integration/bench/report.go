@@ -59,8 +59,7 @@ func (rep *report) ahead(row string, ms int) float64 {
 	}
 	best := 0.0
 	for _, p := range rep.results {
-		peer := p.tool != toolOwn && p.tool != toolRaw && p.tool != toolJournal
-		if peer && p.row == row && p.ms == ms && p.err == "" && (best == 0 || p.durable() < best) {
+		if isPeer(p.tool) && p.row == row && p.ms == ms && p.err == "" && (best == 0 || p.durable() < best) {
 			best = p.durable()
 		}
 	}

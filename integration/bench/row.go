@@ -104,5 +104,5 @@ func (r row) large(p params) bool {
 // row is large and has a raw form, that and s3mount, which are held to each other. The
 // peers are much farther away than what runs differ by.
 func (r row) repeats(tool string, p params) bool {
-	return r.raw != nil && r.large(p) && (tool == toolRaw || tool == toolOwn || tool == toolJournal)
+	return r.raw != nil && r.large(p) && !isPeer(tool)
 }

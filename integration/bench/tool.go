@@ -23,6 +23,9 @@ const (
 // allTools are in the order of the columns.
 var allTools = []string{toolRaw, toolOwn, toolJournal, "s3fs", "rclone"}
 
+// isPeer tells whether a tool is another project's.
+func isPeer(tool string) bool { return tool != toolRaw && tool != toolOwn && tool != toolJournal }
+
 // mountpoint is what a tool is to mount, and where.
 type mountpoint struct {
 	binary, endpoint, bucket string
