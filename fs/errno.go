@@ -3,8 +3,10 @@ package fs
 import (
 	"context"
 	"errors"
-	"io"
+	"io/fs"
 	"log/slog"
+	"net"
+	"os"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -69,7 +71,9 @@ func errnoOf(err error) syscall.Errno {
 		}
 	}
 	var errno syscall.Errno
-	if errors.As(err, &errno) && !errors.Is(err, io.EOF) && isLocal(errno) {
+	switch {
+	case !errors.As(err, &errno):
+	case isDiskTrouble(errno), isVerdict(errno) && !fromOutside(err):
 		return errno
 	}
 	return syscall.EIO
@@ -80,16 +84,29 @@ func absent(err error) bool {
 	return errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
 }
 
-// isLocal: errnos that come from the local disk or from our own checks and
-// mean the same to the caller. Those of the network (ECONNREFUSED and the
-// like) mean nothing to a program that works on a file.
-func isLocal(errno syscall.Errno) bool {
+// isDiskTrouble: what the local disk says, and means the same to the caller.
+func isDiskTrouble(errno syscall.Errno) bool {
+	return errno == syscall.ENOSPC || errno == syscall.EDQUOT || errno == syscall.EROFS
+}
+
+// isVerdict: the errnos that this package itself returns as errors.
+func isVerdict(errno syscall.Errno) bool {
 	switch errno {
-	case syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EINVAL, syscall.EISDIR, syscall.ENOTDIR,
-		syscall.ENOTEMPTY, syscall.EEXIST, syscall.ENOENT, syscall.EPERM, syscall.EACCES, syscall.EBADF,
-		syscall.ENAMETOOLONG, syscall.EFBIG, syscall.ENXIO, syscall.EBUSY, syscall.EOPNOTSUPP, syscall.EXDEV,
-		syscall.ESTALE:
+	case syscall.ENOENT, syscall.ESTALE, syscall.EINVAL, syscall.ENXIO:
 		return true
 	}
 	return false
+}
+
+// fromOutside: the errno is of a system call, on a local file or on the network. There
+// it tells of that file or connection, not of the one that the caller works on: ENOENT of
+// a token file that was moved away must never look like an absent object.
+func fromOutside(err error) bool {
+	var (
+		path *fs.PathError
+		link *os.LinkError
+		call *os.SyscallError
+		conn *net.OpError
+	)
+	return errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &call) || errors.As(err, &conn)
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 
@@ -43,6 +45,16 @@ func TestErrno(t *testing.T) {
 		{syscall.ENOSPC, syscall.ENOSPC},
 		{syscall.ECONNRESET, syscall.EIO},
 		{errors.New("something new"), syscall.EIO},
+		// What system calls say of a local file or of a connection is not said of the
+		// file that the caller works on.
+		{&fs.PathError{Op: "open", Path: "token", Err: syscall.ENOENT}, syscall.EIO},
+		{&fs.PathError{Op: "open", Path: "token", Err: syscall.EACCES}, syscall.EIO},
+		{&os.LinkError{Op: "rename", Old: "a", New: "b", Err: syscall.ENOENT}, syscall.EIO},
+		{&fs.PathError{Op: "write", Path: "spool", Err: syscall.ENOSPC}, syscall.ENOSPC},
+		{&fs.PathError{Op: "open", Path: "spool", Err: syscall.EROFS}, syscall.EROFS},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EPERM)}, syscall.EIO},
+		{&net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.ENOENT)}, syscall.EIO},
+		{syscall.ENOENT, syscall.ENOENT},
 	} {
 		err := fmt.Errorf("wrap: %w", c.err)
 		if got := errnoOf(err); got != c.want {
