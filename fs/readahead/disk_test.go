@@ -124,3 +124,51 @@ func TestDiskCacheGaps(t *testing.T) {
 		r.endDisk(t)
 	})
 }
+
+// TestDiskCacheLanes: a stream knows from its start that the disk cache has its bytes,
+// and does not load them on all connections beside the read that waits; what it does not
+// have comes on as many as ever.
+func TestDiskCacheLanes(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		v := store.put("k", 64*mib, 1)
+		r := newRig(t, store, 96*mib)
+		withDisk(t, r, dir)
+		rd := r.OpenVersion(v)
+		readUpTo(t, rd, 24*mib)
+		rd.Close()
+		r.endDisk(t)
+
+		r = newRig(t, store, 96*mib)
+		withDisk(t, r, dir)
+		rd, _, err := r.Open(context.Background(), "k", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gets := len(store.gets)
+		readUpTo(t, rd, 8*mib)
+		if s := rd.streams[0]; !s.local || s.lanes > localLanes || len(store.gets) != gets {
+			t.Errorf("local %v, %d lanes, %d GETs of what the disk has", s.local, s.lanes, len(store.gets)-gets)
+		}
+		readUpTo(t, rd, 64*mib)
+		if s := rd.streams[0]; s.local || s.lanes <= localLanes {
+			t.Errorf("local %v, %d lanes where the disk has nothing", s.local, s.lanes)
+		}
+		rd.Close()
+		r.endDisk(t)
+	})
+}
+
+// readUpTo reads what a reader has not read yet of the first n bytes, in order.
+func readUpTo(t *testing.T, rd *Reader, n int64) {
+	t.Helper()
+	off := int64(0)
+	if len(rd.streams) > 0 {
+		off = rd.streams[0].high
+	}
+	for ; off < n; off += mib {
+		check(t, rd, 1, off, mib)
+		synctest.Wait()
+	}
+}

@@ -78,7 +78,7 @@ func (f *fetch) fetch(ctx context.Context) error {
 		if f.unwanted.Load() && (f.notWorthFinishing() || stuck > 0 && !f.fill.Wanted()) {
 			return errUnwanted
 		}
-		f.asked = true
+		f.ask()
 		start := time.Now()
 		err := f.get(ctx, min(patience, m.o.Deadline-stuck))
 		if f.fill.Rest() < before {
@@ -98,6 +98,16 @@ func (f *fetch) fetch(ctx context.Context) error {
 		if stuck >= m.o.Deadline {
 			return fmt.Errorf("fetching: %w: %w", s3.ErrDeadline, err)
 		}
+	}
+}
+
+// ask notes that the disk cache does not have all of the fetch.
+func (f *fetch) ask() {
+	f.asked = true
+	if f.s != nil {
+		f.r.m.mu.Lock()
+		f.s.local = false
+		f.r.m.mu.Unlock()
 	}
 }
 

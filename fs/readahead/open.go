@@ -110,7 +110,9 @@ func (o *opening) get() {
 	defer w.end()
 	switch {
 	case errors.Is(err, s3.ErrNotModified) && o.cached:
-		o.deliver(opened{r: o.m.OpenVersion(o.hint)})
+		r := o.m.OpenVersion(o.hint)
+		r.local = true
+		o.deliver(opened{r: r})
 		return
 	case errors.Is(err, s3.ErrInvalidRange): // how most servers say that an object is empty
 		o.head()
