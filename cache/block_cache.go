@@ -138,6 +138,11 @@ func (c *Blocks) Has(key, etag string, size, index int64) bool {
 		}
 	}
 	c.mu.Unlock()
+	return c.OnDisk(key, etag, size, index)
+}
+
+// OnDisk tells whether the disk has a block of a version; index must be one of it.
+func (c *Blocks) OnDisk(key, etag string, size, index int64) bool {
 	d := c.below()
 	if d == nil {
 		return false

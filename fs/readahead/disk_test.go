@@ -142,10 +142,7 @@ func TestDiskCacheLanes(t *testing.T) {
 
 		r = newRig(t, store, 96*mib)
 		withDisk(t, r, dir)
-		rd, _, err := r.Open(context.Background(), "k", v)
-		if err != nil {
-			t.Fatal(err)
-		}
+		rd = mustOpen(t, r, "k", v)
 		gets := len(store.gets)
 		readUpTo(t, rd, 8*mib)
 		if s := rd.streams[0]; !s.local || s.lanes > localLanes || len(store.gets) != gets {
@@ -157,6 +154,28 @@ func TestDiskCacheLanes(t *testing.T) {
 		}
 		rd.Close()
 		r.endDisk(t)
+	})
+}
+
+// TestDiskCacheOfBeginning: that the disk cache has what a look at a file fetches says
+// nothing of the rest.
+func TestDiskCacheOfBeginning(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		v := store.put("k", 64*mib, 1)
+		for i := range 2 {
+			r := newRig(t, store, 96*mib)
+			withDisk(t, r, dir)
+			rd := mustOpen(t, r, "k", v)
+			check(t, rd, 1, 0, 4<<10)
+			time.Sleep(time.Second) // the rest of what Open fetches comes after what was read
+			if there := r.blocks.OnDisk("k", v.ETag, v.Size, 0); i > 0 && !there || rd.local {
+				t.Errorf("open %d: the first block on disk %v, and taken for all of it %v", i, there, rd.local)
+			}
+			rd.Close()
+			r.endDisk(t)
+		}
 	})
 }
 

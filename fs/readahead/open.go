@@ -111,7 +111,7 @@ func (o *opening) get() {
 	switch {
 	case errors.Is(err, s3.ErrNotModified) && o.cached:
 		r := o.m.OpenVersion(o.hint)
-		r.local = true
+		r.local = o.onDisk()
 		o.deliver(opened{r: r})
 		return
 	case errors.Is(err, s3.ErrInvalidRange): // how most servers say that an object is empty
@@ -182,6 +182,16 @@ func (o *opening) claim(r *Reader, out *s3.GetOutput) *cache.Fill {
 		return nil
 	}
 	return r.obj.Claim(0, int(roundUp(n)/cache.BlockSize), true)
+}
+
+// probe is the block that tells whether the disk cache has more of an object than its
+// beginning, which Open and a look at the file fetch.
+const probe = int64(2 * firstFetch / cache.BlockSize)
+
+// onDisk tells whether the disk cache has, as far as one block shows, all of the hint.
+func (o *opening) onDisk() bool {
+	last := (o.hint.Size - 1) / cache.BlockSize
+	return o.m.blocks.OnDisk(o.hint.Key, o.hint.ETag, o.hint.Size, min(probe, last))
 }
 
 // fail delivers an error.

@@ -18,7 +18,7 @@ type Reader struct {
 	m        *Manager
 	obj      *cache.Object
 	modified time.Time // tells versions apart where there is no ETag; may be zero
-	local    bool      // the first block was there when it was opened: others are, too, probably
+	local    bool      // the disk cache had it, as far as one block showed, when it was opened
 
 	// Guarded by Manager.mu.
 	closed  bool

@@ -84,7 +84,7 @@ type stream struct {
 	fetches  []*fetch // these, and those of reads that reach ahead
 	queued   bool     // in Manager.hungry
 	starved  bool     // there was no memory, or no answer; wait for the next read
-	local    bool     // the disk cache had all of the last fetch, or probably has the first
+	local    bool     // the disk cache had all of the last fetch, or is believed to have the first
 	planning bool     // counted in Manager.planned
 }
 
