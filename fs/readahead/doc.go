@@ -39,12 +39,12 @@
 // the time to the first byte are measured on all GETs (link). The window is
 // bounded by Options.Window, by a multiple of what the stream has covered so far,
 // by what all connections together bring in a second, and by the stream's share
-// of the memory; window and lanes stay small where the disk cache has the bytes. Under memory
-// pressure a Claim fails and fetching ahead pauses until the next read. What a
-// lone stream is past by slackLimit, so that no late request of the kernel wants it
-// any more, is spent: see cache.Object.Spend. A read that finds no memory at all
-// takes it beyond the budget, a few at a time (emergencies), so that readers
-// progress whatever writers hold (I8).
+// of the memory; window and lanes stay small where the disk cache has the bytes.
+// Under memory pressure a Claim fails and fetching ahead pauses until the next
+// read. What a lone stream is past by slackLimit, so that no late request of the
+// kernel wants it any more, is spent: see cache.Object.Spend. A read that finds no
+// memory at all takes it beyond the budget, a few at a time (emergencies), so that
+// readers progress whatever writers hold (I8).
 //
 // # Flow
 //

@@ -5,7 +5,7 @@ import "github.com/s3mount/s3mount/cache"
 // plan returns the next blocks to fetch ahead within a window of bytes; false if
 // there are none now.
 func (s *stream) plan(window int64) (first int64, n int, ok bool) {
-	if !s.certain() || s.starved || s.inflight >= s.lanes {
+	if !s.certain() || s.starved || s.inflight >= s.width() {
 		return 0, 0, false
 	}
 	switch s.dir {

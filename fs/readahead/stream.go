@@ -36,8 +36,8 @@ const (
 	firstTrust = 8 << 20
 	// localLanes is how many fetches ahead load from the disk cache at a time: with the
 	// one of a read as many as keep a disk busy, and few enough that the read's own gets
-	// a processor. The first MiB of a cached file took 9 to 14 ms beside up to 16 of
-	// them on two processors, beside 2 it takes 5 to 7.
+	// a processor. The first MiB of a cached file took 5 to 16 ms beside up to 16 of
+	// them on two processors, beside 2 it takes 4 to 8 (medians of seven).
 	localLanes = 2
 	// trustFactor bounds the window by what the stream has covered so far. It is
 	// what makes a stream as fast as the link after four round trips; of what it
@@ -188,10 +188,15 @@ func (s *stream) grow(maxFetch int64, maxLanes int) {
 	if s.dir != strided {
 		s.fetch = min(2*s.fetch, maxFetch)
 	}
-	if s.local {
-		maxLanes = localLanes
-	}
 	s.lanes = min(4*s.lanes, maxLanes)
+}
+
+// width returns how many fetches ahead may run now.
+func (s *stream) width() int {
+	if s.local {
+		return min(s.lanes, localLanes)
+	}
+	return s.lanes
 }
 
 // forget takes a finished fetch off the list.
