@@ -26,9 +26,6 @@ func fillAttr(n *inode, e namespace.Entry, a *fuse.Attr) {
 		Rdev:    e.Attr.Rdev,
 		Blksize: blockSize,
 	}
-	if e.Link != nil {
-		a.Nlink = uint32(max(e.Link.Count, 1))
-	}
 	if n.gone() {
 		a.Nlink = 0
 	}

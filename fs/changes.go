@@ -90,7 +90,7 @@ func (f *filesystem) watchDelete(e namespace.Entry, noted *writeback.Noted) {
 // noteRename notes a rename of a file that S3 holds. Those of directories have
 // a record of their own in the namespace.
 func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.Noted {
-	if in.Old.Kind == namespace.Directory || in.Exchange {
+	if in.Old.Kind == namespace.Directory {
 		return nil
 	}
 	key, err := f.ns.NewFileKey(in.NewDir, in.NewName)
@@ -181,26 +181,10 @@ func (f *filesystem) finishAttrs(ctx context.Context, e namespace.Entry, a names
 	e.ETag = ""
 	now, err := f.ns.Stat(ctx, e)
 	if err == nil {
-		now, err = f.ns.Verify(ctx, now)
-	}
-	if err == nil && now.Link != nil {
-		err = f.finishLinkAttrs(ctx, now, a)
-	} else if err == nil {
 		_, err = f.ns.SetAttr(ctx, now, a)
 	}
 	if absent(err) {
 		return nil
-	}
-	return err
-}
-
-// finishLinkAttrs is finishAttrs for a file with several names.
-func (f *filesystem) finishLinkAttrs(ctx context.Context, now namespace.Entry, a namespace.Attr) error {
-	next := now
-	next.Link = now.Link.Next()
-	to, err := f.ns.SetAttr(ctx, next, a)
-	if err == nil {
-		_, err = f.ns.Spread(ctx, to, now)
 	}
 	return err
 }

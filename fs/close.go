@@ -210,8 +210,8 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 	if file != nil && unsaved {
 		file.Keep(errCut)
 	}
-	if file == nil || f.closeFile(ctx, n, file) {
-		f.unchanged(n)
+	if file != nil {
+		f.closeFile(ctx, n, file)
 	}
 	if base != nil {
 		base.Close()
@@ -222,9 +222,8 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 }
 
 // closeFile ends a writeback.File. If its bytes could not be saved they are in
-// the recovery directory, and the inode shows again what S3 holds. It tells
-// whether all was saved.
-func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.File) bool {
+// the recovery directory, and the inode shows again what S3 holds.
+func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.File) {
 	ctx, stop := f.untilEnding(ctx)
 	err := file.Close(ctx)
 	stop()
@@ -241,13 +240,10 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	n.unlinked, n.ghost = n.unlinked || ghost, ghost
 	n.mu.Unlock()
 	if unlinked {
-		return true
+		return
 	}
 	if v := file.Version(); !lost && v != nil && v.ETag != e.ETag {
 		f.committed(n, *v) // closing has saved what an earlier commit could not
-	}
-	if serr := f.spread(ctx, n); serr != nil {
-		f.log.Error("not all names of a file have its last version", slog.String("key", e.Key), slog.Any("error", serr))
 	}
 	f.ns.DropPending(e.Key)
 	if err != nil {
@@ -260,5 +256,4 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	if ghost {
 		f.inodes.remove(n)
 	}
-	return !lost
 }

@@ -16,7 +16,7 @@ import (
 // the attributes that ride on them.
 func (f *filesystem) commit(ctx context.Context, n *inode) error {
 	n.mu.Lock()
-	idle := n.unlinked || n.behind == nil && (n.file == nil || n.isCurrent() && n.file.Err() == nil)
+	idle := n.unlinked || n.file == nil || n.isCurrent() && n.file.Err() == nil
 	n.mu.Unlock()
 	if idle {
 		return nil
@@ -33,28 +33,10 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	n.mu.Lock()
 	file, unlinked, key, object := n.file, n.unlinked, n.entry.Key, f.objectOptions(n)
 	n.mu.Unlock()
-	if unlinked {
+	if unlinked || file == nil {
 		return nil
 	}
-	if file == nil {
-		return f.spread(ctx, n)
-	}
 	file.SetObject(object)
-	for try := 0; ; try++ {
-		err := f.commitFile(ctx, n, file, key)
-		// Under pressure writeback commits by itself: what was being copied to
-		// the other names is then no longer the newest version.
-		if !errors.Is(err, namespace.ErrStale) || try == spreadTries {
-			return err
-		}
-	}
-}
-
-// spreadTries is how often a commit is brought to the other names of a file again.
-const spreadTries = 3
-
-// commitFile commits, and brings the new version to all names.
-func (f *filesystem) commitFile(ctx context.Context, n *inode, file *writeback.File, key string) error {
 	sends := file.Dirty()
 	v, err := file.Commit(ctx)
 	if errors.Is(err, writeback.ErrConflict) {
@@ -73,7 +55,7 @@ func (f *filesystem) commitFile(ctx context.Context, n *inode, file *writeback.F
 	if !known {
 		f.committed(n, v)
 	}
-	return f.spread(ctx, n)
+	return nil
 }
 
 // persist returns when the bytes that were written to n so far are on the
@@ -125,7 +107,6 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	if n.pages == n.entry.ETag || !n.saved {
 		n.pages = v.ETag // the kernel's pages have seen every write
 	}
-	n.newer(namespace.LinkFromMetadata(v.Object.Metadata))
 	n.entry.ETag, n.entry.Size, n.entry.VersionID = v.ETag, v.Size, v.VersionID
 	n.entry.LastModified = firstTime(v.Date, time.Now())
 	n.entry.Exact, n.saved = true, true
@@ -135,9 +116,6 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	var noted *writeback.Noted
 	if !owes {
 		noted = n.takeNoted()
-	}
-	if n.file != nil && e.Link != nil {
-		n.file.SetObject(f.objectOptions(n)) // with the number of the version that comes next
 	}
 	n.mu.Unlock()
 	noted.Done()
@@ -177,16 +155,12 @@ func (f *filesystem) objectOptions(n *inode) s3.ObjectOptions {
 	if f.o.Posix != string(namespace.PosixOff) {
 		o.Metadata = n.entry.Attr.MergeMetadata(n.kind, n.foreign.Metadata)
 	}
-	if n.entry.Link != nil {
-		namespace.SetLink(o.Metadata, n.entry.Link.Next())
-	}
 	return o
 }
 
 // foreignOptions are the properties that other tools gave an object. They stay
 // when a part of it is rewritten here.
 func foreignOptions(info *s3.ObjectInfo) s3.ObjectOptions {
-	namespace.SetLink(info.Metadata, nil) // of one version, not of the next
 	return s3.ObjectOptions{
 		ContentType:        info.ContentType,
 		ContentEncoding:    info.ContentEncoding,

@@ -95,21 +95,6 @@ func renamed(from, to string) crashStep {
 	}}
 }
 
-func linkTo(from, to string) crashStep {
-	return crashStep{"link " + to, func(c *crasher) error { return errnoOrNil(c.k.link(from, to)) }, func(t tree) { t[to] = t[from] }}
-}
-
-// patchAll is patch for a file with several names.
-func patchAll(p, data string, names ...string) crashStep {
-	s := patch(p, data)
-	s.then = func(t tree) {
-		for _, name := range names {
-			t[name] = data
-		}
-	}
-	return s
-}
-
 func makeDir(p string) crashStep {
 	return crashStep{"mkdir " + p, func(c *crasher) error { return errnoOrNil(c.k.mkdir(p)) }, func(t tree) { t[p+"/"] = "" }}
 }
@@ -131,10 +116,6 @@ var crashScenarios = map[string][]crashStep{
 	"large": {
 		create("a", strings.Repeat("x", 11<<20)), patch("a", "head"), create("b", "small"), renamed("b", "a"),
 	},
-	"links": {
-		create("a", "one"), linkTo("a", "b"), linkTo("b", "c"), patchAll("b", "TWO", "a", "b", "c"), remove("a"),
-		patchAll("c", "six", "b", "c"), renamed("b", "d"), remove("c"),
-	},
 	"directories": {
 		makeDir("d"), create("d/x", "one"), create("d/y", "two"), renamed("d", "e"), remove("e/x"), remove("e/y"), removeDir("e"),
 	},
@@ -143,7 +124,7 @@ var crashScenarios = map[string][]crashStep{
 // crashLingering is a journal in which closed files linger.
 const crashLingering = "lingering"
 
-func crashOptions(state, durability, scenario string) func(*Options) {
+func crashOptions(state, durability string) func(*Options) {
 	return func(o *Options) {
 		o.StateDir, o.Durability = state, durability
 		if durability == crashLingering {
@@ -151,9 +132,7 @@ func crashOptions(state, durability, scenario string) func(*Options) {
 		} else {
 			o.Linger = 0 // each close is a request
 		}
-		if scenario != "links" {
-			o.Posix = "off"
-		}
+		o.Posix = "off"
 		o.PartSize = s3.MinPartSize
 		if durability == durabilityS3 {
 			o.Delete = deleteSync // gathered unlinks may be lost: only a journal keeps them
@@ -169,7 +148,7 @@ func TestCrashedProcess(t *testing.T) {
 	}
 	o := DefaultOptions()
 	o.Bucket, o.Logger = testBucket, slog.New(slog.DiscardHandler)
-	crashOptions(args[1], args[3], args[2])(&o)
+	crashOptions(args[1], args[3])(&o)
 	client, err := s3.New(s3.Options{Endpoint: args[0], Region: "us-east-1", Addressing: s3.AddressingPath})
 	if err != nil {
 		t.Fatal(err)
@@ -266,8 +245,8 @@ func TestCrash(t *testing.T) {
 				switch {
 				case raceDetector:
 					stride = 7
-				case scenario == "large", scenario == "links":
-					stride = 2 // these take the longest: every request once
+				case scenario == "large":
+					stride = 2 // it takes the longest: every request once
 				}
 				for i, late := range []bool{false, true} {
 					for n := 1 + int64(i); ; n += stride {
@@ -290,7 +269,7 @@ func crashOnce(t *testing.T, a *killAt, scenario, durability string, steps []cra
 	done, lived := a.run(t, srv.URL(), state, scenario, durability)
 	srv.Quiet()
 	faults.Clear()
-	k := remount(t, srv, crashOptions(state, durability, scenario))
+	k := remount(t, srv, crashOptions(state, durability))
 	k.f.replay(t.Context())
 	k.f.recover(t.Context())
 	got := k.tree("")

@@ -150,6 +150,11 @@ func (f *filesystem) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, n
 	return f.made(dir, name, e, err, "symlink", out)
 }
 
+// Link is refused: S3 has no hard links (P8). Programs then copy the file.
+func (f *filesystem) Link(<-chan struct{}, *fuse.LinkIn, string, *fuse.EntryOut) fuse.Status {
+	return fuse.EPERM
+}
+
 // Tmpfile is refused; programs then make a named file.
 func (f *filesystem) Tmpfile(<-chan struct{}, *fuse.CreateIn, *fuse.CreateOut) fuse.Status {
 	return fuse.ENOTSUP

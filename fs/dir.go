@@ -47,7 +47,7 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 			return out.AddDirLookupEntry(row) != nil
 		}
 		row.Mode = typeBits(d.Entry.Kind)
-		row.Ino = inodeNumber(d.Entry)
+		row.Ino = inodeNumber(d.Entry.Key)
 		entry := out.AddDirLookupEntry(row)
 		if entry == nil {
 			return false
@@ -60,7 +60,7 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 // ReadDir lists names only, for kernels that do not ask for more.
 func (f *filesystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	return f.readDir(cancel, in, out, out.AddDirEntry, func(_ *inode, d *namespace.Dirent) bool {
-		row := fuse.DirEntry{Name: d.Name, Ino: inodeNumber(d.Entry), Off: out.Offset + 1}
+		row := fuse.DirEntry{Name: d.Name, Ino: inodeNumber(d.Entry.Key), Off: out.Offset + 1}
 		if !d.Partial {
 			row.Mode = typeBits(d.Entry.Kind)
 		}

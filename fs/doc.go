@@ -15,7 +15,7 @@
 //
 // Each operation is a method of filesystem, in the file of its family:
 // lookup.go, open.go, close.go, data.go, create.go, remove.go, rename.go, setattr.go,
-// dir.go, xattr.go, link.go. Its context (request) ends when the caller is interrupted;
+// dir.go, xattr.go. Its context (request) ends when the caller is interrupted;
 // that ends the wait, never a fetch or an upload that others may share.
 //
 // An inode is what S3 last told of a key (entry), overlaid by what is unsaved:
@@ -57,11 +57,6 @@
 // this moment would lose, and Mount.Drain returns when S3 holds everything:
 // it is what a sync of the whole mount waits for.
 //
-// All names of a file with hard links that the kernel knows are one inode. Its
-// entry is that of the name that is written; the others follow before close
-// returns (link.go, linkspread.go). A name that turns out to be another file
-// leaves the inode (linkleave.go).
-//
 // # Eyes
 //
 // Between go-fuse and the filesystem stands observed, which counts and times
@@ -94,7 +89,7 @@
 //   - Every inode in the table is referred to: by the kernel (nlookup), by a
 //     handle or waiting attributes (pinned), or by a child.
 //   - Of an inode, all open handles are read by the kernel, or none is.
-//   - st_ino is derived from the key, or from the group of hard links; two live
-//     inodes never share one.
+//   - An inode has at most one parent and name.
+//   - st_ino is derived from the key; two live inodes never share one.
 //   - An error that no row of the errno table names is EIO, never ENOENT.
 package fs

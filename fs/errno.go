@@ -38,8 +38,7 @@ var errnoTable = [...]struct {
 	{namespace.ErrInvalidName, syscall.EINVAL},
 	{namespace.ErrInvalid, syscall.EINVAL},
 	{namespace.ErrReserved, syscall.EPERM},
-	{namespace.ErrTooManyLinks, syscall.EMLINK},
-	{errors.ErrUnsupported, syscall.EPERM}, // as link(2) and mknod(2) say
+	{errors.ErrUnsupported, syscall.EPERM}, // as mknod(2) says
 	{s3.ErrNoSuchBucket, syscall.EIO},      // says nothing of any name
 	{s3.ErrNotFound, syscall.ENOENT},
 	{s3.ErrNoCredentials, syscall.EACCES},

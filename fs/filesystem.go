@@ -93,7 +93,6 @@ func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
 		TTL:      max(o.MetadataTTL, time.Nanosecond), // 0 is not "unset" here: believe nothing
 		FilePerm: o.FileMode, DirPerm: o.DirMode, UID: o.UID, GID: o.GID,
 		Posix:       namespace.Posix(o.Posix),
-		NoHardLinks: !o.HardLinks,
 		StateDir:    o.stateOf("rename"),
 		AttrDir:     o.stateOf("attributes"),
 		DeleteSync:  o.Delete == deleteSync,
@@ -224,7 +223,7 @@ func (f *filesystem) resolve(ctx context.Context, dir *inode, name string) (*ino
 	if n := f.inodes.pinChild(dir, name); n != nil {
 		return n, nil
 	}
-	e, err := f.lookupName(ctx, dir, name)
+	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
 	if err != nil {
 		return nil, err
 	}
@@ -237,15 +236,9 @@ func (f *filesystem) resolve(ctx context.Context, dir *inode, name string) (*ino
 // forgetName makes the kernel look a name up again. It must not run in the
 // handler of a request on the same directory, whose lock the kernel holds.
 func (f *filesystem) forgetName(n *inode) {
-	for _, d := range f.inodes.names(n) {
-		f.forgetDentry(d)
-	}
-}
-
-// forgetDentry is forgetName for one name.
-func (f *filesystem) forgetDentry(d dentry) {
-	if f.server != nil {
-		go f.server.EntryNotify(d.dir.id, d.name)
+	dir, name := f.inodes.parentOf(n)
+	if f.server != nil && dir != nil {
+		go f.server.EntryNotify(dir.id, name)
 	}
 }
 

@@ -24,8 +24,6 @@ type inode struct {
 	// Guarded by inodes.mu.
 	parent   *inode // nil for the root, and once the name is gone
 	name     string
-	more     []dentry // further names of the same file: hard links
-	link     string   // the id of their group; "" if there is none
 	nlookup  uint64
 	pinned   int               // handles and pending attributes that keep the inode alive
 	children map[string]*inode // directories only
@@ -82,13 +80,6 @@ type inode struct {
 	listed time.Time
 	// stamped is a ctime that is not worth to be stored (stamp).
 	stamped time.Time
-	// behind is what the other names of the file hold while entry, under the one
-	// that is written, is newer; nil: they hold the same.
-	behind *namespace.Entry
-	// unmarked: the object of entry does not carry the mark of the group.
-	unmarked bool
-	// linking: the state directory has a note that the names are being changed.
-	linking bool
 	// timesSet: the mtime is one that a program set, not that of a write.
 	timesSet bool
 }
@@ -150,15 +141,8 @@ func (n *inode) isGhost() bool {
 func (n *inode) update(e namespace.Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.file != nil || n.unlinked || e.Kind != n.kind || n.knowsBetter(e) {
+	if n.file != nil || n.unlinked || e.Kind != n.kind {
 		return
-	}
-	switch {
-	case e.Link == nil || e.Link.Count > 0:
-	case n.entry.Link != nil && n.entry.Link.ID == e.Link.ID:
-		e.Link = e.Link.With(n.entry.Link.Count)
-	default:
-		e.Link = nil // the next lookup finds out
 	}
 	if n.attrs {
 		if e.Exact && !n.entry.Exact {
@@ -172,26 +156,6 @@ func (n *inode) update(e namespace.Entry) {
 	n.entry = e
 }
 
-// knowsBetter: e tells of another name of the same file, and nothing newer; or
-// it is what a listing tells, which knows of no groups. n.mu is held.
-func (n *inode) knowsBetter(e namespace.Entry) bool {
-	l := n.entry.Link
-	switch {
-	case l == nil || e.Exact && e.Link == nil:
-		return false
-	case e.Link == nil:
-		return e.Key != n.entry.Key || e.ETag == n.entry.ETag
-	case e.Link.ID != l.ID || n.behind != nil:
-		return true
-	case e.Link.Gen != l.Gen:
-		return e.Link.Gen < l.Gen
-	}
-	if e.Link.Count > 0 {
-		n.entry.Link = e.Link
-	}
-	return e.Key != n.entry.Key
-}
-
 // versionOf is what readahead calls the object behind an entry.
 func versionOf(e namespace.Entry) readahead.Version {
 	return readahead.Version{Key: e.Key, ETag: e.ETag, Size: e.Size}
@@ -202,7 +166,6 @@ type inodes struct {
 	mu     sync.RWMutex
 	byID   map[uint64]*inode
 	inUse  map[uint64]*inode // by st_ino
-	byLink map[string]*inode // by the id of the group of hard links
 	nextID uint64
 	root   *inode
 }
@@ -215,7 +178,6 @@ func newInodes(root namespace.Entry) *inodes {
 	return &inodes{
 		byID:   map[uint64]*inode{rootID: r},
 		inUse:  map[uint64]*inode{rootID: r},
-		byLink: map[string]*inode{},
 		nextID: rootID, root: r,
 	}
 }
@@ -251,9 +213,6 @@ func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 		return n
 	}
 	n = t.add(e)
-	if e.Link != nil {
-		t.group(n, e.Link.ID)
-	}
 	n.nlookup, n.saved = 1, true
 	t.attach(n, dir, name)
 	t.mu.Unlock()
@@ -265,10 +224,7 @@ func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 func (t *inodes) create(dir *inode, name string, e namespace.Entry) *inode {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old := dir.children[name]; old != nil {
-		t.drop(old, dir, name)
-		t.reap(old)
-	}
+	t.vacate(dir, name, nil)
 	n := t.add(e)
 	n.nlookup = 1
 	t.attach(n, dir, name)
@@ -281,7 +237,7 @@ func (t *inodes) add(e namespace.Entry) *inode {
 	if e.Kind == namespace.Directory {
 		n.children = map[string]*inode{}
 	}
-	n.ino = inodeNumber(e)
+	n.ino = inodeNumber(e.Key)
 	for t.inUse[n.ino] != nil {
 		// Another live inode, renamed away from this key, still has the number.
 		n.ino = n.ino*6364136223846793005 + 1442695040888963407
@@ -291,15 +247,10 @@ func (t *inodes) add(e namespace.Entry) *inode {
 }
 
 // inodeNumber derives st_ino from the key, so that it is the same again after
-// the inode was forgotten, and on the next mount. All names of one file have the
-// number of their group: of no key, since NUL is in no object's.
-func inodeNumber(e namespace.Entry) uint64 {
-	id := e.Key
-	if e.Link != nil {
-		id = "\x00" + e.Link.ID
-	}
+// the inode was forgotten, and on the next mount.
+func inodeNumber(key string) uint64 {
 	h := fnv.New64a()
-	h.Write([]byte(id))
+	h.Write([]byte(key))
 	ino := h.Sum64()
 	if ino <= rootID {
 		ino += 2
@@ -333,17 +284,16 @@ func (t *inodes) unpin(n *inode) {
 	t.reap(n)
 }
 
-// reap removes an inode that nobody refers to, and then parents that were
-// kept only for it.
+// reap removes an inode that nothing refers to, and then the directories that
+// were kept only for it.
 func (t *inodes) reap(n *inode) {
 	if n == t.root || n.nlookup > 0 || n.pinned > 0 || len(n.children) > 0 || t.byID[n.id] != n {
 		return
 	}
-	dirs := t.detach(n)
-	t.ungroup(n)
+	dir := t.detach(n)
 	delete(t.byID, n.id)
 	delete(t.inUse, n.ino)
-	for _, dir := range dirs {
+	if dir != nil {
 		t.reap(dir)
 	}
 }
@@ -352,38 +302,23 @@ func (t *inodes) reap(n *inode) {
 func (t *inodes) remove(n *inode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	dirs := t.detach(n)
-	t.ungroup(n)
+	dir := t.detach(n)
 	t.reap(n)
-	for _, dir := range dirs {
+	if dir != nil {
 		t.reap(dir)
 	}
 }
 
-// move gives an inode another name in place of one. What had that name before
-// loses it.
-func (t *inodes) move(n, oldDir *inode, oldName string, dir *inode, name string) {
+// move gives an inode another name. An inode that had that name before loses it.
+func (t *inodes) move(n, dir *inode, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old := dir.children[name]; old != nil && old != n {
-		t.drop(old, dir, name)
-		t.reap(old)
-	}
-	t.drop(n, oldDir, oldName)
+	t.vacate(dir, name, n)
+	oldDir := t.detach(n)
 	t.attach(n, dir, name)
-	if oldDir != dir {
+	if oldDir != nil && oldDir != dir {
 		t.reap(oldDir)
 	}
-}
-
-// swap exchanges a name of each of two inodes.
-func (t *inodes) swap(a *inode, atA dentry, b *inode, atB dentry) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.drop(a, atA.dir, atA.name)
-	t.drop(b, atB.dir, atB.name)
-	t.attach(a, atB.dir, atB.name)
-	t.attach(b, atA.dir, atA.name)
 }
 
 // below returns the live inodes whose keys start with prefix.

@@ -6,8 +6,6 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
-
-	"github.com/s3mount/s3mount/fs/namespace"
 )
 
 // Lookup finds a name. That it is absent is an answer too, which the kernel
@@ -22,7 +20,7 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	if len(name) > unix.NAME_MAX { // the kernel lets FUSE have more
 		return fuse.Status(syscall.ENAMETOOLONG)
 	}
-	e, err := f.lookupName(ctx, dir, name)
+	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
 	if absent(err) {
 		ttl := f.ns.NegativeTTL(dir.snapshot())
 		if ttl <= 0 {
@@ -36,28 +34,6 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	}
 	f.fillEntry(f.inodes.enter(dir, name, e), out)
 	return fuse.OK
-}
-
-// lookupName asks the namespace for a name. A listing does not tell whether an
-// object still is one of several names of a file: if it is another version than
-// this mount knows, the object is asked itself.
-func (f *filesystem) lookupName(ctx context.Context, dir *inode, name string) (namespace.Entry, error) {
-	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
-	if err != nil || e.Exact {
-		return e, err
-	}
-	n := f.inodes.pinChild(dir, name)
-	if n == nil {
-		return e, nil
-	}
-	defer f.inodes.unpin(n)
-	if known := n.snapshot(); known.Link == nil || known.ETag == e.ETag {
-		return e, nil
-	}
-	if e, err = f.ns.Stat(ctx, e); err != nil {
-		return e, err
-	}
-	return f.ns.Verify(ctx, e)
 }
 
 // Forget drops references of the kernel.
@@ -108,10 +84,7 @@ func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
 	if dir == nil || n.private() {
 		return nil
 	}
-	e, err := f.lookupName(ctx, dir, name)
-	if n.linked() && (absent(err) || err == nil && e.Exact && !namespace.SameFile(e, n.snapshot())) && !n.private() {
-		return f.revalidateLinked(ctx, n, dentry{dir, name})
-	}
+	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
 	switch {
 	case absent(err) && n.private():
 		return nil // unlinked or created here in the meantime
@@ -124,23 +97,6 @@ func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
 	}
 	n.update(e)
 	return nil
-}
-
-// revalidateLinked goes on with another name of a file when one turned out to
-// be gone, or to be another file.
-func (f *filesystem) revalidateLinked(ctx context.Context, n *inode, gone dentry) error {
-	key, err := f.ns.NewFileKey(gone.dir.snapshot(), gone.name)
-	if err != nil {
-		return err
-	}
-	if err := f.broken(ctx, n, key); err != syscall.ESTALE {
-		return err
-	}
-	f.inodes.unname(n, gone.dir, gone.name)
-	if dir, _ := f.inodes.parentOf(n); dir == nil && !n.isOpen() {
-		return syscall.ESTALE
-	}
-	return f.revalidate(ctx, n)
 }
 
 // private: only this mount knows the state of the inode.

@@ -239,23 +239,6 @@ func (m *model) rename(t *rapid.T) {
 	}
 }
 
-// exchange lets two files change places; of directories that is refused.
-func (m *model) exchange(t *rapid.T) {
-	a, b := m.drawPath(t), m.drawPath(t)
-	one, other := m.names[a], m.names[b]
-	if one == nil || other == nil || a == b || strings.HasPrefix(b+"/", a+"/") || strings.HasPrefix(a+"/", b+"/") {
-		return // the kernel does not send these
-	}
-	want := syscall.Errno(0)
-	if one.dir || other.dir {
-		want = syscall.EINVAL
-	}
-	expect(t, "exchange "+a, b, m.k.rename(a, b, renameExchange), want)
-	if want == 0 {
-		m.names[a], m.names[b] = other, one
-	}
-}
-
 // check compares all names and the content of every file.
 func (m *model) check(t *rapid.T) {
 	for p, f := range m.names {
@@ -295,7 +278,7 @@ func TestModel(t *testing.T) {
 		m := &model{k: remount(t, srv, posix), names: map[string]*modelFile{"": {dir: true}}}
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": m.create, "open": m.openFile, "write": m.write, "read": m.read, "truncate": m.truncate,
-			"fsync": m.fsync, "close": m.closeFile, "mkdir": m.mkdir, "remove": m.remove, "rename": m.rename, "exchange": m.exchange,
+			"fsync": m.fsync, "close": m.closeFile, "mkdir": m.mkdir, "remove": m.remove, "rename": m.rename,
 			"": m.check,
 		})
 		for len(m.open) > 0 {

@@ -71,21 +71,8 @@ func (n *inode) isStale() bool {
 // openVersion makes the inode and the handle ready for what flags ask.
 func (f *filesystem) openVersion(ctx context.Context, h *handle, flags uint32) error {
 	n := h.node
-	if h.writable {
-		if err := f.beginChange(ctx, n); err != nil {
-			return err
-		}
-	}
 	if h.writable && flags&syscall.O_TRUNC != 0 {
-		if n.linked() && !n.private() {
-			if err := f.revalidateByHead(ctx, n); err != nil {
-				return err
-			}
-		}
-		if err := f.truncate(ctx, n, 0); err != nil {
-			return err
-		}
-		return nil
+		return f.truncate(ctx, n, 0)
 	}
 	if n.private() {
 		return nil
@@ -116,29 +103,19 @@ func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
 	old := n.snapshot()
 	info, err := f.store.Head(ctx, &s3.HeadInput{Bucket: f.o.Bucket, Key: old.Key})
 	if err != nil {
-		return f.vanished(ctx, n, err)
+		return f.vanished(n, err)
 	}
-	return f.learned(ctx, n, old, info)
+	return f.learned(n, old, info)
 }
 
 // learned takes over what a HEAD or GET of an open told of a file.
-func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry, info *s3.ObjectInfo) error {
+func (f *filesystem) learned(n *inode, old namespace.Entry, info *s3.ObjectInfo) error {
 	e := f.ns.FromInfo(info)
 	if e.Kind != n.kind {
 		f.ns.Invalidate(old.Key)
 		return syscall.ESTALE
 	}
-	e, err := f.ns.Verify(ctx, e)
-	if err != nil {
-		return err
-	}
 	f.ns.Observe(e)
-	if old.Link == nil && e.Link != nil {
-		return syscall.ESTALE // linked elsewhere since: the kernel then looks the name up again
-	}
-	if old.Link != nil && !namespace.SameFile(e, old) {
-		return f.broken(ctx, n, old.Key)
-	}
 	if n.readOf(info.ETag) {
 		f.leaveBehind(n)
 		return syscall.ESTALE // the kernel then looks the name up again
@@ -176,10 +153,10 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 	n.mu.Unlock()
 	r, info, err := f.reads.Open(ctx, old.Key, versionOf(old))
 	if err != nil {
-		return f.vanished(ctx, n, err)
+		return f.vanished(n, err)
 	}
 	if info != nil {
-		if err := f.learned(ctx, n, old, info); err != nil {
+		if err := f.learned(n, old, info); err != nil {
 			r.Close()
 			return err
 		}
@@ -189,10 +166,7 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 }
 
 // vanished: when open finds no object, names that are cached for it are wrong.
-func (f *filesystem) vanished(ctx context.Context, n *inode, err error) error {
-	if absent(err) && n.linked() {
-		return f.broken(ctx, n, n.snapshot().Key)
-	}
+func (f *filesystem) vanished(n *inode, err error) error {
 	if absent(err) {
 		f.ns.Invalidate(n.snapshot().Key)
 		f.forgetName(n)

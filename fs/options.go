@@ -37,9 +37,6 @@ type Options struct {
 	Posix string
 	// Xattr keeps extended attributes on objects; `ls -l` then costs more.
 	Xattr bool
-	// HardLinks lets files have several names (Link). Without it each object is a
-	// file of its own, also those that were linked.
-	HardLinks bool
 	// Conflict says what becomes of a change that was built on a version that
 	// someone else has replaced: "error", "overwrite" or "keep-both"
 	// (writeback.ConflictPolicy).
@@ -126,7 +123,6 @@ func DefaultOptions() Options {
 		Posix: string(namespace.PosixAuto), Conflict: string(writeback.ConflictError), Delete: deleteGather,
 		Durability:  durabilityS3,
 		Linger:      defaultLinger,
-		HardLinks:   true,
 		MetadataTTL: defaultTTL,
 		MemoryLimit: defaultMemory,
 		Connections: defaultConnections,

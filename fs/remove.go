@@ -10,7 +10,6 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/namespace"
-	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -34,13 +33,6 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		return f.status("unlink", err)
 	}
 	defer n.commit.give()
-	if lives, err := f.yield(ctx, n, dir, name); lives || err != nil {
-		if err == nil {
-			dir.relisted()
-			err = f.unlinkName(ctx, n, dir, name)
-		}
-		return f.status("unlink", err)
-	}
 	noted := f.noteRemoval(n)
 	n.beginTaking()
 	detached := f.detach(ctx, n)
@@ -61,24 +53,6 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	f.gone(n)
 	dir.relisted()
 	return f.status("unlink", err)
-}
-
-// unlinkName deletes the object of a name that was taken off its inode.
-func (f *filesystem) unlinkName(ctx context.Context, n, dir *inode, name string) error {
-	parent := dir.snapshot()
-	key, err := f.ns.NewFileKey(parent, name)
-	if err != nil {
-		return err
-	}
-	e := namespace.Entry{Key: key, Kind: n.kind}
-	noted := f.note(writeback.Change{Kind: writeback.ChangeRemove, Key: key}, changeData{Kind: n.kind, Doubt: true})
-	err = f.ns.Unlink(ctx, parent, name, e)
-	if err != nil && !absent(err) {
-		noted.Done()
-		f.forgetDentry(dentry{dir, name}) // it is back, as that of a file of its own
-		return err
-	}
-	return f.whenDeleted(ctx, e, noted)
 }
 
 // discard ends all writing of the unsaved state to S3. It tells whether there

@@ -14,11 +14,9 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// Flags of renameat2(2).
-const (
-	renameNoReplace = 0x1
-	renameExchange  = 0x2
-)
+// renameNoReplace is the flag of renameat2(2) that is known. RENAME_EXCHANGE is
+// refused like any other flag: S3 cannot swap two objects (P5).
+const renameNoReplace = 0x1
 
 // move is one rename under way.
 type move struct {
@@ -26,7 +24,6 @@ type move struct {
 	oldName, newName string
 	n                *inode // what moves
 	target           *inode // what has the new name now, or nil
-	yielded          bool   // target lives on under another name
 	taken            bool   // target's handles have been given what they need without the name
 	flags            uint32
 }
@@ -43,7 +40,7 @@ func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, 
 	if st != fuse.OK {
 		return st
 	}
-	if in.Flags&^(renameNoReplace|renameExchange) != 0 || in.Flags == renameNoReplace|renameExchange {
+	if in.Flags&^renameNoReplace != 0 {
 		return fuse.EINVAL
 	}
 	return f.status("rename", f.rename(ctx, &move{
@@ -76,7 +73,7 @@ func (f *filesystem) rename(ctx context.Context, m *move) (err error) {
 		}
 	}()
 
-	if m.n.kind != namespace.Directory && m.flags&renameExchange == 0 {
+	if m.n.kind != namespace.Directory {
 		var done bool
 		if done, err = f.renameUnsaved(ctx, m); done || err != nil {
 			m.relisted(err)
@@ -100,10 +97,7 @@ func (m *move) relisted(err error) {
 // asks of it.
 func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error) {
 	t, err := f.resolve(ctx, m.newDir, m.newName)
-	if errnoOf(err) == syscall.ENOENT && err != nil {
-		if m.flags&renameExchange != 0 {
-			return nil, err
-		}
+	if err != nil && errnoOf(err) == syscall.ENOENT {
 		return nil, nil
 	}
 	if err != nil {
@@ -111,10 +105,6 @@ func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error)
 	}
 	isDir, targetIsDir := m.n.kind == namespace.Directory, t.kind == namespace.Directory
 	switch {
-	case m.flags&renameExchange != 0 && (isDir || targetIsDir):
-		err = namespace.ErrInvalid // their contents would be missing under both names for a while
-	case m.flags&renameExchange != 0:
-		return t, nil
 	case m.flags&renameNoReplace != 0:
 		err = namespace.ErrExists
 	case isDir && !targetIsDir:
@@ -138,7 +128,7 @@ func (f *filesystem) takeTurns(ctx context.Context, m *move) (release func(), er
 		switch {
 		case n == nil:
 		case n.kind == namespace.Directory:
-			all = append(all, f.below(n.snapshot().Key)...)
+			all = append(all, f.inodes.below(n.snapshot().Key)...)
 		default:
 			all = append(all, n)
 		}
@@ -160,21 +150,6 @@ func (f *filesystem) takeTurns(ctx context.Context, m *move) (release func(), er
 		taken++
 	}
 	return release, nil
-}
-
-// below returns the live inodes that have a name below a directory.
-func (f *filesystem) below(prefix string) []*inode {
-	all := f.inodes.below(prefix)
-	for _, n := range f.inodes.grouped() {
-		e := n.snapshot()
-		if e.Link == nil || strings.HasPrefix(e.Key, prefix) {
-			continue
-		}
-		if slices.ContainsFunc(f.ns.KnownLinks(e.Link.ID), func(k string) bool { return strings.HasPrefix(k, prefix) }) {
-			all = append(all, n)
-		}
-	}
-	return all
 }
 
 // renameUnsaved renames a file that S3 does not hold: its one PUT will go to
@@ -230,9 +205,6 @@ func (f *filesystem) overtaken(ctx context.Context, m *move) (*writeback.File, e
 	if m.target == nil {
 		return nil, nil
 	}
-	if lives, err := f.yieldTarget(ctx, m); lives || err != nil {
-		return nil, err
-	}
 	if m.target.isOpen() {
 		if err := f.savePromised(ctx, m.target); err != nil {
 			return nil, err
@@ -247,19 +219,10 @@ func (f *filesystem) overtaken(ctx context.Context, m *move) (*writeback.File, e
 
 // replaceTarget gives the moved inode its new name in the table.
 func (f *filesystem) replaceTarget(m *move) {
-	if m.target != nil && !m.yielded {
+	if m.target != nil {
 		f.gone(m.target)
 	}
-	f.inodes.move(m.n, m.oldDir, m.oldName, m.newDir, m.newName)
-}
-
-// yieldTarget takes the new name off the file that has it, and tells whether
-// that lives on under another.
-func (f *filesystem) yieldTarget(ctx context.Context, m *move) (lives bool, err error) {
-	if !m.yielded {
-		m.yielded, err = f.yield(ctx, m.target, m.newDir, m.newName)
-	}
-	return m.yielded, err
+	f.inodes.move(m.n, m.newDir, m.newName)
 }
 
 // renameSaved renames what S3 holds, by copy and delete.
@@ -268,39 +231,28 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 	if err != nil {
 		return err
 	}
-	old, err := f.nameEntry(ctx, m.n, m.oldDir, m.oldName)
-	if err != nil {
-		return err
-	}
 	in := namespace.RenameInput{
-		OldDir: m.oldDir.snapshot(), OldName: m.oldName, Old: old,
+		OldDir: m.oldDir.snapshot(), OldName: m.oldName, Old: m.n.snapshot(),
 		NewDir: m.newDir.snapshot(), NewName: m.newName,
-		NoReplace: m.flags&renameNoReplace != 0, Exchange: m.flags&renameExchange != 0,
+		NoReplace: m.flags&renameNoReplace != 0,
 	}
 	for _, n := range moving {
 		in.Open = append(in.Open, n.snapshot().Key)
 	}
 	if m.target != nil {
-		if in.New, err = f.prepareTarget(ctx, m, in.Exchange); err != nil {
+		if in.New, err = f.prepareTarget(ctx, m); err != nil {
 			return err
 		}
 	}
 	noted := f.noteRename(in)
 	// After the note: the journal forgets what the target has in it.
-	f.takeTarget(ctx, m, in.Exchange)
+	f.takeTarget(ctx, m)
 	out, err := f.ns.Rename(ctx, in)
 	if err != nil {
 		noted.Done()
-		if m.yielded {
-			f.forgetDentry(dentry{m.newDir, m.newName}) // a file of its own now
-		}
 		return err
 	}
 	f.watchDelete(in.Old, f.noteRest(in.Old, noted))
-	if in.Exchange {
-		f.exchanged(m, in, out)
-		return nil
-	}
 	f.rekey(in.Old.Key, out)
 	f.replaceTarget(m)
 	return nil
@@ -308,22 +260,8 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 
 // prepareTarget makes what has the new name ready to lose it, and returns the
 // object that will be replaced, or nil.
-func (f *filesystem) prepareTarget(ctx context.Context, m *move, exchange bool) (*namespace.Entry, error) {
+func (f *filesystem) prepareTarget(ctx context.Context, m *move) (*namespace.Entry, error) {
 	t := m.target
-	if exchange {
-		if _, err := f.saveBelow(ctx, t); err != nil {
-			return nil, err
-		}
-		e, err := f.nameEntry(ctx, t, m.newDir, m.newName)
-		return &e, err
-	}
-	if lives, err := f.yieldTarget(ctx, m); lives || err != nil {
-		if err != nil {
-			return nil, err
-		}
-		key, err := f.ns.NewFileKey(m.newDir.snapshot(), m.newName)
-		return &namespace.Entry{Key: key, Kind: t.kind}, err
-	}
 	if !m.taken {
 		if err := f.savePromised(ctx, t); err != nil {
 			return nil, err
@@ -337,8 +275,8 @@ func (f *filesystem) prepareTarget(ctx context.Context, m *move, exchange bool) 
 }
 
 // takeTarget cuts what has the new name off it, just before it is replaced.
-func (f *filesystem) takeTarget(ctx context.Context, m *move, exchange bool) {
-	if m.target == nil || m.yielded || exchange {
+func (f *filesystem) takeTarget(ctx context.Context, m *move) {
+	if m.target == nil {
 		return
 	}
 	m.target.beginTaking()
@@ -365,7 +303,7 @@ func (f *filesystem) savePromised(ctx context.Context, n *inode) error {
 func (f *filesystem) saveBelow(ctx context.Context, n *inode) ([]*inode, error) {
 	all := []*inode{n}
 	if n.kind == namespace.Directory {
-		all = f.below(n.snapshot().Key)
+		all = f.inodes.below(n.snapshot().Key)
 	}
 	for _, n := range all {
 		if err := f.commitNow(ctx, n); err != nil {
@@ -416,22 +354,4 @@ func (f *filesystem) rekeyUnsaved(n *inode, from, to string) {
 	n.mu.Unlock()
 	f.ns.DropPending(from)
 	f.ns.AddPending(to, n.snapshot)
-}
-
-// exchanged follows a swap of two names.
-func (f *filesystem) exchanged(m *move, in namespace.RenameInput, out namespace.RenameOutput) {
-	f.exchangedOne(m.n, in.Old.Key, out.Entry)
-	f.exchangedOne(m.target, in.New.Key, out.Other)
-	f.inodes.swap(m.n, dentry{m.oldDir, m.oldName}, m.target, dentry{m.newDir, m.newName})
-}
-
-// exchangedOne gives an inode the entry that it has now in place of the one
-// under from, unless it is another of its names that it is read from.
-func (f *filesystem) exchangedOne(n *inode, from string, to namespace.Entry) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.entry.Key == from {
-		to.Link = n.entry.Link
-		f.moved(n, to)
-	}
 }

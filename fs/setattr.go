@@ -144,15 +144,7 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	}
 	n.mu.Unlock()
 
-	err := f.leadChange(ctx, n)
-	var to namespace.Entry
-	var same bool
-	if err == nil {
-		n.mu.Lock()
-		e = n.entry
-		n.mu.Unlock()
-		to, same, err = f.writeAttrs(ctx, e)
-	}
+	to, same, err := f.writeAttrs(ctx, e)
 	if f.passing(ctx, err) {
 		f.log.Warn("cannot save attributes yet; they are in the journal", slog.String("key", e.Key), slog.Any("error", err))
 		if f.ending.Err() == nil {
@@ -170,7 +162,6 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 		n.attrs = false
 		n.mu.Unlock()
 		f.ns.Invalidate(e.Key)
-		f.unchanged(n)
 		f.log.Warn("cannot save attributes", slog.String("key", e.Key), slog.Any("error", err))
 		return err
 	}
@@ -181,29 +172,18 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	if !same {
 		n.superseded(to)
 		n.mu.Unlock()
-		f.unchanged(n)
 		f.refresh(n)
 		return nil
 	}
-	n.newer(to.Link)
 	f.moved(n, to)
 	n.mu.Unlock()
-	if err = f.spread(ctx, n); err != nil {
-		f.log.Warn("cannot save attributes under all names of a file yet", slog.String("key", e.Key), slog.Any("error", err))
-	}
-	f.unchanged(n)
-	return err
+	return nil
 }
 
-// writeAttrs writes the attributes of an entry to S3, as a new version of the
-// group where it is one of several names. same tells that the version has the
-// bytes of the entry, and is not what someone else wrote meanwhile.
+// writeAttrs writes the attributes of an entry to S3. same reports that the
+// version has the bytes of the entry, and not those of another writer.
 func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to namespace.Entry, same bool, err error) {
-	next := e
-	if e.Link != nil {
-		next.Link = e.Link.Next()
-	}
-	to, err = f.ns.SetAttr(ctx, next, e.Attr)
+	to, err = f.ns.SetAttr(ctx, e, e.Attr)
 	if !errors.Is(err, namespace.ErrStale) {
 		return to, true, err
 	}
@@ -213,11 +193,6 @@ func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to name
 		return now, false, err
 	}
 	same = now.ETag == e.ETag && now.Size == e.Size
-	if now.Link != nil && e.Link != nil && now.Link.ID == e.Link.ID {
-		now.Link = now.Link.With(e.Link.Count).Next()
-	} else {
-		now.Link = nil
-	}
 	to, err = f.ns.SetAttr(ctx, now, e.Attr)
 	return to, same, err
 }
@@ -226,7 +201,7 @@ func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to name
 // does: what is cached of the version before is not of this one, and who has that
 // open goes on with it (P2). n.mu is held.
 func (n *inode) superseded(to namespace.Entry) {
-	if n.opens > 0 || n.file != nil || n.entry.Link != nil {
+	if n.opens > 0 || n.file != nil {
 		return // the next open finds out
 	}
 	n.shrunk = n.shrunk || to.Size < n.entry.Size
@@ -250,10 +225,7 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 		}
 		defer f.endWriting(ctx, n)
 	}
-	if err := f.beginChange(ctx, n); err != nil {
-		return err
-	}
-	if !open && (size > 0 || n.linked()) && !n.private() {
+	if !open && size > 0 && !n.private() {
 		if err := f.revalidateByHead(ctx, n); err != nil {
 			return err
 		}
@@ -292,9 +264,7 @@ func (f *filesystem) endWriting(ctx context.Context, n *inode) {
 // nothing of the old version is kept, so no condition holds the commit (P3).
 func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	n.mu.Lock()
-	// Of several names one is written, which is perhaps not the one that was
-	// opened: it is replaced only if it still is what it was.
-	fresh := size == 0 && n.file == nil && !n.unlinked && n.entry.Link == nil
+	fresh := size == 0 && n.file == nil && !n.unlinked
 	if fresh {
 		n.foreign = s3.ObjectOptions{}
 		in := writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n), Turn: n.commit.try}

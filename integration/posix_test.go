@@ -43,9 +43,12 @@ func TestPosix(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	run(t, "all", func(t *testing.T, w *harness.World) {
-		m, _, _ := mountOf(t, w, "--hard-links=false")
+		m, _, _ := mountOf(t, w)
 		must(t, os.WriteFile(m.Path("f"), []byte("x"), 0o644))
+		must(t, os.Mkdir(m.Path("d"), 0o755))
 		wantErrno(t, "link", os.Link(m.Path("f"), m.Path("g")), syscall.EPERM)
+		wantErrno(t, "link into a directory", os.Link(m.Path("f"), m.Path("d/f")), syscall.EPERM)
+		wantErrno(t, "link over a name", os.Link(m.Path("f"), m.Path("d")), syscall.EEXIST)
 		wantErrno(t, "setxattr", unix.Setxattr(m.Path("f"), "user.colour", []byte("blue"), 0), unix.EOPNOTSUPP)
 		_, err := unix.Getxattr(m.Path("f"), "user.colour", make([]byte, 64))
 		wantErrno(t, "getxattr", err, unix.EOPNOTSUPP, unix.ENODATA)

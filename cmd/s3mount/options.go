@@ -126,9 +126,6 @@ func fileOptions() []option {
 		{name: "xattr", group: groupFiles,
 			usage: "keep extended attributes; ls -l costs more",
 			value: func(s *settings) flag.Value { return boolValue{&s.fs.Xattr} }},
-		{name: "hard-links", group: groupFiles,
-			usage: "let files have several names; =false: link(2) is refused",
-			value: func(s *settings) flag.Value { return boolValue{&s.fs.HardLinks} }},
 		{name: "conflict", group: groupFiles, arg: "HOW",
 			usage: "lost races: error, overwrite or keep-both",
 			value: func(s *settings) flag.Value {

@@ -58,12 +58,6 @@ func (n *Namespace) Unlink(ctx context.Context, dir Entry, text string, e Entry)
 	if e.Kind == Directory {
 		return fmt.Errorf("unlink %q: %w", text, ErrIsDir)
 	}
-	if e.Link != nil {
-		// The group first: a name that stays after a crash is a file of its own.
-		if _, err := n.Unlinked(ctx, e.Link.ID, e.Key); err != nil {
-			return fmt.Errorf("unlink %q: %w", e.Key, err)
-		}
-	}
 	if err := n.remove(ctx, &deletion{entry: e}); err != nil {
 		return fmt.Errorf("unlink %q: %w", e.Key, err)
 	}

@@ -104,28 +104,6 @@
 // a directory is then shown as a hint (Entry.Exact is false), and a lookup of
 // that name confirms it with a HEAD.
 //
-// # Hard links
-//
-// A file with several names is one object per name, each with all bytes: any
-// tool reads it under any name. Their user metadata name the group and count
-// its versions (link.go): names with the same count hold the same. A record
-// under .s3mount/links/ lists the names (linkrecord.go), changed with If-Match;
-// the first in it is the one that is written, and Spread brings the version to
-// the others, each only if it still holds what this tool put there (P3).
-//
-//	Link    record ─ mark on the old name (copy onto itself) ─ copy to the new one
-//	write   PUT of the first name ─ Spread: HEAD and copy for each other ─ close returns
-//	Unlink  record ─ delete
-//	Rename  copy ─ record ─ delete
-//
-// A name is one of the group if its object carries the mark and the record has
-// its key. So after a crash at any step each name holds bytes that it had, and
-// what is missing is only a link: a name that is not in the record, or has no
-// mark, is a file of its own. A note in the state directory (linkintent.go) lets
-// Recover bring names together that a mount left apart. The index row of a name
-// has the group and the number of names, so that a listing costs nothing more;
-// rows, metadata and requests of all other files are as if there were no links.
-//
 // # Changes
 //
 // Mkdir writes a marker. Unlink and Rmdir hide the name at once and gather the
@@ -140,8 +118,7 @@
 // A file is renamed by a copy of the version that was seen and the delete of
 // exactly that version; a directory by copies of all, then deletes of all
 // (renamedir.go), with a record in the state directory (intent.go) that Recover
-// finishes after a crash. Two files change places through a hidden copy of one
-// of them (exchange.go), with a record that Recover settles.
+// finishes after a crash.
 //
 // # What fs calls when
 //
@@ -157,8 +134,6 @@
 //     Observe after a GET or HEAD.
 //   - For a directory rename: commit the dirty files below it first, then
 //     re-key open inodes by RenameOutput.Moved.
-//   - Spread after each commit of a file with several names, between BeginLinks
-//     and EndLinks; Unlinked before the object of one of them is replaced.
 //   - Lister.Close when a directory handle is released.
 //   - FlushDir for fsync of a directory.
 //
@@ -175,7 +150,6 @@
 //     within its stretch.
 //   - A name in hidden has a deletion that ends.
 //   - A key of a directory rename exists under its old or its new name.
-//   - The contents of an exchange are in S3 at every moment, each in whole.
 //   - An index never decides alone: no row, no index and no catalogue can make
 //     an object vanish or show attributes of another version.
 package namespace

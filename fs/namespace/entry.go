@@ -40,7 +40,6 @@ type Entry struct {
 	VersionID    string
 	Attr         Attr
 	Target       string // of a symlink, if known
-	Link         *Link  // of a name of several; never changed, so that copies share it
 	Exact        bool   // Attr was read from, or written to, the object; false: defaults beside a listing row
 	Implicit     bool   // a directory without marker
 }

@@ -19,8 +19,6 @@ var (
 	ErrInvalidName = errors.New("invalid name")
 	// ErrReserved: the name belongs to this tool's own hints (EPERM).
 	ErrReserved = errors.New("reserved name")
-	// ErrTooManyLinks: the file has as many names as it can have (EMLINK).
-	ErrTooManyLinks = errors.New("too many links")
 	// ErrStale: the object is no longer the version that this mount saw (ESTALE).
 	ErrStale = errors.New("stale version")
 	// ErrClosed: the namespace was closed (EIO).

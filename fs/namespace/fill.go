@@ -380,7 +380,7 @@ func (n *Namespace) withAttr(e *Entry) *Entry {
 	case e.Kind == Directory && e.Implicit && !known.Implicit && n.now().Before(f.Until):
 		return &known // a common prefix does not tell of the marker that is known
 	case known.Exact && sameVersion(&known, e, f.Value.own):
-		e.Kind, e.Attr, e.Target, e.Link, e.Exact = known.Kind, known.Attr, known.Target, known.Link, true
+		e.Kind, e.Attr, e.Target, e.Exact = known.Kind, known.Attr, known.Target, true
 	}
 	return e
 }

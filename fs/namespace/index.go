@@ -261,10 +261,6 @@ func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bo
 		e.Kind, e.Exact = r.kind, true
 	}
 	e.Attr, e.Target = r.attr.unpack(r.xattr), r.target
-	if e.Link = r.link; n.o.NoHardLinks {
-		e.Link = nil
-	}
-	n.recountOf(e)
 	return e.Exact, true
 }
 
@@ -272,7 +268,7 @@ func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bo
 func rowFor(e *Entry, own bool) *attrRow {
 	return &attrRow{
 		kind: e.Kind, approx: own, etag: e.ETag, size: e.Size, mod: e.LastModified.Unix(),
-		attr: packAttr(e.Attr), target: e.Target, xattr: e.Attr.Xattr, link: e.Link,
+		attr: packAttr(e.Attr), target: e.Target, xattr: e.Attr.Xattr,
 	}
 }
 
@@ -282,5 +278,5 @@ func (n *Namespace) plain(e *Entry) bool {
 	a := e.Attr
 	special := e.Kind != File && e.Kind != Directory
 	return !special && a.Perm == def.Perm && a.UID == def.UID && a.GID == def.GID && a.Mtime.Equal(def.Mtime) &&
-		a.Xattr == "" && e.Link == nil
+		a.Xattr == ""
 }

@@ -28,8 +28,7 @@ import (
 //	         string: target of a symlink
 //	more     uvarint: how many follow; byte: what it is; string: its value
 //	         'x': the extended attributes, as in x-amz-meta-xattr
-//	         'l': the group of hard links, as in x-amz-meta-s3mount-link, a
-//	         slash and the number of its names
+//	         'l': written by older versions for hard links; ignored
 //	sum      4 bytes, little endian: CRC-32C of all before
 //
 // string is a uvarint length and the bytes. Names are rels: that of a
@@ -65,7 +64,6 @@ type attrRow struct {
 	attr   packedAttr
 	target string
 	xattr  string
-	link   *Link // nil unless the file has several names
 }
 
 // dateLag is how far the Last-Modified of an object may lie behind the Date of
@@ -108,7 +106,7 @@ func appendRow(b []byte, r *attrRow) []byte {
 	if r.approx {
 		kind |= approxBit
 	}
-	if r.more() > 0 {
+	if r.xattr != "" {
 		kind |= moreBit
 	}
 	b = append(b, kind)
@@ -127,28 +125,10 @@ func appendRow(b []byte, r *attrRow) []byte {
 	b = binary.AppendVarint(b, r.attr.ctime-r.attr.mtime)
 	b = binary.AppendVarint(b, r.attr.atime-r.attr.mtime)
 	b = appendString(b, r.target)
-	if count := r.more(); count > 0 {
-		b = append(b, count)
-	}
 	if r.xattr != "" {
-		b = appendString(append(b, moreXattr), r.xattr)
-	}
-	if r.link != nil {
-		b = appendString(append(b, moreLink), r.link.row())
+		b = appendString(append(b, 1, moreXattr), r.xattr)
 	}
 	return b
-}
-
-// more counts what the row has behind the target.
-func (r *attrRow) more() byte {
-	count := byte(0)
-	if r.xattr != "" {
-		count++
-	}
-	if r.link != nil {
-		count++
-	}
-	return count
 }
 
 func appendString(b []byte, s string) []byte {
@@ -252,9 +232,7 @@ func (d *decoder) row() (r attrRow, ok bool) {
 			switch tag {
 			case moreXattr:
 				r.xattr = value
-			case moreLink:
-				r.link = parseRow(value)
-				ok = ok && r.link != nil
+			case moreLink: // of no use any more
 			default:
 				ok = false
 			}

@@ -35,7 +35,6 @@ const (
 type changeSet struct {
 	rows        map[string]*attrRow // nil: gone
 	first, last time.Time
-	counts      map[string]Link // rows of these groups have as many names now
 	writing     bool
 }
 
@@ -61,8 +60,7 @@ func (n *Namespace) indexNote(m mutation) {
 	}
 	e := m.entry
 	row := rowFor(&e, m.own)
-	unsure := e.Link != nil && e.Link.Count == 0
-	if !e.Exact || e.ETag == "" || unsure || !n.rowWanted(dir, rel, row, m) {
+	if !e.Exact || e.ETag == "" || !n.rowWanted(dir, rel, row, m) {
 		return
 	}
 	c = n.change(dir)
@@ -91,7 +89,7 @@ func (n *Namespace) rowWanted(dir, rel string, row *attrRow, m mutation) bool {
 	}
 	old, ok := k.Value.rows[rel]
 	same := ok && old.etag == row.etag && old.size == row.size && old.attr == row.attr &&
-		old.xattr == row.xattr && old.kind == row.kind && sameLink(old.link, row.link)
+		old.xattr == row.xattr && old.kind == row.kind
 	return !same || !old.dates(row.mod) || row.mod >= k.Value.mod
 }
 
@@ -166,10 +164,10 @@ func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
 		n.mu.Unlock()
 		return nil
 	}
-	rows, counts := maps.Clone(c.rows), maps.Clone(c.counts)
+	rows := maps.Clone(c.rows)
 	busy := n.now().Sub(c.last) < indexLast
 	n.mu.Unlock()
-	x, err := n.mergeIndex(ctx, dir, rows, counts)
+	x, err := n.mergeIndex(ctx, dir, rows)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err == nil {
@@ -187,12 +185,7 @@ func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
 			delete(c.rows, rel)
 		}
 	}
-	for rel, l := range counts {
-		if c.counts[rel] == l {
-			delete(c.counts, rel)
-		}
-	}
-	if len(c.rows)+len(c.counts) == 0 && n.changes[dir] == c {
+	if len(c.rows) == 0 && n.changes[dir] == c {
 		delete(n.changes, dir)
 	}
 	return err
@@ -225,7 +218,7 @@ func (n *Namespace) needIndex(ctx context.Context, dir string) error {
 
 // mergeIndex reads the index that exists, applies the changes and writes it,
 // on the condition that nobody else did meanwhile.
-func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]*attrRow, counts map[string]Link) (*attrIndex, error) {
+func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]*attrRow) (*attrIndex, error) {
 	old, err := n.indexFor(ctx, dir)
 	for try := 0; ; try++ {
 		if err != nil {
@@ -243,12 +236,6 @@ func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]
 			case !ok || had.mod <= r.latest():
 				x.rows[rel] = *r
 			} // else another mount wrote a later version
-		}
-		for rel, l := range counts {
-			if r, ok := x.rows[rel]; ok {
-				r.link = withCount(r.link, l)
-				x.rows[rel] = r
-			}
 		}
 		err = n.putIndex(ctx, dir, x)
 		if !errors.Is(err, s3.ErrPreconditionFailed) && !errors.Is(err, s3.ErrConflict) || try == indexTries {

@@ -94,8 +94,8 @@ func (it *intent) end(finished bool) error {
 	return nil
 }
 
-// Recover finishes the renames of mounts that died, and mends the hard links
-// that they were changing. It is called once, before the first operation.
+// Recover finishes the directory renames of mounts that died. It is called
+// once, before the first operation.
 func (n *Namespace) Recover(ctx context.Context) error {
 	if n.o.StateDir == "" {
 		return nil
@@ -109,15 +109,11 @@ func (n *Namespace) Recover(ctx context.Context) error {
 	}
 	var errs []error
 	for _, d := range found {
-		path := filepath.Join(n.o.StateDir, d.Name())
-		switch {
-		case strings.HasSuffix(d.Name(), intentSuffix):
-			errs = append(errs, n.recoverOne(ctx, path))
-		case strings.HasSuffix(d.Name(), exchangeSuffix):
-			errs = append(errs, n.recoverExchange(ctx, path))
+		if strings.HasSuffix(d.Name(), intentSuffix) {
+			errs = append(errs, n.recoverOne(ctx, filepath.Join(n.o.StateDir, d.Name())))
 		}
 	}
-	return errors.Join(append(errs, n.recoverLinks(ctx, found))...)
+	return errors.Join(errs...)
 }
 
 // recoverOne finishes one rename, unless it is another bucket's or a mount

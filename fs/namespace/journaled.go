@@ -111,11 +111,6 @@ func (n *Namespace) FinishRename(ctx context.Context, old Entry, key, over strin
 		}
 		n.Committed(got)
 	}
-	if now.Link != nil {
-		if err := n.relink(ctx, now.Link.ID, map[string]string{old.Key: key}); err != nil {
-			return err
-		}
-	}
 	if err := n.remove(ctx, &deletion{entry: now, etag: now.ETag, now: true}); err != nil {
 		return fmt.Errorf("delete the old name %q: %w", old.Key, err)
 	}

@@ -39,7 +39,6 @@ func (n *Namespace) initKnown() {
 	n.hints = cache.NewMetadata(hintsLimit, hintCost)
 	n.recent = cache.NewMetadata(rememberMemory, rememberedCost)
 	n.indexes = cache.NewMetadata(indexMemory, indexCost)
-	n.links = cache.NewMetadata(linkMemory, linksCost)
 }
 
 // unlinkPage takes a page out of its directory. n.mu is held.
@@ -232,9 +231,7 @@ func (n *Namespace) find(dir, rel string) (Entry, knowledge) {
 		if !found {
 			return Entry{}, absent
 		}
-		e := n.entry(p, &p.rows[i])
-		n.recount(&e)
-		return e, present
+		return n.entry(p, &p.rows[i]), present
 	}
 	switch {
 	case !haveFact:
@@ -244,7 +241,6 @@ func (n *Namespace) find(dir, rel string) (Entry, knowledge) {
 	}
 	e := f.Value.entry()
 	e.Key = dir + rel
-	n.recount(&e)
 	return e, present
 }
 

@@ -53,14 +53,6 @@ func (nm name) directory() bool { return nm.form == formPlain || nm.form == form
 // the other are answered by listings instead. The error is s3.ErrNotFound if
 // the name is known to be absent.
 func (n *Namespace) Lookup(ctx context.Context, dir Entry, text string) (Entry, error) {
-	e, err := n.lookup(ctx, dir, text)
-	if err != nil {
-		return Entry{}, err
-	}
-	return n.Verify(ctx, e)
-}
-
-func (n *Namespace) lookup(ctx context.Context, dir Entry, text string) (Entry, error) {
 	nm := n.resolve(dir, text)
 	if nm.form == formNone || n.reserved(nm.dir, nm.rel+"/") && nm.directory() && !nm.file() {
 		return Entry{}, fmt.Errorf("lookup %q: %w", text, s3.ErrNotFound)
@@ -350,9 +342,6 @@ func (n *Namespace) FromInfo(info *s3.ObjectInfo) Entry {
 	}
 	if found && e.Kind != Directory && kind != Directory {
 		e.Kind = kind
-	}
-	if e.Kind != Directory && !n.o.NoHardLinks {
-		e.Link = LinkFromMetadata(info.Metadata)
 	}
 	return e
 }

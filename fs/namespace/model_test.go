@@ -172,7 +172,6 @@ func (m *machine) rename(t *rapid.T) {
 		OldDir: m.entry(t, oldDir), OldName: oldName, Old: m.entry(t, from),
 		NewDir: m.entry(t, newDir), NewName: newName, NoReplace: rapid.Bool().Draw(t, "noreplace"),
 	}
-	in.Exchange = !in.NoReplace && rapid.Bool().Draw(t, "exchange")
 	w, taken := m.model[to]
 	if taken {
 		e := m.entry(t, to)
@@ -185,11 +184,6 @@ func (m *machine) rename(t *rapid.T) {
 	}
 	var want error
 	switch {
-	case in.Exchange && (v == "/" || w == "/"):
-		want = ErrInvalid
-	case in.Exchange && !taken:
-		want = s3.ErrNotFound
-	case in.Exchange:
 	case taken && in.NoReplace:
 		want = ErrExists
 	case taken && v == "/" && w != "/":
@@ -206,10 +200,6 @@ func (m *machine) rename(t *rapid.T) {
 		t.Fatalf("rename %q to %q: %v, want %v", from, to, err, want)
 	}
 	if err != nil {
-		return
-	}
-	if in.Exchange {
-		m.model[from], m.model[to] = w, v
 		return
 	}
 	for p, v := range maps.Clone(m.model) {

@@ -71,7 +71,6 @@ func TestRenameFile(t *testing.T) {
 			want     error
 		}{
 			{"b/new", "b/two", func(in *RenameInput) { in.NoReplace = true }, ErrExists},
-			{"b/new", "c", func(in *RenameInput) { in.Exchange = true }, ErrInvalid},
 			{"b/new", "c", nil, ErrIsDir},
 			{"c", "b/new", nil, ErrNotDir},
 			{"c", "d", nil, ErrNotEmpty},

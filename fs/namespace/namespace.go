@@ -43,7 +43,6 @@ type Namespace struct {
 	hints   *cache.Metadata[hint]
 	recent  *cache.Metadata[remembered] // by key
 	indexes *cache.Metadata[*attrIndex]
-	links   *cache.Metadata[*Links]
 
 	hits, misses atomic.Int64 // lookups that the caches could answer, and not
 
@@ -57,7 +56,6 @@ type Namespace struct {
 	pending map[string]map[string]func() Entry // by directory, by rel
 	hidden  map[string]*deletion               // names that are gone here and not yet in S3
 	keeping map[string]*keeping                // directories whose markers are on their way
-	linking map[string]*linkChange             // groups of links that are being changed, by id
 
 	catalogue  catalogue
 	loading    map[string]*indexLoad // by directory
@@ -76,7 +74,6 @@ func New(store Store, o Options) (*Namespace, error) {
 		store: store, o: o, started: time.Now(),
 		fills: map[*fill]struct{}{}, flights: map[stretch]*flight{},
 		pending: map[string]map[string]func() Entry{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
-		linking: map[string]*linkChange{},
 		loading: map[string]*indexLoad{}, changes: map[string]*changeSet{},
 	}
 	n.life, n.stop = context.WithCancel(context.Background())
@@ -96,7 +93,6 @@ func (n *Namespace) Close() {
 	n.stop() // under the lock: nothing starts in the background after it
 	n.mu.Unlock()
 	n.background.Wait()
-	n.abandonLinks()
 }
 
 // goLocked runs f beside everything else, unless the namespace is closed. n.mu
@@ -231,7 +227,6 @@ func (n *Namespace) InvalidateAll() {
 	n.hints.Purge()
 	n.recent.Purge()
 	n.indexes.Purge()
-	n.links.Purge()
 	n.catalogue = catalogue{}
 	n.dirs = map[string]*dirNode{}
 }

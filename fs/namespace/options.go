@@ -45,7 +45,6 @@ type Options struct {
 	FilePerm, DirPerm uint32 // of objects that carry no mode
 	UID, GID          uint32 // of objects that carry no owner
 	Posix             Posix
-	NoHardLinks       bool // each name is a file of its own
 
 	ReadOnly    bool          // no attribute index is written
 	StateDir    string        // directory for the records of unfinished renames; "" keeps none

@@ -64,31 +64,17 @@ type special struct {
 	kind   Kind
 	attr   packedAttr
 	target string
-	more   *more // nil where there is none of it
-}
-
-// more is what few files have.
-type more struct {
-	xattr string
-	link  *Link
+	xattr  string
 }
 
 func specialOf(e *Entry) special {
-	s := special{kind: e.Kind, attr: packAttr(e.Attr), target: e.Target}
-	if e.Attr.Xattr != "" || e.Link != nil {
-		s.more = &more{e.Attr.Xattr, e.Link}
-	}
-	return s
+	return special{kind: e.Kind, attr: packAttr(e.Attr), target: e.Target, xattr: e.Attr.Xattr}
 }
 
 // into gives an entry what s holds.
 func (s *special) into(e *Entry) {
 	e.Kind, e.Target, e.Exact = s.kind, s.target, true
-	if s.more == nil {
-		e.Attr = s.attr.unpack("")
-		return
-	}
-	e.Attr, e.Link = s.attr.unpack(s.more.xattr), s.more.link
+	e.Attr = s.attr.unpack(s.xattr)
 }
 
 // packedAttr is Attr in a third of the space.
@@ -131,7 +117,6 @@ const (
 	pageOverhead = 400
 	rowBytes     = 56
 	specialBytes = 80
-	moreBytes    = 80 // with a Link, whose id is shared
 )
 
 func (p *page) cost() int64 {
@@ -204,10 +189,7 @@ func (p *page) makeRow(rel string, e *Entry) row {
 // addAttr gives a row its attributes.
 func (p *page) addAttr(r *row, s special) {
 	p.attrs = append(p.attrs, s)
-	p.text += len(s.target)
-	if s.more != nil {
-		p.text += moreBytes + len(s.more.xattr)
-	}
+	p.text += len(s.target) + len(s.xattr)
 	r.attr = uint32(len(p.attrs))
 }
 

@@ -15,21 +15,19 @@ type RenameInput struct {
 	Old              Entry
 	New              *Entry // what is there now, nil if nothing
 	NoReplace        bool
-	Exchange         bool
 	Open             []string // keys that have open inodes; for a directory rename their new entries come back
 }
 
 // RenameOutput tells what became of the source.
 type RenameOutput struct {
 	Entry Entry
-	Other Entry            // what had the new name and now has the old one; of an exchange
 	Moved map[string]Entry // by old key
 }
 
 // Rename moves a file or a directory. At every moment each object exists under
 // at least one of its names. The errors are those of rename(2): ErrExists for
 // NoReplace, ErrNotEmpty, ErrIsDir, ErrNotDir, ErrInvalid for a directory
-// moved into itself and for Exchange, ErrStale if the source changed.
+// moved into itself, ErrStale if the source changed.
 func (n *Namespace) Rename(ctx context.Context, in RenameInput) (RenameOutput, error) {
 	out, err := n.rename(ctx, in)
 	if err != nil {
@@ -45,10 +43,6 @@ func (n *Namespace) rename(ctx context.Context, in RenameInput) (RenameOutput, e
 	}
 	isDir := in.Old.Kind == Directory
 	switch _, stem := n.parts(in.Old); {
-	case in.Exchange && (isDir || in.New != nil && in.New.Kind == Directory):
-		return RenameOutput{}, ErrInvalid
-	case in.Exchange:
-		return n.exchange(ctx, in)
 	case in.NoReplace && in.New != nil:
 		return RenameOutput{}, ErrExists
 	case isDir && stem != "", isDir && !nm.directory(), !isDir && !nm.file():
@@ -90,11 +84,6 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 		return RenameOutput{}, err
 	}
 	n.Committed(e)
-	if old.Link != nil {
-		if err := n.relink(ctx, old.Link.ID, map[string]string{old.Key: key}); err != nil {
-			return RenameOutput{}, errors.Join(err, n.remove(ctx, &deletion{entry: e, etag: e.ETag}))
-		}
-	}
 	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag}); err != nil {
 		return RenameOutput{}, fmt.Errorf("delete the old name: %w", err)
 	}

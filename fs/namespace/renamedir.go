@@ -97,7 +97,6 @@ type move struct {
 	mu    sync.Mutex
 	count int
 	told  time.Time
-	links linksKnown
 }
 
 // pair is an object and its copy.
@@ -143,7 +142,7 @@ func (m *move) run(ctx context.Context) error {
 			ctx, stop = m.n.settling(ctx)
 			defer stop()
 		}
-		left, err := m.leave(ctx, pairs)
+		left, err := m.deleteAll(ctx, pairs)
 		if err != nil {
 			m.forget(list)
 			return err
@@ -293,10 +292,7 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 		n.scheduleIndexes()
 		n.mu.Unlock()
 	}
-	if exact || e.Kind == Directory {
-		return e, nil
-	}
-	return m.linkOf(ctx, e)
+	return e, nil
 }
 
 // compare looks whether a copy exists already. A copy is as large as the
@@ -317,14 +313,6 @@ func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, er
 		m.n.o.Logger.Warn("the new name of an interrupted rename was written again, both stay", "old", e.Key, "new", key)
 	}
 	return pair{old: e, new: got, keep: !same}, true, nil
-}
-
-// leave gives up the old names.
-func (m *move) leave(ctx context.Context, pairs []pair) (left int, err error) {
-	if err := m.relink(ctx, pairs); err != nil {
-		return 0, err
-	}
-	return m.deleteAll(ctx, pairs)
 }
 
 // deleteAll deletes the old names, each only in the version that was copied.

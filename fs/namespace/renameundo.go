@@ -37,6 +37,10 @@ func (m *move) undo(pairs []pair) {
 	}
 }
 
+// settleTime is how long a rename whose caller does not wait any more may take
+// to finish: some requests, and copies inside S3.
+const settleTime = time.Minute
+
 // settling returns a context that ends settleTime after ctx, or with the
 // namespace.
 func (n *Namespace) settling(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -50,9 +50,7 @@ func (l *Lister) take(got listing) ([]line, bool) {
 	for ; i < last; i++ {
 		rel := p.rel(&p.rows[i])
 		if n.hidden[rowID(l.base, rel)] == nil {
-			ln := line{rel: rel, entry: n.entry(p, &p.rows[i])}
-			n.recount(&ln.entry)
-			lines = append(lines, ln)
+			lines = append(lines, line{rel: rel, entry: n.entry(p, &p.rows[i])})
 		}
 	}
 	lines = n.mergePending(lines, l.base, l.rel, upto, l.begun, all && l.stem == "")
@@ -90,11 +88,10 @@ func (l *Lister) show(lines []line) {
 	}
 }
 
-// unsure reports whether a lookup may show something else than the listing: of
-// a file that may be special, or one of several names.
+// unsure reports whether a lookup may show something else than the listing,
+// because the file may be special.
 func (ln *line) unsure(n *Namespace) bool {
-	l := ln.entry.Link
-	return !ln.entry.Exact && n.mayBeSpecial(&ln.entry) || l != nil && l.Count == 0
+	return !ln.entry.Exact && n.mayBeSpecial(&ln.entry)
 }
 
 // shadowing keeps the objects whose name a later directory may share: in key

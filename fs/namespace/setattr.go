@@ -31,7 +31,7 @@ func (n *Namespace) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error)
 }
 
 // rewrite gives the object of an entry the attributes that change makes of
-// those it has, and the mark of the entry's group of links.
+// those it has.
 func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr) (Entry, error) {
 	r, ok := n.recall(e)
 	if !ok {
@@ -50,7 +50,6 @@ func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr
 		a.Xattr = had.Xattr // never read, so nothing of it was changed
 	}
 	r.o.Metadata = a.MergeMetadata(e.Kind, r.o.Metadata)
-	SetLink(r.o.Metadata, e.Link)
 	in := &s3.CopyInput{
 		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIf: s3.Conditions{IfMatch: r.etag}, SrcSize: r.size,
 		Bucket: n.o.Bucket, Key: e.Key, ReplaceMetadata: true, ObjectOptions: r.o,

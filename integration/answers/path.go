@@ -15,7 +15,7 @@ type pathCall struct {
 }
 
 // pathCalls need, for the paths that they do not test, the directory tmp of the
-// case: rename and link have a second path.
+// case: rename has a second path.
 func (c *scene) pathCalls() []pathCall {
 	none := kind{}
 	closing := func(fd int, err error) error {
@@ -48,8 +48,6 @@ func (c *scene) pathCalls() []pathCall {
 		{"rename from", file, func(p string) error { return unix.Rename(p, c.p("tmp/to")) }},
 		{"rename to", none, func(p string) error { return unix.Rename(c.p("tmp/from"), p) }},
 		{"rename a directory to", none, func(p string) error { return unix.Rename(c.p("tmp/dir"), p) }},
-		{"link to", none, func(p string) error { return unix.Link(c.p("tmp/from"), p) }},
-		{"link from", file, func(p string) error { return unix.Link(p, c.p("tmp/linked")) }},
 	}
 }
 
