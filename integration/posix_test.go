@@ -16,6 +16,8 @@ import (
 // leftOut are the tests of go-fuse that are not run, and why.
 var leftOut = map[string]string{
 	"FcntlFlockLocksFile": "it wants two locks of one process to conflict, against fcntl(2); a local disk fails it, too",
+	"Link":                "S3 has no hard links; TestRefused holds the mount to the errno for that",
+	"LinkUnlinkRename":    "as Link",
 	"XAttrLarge":          "S3 takes 2 KiB of metadata; TestXattrMount holds the mount to the errno for that",
 }
 
