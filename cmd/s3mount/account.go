@@ -8,8 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"github.com/s3mount/s3mount/fs"
 )
@@ -115,22 +114,23 @@ func (s *settings) mountAs(ctx context.Context, m *machine) (*machine, error) {
 	return thisMachine(), nil
 }
 
-// become changes the user of every thread of the process, and makes sure that
-// there is no way back.
+// become makes every thread of the process one of the user, and makes sure that
+// there is no way back. The functions are those of package syscall because they
+// change all threads; unix.Setgroups changes only the calling one.
 func (a *account) become() error {
-	for _, step := range []error{
-		unix.Setgroups(a.groups),
-		unix.Setresgid(a.gid, a.gid, a.gid),
-		unix.Setresuid(a.uid, a.uid, a.uid),
+	for _, step := range []func() error{
+		func() error { return syscall.Setgroups(a.groups) },
+		func() error { return syscall.Setresgid(a.gid, a.gid, a.gid) },
+		func() error { return syscall.Setresuid(a.uid, a.uid, a.uid) },
 	} {
-		if step != nil {
-			return fmt.Errorf("become the user %s: %w", a.name, step)
+		if err := step(); err != nil {
+			return fmt.Errorf("become the user %s: %w", a.name, err)
 		}
 	}
-	if err := unix.Setresuid(-1, 0, -1); err == nil {
+	if err := syscall.Setresuid(-1, 0, -1); err == nil {
 		return fmt.Errorf("become the user %s: root's rights are still there", a.name)
 	}
-	// Where the AWS configuration is, and what programs that it names expect.
+	// The AWS configuration is found by HOME, and programs that it names expect all three.
 	for name, value := range map[string]string{"HOME": a.home, "USER": a.name, "LOGNAME": a.name} {
 		if err := os.Setenv(name, value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
