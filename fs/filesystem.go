@@ -88,29 +88,26 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 }
 
 func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
-	n := namespace.Options{
-		Bucket: o.Bucket, Prefix: o.Prefix,
-		TTL:      max(o.MetadataTTL, time.Nanosecond), // 0 is not "unset" here: believe nothing
-		FilePerm: o.FileMode, DirPerm: o.DirMode, UID: o.UID, GID: o.GID,
-		Posix:       namespace.Posix(o.Posix),
-		StateDir:    o.stateOf("rename"),
-		AttrDir:     o.stateOf("attributes"),
-		DeleteSync:  o.Delete == deleteSync,
-		Journaled:   o.Durability == durabilityJournal,
-		ReadOnly:    o.ReadOnly,
-		Connections: o.Connections,
-		// Names may take half of the memory, and what they take is not there for data.
-		MemoryLimit: o.MemoryLimit / 2,
-		Charge: func(delta int64) {
-			if delta > 0 {
-				budget.Force(delta)
-			} else {
-				budget.Release(-delta)
-			}
-		},
-		Logger: o.Logger,
+	n := namespace.DefaultOptions()
+	n.Bucket, n.Prefix = o.Bucket, o.Prefix
+	n.TTL = max(o.MetadataTTL, time.Nanosecond) // 0 believes nothing, and nothing is that young
+	n.FilePerm, n.DirPerm, n.UID, n.GID = o.FileMode, o.DirMode, o.UID, o.GID
+	n.Posix = namespace.Posix(o.Posix)
+	n.StateDir, n.AttrDir = o.stateOf("rename"), o.stateOf("attributes")
+	n.DeleteSync = o.Delete == deleteSync
+	n.Journaled = o.Durability == durabilityJournal
+	n.ReadOnly = o.ReadOnly
+	n.Connections = o.Connections
+	// Names may take half of the memory. Data cannot use the bytes that they take.
+	n.MemoryLimit = o.MemoryLimit / 2
+	n.Charge = func(delta int64) {
+		if delta > 0 {
+			budget.Force(delta)
+		} else {
+			budget.Release(-delta)
+		}
 	}
-	n.Defaults()
+	n.Logger = o.Logger
 	return n
 }
 

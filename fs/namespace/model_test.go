@@ -255,7 +255,8 @@ func (m *machine) remount(t *rapid.T) {
 }
 
 func (m *machine) mount(t *rapid.T) {
-	o := Options{Bucket: "b", StateDir: m.state, MemoryLimit: minMemoryLimit}
+	o := DefaultOptions()
+	o.Bucket, o.StateDir, o.MemoryLimit = "b", m.state, minMemoryLimit
 	n, err := New(m.f, o)
 	if err != nil {
 		t.Fatal(err)

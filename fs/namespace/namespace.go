@@ -66,7 +66,6 @@ type Namespace struct {
 
 // New returns the namespace of a bucket. It makes no request.
 func New(store Store, o Options) (*Namespace, error) {
-	o.Defaults()
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("namespace: %w", err)
 	}

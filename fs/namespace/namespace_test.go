@@ -12,7 +12,8 @@ import (
 
 func newTest(t *testing.T, f Store, change ...func(*Options)) *Namespace {
 	t.Helper()
-	o := Options{Bucket: "b"}
+	o := DefaultOptions()
+	o.Bucket = "b"
 	for _, c := range change {
 		c(&o)
 	}
@@ -312,4 +313,15 @@ func TestImplicitDirectoryStays(t *testing.T) {
 		}
 		equal(t, "keys", f.keys(), []string{"e/two"})
 	})
+}
+
+// TestModeZero checks that 0 is a mode of its own: objects without a stored mode
+// then have no permission bits at all.
+func TestModeZero(t *testing.T) {
+	n := newTest(t, newFake(t, "d/f"), func(o *Options) { o.FilePerm, o.DirPerm = 0, 0 })
+	for _, path := range []string{"", "d", "d/f"} {
+		if perm := at(t, n, path).Attr.Perm; perm != 0 {
+			t.Errorf("%q has the mode %04o, want 0", path, perm)
+		}
+	}
 }

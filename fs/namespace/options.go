@@ -20,7 +20,7 @@ const (
 	PosixOff Posix = "off"
 )
 
-// The defaults of Options, where they are not the zero value.
+// The values of DefaultOptions.
 const (
 	defaultTTL         = 60 * time.Second
 	defaultMemoryLimit = 256 << 20 // over a million rows of listings
@@ -33,7 +33,8 @@ const (
 	minMemoryLimit = 8 << 20
 )
 
-// Options configure a Namespace.
+// Options configure a Namespace. Start from DefaultOptions: the zero value is not
+// valid.
 type Options struct {
 	Bucket string
 	Prefix string // of the mount's root: "" or ending in "/"
@@ -57,31 +58,18 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Defaults fills in what is zero. UID and GID stay.
-func (o *Options) Defaults() {
-	if o.TTL == 0 {
-		o.TTL = defaultTTL
-	}
-	if o.MemoryLimit == 0 {
-		o.MemoryLimit = defaultMemoryLimit
-	}
-	if o.FilePerm == 0 {
-		o.FilePerm = defaultFilePerm
-	}
-	if o.DirPerm == 0 {
-		o.DirPerm = defaultDirPerm
-	}
-	if o.Posix == "" {
-		o.Posix = PosixAuto
-	}
-	if o.DeleteDelay == 0 {
-		o.DeleteDelay = defaultDeleteDelay
-	}
-	if o.Connections == 0 {
-		o.Connections = defaultConnections
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+// DefaultOptions returns the options of the namespace of a bucket. They are set
+// explicitly because 0 is a possible value of several of them, such as FilePerm.
+func DefaultOptions() Options {
+	return Options{
+		TTL:         defaultTTL,
+		MemoryLimit: defaultMemoryLimit,
+		FilePerm:    defaultFilePerm,
+		DirPerm:     defaultDirPerm,
+		Posix:       PosixAuto,
+		DeleteDelay: defaultDeleteDelay,
+		Connections: defaultConnections,
+		Logger:      slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -106,6 +94,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("option DeleteDelay %v is negative", o.DeleteDelay)
 	case o.Connections < 1:
 		return fmt.Errorf("option Connections %d is below 1", o.Connections)
+	case o.Logger == nil:
+		return fmt.Errorf("option Logger is nil")
 	}
 	return nil
 }
