@@ -5,14 +5,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -41,28 +38,34 @@ func StaticCredentials(id, secret, token string) aws.CredentialsProvider {
 // when one of the shared files changes. While fetching fails, those before are
 // used until they expire.
 func DefaultCredentials(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
+	return ConfigCredentials(ctx, ConfigOptions{Profile: profile})
+}
+
+// ConfigCredentials is DefaultCredentials with options.
+func ConfigCredentials(ctx context.Context, o ConfigOptions) (aws.CredentialsProvider, error) {
 	stamp := fileStamps()
-	chain, err := loadChain(ctx, profile)
+	chain, err := loadChain(ctx, o)
 	if err != nil {
 		return nil, &Error{Op: "DefaultCredentials", Err: err, kind: ErrNoCredentials}
 	}
-	return &defaultProvider{profile: profile, chain: chain, stamp: stamp}, nil
+	return &defaultProvider{options: o, chain: chain, stamp: stamp}, nil
 }
 
 // DefaultRegion is the region that the environment or the shared config of
 // profile chooses, "" if none
 // (https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html).
 func DefaultRegion(ctx context.Context, profile string) (string, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithSharedConfigProfile(profile), config.WithLogger(logging.Nop{}))
+	cfg, err := LoadConfig(ctx, ConfigOptions{Profile: profile})
 	if err != nil {
 		return "", &Error{Op: "DefaultRegion", Err: err, kind: ErrInvalidInput}
 	}
 	return cfg.Region, nil
 }
 
-// defaultProvider is the default chain over files that may change.
+// defaultProvider provides the credentials of the default chain, and follows the
+// shared files when they change.
 type defaultProvider struct {
-	profile string
+	options ConfigOptions
 
 	mu      sync.Mutex
 	chain   aws.CredentialsProvider // caches
@@ -79,10 +82,10 @@ type fileStamp struct {
 	size     int64
 }
 
-func loadChain(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
-	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithSharedConfigProfile(profile),
-		config.WithLogger(logging.Nop{})) // it would write to stderr; errors tell what matters
+// loadChain returns the provider that the configuration names.
+func loadChain(ctx context.Context, o ConfigOptions) (aws.CredentialsProvider, error) {
+	o.Logger = nil // its errors are returned by Retrieve
+	cfg, err := LoadConfig(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +158,7 @@ func (p *defaultProvider) current(ctx context.Context) aws.CredentialsProvider {
 	if now == stamp {
 		return chain
 	}
-	fresh, err := loadChain(ctx, p.profile)
+	fresh, err := loadChain(ctx, p.options)
 	if err == nil {
 		_, err = fresh.Retrieve(ctx)
 	}
@@ -190,16 +193,7 @@ func (p *defaultProvider) recheck() {
 
 // fileStamps looks at the two shared files.
 func fileStamps() (stamps [2]fileStamp) {
-	for i, f := range [...]struct{ env, name string }{
-		{"AWS_SHARED_CREDENTIALS_FILE", "credentials"}, {"AWS_CONFIG_FILE", "config"}} {
-		path := os.Getenv(f.env)
-		if path == "" {
-			home, err := os.UserHomeDir()
-			if err != nil {
-				continue
-			}
-			path = filepath.Join(home, ".aws", f.name)
-		}
+	for i, path := range sharedFilePaths() {
 		if st, err := os.Stat(path); err == nil {
 			stamps[i] = fileStamp{st.ModTime(), st.Size()}
 		}

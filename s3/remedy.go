@@ -14,6 +14,11 @@ const (
 	// maxSkew is how far the clocks may be apart before it explains a refusal.
 	// S3 itself allows 15 minutes.
 	maxSkew = 4 * time.Minute
+	// maxCorrection bounds how far the clock is corrected. A clock that shows the
+	// time of a wrong time zone is off by 26 hours at most (UTC-12 to UTC+14). A
+	// server that says that the clocks differ by more could make this client
+	// sign requests that somebody can use in the far future.
+	maxCorrection = 26 * time.Hour
 )
 
 // remedy mends what an answer says is wrong with the request itself. It
@@ -48,7 +53,7 @@ func (c *Client) remedyChecksum(k *call, e *Error, m *remedies) bool {
 	return ok
 }
 
-// remedySkew corrects the clock once, from the server's Date.
+// remedySkew corrects the clock once, by the Date of the server's answer.
 func (c *Client) remedySkew(k *call, e *Error, m *remedies) bool {
 	if e.serverTime.IsZero() || m.skew || c.opts.Credentials == nil ||
 		e.kind != ErrClockSkew && !(e.Code == "" && e.kind == ErrForbidden) && e.Code != "RequestExpired" {
@@ -58,8 +63,12 @@ func (c *Client) remedySkew(k *call, e *Error, m *remedies) bool {
 	if off.Abs() < maxSkew {
 		return false
 	}
+	correction := time.Until(e.serverTime)
+	if correction.Abs() > maxCorrection {
+		return false
+	}
 	m.skew = true
-	c.skew.Store(int64(time.Until(e.serverTime)))
+	c.skew.Store(int64(correction))
 	return true
 }
 

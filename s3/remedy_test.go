@@ -209,6 +209,28 @@ func TestClockSkewIsCorrectedOnce(t *testing.T) {
 	}
 }
 
+// TestClockSkewBeyondReason checks that no request is signed for a time that only
+// a server without a clock, or with bad intentions, can claim.
+func TestClockSkewBeyondReason(t *testing.T) {
+	for _, off := range []time.Duration{maxCorrection + time.Hour, -maxCorrection - time.Hour, 10 * 365 * 24 * time.Hour} {
+		n := 0
+		c := newFakeClient(t, func(r *http.Request) (*http.Response, error) {
+			n++
+			stamp, err := time.Parse(amzTime, r.Header.Get("X-Amz-Date"))
+			noError(t, err)
+			if time.Since(stamp).Abs() > time.Minute {
+				t.Errorf("a request is signed for %v", stamp)
+			}
+			return answer(403, errorBody("RequestTimeTooSkewed"), "Date", time.Now().Add(off).UTC().Format(http.TimeFormat)), nil
+		})
+		_, err := c.Ls(t.Context(), &LsInput{Bucket: "bucket"})
+		wantIs(t, err, ErrClockSkew)
+		if n != 1 {
+			t.Errorf("%d requests to a server that is off by %v", n, off)
+		}
+	}
+}
+
 // rotating hands out new keys each time it is asked.
 type rotating struct{ n int }
 

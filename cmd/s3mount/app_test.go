@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // parseArgs parses a command line with the environment given as NAME=value.
@@ -177,5 +178,25 @@ func TestDefaultStateDir(t *testing.T) {
 		if got := defaultStateDir(tc.euid, func(string) string { return tc.xdg }); got != tc.want {
 			t.Errorf("defaultStateDir(%d, %q) = %s, want %s", tc.euid, tc.xdg, got, tc.want)
 		}
+	}
+}
+
+// TestParseZero checks that 0 is a value, not the absence of one.
+func TestParseZero(t *testing.T) {
+	for _, args := range []string{"--file-mode 0 --dir-mode 0", "--umask 0777", "-o umask=0777"} {
+		s, _, err := parseArgs(append([]string{"bucket", "/mnt"}, strings.Fields(args)...))
+		if err != nil || s.fs.FileMode != 0 || s.fs.DirMode != 0 {
+			t.Errorf("%s: modes %04o and %04o, error %v", args, s.fs.FileMode, s.fs.DirMode, err)
+		}
+	}
+	s, _, err := parseArgs(strings.Fields("bucket /mnt --deadline 0 --drain-timeout 0 --metadata-ttl 0 --cache /c --cache-min-free 0 --uid 0 --gid 0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := s.s3.Defaults().Deadline; d > time.Millisecond {
+		t.Errorf("--deadline 0 repeats requests for %v", d)
+	}
+	if s.drainTimeout != 0 || s.fs.MetadataTTL != 0 || s.fs.CacheMinFree != 0 || s.fs.UID != 0 || s.fs.GID != 0 {
+		t.Errorf("settings %+v", s)
 	}
 }

@@ -139,7 +139,7 @@ func explainTLS(err error) string {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown):
-		return "its certificate is signed by an unknown authority; install that authority's certificate or name it in SSL_CERT_FILE"
+		return "its certificate is signed by an unknown authority; install that authority's certificate or name its file in --ca-file"
 	case errors.As(err, &host), errors.As(err, &invalid):
 		return cause(err)
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):

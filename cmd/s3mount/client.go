@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/s3mount/s3mount/s3"
@@ -37,16 +37,18 @@ func clientOptions(ctx context.Context, s *settings, lookup func(string) (string
 	return o, nil
 }
 
-// fromAWS fills in what only the AWS configuration can tell.
+// fromAWS fills in what the settings leave to the AWS configuration.
 func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string) (string, bool), log *slog.Logger) error {
-	load := []func(*config.LoadOptions) error{config.WithLogger(sdkLogger{log})}
-	if s.profile != "" {
-		load = append(load, config.WithSharedConfigProfile(s.profile))
+	roots, err := s.rootCAs()
+	if err != nil {
+		return err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, load...)
+	from := s3.ConfigOptions{Profile: s.profile, RootCAs: roots, Logger: sdkLogger{log}}
+	cfg, err := s3.LoadConfig(ctx, from)
 	if err != nil {
 		return fail(exitCredentials, "read the AWS configuration: %w", err)
 	}
+	o.RootCAs = s3.ConfigRootCAs(cfg)
 	if o.Region == "" {
 		o.Region = cfg.Region
 	}
@@ -62,11 +64,23 @@ func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string
 	if s.anonymous || cfg.Credentials == nil {
 		return nil
 	}
-	// Those of cfg would be read once and for all.
-	if o.Credentials, err = s3.DefaultCredentials(ctx, s.profile); err != nil {
+	// The provider of cfg would not follow changes of the files.
+	if o.Credentials, err = s3.ConfigCredentials(ctx, from); err != nil {
 		return fail(exitCredentials, "find credentials: %w", err)
 	}
 	return nil
+}
+
+// rootCAs returns the authorities of the system and of --ca-file; nil without it.
+func (s *settings) rootCAs() (*x509.CertPool, error) {
+	if s.caFile == "" {
+		return nil, nil
+	}
+	pool, err := s3.CertPool(s.caFile)
+	if err != nil {
+		return nil, fail(exitUsage, "--ca-file: %w", err)
+	}
+	return pool, nil
 }
 
 // sdkLogger takes what the SDK would print on stderr. What matters of it comes

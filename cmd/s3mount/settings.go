@@ -33,7 +33,8 @@ type settings struct {
 
 	s3        s3.Options
 	profile   string
-	anonymous bool // send requests unsigned
+	anonymous bool   // send requests unsigned
+	caFile    string // certificates to trust besides those of the system
 
 	account  *account // whom the process becomes; nil if it stays what it is
 	fs       fs.Options
@@ -129,7 +130,7 @@ func (s *settings) check() error {
 	if s.anonymous && s.profile != "" {
 		return fail(exitUsage, "--no-sign-request and --profile contradict each other: leave one out")
 	}
-	for _, path := range []*string{&s.logFile, &s.fs.StateDir, &s.fs.SpoolDir, &s.fs.CacheDir} {
+	for _, path := range []*string{&s.logFile, &s.caFile, &s.fs.StateDir, &s.fs.SpoolDir, &s.fs.CacheDir} {
 		if *path == "" {
 			continue
 		}
@@ -142,6 +143,8 @@ func (s *settings) check() error {
 	if err := s.useAccount(os.Geteuid()); err != nil {
 		return err
 	}
+	// Package s3 takes 0 for its default. No request is repeated within a nanosecond.
+	s.s3.Deadline = max(s.s3.Deadline, time.Nanosecond)
 	s.fs.Debug = s.debug
 	s.fs.SlowRequest = slowRequest(s.s3)
 	if s.debug {
