@@ -57,13 +57,12 @@
 // this moment would lose, and Mount.Drain returns when S3 holds everything:
 // it is what a sync of the whole mount waits for.
 //
-// # Eyes
+// # Metering
 //
-// Between go-fuse and the filesystem stands observed, which counts and times
-// each request (meter.go) and knows which are under way (flight.go); a watchdog
-// logs those that are older than Options.SlowRequest. It costs 0.2 to 0.4 µs of
-// the 10 µs and more that a request takes (BenchmarkObserved). Mount.Stats reads all counters and
-// gauges of this package and those below.
+// The type observed stands between go-fuse and the filesystem. It reports each
+// request to a metering.Tracker, whose watchdog logs the requests that are in
+// flight for longer than Options.SlowRequest. Mount.Stats reads all counters and
+// gauges of this package and of the packages below it.
 //
 // # Order
 //

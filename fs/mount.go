@@ -70,7 +70,7 @@ func Start(ctx context.Context, client *s3.Client, mountpoint string, o Options)
 	}
 	m := &Mount{f: f, o: asked, server: server, mountpoint: mountpoint, done: make(chan struct{})}
 	go m.serve()
-	go asked.watch(m.done, o.SlowRequest)
+	go asked.requests.Watch(m.done, o.SlowRequest, f.pathOf)
 	if err := server.WaitMount(); err != nil {
 		return nil, errors.Join(fmt.Errorf("wait for the mount at %s: %w", mountpoint, err), m.Unmount(ctx))
 	}

@@ -1,6 +1,10 @@
 package fs
 
-import "github.com/s3mount/s3mount/fs/namespace"
+import (
+	"strings"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+)
 
 // attach gives an inode without a name its name. t.mu is held, as by the
 // functions that follow.
@@ -37,4 +41,23 @@ func (t *inodes) known(dir *inode, name string, e namespace.Entry) *inode {
 	}
 	t.detach(n)
 	return nil
+}
+
+// pathOf returns the path of an inode below the mountpoint. For an inode without
+// a name it returns "(deleted)" and the key that the inode had.
+func (f *filesystem) pathOf(nodeid uint64) string {
+	n := f.inodes.get(nodeid)
+	if n == nil {
+		return ""
+	}
+	var names []string
+	for at := n; at != f.inodes.root; {
+		dir, name := f.inodes.parentOf(at)
+		if dir == nil {
+			return "(deleted) " + n.snapshot().Key
+		}
+		names = append([]string{name}, names...)
+		at = dir
+	}
+	return "/" + strings.Join(names, "/")
 }

@@ -1,61 +1,42 @@
 package fs
 
 import (
-	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/metering"
 )
 
-// observed stands between go-fuse and the filesystem: it counts and times each
-// request and knows which are under way. Nothing is embedded: an operation that
-// is missing here does not compile. Where a request has no header (FORGET) or
-// cannot wait (INIT) it is passed on only.
+// observed passes each request of go-fuse to the filesystem and reports it to
+// the tracker. It embeds nothing, so that an operation that is missing here
+// does not compile. It does not report FORGET, which has no header, and INIT,
+// which cannot wait.
 type observed struct {
-	f       *filesystem
-	meters  [operations]Meter
-	traffic traffic
-	flight  flight
+	f        *filesystem
+	requests *metering.Tracker
 }
 
 var _ fuse.RawFileSystem = (*observed)(nil)
 
 func newObserved(f *filesystem) *observed {
-	return &observed{f: f, flight: flight{base: time.Now()}}
+	return &observed{f: f, requests: metering.NewTracker(f.log)}
 }
 
-// traffic are the counters of all requests together.
-type traffic struct {
-	read, written atomic.Uint64 // bytes to and from programs
-	slow          atomic.Uint64 // requests that the watchdog reported
+// observation is a request in flight whose result is a FUSE status.
+type observation struct{ metering.Observation }
+
+// begin reports the start of a request.
+func (o *observed) begin(op metering.Operation, h *fuse.InHeader) observation {
+	return observation{o.requests.Begin(op, h.Unique, h.NodeId)}
 }
 
-// observation is one request under way.
-type observation struct {
-	o     *observed
-	op    operation
-	start int64 // since flight.base
-	place *place
-}
+// end reports the end of a request. Callers defer it, so that it also runs when
+// a handler panics.
+func (v observation) end(status *fuse.Status) { v.End(isFault(*status)) }
 
-// begin takes down a request.
-func (o *observed) begin(op operation, h *fuse.InHeader) observation {
-	now := o.flight.now()
-	return observation{o: o, op: op, start: now, place: o.flight.enter(op, h, now)}
-}
-
-// end is deferred, so that also a handler that panics leaves nothing behind.
-func (v observation) end(status *fuse.Status) {
-	took := time.Duration(v.o.flight.now() - v.start)
-	v.o.meters[v.op].Observe(took, isFault(*status))
-	if v.o.flight.leave(v.place) {
-		v.o.answered(v.op, took)
-	}
-}
-
-// isFault tells answers that say that something went wrong from those that are
-// true of the files, such as ENOENT, and from what the caller ended itself.
+// isFault returns true for a status that shows that something went wrong. ENOENT
+// and the like are correct answers, and EINTR is the caller's own doing.
 func isFault(s fuse.Status) bool {
 	switch syscall.Errno(s) {
 	case syscall.EIO, syscall.EACCES, syscall.ESTALE, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG,

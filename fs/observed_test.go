@@ -1,28 +1,13 @@
 package fs
 
 import (
-	"bytes"
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
-
-// TestOperationNames: each operation has a name of its own.
-func TestOperationNames(t *testing.T) {
-	seen := map[string]bool{}
-	for op, name := range operationNames() {
-		if name == "" || seen[name] {
-			t.Errorf("operation %d has the name %q", op, name)
-		}
-		seen[name] = true
-	}
-}
 
 // TestObserved sends requests of several kinds and looks at what was counted.
 func TestObserved(t *testing.T) {
@@ -101,90 +86,6 @@ func TestFaults(t *testing.T) {
 		if got := isFault(s); got != want {
 			t.Errorf("%v is a fault: %v", s, got)
 		}
-	}
-}
-
-// TestFlight: more requests than places are answered all the same, and no place
-// is left taken.
-func TestFlight(t *testing.T) {
-	o := newObserved(nil)
-	var under []observation
-	for i := range 2 * places {
-		h := fuse.InHeader{Unique: uint64(2 * i), NodeId: uint64(i)}
-		under = append(under, o.begin(opRead, &h))
-	}
-	if n := o.requests().InFlight; n != places {
-		t.Errorf("%d requests are known, want %d", n, places)
-	}
-	status := fuse.OK
-	for _, v := range under {
-		v.end(&status)
-	}
-	r := o.requests()
-	if r.InFlight != 0 || r.Operations["read"].Count != 2*places {
-		t.Errorf("at the end: %+v", r)
-	}
-}
-
-// TestWatchdog: a request is reported once it is older than the bound, once,
-// and so is its end.
-func TestWatchdog(t *testing.T) {
-	k := newKernel(t)
-	k.srv.PutObject(testBucket, "dir/file", []byte("x"), nil)
-	id, _ := k.lookup("dir/file")
-	log := k.f.log
-	defer func() { k.f.log = log }()
-	synctest.Test(t, func(t *testing.T) {
-		var records bytes.Buffer
-		k.f.log = slog.New(slog.NewTextHandler(&records, nil))
-		o := newObserved(k.f)
-		done := make(chan struct{})
-		go o.watch(done, time.Minute)
-		status := fuse.OK
-		h := fuse.InHeader{Unique: 2, NodeId: id}
-		slow := o.begin(opFlush, &h)
-		time.Sleep(30 * time.Second)
-		h.Unique = 4
-		quick := o.begin(opRead, &h)
-		time.Sleep(20 * time.Second)
-		quick.end(&status)
-		if got := o.requests(); got.Slow != 0 || got.InFlight != 1 {
-			t.Errorf("before the bound: %+v", got)
-		}
-		time.Sleep(100 * time.Second)
-		synctest.Wait()
-		if got := o.requests(); got.Slow != 1 || got.Oldest != 150 {
-			t.Errorf("requests: %+v", got)
-		}
-		slow.end(&status)
-		close(done)
-		synctest.Wait()
-		text := records.String()
-		if strings.Count(text, "a request is slow") != 1 || !strings.Contains(text, "op=flush path=/dir/file nodeid=") || !strings.Contains(text, "age=1m") {
-			t.Errorf("records:\n%s", text)
-		}
-		if strings.Count(text, `msg="a slow request was answered" op=flush age=2m30s`) != 1 || strings.Contains(text, "op=read") {
-			t.Errorf("records:\n%s", text)
-		}
-	})
-}
-
-func TestPathOf(t *testing.T) {
-	k := newKernel(t)
-	k.srv.PutObject(testBucket, "a/b/c", []byte("x"), nil)
-	id, _ := k.lookup("a/b/c")
-	if got := k.f.pathOf(id); got != "/a/b/c" {
-		t.Errorf("path %q", got)
-	}
-	if got := k.f.pathOf(rootID); got != "/" {
-		t.Errorf("the root's path is %q", got)
-	}
-	if got := k.f.pathOf(1 << 40); got != "" {
-		t.Errorf("the path of an unknown inode is %q", got)
-	}
-	k.f.gone(k.f.inodes.get(id))
-	if got := k.f.pathOf(id); !strings.HasPrefix(got, "(deleted)") {
-		t.Errorf("the path of an unlinked inode is %q", got)
 	}
 }
 

@@ -3,17 +3,18 @@ package fs
 import (
 	"time"
 
+	"github.com/s3mount/s3mount/fs/metering"
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
 // Upload is a file on its way to S3.
 type Upload = writeback.Upload
 
-// Stats are what a mount does and did, for whoever shows it. Its JSON form is
-// part of the control interface: fields are added, never changed. Counters
-// begin at 0 with the mount; sizes are bytes.
+// Stats is a reading of the counters and gauges of a mount. Its JSON form is
+// part of the control interface: fields are added and never changed. Counters
+// start at 0 when the bucket is mounted. Sizes are in bytes.
 type Stats struct {
-	Requests Requests           `json:"fuse"`
+	Requests metering.Requests  `json:"fuse"`
 	Cache    CacheStats         `json:"cache"`
 	Memory   MemoryStats        `json:"memory"`
 	Writes   WriteStats         `json:"writes"`
@@ -21,17 +22,6 @@ type Stats struct {
 	Reads    ReadStats          `json:"reads"`
 	Inodes   InodeStats         `json:"inodes"`
 	Uploads  []writeback.Upload `json:"uploads"` // files on their way to S3, by key
-}
-
-// Requests are those of the kernel. What the kernel answers by itself, from its
-// page and dentry caches or by passthrough, is not among them.
-type Requests struct {
-	Operations map[string]Latency `json:"operations"` // those that were asked for, by the kernel's name
-	Read       uint64             `json:"bytes_read"`
-	Written    uint64             `json:"bytes_written"`
-	InFlight   int                `json:"in_flight"`
-	Oldest     float64            `json:"oldest_seconds"` // age of the oldest under way
-	Slow       uint64             `json:"slow"`           // counter: reported by the watchdog
 }
 
 // HitsMisses counts what a cache could answer and what it could not.
@@ -88,12 +78,17 @@ type InodeStats struct {
 	Open  int `json:"open"` // handles
 }
 
-// Stats returns a reading of all counters and gauges. It asks S3 nothing.
+// Stats returns a reading of all counters and gauges. It makes no S3 request.
 func (m *Mount) Stats() Stats { return m.o.stats() }
 
 func (o *observed) stats() Stats {
-	f := o.f
-	s := Stats{Requests: o.requests()}
+	s := o.f.stats()
+	s.Requests = o.requests.Requests()
+	return s
+}
+
+// stats reads the counters and gauges of the packages below.
+func (f *filesystem) stats() (s Stats) {
 	names, reads, blocks, disk := f.ns.Stats(), f.reads.Stats(), f.blocks.Stats(), f.blocks.DiskStats()
 	s.Cache = CacheStats{
 		Metadata: HitsMisses{names.Hits, names.Misses, names.Bytes},
@@ -113,20 +108,4 @@ func (o *observed) stats() Stats {
 	s.Uploads = f.writes.Uploads()
 	s.Inodes = InodeStats{Known: f.inodes.count(), Open: f.handles.count()}
 	return s
-}
-
-// requests reads the meters.
-func (o *observed) requests() Requests {
-	r := Requests{Operations: map[string]Latency{}, Read: o.traffic.read.Load(),
-		Written: o.traffic.written.Load(), Slow: o.traffic.slow.Load()}
-	for op, name := range operationNames() {
-		if l := o.meters[op].Latency(); l.Count > 0 {
-			r.Operations[name] = l
-		}
-	}
-	o.flight.all(func(v flying) {
-		r.InFlight++
-		r.Oldest = max(r.Oldest, v.age.Seconds())
-	})
-	return r
 }

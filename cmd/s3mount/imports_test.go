@@ -25,12 +25,14 @@ type layer struct {
 // layers is the order of imports, from the top down:
 //
 //	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache}
+//	fs/metering imports none of them
 //
 // A directory stands for those below it that have no line of their own.
 func layers() []layer {
 	return []layer{
-		{"cmd/s3mount", []string{"fs", "s3"}},
-		{"fs", []string{"fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache"}},
+		{"cmd/s3mount", []string{"fs", "fs/metering", "s3"}},
+		{"fs", []string{"fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache"}},
+		{"fs/metering", nil},
 		{"fs/namespace", []string{"s3", "cache"}},
 		{"fs/readahead", []string{"s3", "cache"}},
 		{"fs/writeback", []string{"s3", "cache"}},

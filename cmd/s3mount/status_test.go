@@ -18,6 +18,7 @@ import (
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
 	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 )
 
 // fakeWatched is a mounted filesystem with unsaved bytes.
@@ -25,7 +26,7 @@ type fakeWatched struct{ lost error }
 
 func (f fakeWatched) Stats() fs.Stats {
 	return fs.Stats{
-		Requests: fs.Requests{Operations: map[string]fs.Latency{"read": {Count: 7, Errors: 1, P50: 0.0005, P99: 0.25}, "open": {Count: 9}}},
+		Requests: metering.Requests{Operations: map[string]metering.Latency{"read": {Count: 7, Errors: 1, P50: 0.0005, P99: 0.25}, "open": {Count: 9}}},
 		Cache:    fs.CacheStats{Metadata: fs.HitsMisses{Hits: 3, Misses: 1}},
 		Memory:   fs.MemoryStats{Used: 1 << 20, Limit: 4 << 20},
 		Writes:   fs.WriteStats{Dirty: 1536, Files: 1, Uploads: 1, Conflicts: 1},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
 	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 )
 
 // maxShownUploads: more files than that on their way are counted, not listed.
@@ -118,7 +119,7 @@ func requestWriter(b *strings.Builder) *tabwriter.Writer {
 
 // requestTable writes a table of requests that were made in a time, the most
 // frequent first.
-func requestTable(w *tabwriter.Writer, title string, all map[string]fs.Latency, in time.Duration) {
+func requestTable(w *tabwriter.Writer, title string, all map[string]metering.Latency, in time.Duration) {
 	names := slices.Collect(maps.Keys(all))
 	names = slices.DeleteFunc(names, func(n string) bool { return all[n].Count == 0 })
 	slices.SortFunc(names, func(a, b string) int {
@@ -139,8 +140,8 @@ func requestTable(w *tabwriter.Writer, title string, all map[string]fs.Latency, 
 }
 
 // latencies takes the latencies out of calls.
-func latencies(calls map[string]control.Calls) map[string]fs.Latency {
-	all := make(map[string]fs.Latency, len(calls))
+func latencies(calls map[string]control.Calls) map[string]metering.Latency {
+	all := make(map[string]metering.Latency, len(calls))
 	for name, c := range calls {
 		all[name] = c.Latency
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
 	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -24,9 +25,9 @@ func TestPrices(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := map[string]control.Calls{
-		"PutObject":  {Latency: fs.Latency{Count: 2000}, Sent: 1 << 30},
-		"GetObject":  {Latency: fs.Latency{Count: 1000}, Received: 2 << 30},
-		"NewRequest": {Latency: fs.Latency{Count: 500}},
+		"PutObject":  {Latency: metering.Latency{Count: 2000}, Sent: 1 << 30},
+		"GetObject":  {Latency: metering.Latency{Count: 1000}, Received: 2 << 30},
+		"NewRequest": {Latency: metering.Latency{Count: 500}},
 	}
 	if got, want := p.cost(calls), 0.01+0.0004+0.18+0.0002; math.Abs(got-want) > 1e-9 {
 		t.Errorf("cost %v, want %v", got, want)
@@ -62,11 +63,11 @@ func TestPrices(t *testing.T) {
 // readings are two readings of a mount, two seconds apart.
 func readings() (before, now control.Status) {
 	var requests control.Requests
-	var m fs.Meter
+	var m metering.Meter
 	requests.Observe(s3.Attempt{Op: "HeadObject"})
 	m.Observe(time.Second, false)
 	before = control.Status{Mountpoint: "/mnt/b", Source: "bucket", Started: time.Unix(0, 0), Now: time.Unix(100, 0), S3: requests.Stats(),
-		Stats: fs.Stats{Requests: fs.Requests{Operations: map[string]fs.Latency{"read": m.Latency()}, Read: 5 << 20},
+		Stats: fs.Stats{Requests: metering.Requests{Operations: map[string]metering.Latency{"read": m.Latency()}, Read: 5 << 20},
 			Cache: fs.CacheStats{Blocks: fs.HitsMisses{Hits: 100}}}}
 	requests.Observe(s3.Attempt{Op: "PutObject", BytesSent: 4 << 20, Retry: 1})
 	requests.Observe(s3.Attempt{Op: "PutObject", Err: s3.ErrTransient})
@@ -75,7 +76,7 @@ func readings() (before, now control.Status) {
 	}
 	now = before
 	now.Now, now.S3 = time.Unix(102, 0), requests.Stats()
-	now.Requests = fs.Requests{Operations: map[string]fs.Latency{"read": m.Latency()}, Read: 7 << 20, InFlight: 3}
+	now.Requests = metering.Requests{Operations: map[string]metering.Latency{"read": m.Latency()}, Read: 7 << 20, InFlight: 3}
 	now.Cache.Blocks = fs.HitsMisses{Hits: 103, Misses: 1}
 	now.Uploads = []fs.Upload{{Key: "k", Size: 100, Sent: 50}}
 	return before, now

@@ -8,6 +8,7 @@ import (
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
 	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 )
 
 // describeInterval is a frame of s3mount top: what a mount did between two
@@ -45,7 +46,7 @@ func describeInterval(before, now control.Status, p prices) string {
 	for _, line := range uploadLines(now.Uploads) {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}
-	operations := map[string]fs.Latency{}
+	operations := map[string]metering.Latency{}
 	for name, l := range now.Requests.Operations {
 		operations[name] = l.Since(before.Requests.Operations[name])
 	}

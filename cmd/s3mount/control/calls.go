@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -13,7 +13,7 @@ import (
 // that say that something went wrong: no answer, 5xx, throttling, refusals; not
 // 404 and the outcomes of conditions, which are what was asked for.
 type Calls struct {
-	fs.Latency
+	metering.Latency
 	Retries  uint64 `json:"retries"`
 	Sent     uint64 `json:"bytes_sent"`
 	Received uint64 `json:"bytes_received"`
@@ -26,7 +26,7 @@ type Requests struct {
 }
 
 type calls struct {
-	meter                   fs.Meter
+	meter                   metering.Meter
 	retries, sent, received atomic.Uint64
 }
 

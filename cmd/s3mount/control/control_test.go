@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -80,7 +81,7 @@ func TestStatus(t *testing.T) {
 
 // TestStatusForm: what programs read must stay where it is.
 func TestStatusForm(t *testing.T) {
-	var meter fs.Meter
+	var meter metering.Meter
 	meter.Observe(time.Millisecond, true)
 	text, err := json.Marshal(Status{API: Version, S3: map[string]Calls{"PutObject": {Latency: meter.Latency(), Sent: 9}}})
 	if err != nil {

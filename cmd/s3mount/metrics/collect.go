@@ -7,11 +7,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
-	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 )
 
 const (
-	// coarse: each bucket of a histogram here is so many of fs.Latency, two
+	// coarse: each bucket of a histogram here is so many of metering.Latency, two
 	// octaves; finer ones are a series each for every operation.
 	coarse = 8
 	// coarseBuckets reach from 1 µs to 69 s, beyond the default deadline.
@@ -77,7 +77,7 @@ func (f family) metric(d *prometheus.Desc, v sample) prometheus.Metric {
 }
 
 // cumulative counts the events below each bound, as histograms of Prometheus do.
-func cumulative(l fs.Latency) map[float64]uint64 {
+func cumulative(l metering.Latency) map[float64]uint64 {
 	buckets := make(map[float64]uint64, coarseBuckets)
 	for k := range coarseBuckets {
 		n := uint64(0)
@@ -86,7 +86,7 @@ func cumulative(l fs.Latency) map[float64]uint64 {
 				n += c
 			}
 		}
-		buckets[fs.MeterBound(k*coarse).Seconds()] = n
+		buckets[metering.BucketBound(k*coarse).Seconds()] = n
 	}
 	return buckets
 }

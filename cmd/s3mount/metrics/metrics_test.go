@@ -18,11 +18,12 @@ import (
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
 	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 )
 
 // testStatus has something in every family.
 func testStatus() control.Status {
-	var m fs.Meter
+	var m metering.Meter
 	m.Observe(3*time.Microsecond, false)
 	m.Observe(2*time.Millisecond, true)
 	m.Observe(2*time.Minute, false)
@@ -30,7 +31,7 @@ func testStatus() control.Status {
 	return control.Status{
 		Program: "v1", Source: "bucket", Mountpoint: "/mnt/b", Started: time.Unix(1000, 0),
 		Stats: fs.Stats{
-			Requests: fs.Requests{Operations: map[string]fs.Latency{"read": l}, Read: 17},
+			Requests: metering.Requests{Operations: map[string]metering.Latency{"read": l}, Read: 17},
 			Cache:    fs.CacheStats{Disk: fs.HitsMisses{Hits: 5}},
 			Journal:  fs.JournalStats{Count: 2},
 		},

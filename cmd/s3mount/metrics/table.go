@@ -8,6 +8,7 @@ import (
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
 	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/fs/metering"
 )
 
 // kind is the type of a family.
@@ -34,7 +35,7 @@ type family struct {
 type sample struct {
 	labels  []string
 	value   float64
-	latency fs.Latency // of a histogram
+	latency metering.Latency // of a histogram
 }
 
 // families is the table, in the order of the documentation.
@@ -66,9 +67,9 @@ func mountFamilies() []family {
 func requestFamilies() []family {
 	return []family{
 		{name: "s3mount_fuse_request_duration_seconds", kind: histogram, labels: []string{"op"}, help: "Requests of the kernel, by operation, from their arrival to the answer.",
-			read: perOperation(func(l fs.Latency) sample { return sample{latency: l} })},
+			read: perOperation(func(l metering.Latency) sample { return sample{latency: l} })},
 		{name: "s3mount_fuse_request_errors_total", kind: counter, labels: []string{"op"}, help: "Of them, answered with an errno that says that something went wrong (EIO, EACCES, ESTALE, ENOSPC...).",
-			read: perOperation(func(l fs.Latency) sample { return sample{value: float64(l.Errors)} })},
+			read: perOperation(func(l metering.Latency) sample { return sample{value: float64(l.Errors)} })},
 		number("fuse_requests_in_flight", gauge, "Requests of the kernel that are not answered yet.", func(s control.Status) float64 { return float64(s.Requests.InFlight) }),
 		number("fuse_oldest_request_seconds", gauge, "Age of the oldest of them.", func(s control.Status) float64 { return s.Requests.Oldest }),
 		number("fuse_slow_requests_total", counter, "Requests that the watchdog logged: older than one request to S3 can become (140 s, unless --deadline is given).", func(s control.Status) float64 { return float64(s.Requests.Slow) }),
@@ -130,7 +131,7 @@ func writeFamilies() []family {
 }
 
 // perOperation reads a sample of each FUSE operation.
-func perOperation(read func(l fs.Latency) sample) func(s control.Status) []sample {
+func perOperation(read func(l metering.Latency) sample) func(s control.Status) []sample {
 	return func(s control.Status) []sample { return byName(s.Requests.Operations, read) }
 }
 

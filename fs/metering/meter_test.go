@@ -1,4 +1,4 @@
-package fs
+package metering
 
 import (
 	"math"
@@ -20,14 +20,14 @@ func TestMeterBuckets(t *testing.T) {
 	if b := meterBucket(math.MaxUint64); b != meterBuckets-1 {
 		t.Errorf("the longest time is in bucket %d, want the last", b)
 	}
-	if last := MeterBound(meterBuckets - 2); last < time.Hour {
+	if last := BucketBound(meterBuckets - 2); last < time.Hour {
 		t.Errorf("the buckets reach %v, want an hour", last)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint64Range(0, uint64(time.Hour)).Draw(t, "ns")
 		b := meterBucket(n)
-		if d := time.Duration(n); d >= MeterBound(b) || b > 0 && d < MeterBound(b-1) {
-			t.Fatalf("%v is in bucket %d, which ends at %v", d, b, MeterBound(b))
+		if d := time.Duration(n); d >= BucketBound(b) || b > 0 && d < BucketBound(b-1) {
+			t.Fatalf("%v is in bucket %d, which ends at %v", d, b, BucketBound(b))
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package fs
+package metering
 
 import (
 	"math/bits"
@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// The buckets of a Meter are logarithmic by octaves, each cut into equal parts
-// (log-linear): a quantile is off by 1/8 at most, which tells 1 ms from 1.2 ms.
+// The buckets of a Meter are logarithmic by octaves, and each octave is cut into
+// equal parts (log-linear). A quantile is therefore off by at most 1/8.
 const (
-	// meterShift: everything below 1.024 µs (2^10 ns) is one bucket; no request
-	// that leaves the kernel is faster.
+	// meterShift puts everything below 1.024 µs (2^10 ns) into one bucket. No
+	// request that leaves the kernel is faster.
 	meterShift = 10
 	// meterSplit is the binary logarithm of the buckets per octave.
 	meterSplit = 2
-	// meterBuckets reach beyond an hour, after which background work is given up.
+	// meterBuckets is enough for durations of more than an hour. Background work
+	// is cancelled after an hour.
 	meterBuckets = (32 << meterSplit) + 1
 )
 
-// Meter counts how often something happened, how often it failed and how long
-// it took. It costs two atomic additions per event and no memory; it is safe
-// for concurrent use, and its zero value is ready.
+// A Meter counts events, failures and durations. An event costs two atomic
+// additions and allocates nothing. A Meter is safe for concurrent use, and its
+// zero value is ready.
 type Meter struct {
 	errors  atomic.Uint64
 	nanos   atomic.Uint64
 	buckets [meterBuckets]atomic.Uint64
 }
 
-// Observe takes in one event that took d.
+// Observe counts one event that took d.
 func (m *Meter) Observe(d time.Duration, failed bool) {
 	n := uint64(max(d, 0))
 	m.buckets[meterBucket(n)].Add(1)
@@ -47,27 +48,28 @@ func meterBucket(n uint64) int {
 	return min(octave<<meterSplit+part+1, meterBuckets-1)
 }
 
-// MeterBound returns the time below which an event falls into bucket i of
-// Latency.Buckets, or one before it. The last bucket has no bound; it has the
-// one that it would have were there another.
-func MeterBound(i int) time.Duration {
+// BucketBound returns the duration below which an event is counted in bucket i
+// of Latency.Buckets or in an earlier one. The last bucket has no upper bound;
+// BucketBound returns the bound that it would have if another bucket followed.
+func BucketBound(i int) time.Duration {
 	octave, part := i>>meterSplit, i&(1<<meterSplit-1)
 	return time.Duration((1<<meterSplit + part) << (meterShift + octave - meterSplit))
 }
 
-// Latency is what a Meter counted since it was made.
+// Latency is a reading of a Meter.
 type Latency struct {
 	Count  uint64 `json:"count"`
 	Errors uint64 `json:"errors"`
-	// Seconds is the sum of all times; P50 and P99 are quantiles of them.
+	// Seconds is the sum of all durations. P50 and P99 are quantiles.
 	Seconds float64 `json:"seconds"`
 	P50     float64 `json:"p50_seconds"`
 	P99     float64 `json:"p99_seconds"`
-	// Buckets counts events by MeterBound; empty ones are left out.
+	// Buckets counts events by the index of their bucket (BucketBound). Empty
+	// buckets are absent.
 	Buckets map[int]uint64 `json:"buckets,omitempty"`
 }
 
-// Latency returns what was counted so far.
+// Latency returns a reading of all that was counted so far.
 func (m *Meter) Latency() Latency {
 	l := Latency{Errors: m.errors.Load(), Seconds: time.Duration(m.nanos.Load()).Seconds()}
 	for i := range m.buckets {
@@ -83,8 +85,9 @@ func (m *Meter) Latency() Latency {
 	return l
 }
 
-// Since returns what was counted after before, an earlier reading of the same
-// Meter. If it is not, because the process was started anew, l itself is returned.
+// Since returns the difference between l and before, which is an earlier reading
+// of the same Meter. Since returns l if before counts more than l: the process
+// has been restarted between the two readings.
 func (l Latency) Since(before Latency) Latency {
 	if before.Count > l.Count || before.Errors > l.Errors {
 		return l
@@ -100,8 +103,8 @@ func (l Latency) Since(before Latency) Latency {
 	return d
 }
 
-// quantile returns the time in seconds that the share q of the events stayed
-// below: the middle of the bucket where that is.
+// quantile returns the duration in seconds below which the share q of the events
+// stayed. Its precision is one bucket: it returns the middle of that bucket.
 func (l Latency) quantile(q float64) float64 {
 	if l.Count == 0 {
 		return 0
@@ -111,9 +114,9 @@ func (l Latency) quantile(q float64) float64 {
 		if seen += l.Buckets[i]; seen >= rank {
 			low := time.Duration(0)
 			if i > 0 {
-				low = MeterBound(i - 1)
+				low = BucketBound(i - 1)
 			}
-			return (low + (MeterBound(i)-low)/2).Seconds()
+			return (low + (BucketBound(i)-low)/2).Seconds()
 		}
 	}
 	return 0
