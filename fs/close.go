@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"syscall"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/writeback"
-	"github.com/s3mount/s3mount/s3"
 )
 
 // Flush answers close(2): it returns when S3 holds the file (P1), unless all that
@@ -81,8 +79,6 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 
 // released saves what is unsaved after the end of a handle, and lets it go.
 func (f *filesystem) released(h *handle, n *inode) {
-	ctx, stop := background()
-	defer stop()
 	defer f.inodes.unpin(n)
 	if h.writable {
 		defer n.endSaving()
@@ -93,8 +89,10 @@ func (f *filesystem) released(h *handle, n *inode) {
 	case h.writable && !f.linger(n):
 		return // to that of the handle that writes since
 	case h.writable:
-		f.saveReleased(ctx, n)
+		f.saveReleased(n)
 	}
+	ctx, stop := background()
+	defer stop()
 	f.letGo(ctx, n)
 }
 
@@ -128,17 +126,18 @@ func (f *filesystem) linger(n *inode) bool {
 	return n.writers == 0
 }
 
-// saveReleased saves what nobody waits for any more. What is in the journal is
-// tried again until S3 has it or the mount ends, and the inode shows it.
-func (f *filesystem) saveReleased(ctx context.Context, n *inode) {
-	const longest = time.Minute // between two tries: S3 is asked rarely enough, and found soon
+// saveReleased saves what nobody waits for any more. Content that the journal has
+// is tried again until S3 holds it, S3 refuses it for good or the mount ends, and
+// the inode shows it meanwhile.
+func (f *filesystem) saveReleased(n *inode) {
+	const longest = time.Minute // between two attempts: S3 is asked rarely enough, and found soon
 	for wait := time.Second; ; wait = min(2*wait, longest) {
-		err := f.commit(ctx, n)
+		err := f.saveOnce(n)
 		if err == nil {
 			return
 		}
 		log := f.log.With(slog.String("key", n.snapshot().Key), slog.Any("error", err))
-		if f.o.Durability != durabilityJournal || !errors.Is(err, s3.ErrTransient) {
+		if !n.inJournal() {
 			log.Error("cannot save a file that no program has open any more")
 			return
 		}
@@ -149,6 +148,21 @@ func (f *filesystem) saveReleased(ctx context.Context, n *inode) {
 			return
 		}
 	}
+}
+
+// saveOnce is one attempt of saveReleased.
+func (f *filesystem) saveOnce(n *inode) error {
+	ctx, stop := background()
+	defer stop()
+	return f.commit(ctx, n)
+}
+
+// inJournal tells whether the journal has what is unsaved of the inode.
+func (n *inode) inJournal() bool {
+	n.mu.Lock()
+	file := n.file
+	n.mu.Unlock()
+	return file != nil && file.Dirty() && !file.Stale() && file.InJournal()
 }
 
 func (f *filesystem) closeReader(h *handle) {
@@ -172,7 +186,7 @@ func (f *filesystem) settle(ctx context.Context, n *inode) {
 		work, stop := background()
 		defer stop()
 		if ctx.Err() != nil {
-			f.saveReleased(work, n)
+			f.saveReleased(n)
 		}
 		f.letGo(work, n)
 	})
@@ -194,7 +208,8 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 	defer n.commit.give()
 	n.mu.Lock()
 	file, base, hidden := n.file, n.base, n.hidden
-	if n.writers > 0 || (n.unlinked && n.opens > 0) {
+	waits := file != nil && file.InJournal() && file.Dirty() && !file.Stale() && f.ending.Err() == nil
+	if waits || n.writers > 0 || (n.unlinked && n.opens > 0) {
 		n.mu.Unlock()
 		return
 	}

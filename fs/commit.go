@@ -39,7 +39,7 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	file.SetObject(object)
 	sends := file.Dirty()
 	v, err := file.Commit(ctx)
-	if errors.Is(err, writeback.ErrConflict) {
+	if errors.Is(err, writeback.ErrConflict) || errors.Is(err, writeback.ErrKept) {
 		n.mu.Lock()
 		n.conflict = true
 		n.mu.Unlock()

@@ -270,8 +270,8 @@ func crashOnce(t *testing.T, a *killAt, scenario, durability string, steps []cra
 	srv.Quiet()
 	faults.Clear()
 	k := remount(t, srv, crashOptions(state, durability))
-	k.f.replay(t.Context())
-	k.f.recover(t.Context())
+	k.recover()
+	k.f.watching.Wait() // the uploads are aborted
 	got := k.tree("")
 	old := tree{}
 	for _, s := range steps[:done] {

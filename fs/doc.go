@@ -49,7 +49,13 @@
 // one request or none. A rename of a file that
 // S3 does not have changes its key and nothing else; of one that it has, the
 // rename is noted, and waited for. A mount that is killed leaves all of it to the next
-// (replay); one that ends while S3 does not answer, after a while (drainLast).
+// (recovery.go); one that ends while S3 does not answer, after a while (drainLast).
+//
+// The next mount of the bucket replays the journal before its first request,
+// whatever its own options are. A mount that is read-only, or that has another
+// prefix, reports the rest. S3 may refuse a closed file for good: then the file goes
+// to the recovery directory, the status shows it until somebody removes it, and the
+// mount ends with a KeptError.
 //
 // # What is seen from outside
 //

@@ -48,6 +48,7 @@ var errnoTable = [...]struct {
 	{s3.ErrPreconditionFailed, syscall.ESTALE},
 	{s3.ErrTooLarge, syscall.EFBIG},
 	{s3.ErrInvalidInput, syscall.EINVAL},
+	{writeback.ErrKept, syscall.ESTALE},
 }
 
 // status turns err into what the kernel gets. An error that the table does not

@@ -145,7 +145,7 @@ func TestCrashInRenameOverUnsaved(t *testing.T) {
 			srv.PutObject(testBucket, key, []byte(data), nil)
 		}
 		after := remount(t, srv, lingering, func(o *Options) { o.StateDir, o.Posix = left, "off" })
-		after.f.replay(t.Context())
+		after.recover()
 		source := "new"
 		if unsavedSource {
 			source = "NEW"

@@ -59,7 +59,8 @@ type filesystem struct {
 	watching sync.WaitGroup
 	// gaveUp tells of the work that the last drain has left in the journal; nil: none.
 	gaveUp   atomic.Pointer[error]
-	patience time.Duration // of drainLast
+	waiting  []writeback.Waiting // journals that recover has left; set before the first request
+	patience time.Duration       // of drainLast
 }
 
 func newFilesystem(s store, o Options) (*filesystem, error) {
@@ -111,6 +112,18 @@ func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
 	return n
 }
 
+// journalDirs returns the directory in which all mounts of the bucket keep their
+// journals, whatever their prefix, and those in which earlier versions kept them.
+func (o Options) journalDirs() (dir string, old []string) {
+	whole := o
+	whole.Prefix = ""
+	dir = whole.stateOf("journal")
+	if o.Prefix != "" {
+		old = []string{o.stateOf("journal")}
+	}
+	return dir, old
+}
+
 // stateOf is a directory for what concerns this mount's objects only.
 func (o Options) stateOf(kind string) string {
 	h := fnv.New64a()
@@ -129,8 +142,10 @@ func (f *filesystem) writebackOptions() writeback.Options {
 	}
 	w.RecoveryDir = filepath.Join(f.o.StateDir, "recovery")
 	w.StateDir = f.o.stateOf("uploads")
-	if f.o.Durability == durabilityJournal {
-		w.JournalDir = f.o.stateOf("journal")
+	w.JournalDir, w.OldJournalDirs = f.o.journalDirs()
+	w.Prefix = f.o.Prefix
+	w.Journal = f.o.Durability == durabilityJournal && !f.o.ReadOnly
+	if w.Journal {
 		w.Linger = f.o.Linger
 	}
 	w.OpenBase = f.writebackBase
@@ -148,32 +163,6 @@ func (f *filesystem) writebackBase(v writeback.Version) writeback.BaseReader {
 	return f.reads.OpenVersion(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size})
 }
 
-// replay writes to S3 what a mount that died had in its journal: before the
-// first request, so that nothing is built on older content.
-func (f *filesystem) replay(ctx context.Context) {
-	n, err := f.writes.Replay(ctx, f.finishChange)
-	if err != nil {
-		f.log.Error("cannot write all of the journal of an earlier mount to S3; it is kept", slog.Any("error", err))
-	}
-	if n > 0 {
-		f.log.Info("wrote the journal of an earlier mount to S3", slog.Int("records", n))
-	}
-}
-
-// recover finishes what a mount that died left behind.
-func (f *filesystem) recover(ctx context.Context) {
-	if err := f.ns.Recover(ctx); err != nil {
-		f.log.Warn("cannot finish renames of an earlier mount yet", slog.Any("error", err))
-	}
-	n, err := f.writes.AbortOrphans(ctx)
-	if err != nil {
-		f.log.Warn("cannot abort uploads of an earlier mount yet", slog.Any("error", err))
-	}
-	if n > 0 {
-		f.log.Info("aborted uploads that an earlier mount left behind", slog.Int("uploads", n))
-	}
-}
-
 // drain returns when S3 holds everything that was written so far, or with the
 // first error, after all the rest was tried.
 func (f *filesystem) drain(ctx context.Context) error {
@@ -181,7 +170,7 @@ func (f *filesystem) drain(ctx context.Context) error {
 	g.SetLimit(f.o.Connections)
 	for _, n := range f.inodes.below("") {
 		g.Go(func() error {
-			err := f.commit(ctx, n)
+			err := unlessKept(f.commit(ctx, n))
 			if err == nil {
 				f.letGo(ctx, n) // what was released need not linger
 			}

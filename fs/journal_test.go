@@ -141,7 +141,7 @@ func TestJournalWithoutS3(t *testing.T) {
 	k.abandon(fh)
 	faults.Clear()
 	k = remount(t, srv, attrs)
-	k.f.replay(t.Context())
+	k.recover()
 	k.wantObject("new", "text")
 	k.wantNoObject("gone")
 	if a, st := k.stat("changed"); st != fuse.OK || a.Mode&0o777 != 0o600 {

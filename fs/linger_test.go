@@ -156,7 +156,7 @@ func TestLingerCrash(t *testing.T) {
 	k.put("gone", "gone")
 	k.must(k.unlink("gone"), "unlink", "gone")
 	after := remount(t, srv, lingering, func(o *Options) { o.StateDir = copyState(t, state) })
-	after.f.replay(t.Context())
+	after.recover()
 	want := tree{"made": "made", "x": "xtwo", "saved": "savedtwo"}
 	if got := after.tree(""); !oneOf(got, []tree{want}) {
 		t.Errorf("the next mount shows %s, want %s", got, want)

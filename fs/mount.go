@@ -56,8 +56,8 @@ func Start(ctx context.Context, client *s3.Client, mountpoint string, o Options)
 	if err != nil {
 		return nil, err
 	}
-	if !o.ReadOnly {
-		f.replay(ctx)
+	if err := f.recover(ctx); err != nil {
+		return nil, errors.Join(err, f.close())
 	}
 	asked := newObserved(f)
 	target, err := o.target(mountpoint)
@@ -75,9 +75,6 @@ func Start(ctx context.Context, client *s3.Client, mountpoint string, o Options)
 		return nil, errors.Join(fmt.Errorf("wait for the mount at %s: %w", mountpoint, err), m.Unmount(ctx))
 	}
 	m.tuneReadahead()
-	if !o.ReadOnly {
-		go f.recover(context.WithoutCancel(ctx))
-	}
 	return m, nil
 }
 
@@ -116,6 +113,11 @@ func (m *Mount) serve() {
 	ctx, stop := context.WithTimeout(context.Background(), drainTime)
 	defer stop()
 	m.err = errors.Join(m.f.drainLast(ctx), m.f.close())
+	if kept := m.f.kept(m.f.stillWaiting()); m.err == nil && kept != nil {
+		m.err = kept
+	} else if kept != nil {
+		m.err = errors.Join(m.err, kept)
+	}
 	close(m.done)
 }
 
@@ -138,8 +140,17 @@ func (m *Mount) Wait() error {
 	return m.err
 }
 
-// Drain returns when S3 holds everything that was written so far.
-func (m *Mount) Drain(ctx context.Context) error { return m.f.drain(ctx) }
+// Drain returns when S3 holds everything that was written so far. A *KeptError
+// says that nothing is left to write, and yet S3 does not hold everything.
+func (m *Mount) Drain(ctx context.Context) error {
+	if err := m.f.drain(ctx); err != nil {
+		return err
+	}
+	if err := m.f.kept(nil); err != nil {
+		return err
+	}
+	return nil
+}
 
 // Invalidate drops all cached metadata, the kernel's too.
 func (m *Mount) Invalidate() { m.f.invalidateAll() }

@@ -22,6 +22,8 @@ type Stats struct {
 	Reads    ReadStats          `json:"reads"`
 	Inodes   InodeStats         `json:"inodes"`
 	Uploads  []writeback.Upload `json:"uploads"` // files on their way to S3, by key
+	Kept     KeptStats          `json:"kept"`
+	Waiting  []WaitingStats     `json:"waiting"` // journals of earlier mounts that this one does not replay
 }
 
 // HitsMisses counts what a cache could answer and what it could not.
@@ -62,6 +64,21 @@ type JournalStats struct {
 	Count  int     `json:"count"`
 	Bytes  int64   `json:"bytes"`
 	Oldest float64 `json:"oldest_seconds"` // age of the oldest, 0 if there is none
+}
+
+// KeptStats are the files in the recovery directory, of all mounts that use it.
+type KeptStats struct {
+	Dir   string `json:"dir"`
+	Files int    `json:"files"`
+	Bytes int64  `json:"bytes"`
+}
+
+// WaitingStats are a journal of an earlier mount with records that S3 does not hold.
+type WaitingStats struct {
+	Journal string `json:"journal"` // a directory
+	Source  string `json:"source"`  // a writable mount of it replays the journal
+	Records int    `json:"records"`
+	Bytes   int64  `json:"bytes"`
 }
 
 // ReadStats are those of the fetches from S3.
@@ -106,6 +123,12 @@ func (f *filesystem) stats() (s Stats) {
 		s.Journal.Oldest = max(time.Since(w.QueuedSince), 0).Seconds()
 	}
 	s.Uploads = f.writes.Uploads()
+	k := f.writes.Kept()
+	s.Kept = KeptStats{Dir: k.Dir, Files: k.Files, Bytes: k.Bytes}
+	s.Waiting = []WaitingStats{}
+	for _, w := range f.stillWaiting() {
+		s.Waiting = append(s.Waiting, WaitingStats{Journal: w.Dir, Source: f.o.sourceOf(w.Prefix), Records: w.Records, Bytes: w.Bytes})
+	}
 	s.Inodes = InodeStats{Known: f.inodes.count(), Open: f.handles.count()}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -76,5 +77,72 @@ func TestP1Journal(t *testing.T) {
 		for i := range 10 {
 			wantObject(t, w, bucket, fmt.Sprint(i), payload(i, 5000))
 		}
+	})
+}
+
+// TestP1JournalReplay shows what happens to a journal after kill -9: the next
+// mount without the option replays it before it answers, a mount that cannot
+// replay reports it and ends with exit code 8, and content that S3 refuses for good
+// ends up in the recovery directory.
+func TestP1JournalReplay(t *testing.T) {
+	t.Parallel()
+	journal := append([]string{"--durability", "journal"}, impatient...)
+	// killedWith returns a mount that was killed with three files in its journal.
+	killedWith := func(t *testing.T, w *harness.World) (*harness.Mount, *harness.Referee) {
+		m, bucket, proxy := mountOf(t, w, journal...)
+		proxy.Inject(harness.Fault{Match: writes, Drop: true})
+		for i := range 3 {
+			must(t, os.WriteFile(m.Path(fmt.Sprintf("f%d", i)), payload(i, 5000), 0o644))
+		}
+		m.Kill(t)
+		proxy.Heal()
+		return m, bucket
+	}
+	run(t, "without the option", func(t *testing.T, w *harness.World) {
+		m, bucket := killedWith(t, w)
+		m = m.With(t, "--durability", "s3")
+		for i := range 3 {
+			name := fmt.Sprintf("f%d", i)
+			got, err := os.ReadFile(m.Path(name))
+			must(t, err)
+			if !bytes.Equal(got, payload(i, 5000)) {
+				t.Errorf("%s: the next mount shows %d other bytes", name, len(got))
+			}
+			wantObject(t, w, bucket, name, payload(i, 5000))
+		}
+		m.Unmount(t)
+	})
+	run(t, "read-only", func(t *testing.T, w *harness.World) {
+		m, bucket := killedWith(t, w)
+		m = m.With(t, "--read-only")
+		if r := m.Command(t, "status", m.Dir); !strings.Contains(r.Out, "3 changes") {
+			t.Errorf("status does not show what waits:\n%s", r.Out)
+		}
+		wantNoObject(t, w, bucket, "f1")
+		if r := m.Command(t, "umount", m.Dir); r.Code != 8 {
+			t.Errorf("umount ended with %d: %s", r.Code, r.Out)
+		}
+		m.WaitCode(t, 8)
+		m = m.With(t)
+		wantObject(t, w, bucket, "f1", payload(1, 5000))
+		m.Unmount(t)
+	})
+	run(t, "refused", func(t *testing.T, w *harness.World) {
+		m, _, proxy := mountOf(t, w, journal...)
+		proxy.Inject(harness.Fault{Match: writes, Status: 412, Code: "PreconditionFailed"})
+		must(t, os.WriteFile(m.Path("f"), []byte("text"), 0o644))
+		if r := m.Command(t, "sync", m.Dir); r.Code != 8 || !strings.Contains(r.Out, m.State) {
+			t.Errorf("sync ended with %d: %s", r.Code, r.Out)
+		}
+		if r := m.Command(t, "umount", m.Dir); r.Code != 8 || !strings.Contains(r.Out, m.State) {
+			t.Errorf("umount ended with %d: %s", r.Code, r.Out)
+		}
+		m.WaitCode(t, 8)
+		proxy.Heal()
+		m = m.With(t)
+		if r := m.Command(t, "status", m.Dir); !strings.Contains(r.Out, "1 file, 4 B, in "+m.State) {
+			t.Errorf("the next status does not show what is kept:\n%s", r.Out)
+		}
+		m.Unmount(t)
 	})
 }

@@ -62,6 +62,14 @@ func gaugeRows(s control.Status) [][2]string {
 	rows = append(rows, [2]string{"caches", cacheText(s.Cache)},
 		[2]string{"waiting", fmt.Sprintf("%s of programs, the oldest %s old", count(s.Requests.InFlight, "request"), humanSeconds(s.Requests.Oldest))},
 		[2]string{"moved", fmt.Sprintf("%s read, %s written", humanSize(int64(s.Requests.Read)), humanSize(int64(s.Requests.Written)))})
+	if k := s.Kept; k.Files > 0 {
+		rows = append(rows, [2]string{"kept", fmt.Sprintf("%s, %s, in %s: copy them to where they belong, then remove them",
+			count(k.Files, "file"), humanSize(k.Bytes), printable(k.Dir))})
+	}
+	for _, w := range s.Waiting {
+		rows = append(rows, [2]string{"waiting", fmt.Sprintf("%s, %s, of an earlier mount in %s: mount %s writable to upload them",
+			count(w.Records, "change"), humanSize(w.Bytes), printable(w.Journal), printable(w.Source))})
+	}
 	if n := s.Writes.Conflicts + s.Writes.Recovered; n > 0 {
 		rows = append(rows, [2]string{"trouble", fmt.Sprintf("%s with other writers, %s kept in the recovery directory",
 			count(int(s.Writes.Conflicts), "conflict"), count(int(s.Writes.Recovered), "file"))})

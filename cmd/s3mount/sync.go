@@ -17,7 +17,8 @@ func syncCommand() command {
 		name: "sync", args: "MOUNTPOINT", usage: "wait until S3 has everything",
 		about: `Returns when S3 holds everything that was written before: open files that have
 unsaved bytes, attributes, deletions, and the journal of --durability=journal.
-The exit code is 8 if something could not be written; it stays where it is.`,
+The exit code is 8 if something could not be written; it stays where it is, or
+in the recovery directory if S3 refused it for good.`,
 	}
 	c.run = func(in invocation, args []string) error {
 		rest, done, err := c.parse(in, args, nil)
@@ -46,13 +47,18 @@ The exit code is 8 if something could not be written; it stays where it is.`,
 
 // sync waits until S3 has everything, and shows how far that is.
 func (m mountedAt) sync(ctx context.Context, client *control.Client) error {
+	return m.outcome(m.write(ctx, client))
+}
+
+// write is sync that returns what the mount has answered.
+func (m mountedAt) write(ctx context.Context, client *control.Client) error {
 	d := newDisplay(os.Stderr, "writing to S3")
 	err := client.Sync(ctx, d.show)
 	d.close()
 	if err != nil && ctx.Err() != nil {
 		return errors.New("interrupted; the mount goes on writing by itself")
 	}
-	return m.outcome(err)
+	return err
 }
 
 // outcome gives what a mount answered its exit code.

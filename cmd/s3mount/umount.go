@@ -21,10 +21,12 @@ func umountCommand() command {
 	c := command{
 		name: "umount", args: "MOUNTPOINT", usage: "write everything to S3, then unmount",
 		about: `Writes everything to S3, unmounts, and returns when the mount's process has
-ended with nothing left to write. Nothing is lost: what cannot be written keeps
-the mount where it is, with exit code 8. While programs have files open or stand
-in a directory of the mount, it is busy and stays, with exit code 3; those of
-them that this user may see are named.`,
+ended with nothing left to write. Nothing is lost: what cannot be written yet
+keeps the mount where it is, with exit code 8. The exit code is also 8 if S3
+refused a closed file for good; the mount then ends, and the recovery directory
+that s3mount status shows keeps the file. While programs have files open or
+stand in a directory of the mount, it is busy and stays, with exit code 3; those
+of them that this user may see are named.`,
 	}
 	c.run = func(in invocation, args []string) error {
 		rest, done, err := c.parse(in, args, nil)
@@ -54,8 +56,9 @@ func (m *machine) umount(ctx context.Context, at mountedAt) error {
 		return err
 	}
 	defer client.Close()
-	if err := at.sync(ctx, client); err != nil {
-		return err
+	var said *control.MountError
+	if err := at.write(ctx, client); err != nil && !(errors.As(err, &said) && said.Kept) {
+		return at.outcome(err)
 	}
 	end, err := client.Ending(ctx) // before it begins: its outcome is not missed
 	if err != nil {
@@ -71,7 +74,6 @@ func (m *machine) umount(ctx context.Context, at mountedAt) error {
 	if err != nil && ctx.Err() != nil {
 		return errors.New("interrupted; it is unmounted, and the rest is being written")
 	}
-	var said *control.MountError
 	if errors.As(err, &said) { // as the process itself ends with
 		return oneLine(fail(exitUnwritten, "%s: %w", at.mountpoint, err))
 	}

@@ -75,7 +75,7 @@ func (f *File) join() (v Version, r *run, adopt bool, err error) {
 	case stateDiscarded:
 		return v, nil, false, nil
 	case stateStale:
-		return v, nil, false, ErrConflict
+		return v, nil, false, f.staleness()
 	case stateClosed:
 		return v, nil, false, ErrClosed
 	case stateDirty:
@@ -140,6 +140,8 @@ func (f *File) start() *run {
 		}
 		if errors.Is(err, ErrConflict) {
 			v, err = f.meet(ctx, r, err)
+		} else if refusedForGood(err) {
+			err = f.giveUp(r, err)
 		}
 		f.finish(r, v, err)
 	})

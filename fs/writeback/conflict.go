@@ -93,6 +93,15 @@ func (f *File) makeStale() bool {
 	return true
 }
 
+// staleness returns the error of operations on a file that is stale; the caller
+// holds mu.
+func (f *File) staleness() error {
+	if f.lost != nil {
+		return f.lost
+	}
+	return ErrConflict
+}
+
 // Stale tells whether someone else has changed the object, so that the content can
 // no longer be committed.
 func (f *File) Stale() bool {
@@ -116,7 +125,7 @@ func (f *File) Keep(cause error) {
 func (f *File) keep(cause error) error {
 	f.mu.Lock()
 	snap := f.snapshot(0, f.size)
-	key, seq := f.key, f.seq
+	key, seq, acknowledged := f.key, f.seq, f.isAcknowledged()
 	f.mu.Unlock()
 	defer snap.free()
 	log := f.m.o.Logger.With("key", key, "bytes", snap.end, "cause", cause)
@@ -126,6 +135,9 @@ func (f *File) keep(cause error) error {
 		return err
 	}
 	f.m.recover.Add(1)
+	if acknowledged {
+		f.m.broken.Add(1)
+	}
 	f.mu.Lock()
 	f.kept = seq
 	f.mu.Unlock()

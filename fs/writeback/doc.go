@@ -82,7 +82,7 @@
 //
 // # Journal
 //
-// With Options.JournalDir set, Persist puts the written bytes of a file, and
+// With Options.Journal set, Persist puts the written bytes of a file, and
 // what is to become of them, into a journal on local disk, and starts the commit:
 //
 //	Persist ─ record: head, data, checksums ─ fdatasync, shared ─ returns
@@ -94,7 +94,9 @@
 // each other, so that older ones stay until the last is done: after a crash any
 // of them may be what S3 has. A replay looks at the object first: if it has the
 // bytes, and the holes, the commit was done already; if it was written since by
-// someone else that is a conflict, and the bytes go to the recovery directory. What
+// someone else that is a conflict, and the bytes go to the recovery directory, as do
+// those that S3 refuses for good (refused.go). A mount replays also without a
+// journal of its own, but only records below its prefix; Waiting returns the rest. What
 // a replay has carried out it notes in the journal, which stays while anything in
 // it is not. Large files and those that stream wait for S3 instead, and so does everyone while the
 // journal is full. Key and properties that change after a Persist need another.

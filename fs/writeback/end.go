@@ -2,9 +2,7 @@ package writeback
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"time"
 )
 
 // Discard ends all commits, because the file has no name any more (P7): running
@@ -132,10 +130,11 @@ func (f *File) Rebase(v Version, r BaseReader) {
 	done()
 }
 
-// Close commits a dirty file and releases its memory. If the commit fails the
-// bytes go to the recovery directory, the log tells where, and the error is
-// returned. If ctx ends Close returns its error and the rest happens in the
-// background, where Drain waits for it. No method but Version may be called after Close.
+// Close commits a dirty file and releases its memory. If the commit fails, Close
+// returns the error, and the bytes go to the recovery directory unless the journal
+// has them; the log says where they are. If ctx ends, Close returns its error, and
+// the rest happens in the background, where Drain waits for it. No method but
+// Version may be called after Close.
 func (f *File) Close(ctx context.Context) error {
 	f.mu.Lock()
 	if f.state == stateClosed {
@@ -156,40 +155,16 @@ func (f *File) Close(ctx context.Context) error {
 		f.shut()
 		return nil
 	}
-	err := f.commitLast(ctx)
+	_, err := f.Commit(ctx)
 	if err != nil && ctx.Err() != nil && f.m.ctx.Err() == nil {
 		f.m.background(func() { _ = f.Close(f.m.ctx) })
 		return ctx.Err()
 	}
-	if err != nil && !errors.Is(err, ErrConflict) && !f.inJournal() { // a conflict has kept the bytes already
+	if err != nil && !isAny(err, ErrConflict, ErrKept) && !f.InJournal() {
 		_ = f.keep(err) // it logs what becomes of them
 	}
 	f.shut()
 	return err
-}
-
-const (
-	// firstRetry and lastRetry bound the pauses between commits of a file that
-	// its close has been promised: s3 has tried for a minute each time.
-	firstRetry = time.Second
-	lastRetry  = time.Minute
-)
-
-// commitLast commits. What is in the journal is tried until it succeeds, meets
-// another version, or ctx ends: its close has returned long ago.
-func (f *File) commitLast(ctx context.Context) error {
-	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
-		_, err := f.Commit(ctx)
-		if err == nil || errors.Is(err, ErrConflict) || ctx.Err() != nil || !f.inJournal() {
-			return err
-		}
-		f.m.o.Logger.Warn("cannot commit a closed file yet", "key", f.Key(), "error", err, "pause", pause)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return err
-		}
-	}
 }
 
 // rescue is Close when nothing can be committed any more.
@@ -203,8 +178,9 @@ func (f *File) rescue() {
 	f.shut()
 }
 
-// inJournal tells whether the journal has all of the content.
-func (f *File) inJournal() bool {
+// InJournal tells whether the journal has all of the content, so that the next mount
+// carries it out if this one does not.
+func (f *File) InJournal() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.journal.holds(f.seq)

@@ -8,6 +8,9 @@ var (
 	// were built on, or it exists although it had to be new (P3, ESTALE). The
 	// bytes are kept; the log says where.
 	ErrConflict = errors.New("object was changed by someone else")
+	// ErrKept: S3 refuses bytes for good that close(2) has acknowledged. They are in
+	// the recovery directory; the log says where.
+	ErrKept = errors.New("S3 refuses the bytes; they are kept in the recovery directory")
 	// ErrNoSpace: the spool has no room for the bytes of this write (ENOSPC).
 	// No earlier byte is harmed.
 	ErrNoSpace = errors.New("no space in the spool")

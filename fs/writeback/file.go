@@ -40,11 +40,14 @@ type File struct {
 	tried     []attempt // commits of which there is no knowing whether S3 made the object
 	unseen    bool      // no Commit has returned the version of the base yet
 	stream    *stream   // the upload that runs while the file is written
+	lost      error     // why the file is stale, if that is no conflict
 	journal   journaled
-	linger    *linger  // holds the commit back; nil: nothing does
-	last      *Version // at Close
-	snaps     int      // snapshots that are not released
-	pins      int      // of all chunks
+	// acknowledged is set by a replay: an earlier mount has acknowledged the content.
+	acknowledged bool
+	linger       *linger  // holds the commit back; nil: nothing does
+	last         *Version // at Close
+	snaps        int      // snapshots that are not released
+	pins         int      // of all chunks
 
 	sent atomic.Int64 // bytes of the upload under way that were given to requests
 }

@@ -29,6 +29,7 @@ func killed(t *testing.T, endpoint, dir string) *Manager {
 	o := Defaults()
 	o.Bucket = "bucket"
 	o.SpoolDir, o.RecoveryDir, o.StateDir, o.JournalDir = dir+"/spool", dir+"/recovery", dir+"/state", dir+"/journal"
+	o.Journal = true
 	o.PartSize = s3.MinPartSize
 	o.Logger = slog.New(slog.DiscardHandler)
 	o.OpenBase = func(v Version) BaseReader { return getReader{c, v} }

@@ -12,7 +12,7 @@ const testLinger = 100 * time.Millisecond
 
 func withLinger(dir string) func(*Options) {
 	return func(o *Options) {
-		o.JournalDir, o.Linger = dir+"/journal", testLinger
+		o.JournalDir, o.Journal, o.Linger = dir+"/journal", true, testLinger
 	}
 }
 
@@ -90,7 +90,7 @@ func TestLingerRewritten(t *testing.T) {
 // whenever the process dies, one of both is there.
 func TestReplaceCrash(t *testing.T) {
 	dir := t.TempDir()
-	b := newBench(t, dir, 16<<20, func(o *Options) { o.JournalDir, o.Linger = dir+"/journal", time.Hour })
+	b := newBench(t, dir, 16<<20, func(o *Options) { o.JournalDir, o.Journal, o.Linger = dir+"/journal", true, time.Hour })
 	old := b.persisted(t, "k", "old")
 	first := b.persisted(t, "k.lock", "first")
 	check := func(when, k, lock string) {

@@ -43,6 +43,7 @@ type Manager struct {
 	commits, early     atomic.Int64
 	sent               atomic.Int64
 	conflicts, recover atomic.Int64
+	broken             atomic.Int64 // files in the recovery directory that close(2) has acknowledged
 
 	born        time.Time
 	persistedAt atomic.Int64 // when the journal last took a file, since born
@@ -68,7 +69,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 		waiting: map[*starved]struct{}{},
 		born:    time.Now(),
 	}
-	if o.JournalDir != "" {
+	if o.Journal {
 		if m.journal, err = newJournal(o.JournalDir, o.JournalLimit); err != nil {
 			return nil, errors.Join(err, notes.close())
 		}
@@ -163,8 +164,9 @@ func (m *Manager) Drain(ctx context.Context) error {
 		}
 		wg.Go(func() {
 			defer done()
-			// A file that was closed meanwhile has said itself what became of it.
-			if _, err := f.Commit(ctx); err != nil && !errors.Is(err, ErrClosed) {
+			// A file that was closed meanwhile has reported itself what became of it,
+			// and one that is kept has nothing left to commit.
+			if _, err := f.Commit(ctx); err != nil && !isAny(err, ErrClosed, ErrKept) {
 				errs[i] = fmt.Errorf("commit %q: %w", f.Key(), err)
 			}
 		})
@@ -210,6 +212,7 @@ func (m *Manager) Stats() Stats {
 		Uploads: m.uploads.Load(), InFlight: m.inFlight.Load(),
 		Sent: m.sent.Load(), Commits: m.commits.Load(), EarlyCommits: m.early.Load(),
 		Conflicts: m.conflicts.Load(), Recovered: m.recover.Load(),
+		Broken: m.broken.Load(),
 	}
 	if m.journal != nil {
 		st.Queued, st.QueuedBytes, st.QueuedSince = m.journal.queue()
@@ -236,6 +239,7 @@ type Stats struct {
 	EarlyCommits int64 // counter: commits that a full spool forced
 	Conflicts    int64 // counter: commits that found another version
 	Recovered    int64 // counter: files kept in the recovery directory
+	Broken       int64 // counter: those of them that close(2) had acknowledged
 }
 
 // Close ends the manager. Nobody uses files that are still open: what neither S3

@@ -45,8 +45,16 @@ type Options struct {
 	RecoveryDir string
 	// StateDir holds the record of running multipart uploads; "" records none.
 	StateDir string
-	// JournalDir keeps what Persist takes (--durability=journal); "" is no journal.
+	// JournalDir holds the journals of all mounts of the bucket, which Replay
+	// carries out; "" is no journal.
 	JournalDir string
+	// OldJournalDirs are further directories in which earlier versions of this
+	// program may have left journals.
+	OldJournalDirs []string
+	// Journal keeps what Persist takes in JournalDir (--durability=journal).
+	Journal bool
+	// Prefix bounds Replay: records of keys outside of it stay in their journal.
+	Prefix string
 	// JournalLimit in bytes bounds the journal. Past it Persist waits for S3.
 	JournalLimit int64
 	// Linger is how long no file must have been persisted before those that the
@@ -128,6 +136,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("option StateDir %q: must be an absolute path", o.StateDir)
 	case o.JournalDir != "" && !filepath.IsAbs(o.JournalDir):
 		return fmt.Errorf("option JournalDir %q: must be an absolute path", o.JournalDir)
+	case o.Journal && o.JournalDir == "":
+		return fmt.Errorf("option JournalDir: must be set with Journal")
 	case o.JournalLimit < 0:
 		return fmt.Errorf("option JournalLimit %d: must not be negative", o.JournalLimit)
 	case o.Linger < 0:

@@ -94,7 +94,7 @@ func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 	case f.state == stateClean, f.state == stateDiscarded, f.journal.holds(f.seq):
 		return nil, nil, nil, nil
 	case f.state == stateStale:
-		return nil, nil, nil, ErrConflict
+		return nil, nil, nil, f.staleness()
 	case f.state == stateClosed:
 		return nil, nil, nil, ErrClosed
 	case f.torn != nil:

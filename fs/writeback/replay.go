@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,21 +18,19 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Replay commits what dead mounts left in the journal directory, hands their
-// changes to apply, both in the order of their paths, and returns the number of
-// both. An error of apply keeps the change for the next time. Journals of living mounts are not touched. What conflicts
-// with an object that was written since is kept in the recovery directory. A
-// journal of which something could not be committed stays for the next time.
-// Call it once after New, before the mount answers.
+// Replay carries out what dead mounts left in the journal directories: it
+// commits the contents of files and hands changes to apply, both in the order of
+// their paths. It returns the number of records that it has carried out. An error
+// of apply keeps the change for the next time. Replay does not touch the journals
+// of living mounts, nor records of keys outside of Options.Prefix. Content that
+// conflicts with an object that was written since, and content that S3 refuses for
+// good, goes to the recovery directory. A journal that still holds something stays
+// for the next time. Call Replay once after New, before the mount answers.
 func (m *Manager) Replay(ctx context.Context, apply func(context.Context, Change) error) (int, error) {
-	if m.journal == nil {
-		return 0, nil
-	}
-	dirs, err := filepath.Glob(filepath.Join(m.o.JournalDir, mountPattern))
+	dirs, err := m.journals()
 	if err != nil {
-		return 0, fmt.Errorf("find journals: %w", err)
+		return 0, err
 	}
-	sort.Strings(dirs)
 	total := 0
 	var errs []error
 	for _, dir := range dirs {
@@ -44,28 +43,89 @@ func (m *Manager) Replay(ctx context.Context, apply func(context.Context, Change
 	return total, errors.Join(errs...)
 }
 
-// replayMount replays one journal and deletes it.
-func (m *Manager) replayMount(ctx context.Context, dir string, apply func(context.Context, Change) error) (int, error) {
-	lock, err := lockDir(dir)
+// journals returns the directories of the journals of all mounts.
+func (m *Manager) journals() (dirs []string, err error) {
+	if m.o.JournalDir == "" {
+		return nil, nil
+	}
+	for _, parent := range append([]string{m.o.JournalDir}, m.o.OldJournalDirs...) {
+		found, err := filepath.Glob(filepath.Join(parent, mountPattern))
+		if err != nil {
+			return nil, fmt.Errorf("find journals: %w", err)
+		}
+		sort.Strings(found)
+		dirs = append(dirs, found...)
+	}
+	return dirs, nil
+}
+
+// openDead locks the journal of a dead mount and reads it. The lock is nil if its
+// mount lives, or if the journal is gone.
+func (m *Manager) openDead(dir string) (lock *os.File, found contents, err error) {
+	lock, err = lockDir(dir)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, os.ErrNotExist):
-		return 0, nil // its mount lives, or another has replayed it
+		return nil, found, nil
 	case err != nil:
+		return nil, found, err
+	}
+	if found, err = m.readJournal(dir); err != nil {
+		return nil, found, errors.Join(err, lock.Close())
+	}
+	return lock, found, nil
+}
+
+// replayMount replays one journal, and deletes it if nothing is left in it.
+func (m *Manager) replayMount(ctx context.Context, dir string, apply func(context.Context, Change) error) (int, error) {
+	lock, found, err := m.openDead(dir)
+	if lock == nil {
 		return 0, err
 	}
 	defer lock.Close()
-	all, err := m.readJournal(dir)
-	if err != nil {
-		return 0, err
-	}
-	ours := slices.DeleteFunc(slices.Clone(all), func(l left) bool { return l.Bucket != m.o.Bucket })
+	ours, others := m.divide(found.left)
 	ended := newEndings(dir)
 	defer ended.close()
 	n, err := m.replayAll(ctx, ours, apply, ended)
-	if err != nil || len(ours) < len(all) { // the rest is for the next time, or for another bucket's mount
+	if err != nil || len(others) > 0 {
 		return n, err
 	}
+	if found.damaged {
+		return n, m.keepJournal(dir)
+	}
 	return n, os.RemoveAll(dir)
+}
+
+// divide separates the groups of records that this mount can carry out from
+// those that touch another bucket or a key outside of Options.Prefix.
+func (m *Manager) divide(all []left) (ours, others [][]left) {
+	for _, group := range inOrder(all) {
+		if slices.ContainsFunc(group, func(l left) bool { return !m.covers(l) }) {
+			others = append(others, group)
+		} else {
+			ours = append(ours, group)
+		}
+	}
+	return ours, others
+}
+
+// covers tells whether this mount shows all keys of a record.
+func (m *Manager) covers(l left) bool {
+	to := l.Kind != recordName || len(l.Change.To) == 0 || strings.HasPrefix(string(l.Change.To), m.o.Prefix)
+	return l.Bucket == m.o.Bucket && strings.HasPrefix(string(l.Key), m.o.Prefix) && to
+}
+
+// keepJournal moves a journal with damaged records to the recovery directory:
+// what can be read of them may be all that is left of a file.
+func (m *Manager) keepJournal(dir string) error {
+	if err := os.MkdirAll(m.o.RecoveryDir, 0o700); err != nil {
+		return fmt.Errorf("make recovery directory: %w", err)
+	}
+	to := filepath.Join(m.o.RecoveryDir, time.Now().UTC().Format(stampFormat)+"-journal-"+filepath.Base(dir))
+	if err := os.Rename(dir, to); err != nil {
+		return fmt.Errorf("keep a journal with damaged records: %w", err)
+	}
+	m.o.Logger.Error("a journal has damaged records; it is kept", "path", to)
+	return nil
 }
 
 // left is a record that is not done.
@@ -75,12 +135,17 @@ type left struct {
 	older []left // of the same file: one of them may be what S3 has
 }
 
-// readJournal returns the last record of each file that is not done, in the
-// order of the journal.
-func (m *Manager) readJournal(dir string) ([]left, error) {
+// contents are the records of one journal.
+type contents struct {
+	left    []left // the last record of each file that is not done, in the order of the journal
+	damaged bool   // some records cannot be read
+}
+
+// readJournal reads the segments of one journal.
+func (m *Manager) readJournal(dir string) (out contents, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.journal"))
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	sort.Strings(paths)
 	files := map[uint64][]left{}
@@ -88,11 +153,12 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 	for _, path := range paths {
 		file, err := os.Open(path)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		err = scanRecords(file, func(s scanned, bad error) {
 			switch {
 			case bad != nil:
+				out.damaged = true
 				m.o.Logger.Error("a record of the journal is damaged and cannot be replayed", "journal", path, "at", s.at, "key", string(s.Key))
 			case s.Kind == recordFile, s.Kind == recordName && s.Change != nil:
 				files[s.File] = append(files[s.File], left{scanned: s, path: path})
@@ -111,37 +177,36 @@ func (m *Manager) readJournal(dir string) ([]left, error) {
 		if errors.Is(err, errTorn) { // its close did not return
 			m.o.Logger.Warn("the journal ends in a record that was being written", "journal", path)
 		} else if err != nil {
-			return nil, err
+			return out, err
 		}
 	}
-	var out []left
 	for _, all := range files {
 		if n := len(all) - 1; n >= 0 {
 			l := all[n]
 			l.older = all[:n]
-			out = append(out, l)
+			out.left = append(out.left, l)
 		}
 	}
-	sort.Slice(out, func(a, b int) bool { return order[out[a].File] < order[out[b].File] })
+	sort.Slice(out.left, func(a, b int) bool { return order[out.left[a].File] < order[out.left[b].File] })
 	return out, nil
 }
 
-// replayAll carries the records out, those of one path in order, all else at
-// once, and notes which are done.
-func (m *Manager) replayAll(ctx context.Context, all []left, apply func(context.Context, Change) error, ended *endings) (int, error) {
+// replayAll carries groups of records out, all groups at once and the records of
+// each in order, and notes which are done.
+func (m *Manager) replayAll(ctx context.Context, groups [][]left, apply func(context.Context, Change) error, ended *endings) (int, error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
 	n := 0
 	busy := make(chan struct{}, m.o.Connections)
-	for _, records := range inOrder(all) {
+	for _, records := range groups {
 		wg.Go(func() {
 			busy <- struct{}{}
 			defer func() { <-busy }()
 			for _, l := range records {
 				var err error
 				if l.Kind == recordName {
-					err = apply(ctx, l.change())
+					err = m.replayChange(ctx, l, apply)
 				} else {
 					err = m.replayFile(ctx, l)
 				}
@@ -165,28 +230,49 @@ func (m *Manager) replayAll(ctx context.Context, all []left, apply func(context.
 	return n, errors.Join(errs...)
 }
 
-// replayFile commits one record. A conflict counts as done: its bytes are kept.
+// replayChange hands one change to apply. A change that S3 refuses for good is
+// void: the object stays as it is.
+func (m *Manager) replayChange(ctx context.Context, l left, apply func(context.Context, Change) error) error {
+	err := apply(ctx, l.change())
+	if refusedForGood(err) {
+		m.o.Logger.Error("S3 refuses a change that was acknowledged; the object stays as it is",
+			"change", l.Change.Kind, "key", string(l.Key), "error", err)
+		return nil
+	}
+	return err
+}
+
+// replayFile commits one record. Content that a conflict or a refusal keeps from
+// S3 counts as done once it is in the recovery directory.
 func (m *Manager) replayFile(ctx context.Context, l left) error {
-	in, done, err := m.reopen(ctx, l)
-	if err != nil || done {
-		return err
+	in, done, refused := m.reopen(ctx, l)
+	if done || refused != nil && !refusedForGood(refused) {
+		return refused
+	}
+	if in.Base != nil && in.Reader == nil {
+		in.Reader = m.o.OpenBase(*in.Base)
 	}
 	if c, ok := in.Reader.(interface{ Close() }); ok {
 		defer c.Close()
 	}
 	f := m.Open(in)
-	err = f.restore(ctx, l)
-	if err == nil {
+	f.acknowledged = true
+	err := f.restore(ctx, l)
+	switch {
+	case err != nil:
+	case refused != nil:
+		err = f.keep(refused)
+	default:
 		_, err = f.Commit(ctx)
 	}
-	if err != nil && !errors.Is(err, ErrConflict) {
-		f.Discard() // the journal keeps the bytes
+	if err != nil && !isKept(err) || refused != nil {
+		f.Discard() // the journal or the recovery directory has the bytes
 	}
 	closeErr := f.Close(ctx)
 	if err == nil {
 		err = closeErr
 	}
-	if errors.Is(err, ErrConflict) && !errors.Is(err, errNotKept) {
+	if isKept(err) {
 		return nil
 	}
 	return err

@@ -44,7 +44,7 @@ func TestReplayInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, l := range all {
+	for _, l := range all.left {
 		got = append(got, string(l.Key))
 	}
 	if !slices.Equal(got, want) {

@@ -219,6 +219,29 @@ func (m *Mount) Again(t testing.TB) *Mount {
 	return m.w.Mount(t, m.o)
 }
 
+// With mounts once more at the same place and with the same state directory, with
+// other options.
+func (m *Mount) With(t testing.TB, args ...string) *Mount {
+	t.Helper()
+	o := m.o
+	o.State, o.Args = m.State, args
+	return m.w.Mount(t, o)
+}
+
+// WaitCode waits until s3mount has ended with an exit code.
+func (m *Mount) WaitCode(t testing.TB, code int) {
+	t.Helper()
+	m.over = true
+	select {
+	case <-m.proc.Done():
+	case <-time.After(patience):
+		t.Fatalf("s3mount has not ended after %v\n%s", patience, Tail(m.Log, 100))
+	}
+	if got := m.proc.ProcessState.ExitCode(); got != code {
+		t.Fatalf("s3mount ended with %d (%v), want %d\n%s", got, m.proc.Err(), code, Tail(m.Log, 100))
+	}
+}
+
 // finish is the cleanup of Mount.
 func (m *Mount) finish(t testing.TB) {
 	if !m.over {

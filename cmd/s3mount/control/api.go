@@ -40,6 +40,7 @@ type Progress struct {
 	Uploads []fs.Upload `json:"uploads"` // files on their way
 	Done    bool        `json:"done"`    // this is the last line
 	Error   string      `json:"error,omitempty"`
+	Kept    bool        `json:"kept,omitempty"` // Error is of acknowledged bytes that are kept aside; nothing is left to write
 }
 
 // progressOf reads how far things are.

@@ -142,7 +142,10 @@ func (c *Client) follow(ctx context.Context, method, path string) (*Following, e
 }
 
 // MountError is what the mount itself could not do.
-type MountError struct{ Message string }
+type MountError struct {
+	Message string
+	Kept    bool // nothing is left to write: S3 does not take it, and it is kept aside
+}
 
 func (e *MountError) Error() string { return e.Message }
 
@@ -157,7 +160,7 @@ func (f *Following) Wait(show func(Progress)) error {
 		}
 		switch {
 		case p.Done && p.Error != "":
-			return &MountError{p.Error}
+			return &MountError{p.Error, p.Kept}
 		case p.Done:
 			return nil
 		}

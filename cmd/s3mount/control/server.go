@@ -196,6 +196,7 @@ func last(p Progress, err error) Progress {
 	p.Done = true
 	if err != nil {
 		p.Error = err.Error()
+		_, p.Kept = err.(*fs.KeptError) // joined with another error it is not alone
 	}
 	return p
 }

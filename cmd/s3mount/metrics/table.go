@@ -124,6 +124,7 @@ func writeFamilies() []family {
 		number("commits_total", counter, "Objects written.", func(s control.Status) float64 { return float64(s.Writes.Commits) }),
 		number("conflicts_total", counter, "Of the attempts to write one, those that found that somebody else had written it.", func(s control.Status) float64 { return float64(s.Writes.Conflicts) }),
 		number("recovered_files_total", counter, "Files kept in the recovery directory.", func(s control.Status) float64 { return float64(s.Writes.Recovered) }),
+		number("recovery_files", gauge, "Files in the recovery directory.", func(s control.Status) float64 { return float64(s.Kept.Files) }),
 		number("journal_entries", gauge, "Things in the journal that S3 does not hold.", func(s control.Status) float64 { return float64(s.Journal.Count) }),
 		number("journal_bytes", gauge, "Their bytes.", func(s control.Status) float64 { return float64(s.Journal.Bytes) }),
 		number("journal_oldest_seconds", gauge, "Age of the oldest of them.", func(s control.Status) float64 { return s.Journal.Oldest }),

@@ -1,0 +1,132 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/s3mount/s3mount/fs/writeback"
+)
+
+// recover finishes what mounts that died have left behind, before the first
+// request: files and changes in their journals, and then their renames. So no
+// program sees a state in which something acknowledged is missing. An error means
+// that S3 does not take the journals now; they stay for the next mount.
+func (f *filesystem) recover(ctx context.Context) error {
+	if !f.o.ReadOnly {
+		if err := f.replay(ctx); err != nil {
+			return err
+		}
+		if err := f.ns.Recover(ctx); err != nil {
+			f.log.Warn("cannot finish the renames of an earlier mount yet", slog.Any("error", err))
+		}
+		// Listings that were made between two of these changes are outdated.
+		f.ns.InvalidateAll()
+		f.watching.Go(func() { f.abortOrphans(f.life) })
+	}
+	f.reportWaiting()
+	return ctx.Err()
+}
+
+// replay carries out the journals of mounts that died.
+func (f *filesystem) replay(ctx context.Context) error {
+	n, err := f.writes.Replay(ctx, f.finishChange)
+	if n > 0 {
+		f.log.Info("wrote the journal of an earlier mount to S3", slog.Int("records", n))
+	}
+	if err != nil {
+		return fmt.Errorf("write the journal of an earlier mount to S3; it is kept: %w", err)
+	}
+	return nil
+}
+
+// abortOrphans aborts the uploads of mounts that died.
+func (f *filesystem) abortOrphans(ctx context.Context) {
+	n, err := f.writes.AbortOrphans(ctx)
+	if err != nil {
+		f.log.Warn("cannot abort uploads of an earlier mount yet", slog.Any("error", err))
+	}
+	if n > 0 {
+		f.log.Info("aborted uploads that an earlier mount left behind", slog.Int("uploads", n))
+	}
+}
+
+// reportWaiting logs what waits in journals that this mount does not replay, and
+// how to upload it.
+func (f *filesystem) reportWaiting() {
+	waiting, err := f.writes.Waiting()
+	if err != nil {
+		f.log.Warn("cannot read the journal of an earlier mount", slog.Any("error", err))
+	}
+	f.waiting = waiting
+	for _, w := range waiting {
+		f.log.Warn("files of an earlier mount wait in its journal, and this mount does not show them; to upload them, "+
+			"mount the source that this line names, writable and with the same --state-dir",
+			slog.Int("records", w.Records), slog.Int64("bytes", w.Bytes), slog.String("source", f.o.sourceOf(w.Prefix)), slog.String("journal", w.Dir))
+	}
+	if k := f.writes.Kept(); k.Files > 0 {
+		f.log.Warn("files that could not be written to S3 are kept in the recovery directory until somebody removes them",
+			slog.Int("files", k.Files), slog.Int64("bytes", k.Bytes), slog.String("path", k.Dir))
+	}
+}
+
+// sourceOf is the source of a mount of a prefix, as users write it.
+func (o Options) sourceOf(prefix string) string {
+	if prefix == "" {
+		return o.Bucket
+	}
+	return o.Bucket + ":" + prefix
+}
+
+// stillWaiting returns the journals of dead mounts that wait, without those that
+// another mount has replayed since.
+func (f *filesystem) stillWaiting() []writeback.Waiting {
+	var left []writeback.Waiting
+	for _, w := range f.waiting {
+		if _, err := os.Stat(w.Dir); err == nil {
+			left = append(left, w)
+		}
+	}
+	return left
+}
+
+// unlessKept returns err, or nil if it says that S3 has refused bytes which are
+// kept aside: nothing is left to write then, and kept reports them.
+func unlessKept(err error) error {
+	if errors.Is(err, writeback.ErrKept) {
+		return nil
+	}
+	return err
+}
+
+// KeptError says which acknowledged bytes S3 does not hold although the mount has
+// nothing left to write: they are in the recovery directory, or in a journal that
+// this mount does not replay.
+type KeptError struct {
+	Files   int // in the recovery directory
+	Dir     string
+	Waiting []writeback.Waiting
+}
+
+func (e *KeptError) Error() string {
+	var errs []error
+	if e.Files > 0 {
+		errs = append(errs, fmt.Errorf("S3 does not take %d files that were closed; they are kept in %s", e.Files, e.Dir))
+	}
+	for _, w := range e.Waiting {
+		errs = append(errs, fmt.Errorf("%d records of an earlier mount wait in the journal %s", w.Records, w.Dir))
+	}
+	return errors.Join(errs...).Error()
+}
+
+// kept returns which acknowledged bytes S3 does not hold although nothing is left
+// to write; nil if it holds everything.
+func (f *filesystem) kept(waiting []writeback.Waiting) *KeptError {
+	e := &KeptError{Files: int(f.writes.Stats().Broken), Dir: f.writes.Kept().Dir, Waiting: waiting}
+	if e.Files == 0 && len(e.Waiting) == 0 {
+		return nil
+	}
+	return e
+}
