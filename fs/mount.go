@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -48,9 +47,9 @@ func Start(ctx context.Context, client *s3.Client, mountpoint string, o Options)
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	mountpoint, err := filepath.Abs(mountpoint)
+	mountpoint, err := o.directory(mountpoint)
 	if err != nil {
-		return nil, fmt.Errorf("resolve mountpoint: %w", err)
+		return nil, err
 	}
 	f, err := newFilesystem(client, o)
 	if err != nil {
@@ -82,7 +81,7 @@ func (o Options) mountOptions() *fuse.MountOptions {
 	m := &fuse.MountOptions{
 		FsName: o.Source, Name: "s3mount",
 		AllowOther:  o.AllowOther,
-		DirectMount: os.Geteuid() == 0,
+		DirectMount: o.Device == nil && os.Geteuid() == 0, // it would mount over the device
 		Options:     append([]string{"default_permissions"}, o.MountOptions...),
 
 		MaxWrite: maxWrite, MaxBackground: maxBackground, MaxInflightRequestBytes: maxInflight,
@@ -95,7 +94,7 @@ func (o Options) mountOptions() *fuse.MountOptions {
 		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_DIRECT_IO_ALLOW_MMAP,
 
 		Debug:  o.Debug,
-		Logger: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		Logger: newDebugLog(o.Logger),
 	}
 	if m.FsName == "" {
 		m.FsName = o.Bucket

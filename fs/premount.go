@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,9 @@ func Premount(mountpoint string, o Options, uid, gid int) (*os.File, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(mountpoint, &st); err != nil {
 		return nil, fmt.Errorf("look at %s: %w", mountpoint, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return nil, fmt.Errorf("mount %s: %w", mountpoint, unix.ENOTDIR)
 	}
 	// Not by os.OpenFile, which would have reads fail that should wait.
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -55,8 +59,38 @@ func Premount(mountpoint string, o Options, uid, gid int) (*os.File, error) {
 	return device, nil
 }
 
-// target is where go-fuse shall mount: at the mountpoint, or, when Premount has
-// done so, on its device, which go-fuse then owns.
+// descriptors begins the mountpoints by which go-fuse is told to serve an open
+// device and to mount nothing.
+const descriptors = "/dev/fd/"
+
+// directory returns the absolute path of a mountpoint. It fails if there is no
+// directory: the kernel mounts on files, too. Premount has checked a mountpoint
+// that has a device.
+func (o Options) directory(mountpoint string) (string, error) {
+	path, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return "", fmt.Errorf("find the current directory: %w", err)
+	}
+	if o.Device != nil {
+		return path, nil
+	}
+	if strings.HasPrefix(path, descriptors) {
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return "", fmt.Errorf("resolve %s: %w", mountpoint, err)
+		}
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("look at the mountpoint: %w", err)
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("mount %s: %w", path, unix.ENOTDIR)
+	}
+	return path, nil
+}
+
+// target returns the path that go-fuse takes for the mountpoint. It names the
+// device that Premount has mounted, if there is one, which go-fuse then owns.
 func (o Options) target(mountpoint string) (string, error) {
 	if o.Device == nil {
 		return mountpoint, nil
@@ -65,5 +99,5 @@ func (o Options) target(mountpoint string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("take over the FUSE device: %w", err)
 	}
-	return fmt.Sprintf("/dev/fd/%d", fd), o.Device.Close()
+	return fmt.Sprintf(descriptors+"%d", fd), o.Device.Close()
 }

@@ -31,22 +31,7 @@ func testUser(t *testing.T, w *harness.World) {
 		Endpoint: w.Endpoint, Source: bucket.Bucket, State: state,
 		Args: []string{"--user", "nobody", "--allow-other", "-o", "noexec"},
 	})
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.PID()))
-	must(t, err)
-	for _, want := range []string{"Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n"} {
-		if !strings.Contains(string(status), want) {
-			t.Errorf("the process has not %q:\n%s", want, status)
-		}
-	}
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", m.PID()))
-	must(t, err)
-	for _, task := range tasks {
-		var st syscall.Stat_t
-		// A thread may have ended meanwhile.
-		if err := syscall.Stat(task, &st); err == nil && st.Uid != nobody && st.Uid != 0 {
-			t.Errorf("%s belongs to %d", task, st.Uid)
-		}
-	}
+	wantUnprivileged(t, m.PID())
 	must(t, os.WriteFile(m.Path("f"), []byte("x"), 0o644))
 	wantObject(t, w, bucket, "f", []byte("x"))
 	var st syscall.Stat_t
@@ -67,6 +52,66 @@ func testUser(t *testing.T, w *harness.World) {
 	r := w.Exec(t, append(harness.Environment(), harness.Credentials()...), w.Binary, "--endpoint", w.Endpoint, "--user", "nobody", "--state-dir", state, "no-such-bucket", dir)
 	if ms, err := harness.FuseMounts(dir); r.Code != 6 || err != nil || len(ms) > 0 || strings.Count(r.Out, "\n") != 1 {
 		t.Errorf("exit status %d, said %q, left %v (%v)", r.Code, r.Out, ms, err)
+	}
+}
+
+// wantUnprivileged checks that no thread of a process has a right of root.
+func wantUnprivileged(t *testing.T, pid int) {
+	t.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	must(t, err)
+	if len(tasks) == 0 {
+		t.Errorf("the process %d has no threads", pid)
+	}
+	for _, task := range tasks {
+		status, err := os.ReadFile(task)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for _, want := range []string{
+			"Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t65534 \n",
+			"CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
+		} {
+			if !strings.Contains(string(status), want) {
+				t.Errorf("%s lacks %q:\n%s", task, want, status)
+			}
+		}
+	}
+}
+
+// TestUserConfiguration checks that --user reads the AWS configuration of that
+// user, and that its credential_process runs without the groups of root.
+func TestUserConfiguration(t *testing.T) {
+	t.Parallel()
+	t.Run("root", func(t *testing.T) {
+		harness.Run(t, harness.Config{NeedRoot: true}, testUserConfiguration)
+	})
+}
+
+func testUserConfiguration(t *testing.T, w *harness.World) {
+	harness.Need(t, "setpriv", "unshare")
+	home, state, mnt := w.Dir(t, "home"), w.Dir(t, "state"), w.Dir(t, "mnt")
+	files := map[string]string{
+		"passwd":      "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::" + home + ":/bin/sh\n",
+		"keys":        fmt.Sprintf("id -G >%s/groups\necho '{\"Version\":1,\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"%s\"}'\n", home, harness.AccessKey, harness.SecretKey),
+		".aws/config": "[default]\ncredential_process = sh " + home + "/keys\n",
+	}
+	must(t, os.Mkdir(filepath.Join(home, ".aws"), 0o755))
+	for name, text := range files {
+		must(t, os.WriteFile(filepath.Join(home, name), []byte(text), 0o644))
+	}
+	must(t, os.Chown(home, nobody, nobody))
+	must(t, os.Chown(state, nobody, nobody))
+	// The bucket does not exist, so that the command ends by itself.
+	script := `mount --bind "$0/passwd" /etc/passwd && exec setpriv --groups 0,6,42 "$@"`
+	r := w.Exec(t, append(harness.Environment(), "AWS_CONFIG_FILE=", "AWS_SHARED_CREDENTIALS_FILE="), "unshare", "--mount", "sh", "-c", script, home,
+		w.Binary, "--foreground", "--endpoint", w.Endpoint, "--user", "nobody", "--state-dir", state, "no-such-bucket", mnt)
+	if r.Code != 6 {
+		t.Errorf("exit status %d, want 6 for the missing bucket: %s", r.Code, r.Out)
+	}
+	groups, err := os.ReadFile(filepath.Join(home, "groups"))
+	if err != nil || string(groups) != "65534\n" {
+		t.Errorf("credential_process has the groups %q, error %v", groups, err)
 	}
 }
 
@@ -98,14 +143,14 @@ func TestAllowOther(t *testing.T) {
 	})
 }
 
-// TestDebugLog: --debug shows every FUSE and S3 call, with the ids of the
-// requests, and no secret.
+// TestDebugLog checks that --debug shows every FUSE and S3 call with the ids of the
+// requests, and neither a secret nor data.
 func TestDebugLog(t *testing.T) {
 	t.Parallel()
 	run(t, "file", func(t *testing.T, w *harness.World) {
 		bucket := w.Bucket(t)
 		m := w.Mount(t, harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Args: []string{"--debug", "--log-format", "json"}})
-		must(t, os.WriteFile(m.Path("some name"), []byte("x"), 0o644))
+		must(t, os.WriteFile(m.Path("some name"), []byte("private!"), 0o644))
 		_, err := os.ReadFile(m.Path("some name"))
 		must(t, err)
 		m.Unmount(t)
@@ -116,7 +161,7 @@ func TestDebugLog(t *testing.T) {
 				t.Errorf("the log lacks %s", want)
 			}
 		}
-		for _, no := range []string{harness.SecretKey, "Signature=", "X-Amz-Security-Token"} {
+		for _, no := range []string{harness.SecretKey, "Signature=", "X-Amz-Security-Token", "private!"} {
 			if strings.Contains(string(log), no) {
 				t.Errorf("the log has %s", no)
 			}
