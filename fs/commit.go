@@ -111,6 +111,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	n.entry.LastModified = firstTime(v.Date, time.Now())
 	n.entry.Exact, n.saved = true, true
 	n.epoch++
+	n.madeAt = f.inodes.next()
 	n.attrs = n.owesAttrs(v)
 	e, owes := n.entry, n.attrs
 	var noted *writeback.Noted
@@ -198,7 +199,7 @@ func (f *filesystem) moved(n *inode, to namespace.Entry) {
 		}
 	}
 	attr, target, unsaved := n.entry.Attr, n.entry.Target, n.attrs
-	n.entry, n.saved = to, true
+	n.entry, n.saved, n.madeAt = to, true, f.inodes.next()
 	if unsaved {
 		n.entry.Attr = attr
 	}

@@ -117,7 +117,7 @@ func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error,
 		return f.status(op, err)
 	}
 	dir.relisted()
-	f.fillEntry(f.inodes.enter(dir, name, e), out)
+	f.fillEntry(f.enter(dir, name, e, f.inodes.now()), out)
 	return fuse.OK
 }
 

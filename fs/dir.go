@@ -40,7 +40,7 @@ func (f *filesystem) ReleaseDir(in *fuse.ReleaseIn) {
 // ReadDirPlus lists names with their attributes, both from the same LIST page.
 func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	addDot := func(row fuse.DirEntry) bool { return out.AddDirLookupEntry(row) != nil }
-	return f.readDir(cancel, in, out, addDot, func(dir *inode, d *namespace.Dirent) bool {
+	return f.readDir(cancel, in, out, addDot, func(dir *inode, d *namespace.Dirent, asked moment) bool {
 		row := fuse.DirEntry{Name: d.Name, Off: out.Offset + 1}
 		if d.Partial {
 			// Its type is not known yet: the kernel looks it up when someone asks.
@@ -52,14 +52,14 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 		if entry == nil {
 			return false
 		}
-		f.fillEntry(f.inodes.enter(dir, d.Name, d.Entry), entry)
+		f.fillEntry(f.enter(dir, d.Name, d.Entry, asked), entry)
 		return true
 	})
 }
 
 // ReadDir lists names only, for kernels that do not ask for more.
 func (f *filesystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.readDir(cancel, in, out, out.AddDirEntry, func(_ *inode, d *namespace.Dirent) bool {
+	return f.readDir(cancel, in, out, out.AddDirEntry, func(_ *inode, d *namespace.Dirent, _ moment) bool {
 		row := fuse.DirEntry{Name: d.Name, Ino: inodeNumber(d.Entry.Key), Off: out.Offset + 1}
 		if !d.Partial {
 			row.Mode = typeBits(d.Entry.Kind)
@@ -69,7 +69,7 @@ func (f *filesystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.
 }
 
 func (f *filesystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList,
-	addDot func(fuse.DirEntry) bool, add func(*inode, *namespace.Dirent) bool) fuse.Status {
+	addDot func(fuse.DirEntry) bool, add func(*inode, *namespace.Dirent, moment) bool) fuse.Status {
 	h := f.handles.dir(in.Fh)
 	if h == nil {
 		return fuse.EBADF
@@ -91,11 +91,11 @@ func (f *filesystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.
 		if !first && h.next == nil && !h.lister.Ready() {
 			return fuse.OK // what is here now need not wait for the next page
 		}
-		d, err := h.peek(ctx)
+		d, err := h.peek(ctx, f.inodes)
 		if err != nil && first {
 			return f.status("readdir", err)
 		}
-		if err != nil || d == nil || !add(h.node, d) {
+		if err != nil || d == nil || !add(h.node, d, h.asked) {
 			return fuse.OK // the error comes again at the next READDIR
 		}
 		h.next = nil
@@ -144,8 +144,9 @@ func (h *dirHandle) seek(ctx context.Context, ns *namespace.Namespace, cookie ui
 }
 
 // peek returns the next row without taking it; nil at the end.
-func (h *dirHandle) peek(ctx context.Context) (*namespace.Dirent, error) {
+func (h *dirHandle) peek(ctx context.Context, t *inodes) (*namespace.Dirent, error) {
 	if h.next == nil {
+		h.asked = t.now()
 		d, ok, err := h.lister.Next(ctx)
 		if err != nil || !ok {
 			return nil, err

@@ -209,11 +209,12 @@ func (f *filesystem) resolve(ctx context.Context, dir *inode, name string) (*ino
 	if n := f.inodes.pinChild(dir, name); n != nil {
 		return n, nil
 	}
+	asked := f.inodes.now()
 	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
 	if err != nil {
 		return nil, err
 	}
-	n := f.inodes.enter(dir, name, e)
+	n := f.enter(dir, name, e, asked)
 	f.inodes.pin(n)
 	f.inodes.forget(n.id, 1)
 	return n, nil
@@ -223,6 +224,11 @@ func (f *filesystem) resolve(ctx context.Context, dir *inode, name string) (*ino
 // handler of a request on the same directory, whose lock the kernel holds.
 func (f *filesystem) forgetName(n *inode) {
 	dir, name := f.inodes.parentOf(n)
+	f.forgetDentry(dir, name)
+}
+
+// forgetDentry is forgetName for a name in a directory; nil is no directory.
+func (f *filesystem) forgetDentry(dir *inode, name string) {
 	if f.server != nil && dir != nil {
 		go f.server.EntryNotify(dir.id, name)
 	}

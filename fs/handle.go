@@ -27,6 +27,7 @@ type dirHandle struct {
 	mu     sync.Mutex // one READDIR at a time
 	lister *namespace.Lister
 	next   *namespace.Dirent // read from the lister, did not fit into the last answer
+	asked  moment            // when next was read
 	pos    uint64            // cookie of the row after the last one answered
 }
 

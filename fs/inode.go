@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/s3mount/s3mount/fs/namespace"
@@ -58,6 +59,8 @@ type inode struct {
 	// epoch counts the versions that this mount made; readers of an older one
 	// take up the new one (the mount always sees its own writes).
 	epoch uint64
+	// madeAt is when this mount made the last version.
+	madeAt moment
 	// pages is the ETag of the version whose pages the kernel may hold.
 	pages string
 	// unlinked: no name any more; lives until the last close (P7).
@@ -65,8 +68,8 @@ type inode struct {
 	// ghost: unlinked because it could not be saved and S3 never had it; the
 	// kernel may still believe in its name.
 	ghost bool
-	// cut: the name is there, and has another inode now: it was to go with an
-	// unlink or a rename that failed, or is that of someone else's object (cutOff).
+	// cut is set once the name has another inode although nothing removed the name:
+	// an unlink or a rename failed, or the object is another version now (leaveBehind).
 	cut bool
 	// hidden holds the bytes of an open file whose key is gone.
 	hidden *namespace.Entry
@@ -137,13 +140,9 @@ func (n *inode) isGhost() bool {
 	return n.ghost
 }
 
-// update takes over what S3 told of the inode, unless this mount knows better.
+// update makes e the entry of the inode, except for attributes that this mount knows
+// better. Only learn calls it. n.mu is held.
 func (n *inode) update(e namespace.Entry) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.file != nil || n.unlinked || e.Kind != n.kind {
-		return
-	}
 	if n.attrs {
 		if e.Exact && !n.entry.Exact {
 			n.entry.Attr.Xattr = e.Attr.Xattr // what was never seen was not changed
@@ -168,6 +167,8 @@ type inodes struct {
 	inUse  map[uint64]*inode // by st_ino
 	nextID uint64
 	root   *inode
+
+	clock atomic.Uint64 // counts the versions that this mount makes; see moment
 }
 
 // rootID is FUSE_ROOT_ID of the kernel (fs/fuse/fuse_i.h).
@@ -202,14 +203,13 @@ func (t *inodes) pinChild(dir *inode, name string) *inode {
 }
 
 // enter returns the inode for a name with one more reference of the kernel. A
-// known inode is kept if it is of the same kind: it may be open, or unsaved.
+// known inode is kept, as it is, if it is of the same kind: it may be open, or unsaved.
 func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 	t.mu.Lock()
 	n := t.known(dir, name, e)
 	if n != nil {
 		n.nlookup++
 		t.mu.Unlock()
-		n.update(e)
 		return n
 	}
 	n = t.add(e)

@@ -20,6 +20,7 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	if len(name) > unix.NAME_MAX { // the kernel lets FUSE have more
 		return fuse.Status(syscall.ENAMETOOLONG)
 	}
+	asked := f.inodes.now()
 	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
 	if absent(err) {
 		ttl := f.ns.NegativeTTL(dir.snapshot())
@@ -32,7 +33,7 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	if err != nil {
 		return f.status("lookup", err)
 	}
-	f.fillEntry(f.inodes.enter(dir, name, e), out)
+	f.fillEntry(f.enter(dir, name, e, asked), out)
 	return fuse.OK
 }
 
@@ -78,12 +79,14 @@ func (f *filesystem) endOfFile(n *inode, in *fuse.GetAttrIn) bool {
 }
 
 // revalidate brings an inode up to date with S3, within the metadata TTL. An
-// inode that this mount is writing, or that has no name, is its own truth.
+// inode that this mount is writing, or that has no name, is its own truth. An inode
+// whose handles show an older version keeps it, and the kernel looks the name up again.
 func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
 	dir, name := f.inodes.parentOf(n)
 	if dir == nil || n.private() {
 		return nil
 	}
+	asked := f.inodes.now()
 	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
 	switch {
 	case absent(err) && n.private():
@@ -95,7 +98,9 @@ func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
 	case e.Kind != n.kind:
 		return syscall.ESTALE
 	}
-	n.update(e)
+	if !f.learn(n, e, asked) {
+		f.forgetDentry(dir, name)
+	}
 	return nil
 }
 

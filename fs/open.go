@@ -41,7 +41,7 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 		f.cutOff(n)
 		return fuse.Status(syscall.ESTALE)
 	}
-	if n.isGhost() {
+	if n.isGhost() || n.isCut() {
 		return fuse.Status(syscall.ESTALE) // the kernel then looks the name up again
 	}
 	h := &handle{node: n, writable: writes(in.Flags), append: in.Flags&syscall.O_APPEND != 0}
@@ -100,27 +100,25 @@ func (n *inode) hasShrunk() bool {
 }
 
 func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
-	old := n.snapshot()
+	old, asked := n.snapshot(), f.inodes.now()
 	info, err := f.store.Head(ctx, &s3.HeadInput{Bucket: f.o.Bucket, Key: old.Key})
 	if err != nil {
 		return f.vanished(n, err)
 	}
-	return f.learned(n, old, info)
+	return f.learned(ctx, n, old, info, asked)
 }
 
 // learned takes over what a HEAD or GET of an open told of a file.
-func (f *filesystem) learned(n *inode, old namespace.Entry, info *s3.ObjectInfo) error {
+func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry, info *s3.ObjectInfo, asked moment) error {
 	e := f.ns.FromInfo(info)
 	if e.Kind != n.kind {
 		f.ns.Invalidate(old.Key)
 		return syscall.ESTALE
 	}
 	f.ns.Observe(e)
-	if n.readOf(info.ETag) {
-		f.leaveBehind(n)
-		return syscall.ESTALE // the kernel then looks the name up again
+	if err := f.learnAtOpen(ctx, n, e, asked); err != nil {
+		return err
 	}
-	n.update(e)
 	n.mu.Lock()
 	n.shrunk = n.shrunk || n.entry.Size < old.Size
 	if n.entry.ETag == info.ETag {
@@ -133,30 +131,35 @@ func (f *filesystem) learned(n *inode, old namespace.Entry, info *s3.ObjectInfo)
 	return nil
 }
 
-// readOf: programs read another version than etag through the kernel's pages.
-// An inode has one set of them, so the new version needs another inode (I2).
-func (n *inode) readOf(etag string) bool {
+// learnAtOpen is learn for an open, which must see the version e (P2): attributes that
+// wait are saved first. On ESTALE the kernel looks the name up again.
+func (f *filesystem) learnAtOpen(ctx context.Context, n *inode, e namespace.Entry, asked moment) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.readOfLocked(etag)
-}
-
-func (n *inode) readOfLocked(etag string) bool {
-	return n.opens > 0 && n.writers == 0 && n.file == nil && !n.direct && n.backing == nil &&
-		n.pages != "" && n.pages != etag
+	waits := n.attrs && n.showsAnother(e)
+	n.mu.Unlock()
+	if waits {
+		if err := f.flushAttrs(ctx, n); err != nil {
+			return err
+		}
+		f.ns.Invalidate(e.Key)
+	}
+	if !f.learn(n, e, asked) {
+		return syscall.ESTALE
+	}
+	return nil
 }
 
 func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 	n := h.node
 	n.mu.Lock()
-	old, epoch := n.entry, n.epoch
+	old, epoch, asked := n.entry, n.epoch, f.inodes.now()
 	n.mu.Unlock()
 	r, info, err := f.reads.Open(ctx, old.Key, versionOf(old))
 	if err != nil {
 		return f.vanished(n, err)
 	}
 	if info != nil {
-		if err := f.learned(n, old, info); err != nil {
+		if err := f.learned(ctx, n, old, info, asked); err != nil {
 			r.Close()
 			return err
 		}
@@ -217,6 +220,17 @@ func (h *handle) shows() string {
 		return v.ETag
 	}
 	return h.node.entry.ETag
+}
+
+// isStale reports whether reads of h would get another version than that of the inode,
+// which has become known while h was being opened. The mu of its inode is held.
+func (h *handle) isStale() bool {
+	v, ok := h.version()
+	if !ok || h.node.file != nil || h.node.unlinked {
+		return false
+	}
+	e := h.node.entry
+	return v.Size != e.Size || v.ETag != "" && e.ETag != "" && opaqueTag(v.ETag) != opaqueTag(e.ETag)
 }
 
 // version returns the version that reads of h get, once it has been read or asked for.

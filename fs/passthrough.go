@@ -8,7 +8,6 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/readahead"
 )
 
@@ -35,7 +34,6 @@ type backing struct {
 	id      int32
 	file    *os.File // its lock keeps the bytes
 	version readahead.Version
-	entry   namespace.Entry // of the inode, at that version
 }
 
 // usePassthrough lets the kernel read the disk cache, where that can be: for
@@ -80,11 +78,9 @@ func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) err
 	}
 	n := h.node
 	n.mu.Lock()
-	stale := passes && (n.unlinked || (n.backing != nil && (h.reader == nil || h.reader.Version() != n.backing.version)))
-	mixed := h.reader != nil && n.readOfLocked(h.shows()) // others have opened another version meanwhile
-	stale = stale || mixed && h.shows() == n.entry.ETag
+	stale := h.isStale() || passes && (n.unlinked || n.backing != nil && (h.reader == nil || h.reader.Version() != n.backing.version))
 	switch {
-	case stale, mixed:
+	case stale:
 	case n.backing == nil && (fresh == nil || n.opens > 0):
 		f.openedLocked(h, flags, out) // the page cache serves
 	default:
@@ -99,9 +95,6 @@ func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) err
 	n.mu.Unlock()
 	f.unregister(fresh)
 	if stale {
-		f.leaveBehind(n)
-	}
-	if stale || mixed {
 		return syscall.ESTALE
 	}
 	return nil
@@ -126,7 +119,7 @@ func (f *filesystem) register(h *handle) *backing {
 		_ = file.Close()
 		return nil
 	}
-	return &backing{id: id, file: file, version: versionOf(e), entry: e}
+	return &backing{id: id, file: file, version: versionOf(e)}
 }
 
 // unregister lets a backing go that no handle uses; nil is none.
@@ -138,16 +131,4 @@ func (f *filesystem) unregister(b *backing) {
 		f.log.Warn("cannot take a file of the disk cache back from the kernel", slog.Any("error", errno))
 	}
 	_ = b.file.Close() // it was only read
-}
-
-// leaveBehind takes the name from an inode whose handles go on reading an
-// older version.
-func (f *filesystem) leaveBehind(n *inode) {
-	n.mu.Lock()
-	n.unlinked = true
-	if n.backing != nil {
-		n.entry = n.backing.entry
-	}
-	n.mu.Unlock()
-	f.inodes.remove(n)
 }

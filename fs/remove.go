@@ -77,21 +77,14 @@ func (n *inode) beginTaking() {
 	}
 }
 
-// cutOff is for a name that was to be taken off an inode and is still there, or
-// that stands for what someone else has written since. The handles have their bytes
-// and keep them, the name gets a new inode. What was not saved, and what they write
-// from now on, never will be: close(2) tells so (P1), and the bytes are kept aside at
-// the last one.
+// cutOff leaves an inode behind whose name is still there: an unlink or a rename of it
+// failed, or someone else has written the object since. The kernel looks the name up
+// again.
 func (f *filesystem) cutOff(n *inode) {
-	n.mu.Lock()
-	taken := n.unlinked
-	n.cut = !taken
-	n.mu.Unlock()
-	if taken {
-		return // it has come about before something else failed
+	dir, name := f.inodes.parentOf(n)
+	if f.leaveBehind(n) { // else the name was gone before something else failed
+		f.forgetDentry(dir, name)
 	}
-	f.forgetName(n)
-	f.gone(n)
 }
 
 // errCut is why the bytes of such a file are kept aside.

@@ -25,6 +25,9 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 	if f.o.ReadOnly {
 		return fuse.EROFS
 	}
+	if _, open := in.GetFh(); !open && n.isCut() {
+		return fuse.Status(syscall.ESTALE) // the kernel then looks the name up again
+	}
 	if size, ok := in.GetSize(); ok {
 		fh, open := in.GetFh()
 		if h := f.handles.file(fh); open && h != nil {
@@ -170,7 +173,7 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 		defer n.takeNoted().Done()
 	}
 	if !same {
-		n.superseded(to)
+		n.superseded(to, f.inodes.next())
 		n.mu.Unlock()
 		f.refresh(n)
 		return nil
@@ -200,7 +203,7 @@ func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to name
 // superseded takes over a version with other bytes than the inode had, as a lookup
 // does: what is cached of the version before is not of this one, and who has that
 // open goes on with it (P2). n.mu is held.
-func (n *inode) superseded(to namespace.Entry) {
+func (n *inode) superseded(to namespace.Entry, made moment) {
 	if n.opens > 0 || n.file != nil {
 		return // the next open finds out
 	}
@@ -208,7 +211,7 @@ func (n *inode) superseded(to namespace.Entry) {
 	if n.attrs {
 		to.Attr = n.entry.Attr // newer ones
 	}
-	n.entry = to
+	n.entry, n.madeAt = to, made
 }
 
 // resize sets the size of a file. A file that is not open is saved at once.

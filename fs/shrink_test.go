@@ -20,6 +20,7 @@ func TestShrunkElsewhere(t *testing.T) {
 			st := k.f.Open(nil, &fuse.OpenIn{InHeader: header(id), Flags: flags}, &out)
 			if st == fuse.OK {
 				k.open[out.Fh] = id
+				k.close(out.Fh)
 			}
 			return st
 		}

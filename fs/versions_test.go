@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -78,10 +79,10 @@ func TestReadWhileThisMountReplaces(t *testing.T) {
 	}
 }
 
-// TestPagesAreOfTheReader: while an open is on its way, the object is changed by
-// someone else, and the mount learns of it. What that handle reads are not the pages
-// of the new version.
-func TestPagesAreOfTheReader(t *testing.T) {
+// TestOpenOfAnOlderVersion changes the object while an open is on its way, and makes the
+// mount learn of it. The kernel would read the old version with the attributes of the
+// new one, so the open fails with ESTALE and the kernel opens the file again.
+func TestOpenOfAnOlderVersion(t *testing.T) {
 	k, b := newBetween(t)
 	old := testContent(1000)
 	k.srv.PutObject(testBucket, "f", []byte(old), nil)
@@ -93,12 +94,8 @@ func TestPagesAreOfTheReader(t *testing.T) {
 		k.must(st, "lookup", "f")
 	}
 	b.after.Store(&change)
-	one, st := k.openMode("f")
-	k.must(st, "open", "f")
-	if got := k.read(one.Fh, 0, 1000); got != old {
-		t.Errorf("read %.20q", got)
-	}
-	k.close(one.Fh)
+	_, st := k.openMode("f")
+	errnoIs(t, st, syscall.ESTALE, "open of a version that is not the newest known")
 	two, st := k.openMode("f")
 	k.must(st, "open", "f")
 	if two.OpenFlags&fuse.FOPEN_KEEP_CACHE != 0 {
@@ -172,8 +169,8 @@ func TestWriteOnWhatWasRead(t *testing.T) {
 }
 
 // TestEndOfFileAsksNobody: the kernel asks for the size when a read reaches the end of
-// a file, or lseek(2) does. A handle shows one version, so that S3 has no news for it;
-// fstat(2), which comes without a handle, does look at S3.
+// a file, or lseek(2) does. A handle shows one version, so that S3 has no news for it.
+// Also fstat(2), which comes without a handle, shows that version.
 func TestEndOfFileAsksNobody(t *testing.T) {
 	k := newKernel(t, func(o *Options) { o.MetadataTTL = 0 })
 	k.srv.PutObject(testBucket, "f", []byte("first"), nil)
@@ -189,23 +186,104 @@ func TestEndOfFileAsksNobody(t *testing.T) {
 		t.Errorf("%d requests at the end of a file, want none", got)
 	}
 	k.srv.PutObject(testBucket, "f", []byte("longer now"), nil)
-	if a, st := k.fstat(fh, 0); st != fuse.OK || a.Size != 10 {
-		t.Errorf("fstat after a foreign change: %v, size %d", st, a.Size)
+	for _, flags := range []uint32{0, fuse.FUSE_GETATTR_FH} {
+		if a, st := k.fstat(fh, flags); st != fuse.OK || a.Size != 5 {
+			t.Errorf("fstat of the old version with flags %d: %v, size %d", flags, st, a.Size)
+		}
 	}
-	before = k.requests("")
-	if a, st := k.fstat(fh, fuse.FUSE_GETATTR_FH); st != fuse.OK || a.Size != 10 {
-		t.Errorf("at the end of a file of which there is news: %v, size %d", st, a.Size)
-	}
-	if k.requests("") == before {
-		t.Error("a handle whose version is not the inode's asked nobody")
+	if a, st := k.stat("f"); st != fuse.OK || a.Size != 10 {
+		t.Errorf("stat after a foreign change: %v, size %d", st, a.Size)
 	}
 	k.close(fh)
+}
 
+// learners are the ways in which a mount learns of another version of the file f.
+var learners = map[string]func(k *kernel, fh uint64){
+	"lookup":  func(k *kernel, _ uint64) { k.lookup("f") },
+	"listing": func(k *kernel, _ uint64) { k.ls("/") },
+	"fstat":   func(k *kernel, fh uint64) { k.fstat(fh, 0) },
+	"read to the end": func(k *kernel, fh uint64) {
+		k.fstat(fh, fuse.FUSE_GETATTR_FH)
+	},
+	"open": func(k *kernel, _ uint64) {
+		if fh, st := k.tryOpen("f", syscall.O_RDONLY); st == fuse.OK {
+			k.close(fh)
+		}
+	},
+	"open for writing": func(k *kernel, _ uint64) {
+		if fh, st := k.tryOpen("f", syscall.O_WRONLY); st == fuse.OK {
+			k.close(fh)
+		}
+	},
+	"getxattr": func(k *kernel, fh uint64) {
+		h := header(k.open[fh])
+		k.f.GetXAttr(nil, &h, "user.x", nil)
+	},
+	"chmod": func(k *kernel, _ uint64) {
+		k.setattr("f", fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{Valid: fuse.FATTR_MODE, Mode: 0o600}})
+	},
+}
+
+// TestHandleKeepsItsVersion replaces a file by a longer or a shorter one while a handle
+// has the old version open, and lets the mount learn of it in each possible way. The
+// kernel keeps the pages of an inode and cuts them at its size. So the handle's inode
+// must keep the old size, and the name must get another inode with the new size.
+func TestHandleKeepsItsVersion(t *testing.T) {
+	old := strings.Repeat("o", 3000)
+	for name, learn := range learners {
+		for _, flags := range []uint32{syscall.O_RDONLY, syscall.O_RDWR} {
+			for _, size := range []int{9000, 1000} {
+				t.Run(fmt.Sprintf("%s, flags %d, %d bytes", name, flags, size), func(t *testing.T) {
+					k := newKernel(t, func(o *Options) { o.MetadataTTL, o.Xattr = 0, true })
+					k.srv.PutObject(testBucket, "f", []byte(old), nil)
+					fh := k.openFile("f", flags)
+					if got := k.read(fh, 0, 20000); got != old {
+						t.Fatalf("read %.20q", got)
+					}
+					k.srv.PutObject(testBucket, "f", []byte(strings.Repeat("n", size)), nil)
+					learn(k, fh)
+					if a, st := k.fstat(fh, 0); st != fuse.OK || a.Size != 3000 {
+						t.Errorf("fstat of the handle: %v, size %d", st, a.Size)
+					}
+					if got, st := k.tryRead(fh, 0, 20000); st == fuse.OK && got != old || st != fuse.OK && st != fuse.Status(syscall.ESTALE) {
+						t.Errorf("the handle reads %.20q, %v", got, st)
+					}
+					if a, st := k.stat("f"); st != fuse.OK || a.Size != uint64(size) {
+						t.Errorf("stat: %v, size %d", st, a.Size)
+					}
+					next := k.openFile("f", syscall.O_RDONLY)
+					if got := k.read(next, 0, 20000); got != strings.Repeat("n", size) {
+						t.Errorf("the next open reads %.20q", got)
+					}
+					if k.open[next] == k.open[fh] {
+						t.Error("both versions share an inode, and so the kernel's pages and size")
+					}
+					k.close(next)
+					k.close(fh)
+				})
+			}
+		}
+	}
+}
+
+// TestOwnVersionIsNotForeign answers a lookup with what S3 held before a write of this
+// mount. The inode that the mount has written keeps its name.
+func TestOwnVersionIsNotForeign(t *testing.T) {
+	k := newKernel(t)
+	k.srv.PutObject(testBucket, "f", []byte("before"), nil)
+	id, st := k.lookup("f")
+	k.must(st, "lookup", "f")
+	n := k.f.inodes.get(id)
+	before, asked := n.snapshot(), k.f.inodes.now()
+	fh := k.openFile("f", syscall.O_WRONLY|syscall.O_TRUNC)
+	k.write(fh, 0, "written here")
+	k.close(fh)
 	fh = k.openFile("f", syscall.O_RDWR)
-	k.read(fh, 0, 100)
-	k.srv.PutObject(testBucket, "f", []byte("and longer still"), nil)
-	if a, st := k.fstat(fh, fuse.FUSE_GETATTR_FH); st != fuse.OK || a.Size != 16 {
-		t.Errorf("the end that a writer appends to: %v, size %d", st, a.Size)
+	if !k.f.learn(n, before, asked) {
+		t.Error("the inode was left behind for a version that this mount has replaced")
+	}
+	if got := n.snapshot().Size; got != int64(len("written here")) {
+		t.Errorf("the inode has the size %d of the replaced version", got)
 	}
 	k.close(fh)
 }

@@ -182,6 +182,7 @@ func (f *filesystem) exactly(ctx context.Context, n *inode) error {
 	if e.Exact || e.Implicit {
 		return nil
 	}
+	asked := f.inodes.now()
 	now, err := f.ns.Stat(ctx, e)
 	if err != nil {
 		return err
@@ -189,7 +190,10 @@ func (f *filesystem) exactly(ctx context.Context, n *inode) error {
 	if now.Kind != n.kind {
 		return syscall.ESTALE
 	}
-	n.update(now)
+	if !f.learn(n, now, asked) {
+		f.forgetName(n)
+		return syscall.ESTALE // the kernel then looks the name up again
+	}
 	return nil
 }
 
