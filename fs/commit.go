@@ -21,11 +21,7 @@ func (f *filesystem) commit(ctx context.Context, n *inode) error {
 	if idle {
 		return nil
 	}
-	if err := n.commit.take(ctx); err != nil {
-		return err
-	}
-	defer n.commit.give()
-	return f.commitNow(ctx, n)
+	return n.inTurn(ctx, func() error { return f.commitNow(ctx, n) })
 }
 
 // commitNow is commit for callers that have the inode's turn.
@@ -82,11 +78,7 @@ func (f *filesystem) persist(ctx context.Context, n *inode) error {
 // persist sets going writes the object, as do a copy of it with other attributes
 // and a rename. In which order S3 carries out two of them nobody could tell.
 func (f *filesystem) persistInTurn(ctx context.Context, n *inode) error {
-	if err := n.commit.take(ctx); err != nil {
-		return err
-	}
-	defer n.commit.give()
-	return f.persist(ctx, n)
+	return n.inTurn(ctx, func() error { return f.persist(ctx, n) })
 }
 
 // isCurrent: S3 holds the content, and the entry tells so. Under pressure

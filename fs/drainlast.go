@@ -53,7 +53,7 @@ func (f *filesystem) drainLast(ctx context.Context) error {
 }
 
 // progress is a number of each thing that changes while S3 takes something.
-func (f *filesystem) progress() [4]int64 {
+func (f *filesystem) progress() [5]int64 {
 	s := f.writes.Stats()
-	return [4]int64{int64(s.Queued), s.Dirty, s.Sent, s.Commits}
+	return [5]int64{int64(s.Queued), s.Dirty, s.Sent, s.Copied, s.Commits}
 }

@@ -24,6 +24,7 @@ var errnoTable = [...]struct {
 	errno syscall.Errno
 }{
 	{context.Canceled, syscall.EINTR},
+	{writeback.ErrInterrupted, syscall.EINTR},
 	{readahead.ErrStale, syscall.ESTALE},
 	{writeback.ErrConflict, syscall.ESTALE},
 	{namespace.ErrStale, syscall.ESTALE},

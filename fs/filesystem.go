@@ -142,6 +142,7 @@ func (f *filesystem) writebackOptions() writeback.Options {
 	}
 	w.RecoveryDir = filepath.Join(f.o.StateDir, "recovery")
 	w.StateDir = f.o.stateOf("uploads")
+	w.ScratchPrefix = f.o.Prefix + zerosPrefix
 	w.JournalDir, w.OldJournalDirs = f.o.journalDirs()
 	w.Prefix = f.o.Prefix
 	w.Journal = f.o.Durability == durabilityJournal && !f.o.ReadOnly

@@ -29,7 +29,7 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	if n.kind == namespace.Directory {
 		return fuse.EISDIR
 	}
-	if err := n.commit.take(ctx); err != nil {
+	if err := n.claim(ctx); err != nil {
 		return f.status("unlink", err)
 	}
 	defer n.commit.give()
@@ -156,6 +156,10 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 // file is taken into memory or the spool: below it a GET costs less than the
 // copy and the delete of a hidden object.
 const keepWhole = 1 << 20
+
+// zerosPrefix holds the zeros that holes of files are copied from, below the
+// mount's prefix.
+const zerosPrefix = ".s3mount/zeros/"
 
 // hiddenPrefix holds the bytes of open files without a name, below the mount's
 // prefix. Nothing there is of use once the mount is gone.

@@ -48,7 +48,17 @@ func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, 
 	}))
 }
 
-func (f *filesystem) rename(ctx context.Context, m *move) (err error) {
+// rename renames, and begins anew if a commit that it waits for is interrupted.
+func (f *filesystem) rename(ctx context.Context, m *move) error {
+	for {
+		err := f.tryRename(ctx, m)
+		if !errors.Is(err, writeback.ErrInterrupted) || m.taken {
+			return err
+		}
+	}
+}
+
+func (f *filesystem) tryRename(ctx context.Context, m *move) (err error) {
 	if m.n, err = f.resolve(ctx, m.oldDir, m.oldName); err != nil {
 		return err
 	}
@@ -142,7 +152,11 @@ func (f *filesystem) takeTurns(ctx context.Context, m *move) (release func(), er
 		}
 	}
 	for _, n := range all {
-		if err := n.commit.take(ctx); err != nil {
+		take := n.commit.take
+		if n == m.target {
+			take = n.claim // it is replaced
+		}
+		if err := take(ctx); err != nil {
 			release()
 			return nil, err
 		}

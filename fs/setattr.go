@@ -122,11 +122,7 @@ func (f *filesystem) flushAttrs(ctx context.Context, n *inode) error {
 	if idle {
 		return nil
 	}
-	if err := n.commit.take(ctx); err != nil {
-		return err
-	}
-	defer n.commit.give()
-	return f.flushAttrsNow(ctx, n)
+	return n.inTurn(ctx, func() error { return f.flushAttrsNow(ctx, n) })
 }
 
 // flushAttrsNow is flushAttrs for callers that have the inode's turn.

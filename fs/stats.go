@@ -50,7 +50,7 @@ type MemoryStats struct {
 // WriteStats are those of unsaved files.
 type WriteStats struct {
 	Files     int   `json:"files"`   // open for writing, or being saved
-	Dirty     int64 `json:"dirty"`   // bytes that S3 does not hold
+	Dirty     int64 `json:"dirty"`   // bytes that S3 does not hold, holes included
 	Spool     int64 `json:"spool"`   // of them, on disk
 	Uploads   int64 `json:"uploads"` // multipart uploads under way
 	InFlight  int64 `json:"in_flight"`
@@ -116,7 +116,7 @@ func (f *filesystem) stats() (s Stats) {
 	s.Memory = MemoryStats{Used: budget.Used(), Limit: budget.Limit()}
 	s.Reads = ReadStats{Running: reads.Running, Queued: reads.Queued, Fetched: reads.Fetched, Read: reads.Read}
 	w := f.writes.Stats()
-	s.Writes = WriteStats{Files: w.Files, Dirty: w.Dirty, Spool: w.Spool, Uploads: w.Uploads, InFlight: w.InFlight,
+	s.Writes = WriteStats{Files: w.Files, Dirty: w.Unsaved, Spool: w.Spool, Uploads: w.Uploads, InFlight: w.InFlight,
 		Commits: w.Commits, Conflicts: w.Conflicts, Recovered: w.Recovered}
 	s.Journal = JournalStats{Count: w.Queued, Bytes: w.QueuedBytes}
 	if !w.QueuedSince.IsZero() {

@@ -17,10 +17,12 @@ type run struct {
 	snap      *snapshot
 	stream    *stream             // whose parts can be used; nil: none
 	fresh     map[int]*streamPart // those that hold the snapshot's bytes
+	streamed  int64               // the end of the parts that the stream has begun to send
 
 	cancel  context.CancelCauseFunc
-	final   bool // the request that makes the object may be on its way
-	waiters int  // that will report err
+	stopped error // why this package ended it before the request that makes the object; nil: it did not
+	final   bool  // the request that makes the object may be on its way
+	waiters int   // that will report err
 
 	done chan struct{}
 	v    Version
@@ -33,16 +35,29 @@ var errDiscarded = errors.New("file was discarded")
 // size returns the size of the object that r makes.
 func (r *run) size() int64 { return r.snap.end }
 
+// stop ends r because of err, unless the request that makes the object may be on
+// its way. The caller holds the file's mu.
+func (r *run) stop(err error) {
+	if r != nil && !r.final && r.stopped == nil {
+		r.stopped = err
+		r.cancel(err)
+	}
+}
+
 // Commit returns when S3 holds the content that the file had at the call (I4,
-// P1), without a request if it does already. Commits at the same time share
+// P1), without a request if it does already. If the file becomes shorter
+// meanwhile, the content after that counts. Commits at the same time share
 // one upload. If ctx ends, the upload goes on, and its error is reported by the
 // next write or commit (I5). Errors are those of the background first, then
-// ErrConflict, ErrTooLarge and those of s3; after any but ErrConflict the bytes
-// are still here and the next Commit tries again. A discarded file has nothing
-// to commit.
-func (f *File) Commit(ctx context.Context) (Version, error) {
+// ErrInterrupted, ErrConflict, ErrTooLarge and those of s3; after any but
+// ErrConflict the bytes are still here and the next Commit tries again. A
+// discarded file has nothing to commit.
+func (f *File) Commit(ctx context.Context) (Version, error) { return f.commit(ctx, true) }
+
+// commit is Commit, which an Interrupt ends if yields is set.
+func (f *File) commit(ctx context.Context, yields bool) (Version, error) {
 	for {
-		v, r, adopt, err := f.join()
+		v, r, adopt, err := f.join(yields)
 		if r == nil || err != nil {
 			return v, err
 		}
@@ -54,7 +69,8 @@ func (f *File) Commit(ctx context.Context) (Version, error) {
 			}
 			<-r.done
 		}
-		if adopt {
+		again := errors.Is(r.err, errSuperseded) || !yields && errors.Is(r.err, ErrInterrupted)
+		if adopt && !again {
 			return r.v, r.err
 		}
 	}
@@ -62,7 +78,7 @@ func (f *File) Commit(ctx context.Context) (Version, error) {
 
 // join finds out what a Commit has to wait for. adopt tells that r carries all
 // that is there now, so that its outcome is the caller's.
-func (f *File) join() (v Version, r *run, adopt bool, err error) {
+func (f *File) join(yields bool) (v Version, r *run, adopt bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.takeErr(); err != nil {
@@ -81,6 +97,9 @@ func (f *File) join() (v Version, r *run, adopt bool, err error) {
 	case stateDirty:
 		if err := f.torn.cause(); err != nil {
 			return v, nil, false, err
+		}
+		if yields && f.interrupts > 0 {
+			return v, nil, false, ErrInterrupted
 		}
 		r = f.start()
 	case stateCommitting, stateRewritten:
@@ -121,7 +140,7 @@ func (f *File) start() *run {
 	if r.stream = f.stream; r.stream == nil {
 		f.sent.Store(0)
 	} else {
-		r.fresh = map[int]*streamPart{}
+		r.fresh, r.streamed = map[int]*streamPart{}, r.stream.next
 		for _, p := range r.stream.parts {
 			if !p.stale {
 				r.fresh[p.number] = p
@@ -186,9 +205,13 @@ func (f *File) finish(r *run, v Version, err error) {
 	case f.state == stateStale:
 		f.abandon()
 	default:
+		if r.stopped != nil && f.state.running() {
+			err = r.stopped
+		}
 		f.step(eventFail)
+		f.dropUseless()
 	}
-	if err != nil && r.waiters == 0 && f.state != stateDiscarded {
+	if err != nil && err != r.stopped && r.waiters == 0 && f.state != stateDiscarded {
 		f.err = err
 	}
 	r.v, r.err = v, err
@@ -257,14 +280,17 @@ func (f *File) dropClean(seq uint64) {
 	}
 }
 
-// enter marks that the request that makes the object starts. From here on a
-// discard waits for the answer instead of ending the request, which may have
-// been executed already.
+// enter marks that the request that makes the object starts. From here on stop
+// and a discard wait for the answer instead of ending the request, which may
+// have been executed already.
 func (f *File) enter(r *run) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.state == stateDiscarded {
 		return errDiscarded
+	}
+	if r.stopped != nil {
+		return r.stopped
 	}
 	r.final, f.doubt = true, true
 	return nil

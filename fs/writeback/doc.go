@@ -24,6 +24,16 @@
 //	                      UploadPart of the rest, CompleteUpload
 //	                ─ judge: was it ours? ─ resolve a conflict ─ finish: extents turn clean
 //
+// Holes of at least one part are not sent: if there are two parts of them or
+// more, one part of zeros becomes an object below Options.ScratchPrefix, and the
+// parts of the holes are copied from it inside S3 (zeros.go). For long holes larger
+// objects are made by copies first. The objects go with the last commit that uses
+// them. If the server cannot copy, the log says so once and the zeros are sent.
+//
+// A truncation ends an upload that carries bytes behind the new end, and the
+// commit begins anew. Interrupt ends one for a caller that is about to Discard
+// the file, so that it need not wait for the upload.
+//
 // A new file larger than one part streams, and so does what is appended to a
 // base: full parts are sent while it is written, behind copies of the base made
 // inside S3, or with the bytes of one that is too short for that in the first

@@ -19,6 +19,22 @@ func (f *File) Discard() (written bool) {
 	return written
 }
 
+// Interrupt ends the commit that runs, unless the request that makes the object
+// may be on its way. Until resume is called every Commit fails with
+// ErrInterrupted. It is for a caller that waits for the turn in which a commit
+// runs, to call Discard.
+func (f *File) Interrupt() (resume func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.interrupts++
+	f.run.stop(ErrInterrupted)
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.interrupts--
+	}
+}
+
 // retire is Discard that leaves the journal as it is.
 func (f *File) retire() (written, closed bool) {
 	f.mu.Lock()
@@ -155,7 +171,7 @@ func (f *File) Close(ctx context.Context) error {
 		f.shut()
 		return nil
 	}
-	_, err := f.Commit(ctx)
+	_, err := f.commit(ctx, false) // the caller has the turn, and does not give it back before
 	if err != nil && ctx.Err() != nil && f.m.ctx.Err() == nil {
 		f.m.background(func() { _ = f.Close(f.m.ctx) })
 		return ctx.Err()

@@ -19,11 +19,16 @@ var (
 	// ErrBound: the file is bound to its key by an object or an upload there.
 	// Commit it, copy the object, then Rebase.
 	ErrBound = errors.New("file is bound to its key")
+	// ErrInterrupted: Interrupt ended the commit. The bytes are still here.
+	ErrInterrupted = errors.New("commit was interrupted")
 	// ErrNoData: there is no data at or after the offset (ENXIO of lseek(2)).
 	ErrNoData = errors.New("no data there")
 	// ErrClosed: the file or its manager is closed.
 	ErrClosed = errors.New("file is closed")
 )
+
+// errSuperseded ends a commit of bytes that a truncation has taken away.
+var errSuperseded = errors.New("file was truncated during its commit")
 
 // errNotKept stands beside ErrConflict if the recovery directory did not take the
 // bytes either.

@@ -180,6 +180,16 @@ func (x *extents) covers(off, end int64) bool {
 	return off >= end
 }
 
+// hasBytes reports whether an extent with written bytes touches [off, end).
+func (x *extents) hasBytes(off, end int64) bool {
+	for e := range x.in(off, end) {
+		if e.c != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // grow makes e, which is in the set, n bytes longer. Nothing follows it there.
 func (x *extents) grow(e *extent, n int64) {
 	e.n += n

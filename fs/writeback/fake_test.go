@@ -282,6 +282,14 @@ func (s *fakeStore) Head(ctx context.Context, in *s3.HeadInput) (info *s3.Object
 	return info, err
 }
 
+func (s *fakeStore) Delete(ctx context.Context, in *s3.DeleteInput) (*s3.DeleteOutput, error) {
+	err := s.do("delete", in.Key, func() error {
+		delete(s.objects, in.Key)
+		return nil
+	})
+	return &s3.DeleteOutput{}, err
+}
+
 // object returns the bytes of key, nil if it is absent.
 func (s *fakeStore) object(key string) []byte {
 	s.mu.Lock()
@@ -403,6 +411,7 @@ func newBench(t tb, dir string, memory int64, set func(*Options)) *bench {
 	o := Defaults()
 	o.Bucket = "b"
 	o.SpoolDir, o.RecoveryDir, o.StateDir = dir+"/spool", dir+"/recovery", dir+"/state"
+	o.ScratchPrefix = "scratch/"
 	o.PartSize = s3.MinPartSize
 	o.Connections = 4
 	o.Logger = slog.New(slog.NewTextHandler(b.log, nil))
@@ -441,6 +450,11 @@ func (b *bench) end(t tb) {
 	}
 	b.s.mu.Lock()
 	left := len(b.s.uploads)
+	for key := range b.s.objects {
+		if strings.HasPrefix(key, "scratch/") {
+			t.Errorf("I9: %q is left at the end", key)
+		}
+	}
 	b.s.mu.Unlock()
 	if left != 0 {
 		t.Errorf("I9: %d uploads neither completed nor aborted", left)

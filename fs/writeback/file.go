@@ -49,6 +49,8 @@ type File struct {
 	snaps        int      // snapshots that are not released
 	pins         int      // of all chunks
 
+	interrupts int // Interrupts that are not over
+
 	sent atomic.Int64 // bytes of the upload under way that were given to requests
 }
 
@@ -80,6 +82,20 @@ func (f *File) Dirty() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state == stateDirty || f.state == stateStale || f.state.running()
+}
+
+// unsaved returns how many bytes S3 does not hold, holes included. For a file
+// with holes inside of its base it is a lower bound.
+func (f *File) unsaved() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.state == stateClean, f.state == stateDiscarded, f.state == stateClosed:
+		return 0
+	case f.base != nil && f.base.foreign:
+		return f.size
+	}
+	return max(f.ext.total, f.size-f.baseLen)
 }
 
 // Committing tells whether there is, or may be, an object under the key that

@@ -22,6 +22,7 @@ type Manager struct {
 	spool   *spool
 	notes   *uploadNotes
 	journal *journal // nil: none
+	zeros   *zeros
 
 	ctx     context.Context // of all that runs in the background
 	cancel  context.CancelFunc
@@ -41,7 +42,7 @@ type Manager struct {
 	dirty, memory      atomic.Int64
 	inFlight, uploads  atomic.Int64
 	commits, early     atomic.Int64
-	sent               atomic.Int64
+	sent, copied       atomic.Int64
 	conflicts, recover atomic.Int64
 	broken             atomic.Int64 // files in the recovery directory that close(2) has acknowledged
 
@@ -75,6 +76,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 		}
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.zeros = newZeros(m)
 	pool.Budget().AddReclaimer(func(int64) int64 {
 		m.kick() // nothing here is clean, but the spiller can make it so
 		return 0
@@ -164,9 +166,10 @@ func (m *Manager) Drain(ctx context.Context) error {
 		}
 		wg.Go(func() {
 			defer done()
-			// A file that was closed meanwhile has reported itself what became of it,
-			// and one that is kept has nothing left to commit.
-			if _, err := f.Commit(ctx); err != nil && !isAny(err, ErrClosed, ErrKept) {
+			// A file that was closed meanwhile has reported itself what became of it.
+			// One that is kept has nothing left to commit, and one that was
+			// interrupted is about to be discarded.
+			if _, err := f.Commit(ctx); err != nil && !isAny(err, ErrClosed, ErrKept, ErrInterrupted) {
 				errs[i] = fmt.Errorf("commit %q: %w", f.Key(), err)
 			}
 		})
@@ -204,13 +207,14 @@ func (m *Manager) settle(ctx context.Context) error {
 
 // Stats returns the gauges and counters.
 func (m *Manager) Stats() Stats {
-	m.mu.Lock()
-	files := len(m.files)
-	m.mu.Unlock()
+	files, unsaved := m.open(), int64(0)
+	for _, f := range files {
+		unsaved += f.unsaved()
+	}
 	st := Stats{
-		Files: files, Dirty: m.dirty.Load(), Memory: m.memory.Load(), Spool: m.spool.size(),
+		Files: len(files), Unsaved: unsaved, Dirty: m.dirty.Load(), Memory: m.memory.Load(), Spool: m.spool.size(),
 		Uploads: m.uploads.Load(), InFlight: m.inFlight.Load(),
-		Sent: m.sent.Load(), Commits: m.commits.Load(), EarlyCommits: m.early.Load(),
+		Sent: m.sent.Load(), Copied: m.copied.Load(), Commits: m.commits.Load(), EarlyCommits: m.early.Load(),
 		Conflicts: m.conflicts.Load(), Recovered: m.recover.Load(),
 		Broken: m.broken.Load(),
 	}
@@ -224,6 +228,7 @@ func (m *Manager) Stats() Stats {
 // clean end (I9).
 type Stats struct {
 	Files    int   // open files
+	Unsaved  int64 // bytes of files that S3 does not hold, holes included
 	Dirty    int64 // bytes in extents: what S3 does not hold, and what was discarded
 	Memory   int64 // bytes of the pool
 	Spool    int64 // bytes of the spool
@@ -235,6 +240,7 @@ type Stats struct {
 	QueuedSince time.Time // the oldest of them; zero if there is none
 
 	Sent         int64 // counter: bytes handed to requests, without those of further attempts
+	Copied       int64 // counter: bytes copied inside S3
 	Commits      int64 // counter: objects written
 	EarlyCommits int64 // counter: commits that a full spool forced
 	Conflicts    int64 // counter: commits that found another version

@@ -107,7 +107,7 @@ func (m *model) run(broken bool) {
 	var failing atomic.Bool
 	fault := func(late bool) func(op, key string) error {
 		return func(op, key string) error {
-			if failing.Load() && op != "abort" && op != "head" && !(late && op == "create") {
+			if failing.Load() && op != "abort" && op != "delete" && op != "head" && !(late && op == "create") {
 				return errFake
 			}
 			return nil

@@ -45,6 +45,9 @@ type Options struct {
 	RecoveryDir string
 	// StateDir holds the record of running multipart uploads; "" records none.
 	StateDir string
+	// ScratchPrefix begins the keys of objects that exist only while they are of
+	// use: zeros, of which S3 makes the holes of files. "" makes none.
+	ScratchPrefix string
 	// JournalDir holds the journals of all mounts of the bucket, which Replay
 	// carries out; "" is no journal.
 	JournalDir string

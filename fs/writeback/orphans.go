@@ -125,8 +125,8 @@ func (n *uploadNotes) close() error {
 	return errors.Join(err, n.file.Close())
 }
 
-// AbortOrphans aborts the multipart uploads that dead mounts with the same state
-// directory left behind, and returns their number. Call it once after New.
+// AbortOrphans aborts the multipart uploads and deletes the objects of zeros that
+// dead mounts with the same state directory left behind, and returns their number. Call it once after New.
 // Uploads whose abort fails stay noted.
 func (m *Manager) AbortOrphans(ctx context.Context) (int, error) {
 	if m.o.StateDir == "" {
@@ -169,12 +169,29 @@ func (m *Manager) abortNoted(ctx context.Context, name string) (int, error) {
 		if id.Bucket != m.o.Bucket {
 			return n, nil // another bucket's mount will do it
 		}
-		if err := m.abort(ctx, id); err != nil {
+		if err := m.endNoted(ctx, id); err != nil {
 			return n, err
 		}
 		n++
 	}
 	return n, os.Remove(name)
+}
+
+// scratch is the note of an object that exists only while this mount uses it. It
+// is an upload without an id.
+func (m *Manager) scratch(key string) s3.UploadID {
+	return s3.UploadID{Bucket: m.o.Bucket, Key: key}
+}
+
+// endNoted ends an upload, or deletes an object that was noted by scratch.
+func (m *Manager) endNoted(ctx context.Context, id s3.UploadID) error {
+	if id.ID != "" {
+		return m.abort(ctx, id)
+	}
+	return m.call(ctx, nil, func(ctx context.Context) error {
+		_, err := m.store.Delete(ctx, &s3.DeleteInput{Bucket: id.Bucket, Key: id.Key})
+		return err
+	})
 }
 
 // readNotes returns the uploads that had not ended. A torn last line is of an

@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/s3mount/s3mount/s3"
@@ -16,7 +17,8 @@ type limits struct {
 	part    int64 // bytes of a part, before it grows
 	min     int64 // s3.MinPartSize
 	max     int64 // s3.MaxPartSize
-	copyMax int64 // bytes of a part that S3 copies
+	copyMax int64 // bytes of a part that S3 copies from the base
+	zeroMax int64 // bytes of a part that S3 copies from an object of zeros: zeroPart
 	parts   int   // s3.MaxPartNumber
 }
 
@@ -44,12 +46,13 @@ func (l limits) size(n int) int64 {
 	return min(size, l.max)
 }
 
-// part is one part of an upload: the bytes [off, off+n) of the file, sent, or
-// copied inside S3 from the same place of the base.
+// part is one part of an upload: the bytes [off, off+n) of the file. They are
+// sent, or copied inside S3.
 type part struct {
 	number int
 	off, n int64
-	copied bool
+	copied bool // from the same place of the base
+	zero   bool // from an object of zeros
 }
 
 func (p part) end() int64 { return p.off + p.n }
@@ -62,7 +65,7 @@ func (l limits) streamParts(size int64) []part { return l.partsFrom(nil, size) }
 // copyParts cuts size bytes into parts that are copied, with others behind them.
 func (l limits) copyParts(size int64) []part {
 	for {
-		parts := l.cutParts(size+1, []span{{0, size}})
+		parts := l.cutParts(nil, size+1, []copied{{span: span{0, size}}})
 		if parts = parts[:len(parts)-1]; 2*len(parts) <= l.parts { // half of them for what follows
 			return parts
 		}
@@ -93,7 +96,7 @@ func (l limits) partsFrom(first []part, size int64) []part {
 func sent(parts []part) int64 {
 	n := int64(0)
 	for _, p := range parts {
-		if !p.copied {
+		if !p.copied && !p.zero {
 			n += p.n
 		}
 	}
@@ -105,40 +108,81 @@ type span struct{ off, end int64 }
 
 func (s span) len() int64 { return s.end - s.off }
 
+// copied is a range of a file that S3 can copy from the base, or from zeros.
+type copied struct {
+	span
+	zero bool
+}
+
 // planParts cuts a file of size bytes whose ranges in keep are those of the
-// base: long ones are copied inside S3, the rest is sent. keep is in order and
-// does not touch itself. Every part but the last has at least l.min bytes, and
-// there are at most l.parts: with more dirty ranges than that, the kept ranges
-// between them must be longer to be worth a copy.
-func (l limits) planParts(size int64, keep []span) []part {
+// base, and those in holes zeros: long ones are copied inside S3, the rest is
+// sent. Both lists are in order, and no two of their ranges overlap. Every part
+// but the last has at least l.min bytes, and there are at most l.parts: with
+// more dirty ranges than that, the ranges between them must be longer to be
+// worth a copy.
+func (l limits) planParts(size int64, keep, holes []span) []part {
+	return l.planBehind(nil, size, keep, holes)
+}
+
+// planBehind is planParts for what lies behind first, which it contains.
+func (l limits) planBehind(first []part, size int64, keep, holes []span) []part {
 	for size/l.copyMax > int64(l.parts)/copyShare && l.copyMax < l.max {
 		l.copyMax = min(2*l.copyMax, l.max)
 	}
+	l.zeroMax = l.zeroPart(holes)
+	start := int64(0)
+	if n := len(first); n > 0 {
+		start = first[n-1].end()
+	}
+	sources := mergeSources(start, keep, holes)
 	for long := l.min; ; {
-		parts := l.cutParts(size, l.copies(size, keep, long))
+		parts := l.cutParts(first, size, l.copies(start, size, sources, long))
 		if len(parts) <= l.parts {
 			return parts
 		}
 		long *= 2
-		if l.part < l.max {
-			l.part = min(2*l.part, l.max)
-		}
-		if l.copyMax < l.max {
-			l.copyMax = min(2*l.copyMax, l.max)
+		l.part = l.double(l.part)
+		l.copyMax = l.double(l.copyMax)
+		l.zeroMax = l.double(l.zeroMax)
+	}
+}
+
+// double returns twice n, or n if it is as large as a part may be.
+func (l limits) double(n int64) int64 {
+	if n >= l.max {
+		return n
+	}
+	return min(2*n, l.max)
+}
+
+// mergeSources returns what of keep and holes lies behind start, in order.
+func mergeSources(start int64, keep, holes []span) []copied {
+	var all []copied
+	for _, list := range []struct {
+		spans []span
+		zero  bool
+	}{{keep, false}, {holes, true}} {
+		for _, s := range list.spans {
+			if s.off = max(s.off, start); s.off < s.end {
+				all = append(all, copied{s, list.zero})
+			}
 		}
 	}
+	slices.SortFunc(all, func(a, b copied) int { return cmp.Compare(a.off, b.off) })
+	return all
 }
 
 // lastCopy is the least that is worth a copy at the end of a file, where no
 // minimum holds: less is read and sent with the part before it.
 const lastCopy = 1 << 20
 
-// copies chooses the kept ranges of at least long bytes and moves their
-// borders so that what lies between two of them is empty or at least l.min.
-func (l limits) copies(size int64, keep []span, long int64) []span {
-	var out []span
-	end := int64(0) // of the last copy
-	for _, k := range keep {
+// copies chooses the ranges of at least long bytes and moves their borders so
+// that what lies between two of them, or before the first and behind start, is
+// empty or at least l.min.
+func (l limits) copies(start, size int64, sources []copied, long int64) []copied {
+	var out []copied
+	end := start // of the last copy
+	for _, k := range sources {
 		if gap := k.off - end; gap > 0 && gap < l.min {
 			k.off = min(end+l.min, k.end) // the part before it takes what it lacks
 		}
@@ -150,12 +194,13 @@ func (l limits) copies(size int64, keep []span, long int64) []span {
 	return out
 }
 
-// cutParts numbers the parts of copies and of what lies between them.
-func (l limits) cutParts(size int64, copies []span) []part {
-	var parts []part
-	add := func(s span, largest int64, copied bool) {
+// cutParts numbers the parts of copies and of what lies between them, behind first.
+func (l limits) cutParts(first []part, size int64, copies []copied) []part {
+	parts := slices.Clone(first)
+	add := func(s span, largest int64, as part) {
 		for off := s.off; off < s.end; {
-			p := part{number: len(parts) + 1, off: off, n: min(largest, s.end-off), copied: copied}
+			p := as
+			p.number, p.off, p.n = len(parts)+1, off, min(largest, s.end-off)
 			if left := s.end - p.end(); s.end < size && left > 0 && left < l.min {
 				// The rest would be too small: halve what is left, or take it
 				// all where the halves would be.
@@ -169,11 +214,18 @@ func (l limits) cutParts(size int64, copies []span) []part {
 		}
 	}
 	end := int64(0)
+	if n := len(first); n > 0 {
+		end = first[n-1].end()
+	}
 	for _, c := range copies {
-		add(span{end, c.off}, l.part, false)
-		add(c, l.copyMax, true)
+		add(span{end, c.off}, l.part, part{})
+		if c.zero {
+			add(c.span, l.zeroMax, part{zero: true})
+		} else {
+			add(c.span, l.copyMax, part{copied: true})
+		}
 		end = c.end
 	}
-	add(span{end, size}, l.part, false)
+	add(span{end, size}, l.part, part{})
 	return parts
 }

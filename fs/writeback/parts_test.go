@@ -40,23 +40,27 @@ func TestPlanParts(t *testing.T) {
 		l.min = rapid.Int64Range(1, l.part).Draw(t, "min")
 		l.copyMax = rapid.Int64Range(l.min, 300).Draw(t, "copyMax")
 		size := rapid.Int64Range(1, 4000).Draw(t, "size")
-		var keep []span
+		var keep, holes []span
 		for at := int64(0); at < size; {
-			s := span{at + rapid.Int64Range(1, 60).Draw(t, "gap"), 0}
-			if len(keep) == 0 && rapid.Bool().Draw(t, "first") {
-				s.off = 0
-			}
+			s := span{at + rapid.Int64Range(0, 60).Draw(t, "gap"), 0}
 			s.end = min(size, s.off+rapid.Int64Range(1, 400).Draw(t, "len"))
-			if s.off < s.end {
+			switch {
+			case s.off >= s.end:
+			case rapid.Bool().Draw(t, "hole"):
+				holes = append(holes, s)
+			default:
 				keep = append(keep, s)
 			}
 			at = s.end
 		}
-		parts := l.planParts(size, keep)
+		parts := l.planParts(size, keep, holes)
 		checkParts(t, l, size, parts)
 		for _, p := range parts {
 			if p.copied && !inside(keep, p) {
 				t.Fatalf("part [%d,%d) is copied but not kept", p.off, p.end())
+			}
+			if p.zero && !inside(holes, p) {
+				t.Fatalf("part [%d,%d) is a copy of zeros but no hole", p.off, p.end())
 			}
 		}
 	})
@@ -91,7 +95,7 @@ func TestPlanMovesLittle(t *testing.T) {
 		{"truncated to half", gib / 2, []span{{0, gib / 2}}, 0},
 		{"nothing but properties", 5 << 40, []span{{0, 5 << 40}}, 0},
 	} {
-		parts := l.planParts(c.size, c.keep)
+		parts := l.planParts(c.size, c.keep, nil)
 		checkParts(t, l, c.size, parts)
 		if n := sent(parts); n > c.most {
 			t.Errorf("%s: %d bytes are sent, want at most %d", c.name, n, c.most)
@@ -124,7 +128,7 @@ func TestPlanManyChanges(t *testing.T) {
 		keep = append(keep, span{off + 4096, min(size, off+100<<20)})
 	}
 	l := limitsFor(8 << 20)
-	checkParts(t, l, size, l.planParts(size, keep))
+	checkParts(t, l, size, l.planParts(size, keep, nil))
 }
 
 // TestSmallChangeOfAnySize: 4 KiB inside of an object cost one small part, and
@@ -133,7 +137,7 @@ func TestSmallChangeOfAnySize(t *testing.T) {
 	l := limitsFor(defaultPartSize)
 	for _, size := range []int64{256 << 20, 1 << 30, 1 << 40, defaultMaxSize, s3.MaxPartNumber * int64(s3.MaxPartSize) / 2} {
 		one, two := size/2, size/2+12<<20
-		parts := l.planParts(size, []span{{0, one}, {one + 4096, two}, {two + 4096, size}})
+		parts := l.planParts(size, []span{{0, one}, {one + 4096, two}, {two + 4096, size}}, nil)
 		checkParts(t, l, size, parts)
 		if n := sent(parts); n != 2*l.min {
 			t.Errorf("of %d bytes %d are sent in %d parts, want %d", size, n, len(parts), 2*l.min)

@@ -23,8 +23,11 @@ func (m *Manager) sendParts(ctx context.Context, id s3.UploadID, snap *snapshot,
 		}
 		g.Go(func() error {
 			send := m.sendPart
-			if p.copied {
+			switch {
+			case p.copied:
 				send = m.copyPart
+			case p.zero:
+				send = m.copyZeros
 			}
 			done, err := send(ctx, id, snap, p, sse)
 			if err == nil {
@@ -56,20 +59,28 @@ func (m *Manager) sendPart(ctx context.Context, id s3.UploadID, snap *snapshot, 
 
 // copyPart makes one part of the base's bytes, inside S3.
 func (m *Manager) copyPart(ctx context.Context, id s3.UploadID, snap *snapshot, p part, sse *s3.CustomerKey) (*s3.Part, error) {
+	out, err := m.copyRange(ctx, id, p.number, snap.base.v, span{p.off, p.end()}, sse)
+	if err == nil {
+		snap.f.sent.Add(p.n)
+	}
+	return out, err
+}
+
+// copyRange makes part number of an upload out of a range of v, inside S3.
+func (m *Manager) copyRange(ctx context.Context, id s3.UploadID, number int, v Version, of span, sse *s3.CustomerKey) (*s3.Part, error) {
 	var out *s3.Part
-	v := snap.base.v
 	err := m.data(ctx, nil, func(ctx context.Context) (err error) {
-		out, err = m.store.CopyPart(ctx, &s3.CopyPartInput{Upload: id, PartNumber: p.number,
+		out, err = m.store.CopyPart(ctx, &s3.CopyPartInput{Upload: id, PartNumber: number,
 			SrcBucket: m.o.Bucket, SrcKey: v.Key, SrcVersionID: v.VersionID, SrcIf: s3.Conditions{IfMatch: v.ETag},
-			First: p.off, Last: p.end() - 1, SSE: sse, SrcSSE: sse})
+			First: of.off, Last: of.end - 1, SSE: sse, SrcSSE: sse})
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("copy part %d of %q: %w", p.number, id.Key, err)
+		return nil, fmt.Errorf("copy part %d of %q: %w", number, id.Key, err)
 	}
-	snap.f.sent.Add(p.n)
+	m.copied.Add(of.len())
 	if out.Size == 0 {
-		out.Size = p.n
+		out.Size = of.len()
 	}
 	return out, nil
 }

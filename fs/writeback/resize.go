@@ -30,7 +30,21 @@ func (f *File) resize(size int64) error {
 	f.size = size
 	f.baseLen = min(f.baseLen, size)
 	f.low = min(f.low, size)
+	if f.run != nil && f.run.size() > size {
+		f.run.stop(errSuperseded)
+	}
+	if f.run == nil {
+		f.dropUseless()
+	}
 	return nil
+}
+
+// dropUseless ends a stream that does not lead to the content any more; the
+// caller holds mu, and no commit uses the stream.
+func (f *File) dropUseless() {
+	if f.stream != nil && !f.streams() {
+		f.abandon()
+	}
 }
 
 // Allocate grows the size to at least off+n, as fallocate(2) without

@@ -14,6 +14,7 @@ type snapshot struct {
 	baseLen  int64
 	base     *base // referenced; nil: none
 	exts     []extent
+	zeros    *zeroObject // that long holes are copied from; nil: they are sent
 }
 
 // snapshot freezes [off, end); the caller holds f.mu.
@@ -71,6 +72,39 @@ func (s *snapshot) kept() []span {
 		at = e.end()
 	}
 	add(s.end)
+	return out
+}
+
+// holes returns the ranges of at least least bytes that are zeros because
+// nothing was written there.
+func (s *snapshot) holes(least int64) []span {
+	var out []span
+	hole := span{s.off, s.off}
+	add := func(from, to int64) { // [from, to) is zeros
+		if from >= to {
+			return
+		}
+		if from != hole.end {
+			hole.off = from
+		}
+		hole.end = to
+		n := len(out)
+		switch {
+		case n > 0 && out[n-1].off == hole.off:
+			out[n-1] = hole
+		case hole.len() >= least:
+			out = append(out, hole)
+		}
+	}
+	at := s.off
+	for _, e := range s.exts {
+		add(max(at, s.baseLen), e.off)
+		if e.c == nil {
+			add(e.off, e.end())
+		}
+		at = e.end()
+	}
+	add(max(at, s.baseLen), s.end)
 	return out
 }
 

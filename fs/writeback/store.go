@@ -17,6 +17,7 @@ type Store interface {
 	AbortUpload(ctx context.Context, id s3.UploadID) error
 	ListParts(ctx context.Context, in *s3.ListPartsInput) (*s3.PartsPage, error)
 	Head(ctx context.Context, in *s3.HeadInput) (*s3.ObjectInfo, error)
+	Delete(ctx context.Context, in *s3.DeleteInput) (*s3.DeleteOutput, error)
 }
 
 var _ Store = (*s3.Client)(nil)

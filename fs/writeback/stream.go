@@ -87,6 +87,9 @@ func (f *File) advance() {
 		if p.number > f.m.limits.parts || f.size < p.end() || !f.ext.covers(max(p.off, f.sentBase()), p.end()) {
 			return
 		}
+		if !f.ext.hasBytes(p.off, p.end()) {
+			return // a hole, which the commit need not send
+		}
 		if f.stream == nil {
 			f.openStream()
 		}
@@ -152,9 +155,14 @@ func (f *File) openStream() {
 	}
 }
 
-// layout returns the parts of a file of size bytes, of which S3 may have some by
-// now. It returns nil when the parts do not suffice.
-func (s *stream) layout(l limits, size int64) []part { return l.partsFrom(s.prefix, size) }
+// layout returns the parts of a file of size bytes, of which S3 may have those
+// before streamed by now. It returns nil when the parts do not suffice.
+func (s *stream) layout(l limits, size, streamed int64, holes []span) []part {
+	if holes == nil || size <= streamed {
+		return l.partsFrom(s.prefix, size)
+	}
+	return l.planBehind(l.partsFrom(s.prefix, streamed), size, nil, holes)
+}
 
 // sendPart sends one part in the background.
 func (f *File) sendPart(p part) {

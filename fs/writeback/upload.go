@@ -58,7 +58,13 @@ func (f *File) choose(ctx context.Context, r *run) (Version, error) {
 // uploadChanged writes what was built on a base: its long unchanged ranges are copied.
 func (f *File) uploadChanged(ctx context.Context, r *run, t target) (Version, error) {
 	size := r.size()
-	parts := f.m.limits.planParts(size, r.snap.kept())
+	parts, z, err := f.layOut(ctx, r, t, func(holes []span) []part {
+		return f.m.limits.planParts(size, r.snap.kept(), holes)
+	})
+	if err != nil {
+		return Version{}, err
+	}
+	defer z.free()
 	if saved := size - sent(parts); size <= 2*f.m.limits.part && saved <= f.m.limits.part {
 		return f.put(ctx, r, t) // one request; an upload takes three round trips
 	}
@@ -66,12 +72,22 @@ func (f *File) uploadChanged(ctx context.Context, r *run, t target) (Version, er
 	return v, f.lostBase(ctx, r, err)
 }
 
-// uploadWhole sends all bytes of r, none are copied.
+// uploadWhole sends all bytes of r but long holes. None are copied from the base.
 func (f *File) uploadWhole(ctx context.Context, r *run, t target) (Version, error) {
 	if r.size() <= f.m.limits.size(1) {
 		return f.put(ctx, r, t)
 	}
-	return f.multipart(ctx, r, t, f.m.limits.streamParts(r.size()))
+	parts, z, err := f.layOut(ctx, r, t, func(holes []span) []part {
+		if holes == nil {
+			return f.m.limits.streamParts(r.size())
+		}
+		return f.m.limits.planParts(r.size(), nil, holes)
+	})
+	if err != nil {
+		return Version{}, err
+	}
+	defer z.free()
+	return f.multipart(ctx, r, t, parts)
 }
 
 // lostBase finds out whether err came of the base being replaced: what a copy
@@ -144,7 +160,7 @@ func (f *File) uploadParts(ctx context.Context, r *run, t target, parts []part) 
 	if parts == nil {
 		return Version{}, ErrTooLarge
 	}
-	copies := slices.ContainsFunc(parts, func(p part) bool { return p.copied })
+	copies := slices.ContainsFunc(parts, func(p part) bool { return p.copied || p.zero })
 	id, err := f.m.createUpload(ctx, t.key, t.object, copies)
 	if err != nil {
 		return Version{}, err
@@ -185,11 +201,6 @@ func (f *File) complete(ctx context.Context, id s3.UploadID, t target, size int6
 // last part, and those whose bytes were written again, are still to be sent.
 func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, error) {
 	s := r.stream
-	parts := s.layout(f.m.limits, r.size())
-	if parts == nil {
-		return Version{}, ErrTooLarge
-	}
-	r.own(parts)
 	<-s.created
 	if s.failed != nil {
 		return f.restart(ctx, r, t, s.failed)
@@ -197,6 +208,17 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 	if err := f.settled(ctx, s); err != nil {
 		return Version{}, err
 	}
+	parts, z, err := f.layOut(ctx, r, t, func(holes []span) []part {
+		return s.layout(f.m.limits, r.size(), r.streamed, holes)
+	})
+	if err != nil {
+		return Version{}, err
+	}
+	defer z.free()
+	if parts == nil {
+		return Version{}, ErrTooLarge
+	}
+	r.own(parts)
 	sent, err := f.m.sendParts(ctx, s.id, r.snap, parts, r.usable(parts), s.object.SSE.Customer)
 	if err != nil {
 		if errors.Is(err, s3.ErrNotFound) { // somebody aborted the upload
