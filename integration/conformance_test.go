@@ -3,11 +3,13 @@ package integration
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/s3mount/s3mount/integration/harness"
+	"github.com/s3mount/s3mount/integration/servers"
 	s3mount "github.com/s3mount/s3mount/s3"
 	"github.com/s3mount/s3mount/s3/s3test"
 )
@@ -16,64 +18,62 @@ import (
 // s3's own tests stream 5 GiB.
 const streamed = 96 << 20
 
-// TestConformance holds package s3, and two servers that others wrote, to the
-// suite that s3test's own server passes. What a server lacks has its reason.
+// TestConformance holds package s3, and servers that others wrote, to the suite
+// that s3test's own server passes. What a server lacks has its reason in the
+// table of servers.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	t.Run("versitygw", func(t *testing.T) {
-		harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
-			conform(t, versioned(w), append(lacksOfVersitygw(), s3test.StreamSize(streamed))...)
+	t.Run("server", func(t *testing.T) {
+		harness.Run(t, harness.Config{Timeout: conformanceTime}, func(t *testing.T, w *harness.World) {
+			conform(t, bucketsOf(w), append(without(w.Server, ""), s3test.StreamSize(streamed))...)
 		})
 	})
-	t.Run("gofakes3", func(t *testing.T) {
-		harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
-			conform(t, memory(w), append(lacksOfGofakes3(), s3test.StreamSize(streamed))...)
+	if harness.IsChosen(servers.Versitygw) {
+		t.Run("gofakes3", func(t *testing.T) {
+			harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
+				conform(t, memory(w), append(without(servers.Gofakes3, ""), s3test.StreamSize(streamed))...)
+			})
 		})
-	})
-}
-
-func lacksOfVersitygw() []s3test.RunOption {
-	return []s3test.RunOption{
-		s3test.Without(s3test.NestedKeys, "keys are paths: a file cannot be a directory, too"),
-		s3test.Without(s3test.RawKeys, "keys are paths: empty, . and .. segments are refused"),
-		s3test.Without(s3test.LongSegments, "keys are paths: a file name has 255 bytes at most"),
-		s3test.Without(s3test.MarkerBodies, "a key that ends in a slash is a directory, which has no bytes"),
-		s3test.Without(s3test.ControlKeys, "encoding-type=url is ignored, and XML cannot hold control characters"),
-		s3test.Without(s3test.CustomerKeys, "SSE-C headers are ignored"),
-		s3test.Without(s3test.Encryption, "SSE headers are ignored"),
-		s3test.Without(s3test.StorageClasses, "x-amz-storage-class is ignored"),
-		s3test.Without(s3test.ConditionalDeleteMulti, "the ETag of an entry is ignored"),
-		s3test.Without(s3test.ConditionalCopyTarget, "If-Match and If-None-Match of CopyObject are ignored"),
-		s3test.Without(s3test.UploadPages, "it refuses the upload-id-marker that it gave"),
 	}
 }
 
-func lacksOfGofakes3() []s3test.RunOption {
-	return []s3test.RunOption{
-		s3test.Without(s3test.Authentication, "signatures are not checked"),
-		s3test.Without(s3test.BucketRegion, "HEAD of a bucket does not tell it"),
-		s3test.Without(s3test.Checksums, "x-amz-checksum headers are ignored, trailers become part of the object"),
-		s3test.Without(s3test.ConditionalComplete, "If-Match and If-None-Match of CompleteMultipartUpload are ignored"),
-		s3test.Without(s3test.ConditionalCopySource, "x-amz-copy-source-if headers are ignored"),
-		s3test.Without(s3test.ConditionalCopyTarget, "If-Match and If-None-Match of CopyObject are ignored"),
-		s3test.Without(s3test.ConditionalDelete, "If-Match of DELETE is ignored"),
-		s3test.Without(s3test.ConditionalDeleteMulti, "the ETag of an entry is ignored"),
-		s3test.Without(s3test.ConditionalGet, "If-Match and If-Unmodified-Since of GET are ignored"),
-		s3test.Without(s3test.ContentHeaders, "Cache-Control, Content-Language and Expires are not kept"),
-		s3test.Without(s3test.ControlKeys, "encoding-type=url is ignored, and XML cannot hold control characters"),
-		s3test.Without(s3test.CustomerKeys, "SSE-C headers are ignored"),
-		s3test.Without(s3test.Delimiters, "a common prefix comes once more on the next page, and for a marker"),
-		s3test.Without(s3test.FreshMetadata, "metadata of a replaced object lives on"),
-		s3test.Without(s3test.ListParts, "a page starts at the wrong part"),
-		s3test.Without(s3test.MultipartETag, "the ETag of a multipart object is its MD5, not what the answer said"),
-		s3test.Without(s3test.OpenRanges, "a suffix range longer than the object is refused"),
-		s3test.Without(s3test.OwnMemory, "its objects are in the memory of the test"),
-		s3test.Without(s3test.PartCopy, "UploadPartCopy is taken for an UploadPart"),
-		s3test.Without(s3test.PartOrder, "parts below 5 MiB are taken"),
-		s3test.Without(s3test.StorageClasses, "listings do not tell the storage class"),
-		s3test.Without(s3test.VersionIDs, "version ids come where there are no versions"),
-		s3test.Without(s3test.Versioning, "the buckets of this test are not versioned"),
+// TestConformanceLimits runs, for each feature that a server lacks by the table of
+// servers, a row of the suite that needs the feature. The row must fail.
+func TestConformanceLimits(t *testing.T) {
+	t.Parallel()
+	for _, s := range servers.All {
+		if !harness.IsChosen(s.Name) && (s.Name != servers.Gofakes3 || !harness.IsChosen(servers.Versitygw)) {
+			continue
+		}
+		for _, l := range s.Features() {
+			if l.NotRun {
+				continue
+			}
+			t.Run(s.Name+"/"+string(l.Feature), func(t *testing.T) {
+				harness.Run(t, harness.Config{Limit: l.Reason}, func(t *testing.T, w *harness.World) {
+					buckets := bucketsOf(w)
+					if s.Name == servers.Gofakes3 {
+						buckets = memory(w)
+					}
+					conform(t, buckets, append(without(s.Name, l.Feature), s3test.Rows(l.Row), s3test.StreamSize(streamed))...)
+				})
+			})
+		}
 	}
+}
+
+// conformanceTime is for Ceph, whose answers are slow on two cores.
+const conformanceTime = 5 * time.Minute
+
+// without takes away what a server lacks, except for one feature.
+func without(server string, except s3test.Feature) (opts []s3test.RunOption) {
+	s, _ := servers.Get(server)
+	for _, l := range s.Features() {
+		if l.Feature != except {
+			opts = append(opts, s3test.Without(l.Feature, l.Reason))
+		}
+	}
+	return opts
 }
 
 // conform runs the suite on the servers that configure knows.
@@ -89,11 +89,14 @@ func conform(t *testing.T, configure func(t *testing.T) (s3mount.Options, string
 	s3test.Run(t, newClient, append(opts, s3test.Configure(configure))...)
 }
 
-// versioned gives new buckets with versions on the shared versitygw.
-func versioned(w *harness.World) func(t *testing.T) (s3mount.Options, string) {
+// bucketsOf gives new buckets on the shared server. They have versions unless the
+// table says that the suite cannot run with them there.
+func bucketsOf(w *harness.World) func(t *testing.T) (s3mount.Options, string) {
 	return func(t *testing.T) (s3mount.Options, string) {
 		r := w.Bucket(t)
-		must(t, enableVersions(w.Context(t), r))
+		if s, _ := servers.Get(w.Server); !s.Lacks(s3test.Versioning) {
+			must(t, enableVersions(w.Context(t), r))
+		}
 		return clientOptions(w.Endpoint), r.Bucket
 	}
 }

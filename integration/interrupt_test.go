@@ -29,7 +29,7 @@ func TestInterruptedRead(t *testing.T) {
 func testInterruptedRead(t *testing.T, w *harness.World, how string) {
 	harness.Need(t, "python3")
 	const size, offset, piece = 64 << 20, 40 << 20, 4096
-	srv := w.Server(t, harness.ServerOptions{})
+	srv := w.OwnServer(t)
 	bucket, proxy := w.BucketOn(t, srv.Endpoint), w.ProxyOn(t, srv.Endpoint, harness.Shape{})
 	body := payload(1, size)
 	must(t, bucket.Put(w.Context(t), "f", body, nil))

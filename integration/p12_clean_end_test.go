@@ -166,7 +166,7 @@ func testDeadMount(t *testing.T, w *harness.World) {
 
 // testSilentServer stops the server from answering at all.
 func testSilentServer(t *testing.T, w *harness.World) {
-	srv := w.Server(t, harness.ServerOptions{})
+	srv := w.OwnServer(t)
 	bucket := w.BucketOn(t, srv.Endpoint)
 	must(t, bucket.Put(w.Context(t), "f", payload(1, 1<<20), nil))
 	o := harness.MountOptions{Endpoint: srv.Endpoint, Source: bucket.Bucket, Args: []string{"--metadata-ttl", "0s"}}

@@ -183,18 +183,21 @@ func (p *listParser) field(name, text []byte) error {
 	return nil
 }
 
-// listedTime parses the date of a row. A date that no one can read is zero, as
-// one bad date must not hide a directory.
+// listedTime parses the date of a row. A date that cannot be read is zero, as
+// one bad date must not hide a directory. The date has whole seconds as in the
+// Last-Modified header of GET and HEAD: MinIO and Ceph list milliseconds, and
+// without the cut an object that is listed would look younger than the same
+// object in the answer to a HEAD.
 func listedTime(text []byte) time.Time {
 	// Nearly all are "2026-11-22T13:00:00.000Z".
 	if t, ok := usualTime(text); ok {
-		return t
+		return t.Truncate(time.Second)
 	}
 	t, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
 		return time.Time{}
 	}
-	return t
+	return t.Truncate(time.Second)
 }
 
 // usualTime parses the one form that nearly all dates of listings have, at a

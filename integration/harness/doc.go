@@ -12,8 +12,13 @@
 // work dir in its command line, each mount lies under it.
 //
 // World: what a child has at hand: its work dir, the endpoint of the shared
-// versitygw, and makers of buckets, proxies and mounts. It runs programs, and
+// server, and makers of buckets, proxies and mounts. It runs programs, and
 // those that mount for themselves in a mount namespace apart.
+//
+// Server: a running S3 server of one or more processes. The variable
+// S3MOUNT_TEST_SERVER chooses which one the tests share; versitygw is the
+// default. Package servers has the table of what a server cannot do. A test with
+// a limit in the table must fail, and is then skipped with the reason.
 //
 // Proxy: an HTTP/1.1 proxy in front of a server that counts requests by Kind,
 // adds latency and a bandwidth per connection, and injects faults.
@@ -23,8 +28,8 @@
 // # Flow
 //
 // Main (called by TestMain) enters a private mount namespace when it is root,
-// so that no mount outlives it, builds s3mount and versitygw, starts versitygw
-// and runs the tests. Run starts a child per test. The child calls World's
+// so that no mount outlives it, builds s3mount and versitygw, starts the shared
+// server and runs the tests. Run starts a child per test. The child calls World's
 // makers; their ends are registered with testing.T.Cleanup.
 //
 // # Lock order

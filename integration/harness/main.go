@@ -33,6 +33,7 @@ type shared struct {
 	Binary   string // s3mount
 	Self     string // the test binary, where every user may run it
 	Gateway  string // versitygw
+	Server   string // name of the server of the tests
 	Endpoint string // where it serves
 }
 
@@ -145,7 +146,7 @@ func prepareIn(root string) (cleanup func(), err error) {
 			return nil, err
 		}
 	}
-	sh := shared{Root: root, Self: filepath.Join(root, "testbinary")}
+	sh := shared{Root: root, Self: filepath.Join(root, "testbinary"), Server: chosenServer()}
 	if sh.Binary, err = BuildS3mount(root); err != nil {
 		return nil, err
 	}
@@ -159,7 +160,10 @@ func prepareIn(root string) (cleanup func(), err error) {
 	if sh.Gateway, err = Tool(".", "versitygw"); err != nil {
 		return nil, err
 	}
-	s, err := StartServer(context.Background(), server, ServerOptions{Binary: sh.Gateway})
+	if minio, err := minioBinary(); err == nil { // without a cache directory there is no MinIO
+		_ = os.Setenv(EnvMinIO, minio) // fails for impossible names only
+	}
+	s, err := startNamed(context.Background(), sh.Server, server, ServerOptions{Binary: sh.Gateway})
 	if err != nil {
 		return nil, err
 	}

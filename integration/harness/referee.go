@@ -148,7 +148,8 @@ func (r *Referee) Keys(ctx context.Context, prefix string) ([]string, error) {
 		for _, o := range page.Contents {
 			key := aws.ToString(o.Key)
 			if page.EncodingType == types.EncodingTypeUrl { // some servers ignore it
-				if key, err = url.PathUnescape(key); err != nil {
+				// Some servers write a space as +; all of them write + as %2B.
+				if key, err = url.QueryUnescape(key); err != nil {
 					return nil, fmt.Errorf("read a key of the listing: %w", err)
 				}
 			}

@@ -24,6 +24,7 @@ type Config struct {
 	AsNobody bool          // run the child and all that it starts without privileges; needs root
 	NeedRoot bool          // skip when not root
 	Alone    bool          // not in parallel with other tests
+	Limit    string        // the reason why the test must fail; empty: the table of servers knows
 }
 
 // Run runs body in a child process under a deadline. It returns in the
@@ -40,13 +41,17 @@ func Run(t *testing.T, cfg Config, body func(t *testing.T, w *World)) {
 		}
 		return
 	}
+	limit := limitOf(sh.Server, t.Name(), cfg)
+	if limit.NotRun {
+		t.Skipf("not run on %s: %s", sh.Server, limit.Reason)
+	}
 	if (cfg.AsNobody || cfg.NeedRoot) && os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
 	if !cfg.Alone {
 		t.Parallel()
 	}
-	s := &supervisor{t: t, cfg: cfg, shared: sh}
+	s := &supervisor{t: t, cfg: cfg, shared: sh, limit: limit.Reason}
 	s.run()
 }
 
@@ -67,6 +72,7 @@ type supervisor struct {
 	cfg    Config
 	shared shared
 	work   string
+	limit  string // the reason why the test must fail; empty: it must not
 }
 
 func (s *supervisor) run() {
@@ -87,6 +93,7 @@ func (s *supervisor) run() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer RemoveUnmounted(s.work) // also when the test is skipped, which ends run
 	report := ""
 	select {
 	case <-p.Done():
@@ -97,15 +104,19 @@ func (s *supervisor) run() {
 	report += s.sweep(p)
 	report += leaks(s.work)
 	text := readAll(out)
+	failed := report != "" || p.Err() != nil
 	switch {
-	case report != "" || p.Err() != nil:
+	case failed && s.limit != "":
+		t.Skipf("it fails as the table of servers says: %s", s.limit)
+	case failed:
 		t.Errorf("%s%s\n%s", report, childError(p), text)
 	case strings.Contains(text, "--- SKIP: "+t.Name()+" "):
 		t.Skip(text)
+	case s.limit != "":
+		t.Errorf("the test passes on %s; the table of servers has a limit that is no longer true: %s", s.shared.Server, s.limit)
 	case testing.Verbose():
 		t.Log(text)
 	}
-	RemoveUnmounted(s.work)
 }
 
 func (s *supervisor) start() (*Process, string, error) {

@@ -7,23 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
-	"time"
+
+	"github.com/s3mount/s3mount/integration/servers"
 )
 
-// VirtualDomain is the base domain under which versitygw serves buckets as
+// VirtualDomain is the base domain under which the servers serve buckets as
 // host names; *.localhost resolves to the loopback interface (RFC 6761).
 const VirtualDomain = "s3.localhost"
-
-// Server is a running versitygw.
-type Server struct {
-	Endpoint string // URL
-	Data     string // its buckets are directories in here
-	Log      string // what it printed
-	Access   string // one line per request
-	proc     *Process
-}
 
 // ServerOptions are what a test may want different; the zero value is usual.
 type ServerOptions struct {
@@ -49,7 +39,7 @@ func StartServer(ctx context.Context, dir string, o ServerOptions) (*Server, err
 		}
 	}
 	s := &Server{
-		Endpoint: "http://" + o.Addr, Data: o.Data,
+		Name: servers.Versitygw, Endpoint: "http://" + o.Addr, Data: o.Data,
 		Log: filepath.Join(dir, "versitygw.log"), Access: filepath.Join(dir, "access.log"),
 	}
 	if s.Data == "" {
@@ -72,88 +62,14 @@ func StartServer(ctx context.Context, dir string, o ServerOptions) (*Server, err
 		args = append(args, "--iam-dir", o.IAM, "--iam-cache-disable")
 	}
 	args = append(args, "posix", "--versioning-dir", versions, s.Data)
-	if err := s.start(o.Binary, args); err != nil {
+	cmd := exec.Command(o.Binary, args...)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
+	if err := s.start(cmd); err != nil {
 		return nil, err
 	}
-	if err := s.waitReady(ctx); err != nil {
+	if err := s.waitReady(ctx, "/health", http.StatusOK); err != nil {
 		s.Stop()
 		return nil, err
 	}
 	return s, nil
-}
-
-func (s *Server) start(bin string, args []string) error {
-	log, err := os.OpenFile(s.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("open the server's log: %w", err)
-	}
-	defer log.Close()
-	cmd := exec.Command(bin, args...)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
-	cmd.Stdout, cmd.Stderr = log, log
-	s.proc, err = Start(cmd)
-	return err
-}
-
-func (s *Server) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second) // a loaded machine needs a second
-	defer cancel()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint+"/health", nil)
-		if err != nil {
-			return fmt.Errorf("make the health request: %w", err)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-s.proc.Done():
-			return fmt.Errorf("versitygw ended at once: %w\n%s", s.proc.Err(), Tail(s.Log, 20))
-		case <-ctx.Done():
-			return fmt.Errorf("versitygw is not ready: %w\n%s", context.Cause(ctx), Tail(s.Log, 20))
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-// PID is the server's process id.
-func (s *Server) PID() int { return s.proc.Process.Pid }
-
-// Pause stops the server from answering (SIGSTOP); Resume lets it go on. What
-// is asked after Pause is not answered before Resume.
-func (s *Server) Pause() {
-	s.proc.Signal(syscall.SIGSTOP)
-	for range 1000 { // a thread that runs stops a moment later
-		if stopped(s.PID()) {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// stopped tells whether no thread of a process runs (proc_pid_stat(5)). One that
-// is gone cannot.
-func stopped(pid int) bool {
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	for _, task := range tasks {
-		b, err := os.ReadFile(task)
-		_, state, _ := strings.Cut(string(b), ") ")
-		if err == nil && !strings.HasPrefix(state, "T") {
-			return false
-		}
-	}
-	return true
-}
-
-// Resume undoes Pause.
-func (s *Server) Resume() { s.proc.Signal(syscall.SIGCONT) }
-
-// Stop kills the server.
-func (s *Server) Stop() {
-	s.proc.Signal(syscall.SIGKILL)
-	<-s.proc.Done()
 }

@@ -16,7 +16,8 @@ import (
 // World is what a test on a mount has at hand. It exists in the child only.
 type World struct {
 	Work     string // the work dir
-	Endpoint string // of the shared versitygw
+	Server   string // name of the shared server in package servers
+	Endpoint string // of the shared server
 	Binary   string // s3mount
 	Self     string // the test binary
 	gateway  string // versitygw
@@ -28,7 +29,7 @@ type World struct {
 func newWorld(t *testing.T, sh shared, c child, cfg Config) *World {
 	timeout := cfg.timeout()
 	return &World{
-		Work: c.Work, Endpoint: sh.Endpoint, Binary: sh.Binary, Self: sh.Self, gateway: sh.Gateway,
+		Work: c.Work, Server: sh.Server, Endpoint: sh.Endpoint, Binary: sh.Binary, Self: sh.Self, gateway: sh.Gateway,
 		// Five seconds before the supervisor, so that the test itself can say what hung.
 		deadline: time.Now().Add(timeout - min(5*time.Second, timeout/4)),
 	}
@@ -57,7 +58,7 @@ func (w *World) Dir(t testing.TB, prefix string) string {
 	return d
 }
 
-// Bucket makes a new bucket on the shared versitygw.
+// Bucket makes a new bucket on the shared server.
 func (w *World) Bucket(t testing.TB) *Referee {
 	t.Helper()
 	return w.BucketOn(t, w.Endpoint)
@@ -85,8 +86,19 @@ func (w *World) Memory(t testing.TB) (endpoint string) {
 	return endpoint
 }
 
-// Server starts a versitygw of the test's own.
-func (w *World) Server(t testing.TB, o ServerOptions) *Server {
+// OwnServer starts a server of the test's own, of the same kind as the shared one.
+func (w *World) OwnServer(t testing.TB) *Server {
+	t.Helper()
+	s, err := startNamed(w.Context(t), w.Server, w.Dir(t, "server"), ServerOptions{Binary: w.gateway})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Gateway starts a versitygw of the test's own, whatever the shared server is.
+func (w *World) Gateway(t testing.TB, o ServerOptions) *Server {
 	t.Helper()
 	o.Binary = w.gateway
 	s, err := StartServer(w.Context(t), w.Dir(t, "server"), o)
@@ -97,7 +109,7 @@ func (w *World) Server(t testing.TB, o ServerOptions) *Server {
 	return s
 }
 
-// Proxy puts a proxy in front of the shared versitygw.
+// Proxy puts a proxy in front of the shared server.
 func (w *World) Proxy(t testing.TB, shape Shape) *Proxy {
 	t.Helper()
 	return w.ProxyOn(t, w.Endpoint, shape)

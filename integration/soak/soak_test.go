@@ -55,7 +55,7 @@ func soak(t *testing.T, w *harness.World, blow time.Duration) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	k := newKeys(t, w)
-	srv := w.Server(t, harness.ServerOptions{IAM: k.iam})
+	srv := w.Gateway(t, harness.ServerOptions{IAM: k.iam})
 	s := &storm{t: t, w: w, rand: rand.New(rand.NewPCG(seed, 0)), server: srv, keys: k,
 		proxy: w.ProxyOn(t, srv.Endpoint, harness.Shape{Latency: 2 * time.Millisecond}), count: map[string]int{}}
 	s.sides = []*side{newSide(t, w, s, "s3", k.byFile()), newSide(t, w, s, "journal", k.byService())}

@@ -110,7 +110,7 @@ func (s *storm) stall() {
 func (s *storm) restart() {
 	addr, data := strings.TrimPrefix(s.server.Endpoint, "http://"), s.server.Data
 	s.server.Stop()
-	s.server = s.w.Server(s.t, harness.ServerOptions{Addr: addr, Data: data, IAM: s.keys.iam})
+	s.server = s.w.Gateway(s.t, harness.ServerOptions{Addr: addr, Data: data, IAM: s.keys.iam})
 }
 
 // kill kills a mount in the middle of what it does, and mounts again.

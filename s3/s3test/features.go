@@ -40,6 +40,18 @@ const (
 	ListParts Feature = "lists of parts"
 	// UploadPages: unfinished uploads are listed in pages.
 	UploadPages Feature = "lists of uploads in pages"
+	// UploadLists: the unfinished uploads below a prefix are listed.
+	UploadLists Feature = "lists of uploads below a prefix"
+	// UnusedParts: CompleteMultipartUpload may leave out parts that were uploaded.
+	UnusedParts Feature = "uploads with parts that are left out"
+	// AbortedUploads: CompleteMultipartUpload of an aborted upload is refused as not found.
+	AbortedUploads Feature = "aborted uploads that are not found"
+	// PartCopyKeys: UploadPartCopy takes a source under every key.
+	PartCopyKeys Feature = "part copies of keys with + and %"
+	// SmallPages: a page of a listing may have one row.
+	SmallPages Feature = "pages of one row"
+	// Tags: the tags of a PUT may have any characters.
+	Tags Feature = "tags with any characters"
 	// ContentHeaders: all content headers are kept.
 	ContentHeaders Feature = "all content headers"
 	// StorageClasses: the storage class is kept.
@@ -50,6 +62,8 @@ const (
 	ContentMD5 Feature = "Content-MD5"
 	// CustomerKeys: SSE-C.
 	CustomerKeys Feature = "SSE-C"
+	// CustomerKeyCopies: CopyObject of an object with SSE-C.
+	CustomerKeyCopies Feature = "copies of objects with SSE-C"
 	// Encryption: SSE-S3 is accepted and told.
 	Encryption Feature = "SSE-S3"
 	// Versioning: the buckets of the test are versioned.

@@ -259,7 +259,7 @@ func TestClockAndTLS(t *testing.T) {
 	if a := r.want(200, "HEAD", "/b/k", ""); a.header.Get("Last-Modified") != "Thu, 02 Jan 2020 03:04:05 GMT" {
 		t.Errorf("Last-Modified = %s", a.header.Get("Last-Modified"))
 	}
-	if l := r.list(""); l.Contents[0].LastModified != "2020-01-02T03:04:05.000Z" {
+	if l := r.list(""); l.Contents[0].LastModified != "2020-01-02T03:04:05.250Z" {
 		t.Errorf("listed as %s", l.Contents[0].LastModified)
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: r.srv.RootCAs()}}

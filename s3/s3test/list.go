@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -171,7 +172,7 @@ func (c *call) listRows(x *xmlWriter, l listing, rows []row, owner bool) {
 
 // listedObject writes what a listing tells of an object beside its key.
 func (c *call) listedObject(x *xmlWriter, o *object, owner bool) {
-	x.text("LastModified", xmlTime(o.modified))
+	x.text("LastModified", xmlTime(o.modified.Add(listedFraction)))
 	x.text("ETag", c.etag(o))
 	x.number("Size", o.content.size())
 	if o.checksum.algorithm != "" {
@@ -199,3 +200,7 @@ func storageClass(p *properties) string {
 	}
 	return p.storageClass
 }
+
+// listedFraction makes the date of a row more precise than the Last-Modified
+// header of the same object, as MinIO and Ceph do.
+const listedFraction = 250 * time.Millisecond

@@ -58,6 +58,9 @@ func lsRows(e *env, keys []string) {
 		if o.Size != int64(len(body)) || o.ETag != quotedMD5(body) || time.Since(o.LastModified).Abs() > time.Hour || o.IsPrefix {
 			e.Errorf("row = %+v", o)
 		}
+		if info, err := e.c.Head(e.ctx, &s3.HeadInput{Bucket: e.bucket, Key: o.Key}); err != nil || !info.LastModified.Equal(o.LastModified) {
+			e.Errorf("%q is listed with the date %v, and HEAD has %+v (%v)", o.Key, o.LastModified, info, err)
+		}
 	}
 	if !slices.Equal(got, keys) {
 		e.Errorf("keys = %q, want %q", got, keys)
@@ -86,6 +89,9 @@ func lsParameters(e *env, keys []string) {
 		}
 		want := wantRows(keys, in)
 		for _, size := range []int{0, 1, 2, 3, 1000} {
+			if size == 1 && !e.has(SmallPages) {
+				continue
+			}
 			in.Bucket, in.MaxKeys = e.bucket, size
 			got, err := e.rows(in)
 			if err != nil || !slices.Equal(got, want) {
@@ -174,7 +180,7 @@ func testKeys(e *env) {
 		if want := k; !strings.HasSuffix(k, "/") || e.has(MarkerBodies) {
 			e.holds(k, want)
 		}
-		if got, err := e.rows(s3.LsInput{Bucket: e.bucket, Prefix: k, MaxKeys: 1}); err != nil || got[0] != k {
+		if got, err := e.rows(s3.LsInput{Bucket: e.bucket, Prefix: k, MaxKeys: 1}); err != nil || len(got) == 0 || got[0] != k {
 			e.Errorf("ls with prefix %q = %q %v", k, got, err)
 		}
 		after, err := e.rows(s3.LsInput{Bucket: e.bucket, StartAfter: k})

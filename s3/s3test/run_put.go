@@ -135,11 +135,14 @@ func putMetadata(e *env) {
 
 // putOptions stores what the server acts on.
 func putOptions(e *env) {
-	in := e.putInput("tags", []byte("x"))
-	in.Tags = map[string]string{"project": "a b", "ü": "ß+/=", "empty": ""}
-	_, err := e.c.Put(e.ctx, in)
-	e.ok("put with tags", err)
-	e.holds("tags", "x")
+	e.run("tags", func(e *env) {
+		e.need(Tags)
+		in := e.putInput("tags", []byte("x"))
+		in.Tags = map[string]string{"project": "a b", "ü": "ß+/=", "empty": ""}
+		_, err := e.c.Put(e.ctx, in)
+		e.ok("put with tags", err)
+		e.holds("tags", "x")
+	})
 	e.run("storage class", func(e *env) {
 		e.need(StorageClasses)
 		in := e.putInput("class", []byte("x"))
@@ -188,6 +191,7 @@ func putCustomerKey(e *env) {
 			e.Errorf("get with key %v works", other)
 		}
 	}
+	e.need(CustomerKeyCopies)
 	_, err = e.c.Copy(e.ctx, &s3.CopyInput{
 		SrcBucket: e.bucket, SrcKey: "sse-c", SrcSSE: key, Bucket: e.bucket, Key: "plain", SrcSize: 6,
 	})

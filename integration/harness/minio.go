@@ -1,0 +1,91 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/s3mount/s3mount/integration/servers"
+)
+
+// minioVersion is the version of the module github.com/minio/minio that the tests
+// use. Its license (AGPL) and its dependencies keep it out of every go.mod.
+const minioVersion = "v0.0.0-20260212201848-7aac2a2c5b7c"
+
+// ServerCache is the directory that keeps installed servers between runs.
+func ServerCache() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache directory: %w", err)
+	}
+	return filepath.Join(dir, "s3mount-test"), nil
+}
+
+// EnvMinIO names the variable that names the binary of MinIO. Main sets it for the
+// children, which have another home and therefore another cache directory.
+const EnvMinIO = "S3MOUNT_TEST_MINIO"
+
+// minioBinary is the path of MinIO, whether it is installed or not.
+func minioBinary() (string, error) {
+	if b := os.Getenv(EnvMinIO); b != "" {
+		return filepath.Abs(b)
+	}
+	cache, err := ServerCache()
+	return filepath.Join(cache, "minio-"+minioVersion, "minio"), err
+}
+
+// installMinIO builds MinIO into the cache directory unless it is there. That
+// takes three minutes on two cores.
+func installMinIO(ctx context.Context) error {
+	bin, err := minioBinary()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(bin); err == nil {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, "go", "install", "-trimpath", "github.com/minio/minio@"+minioVersion)
+	cmd.Dir = filepath.Dir(filepath.Dir(bin)) // outside every module
+	if err := os.MkdirAll(cmd.Dir, 0o755); err != nil {
+		return fmt.Errorf("make the cache of servers: %w", err)
+	}
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOBIN="+filepath.Dir(bin), "GOFLAGS=", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go install github.com/minio/minio: %w\n%s", err, Last(string(out), 5))
+	}
+	return nil
+}
+
+// startMinIO starts MinIO with its data under dir, and returns when it answers.
+func startMinIO(ctx context.Context, dir string) (*Server, error) {
+	bin, err := minioBinary()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Name: servers.MinIO, Endpoint: "http://" + addr, Data: filepath.Join(dir, "data"), Log: filepath.Join(dir, "minio.log")}
+	certs := filepath.Join(dir, "certs")
+	for _, d := range []string{s.Data, certs} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, fmt.Errorf("make the server's directory: %w", err)
+		}
+	}
+	cmd := exec.Command(bin, "server", "--quiet", "--anonymous", "--address", addr, "--certs-dir", certs, s.Data)
+	cmd.Env = append(os.Environ(), "HOME="+dir,
+		"MINIO_ROOT_USER="+AccessKey, "MINIO_ROOT_PASSWORD="+SecretKey, "MINIO_REGION="+Region, "MINIO_DOMAIN="+VirtualDomain,
+		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off")
+	if err := s.start(cmd); err != nil {
+		return nil, err
+	}
+	if err := s.waitReady(ctx, "/minio/health/live", http.StatusOK); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
