@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 const (
@@ -71,7 +72,7 @@ func (b *bars) add(name string, priority int) *mpb.Bar {
 		name = "..." + name[len(name)-nameColumn+3:]
 	}
 	options := []mpb.BarOption{
-		mpb.PrependDecorators(decor.Name(printable(name), decor.WC{W: nameColumn, C: decor.DindentRight})),
+		mpb.PrependDecorators(decor.Name(text.Printable(name), decor.WC{W: nameColumn, C: decor.DindentRight})),
 		mpb.AppendDecorators(decor.CountersKibiByte("% .1f / % .1f")),
 		mpb.BarRemoveOnComplete(),
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -263,5 +264,27 @@ func TestWarnings(t *testing.T) {
 		if got := s.warnings(); len(got) != tc.want {
 			t.Errorf("%q: %q", tc.endpoint, got)
 		}
+	}
+}
+
+// TestHostileMessage checks that the message of a server is printed as one line
+// that a terminal does not obey.
+func TestHostileMessage(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, "<Error><Code>Odd</Code><Message>x\u009b2J\ns3mount: forged &#x85;</Message></Error>")
+	}))
+	t.Cleanup(srv.Close)
+	s := defaultSettings()
+	s.source.bucket = "b"
+	err := checkBucket(t.Context(), s3.Options{Endpoint: srv.URL, Credentials: s3.StaticCredentials("id", "secret", "")}.Defaults(), s)
+	if err == nil || !strings.Contains(err.Error(), "forged") {
+		t.Fatalf("error %v", err)
+	}
+	var out strings.Builder
+	complain(&out, err)
+	line := strings.TrimSuffix(out.String(), "\n")
+	if strings.ContainsFunc(line, unicode.IsControl) {
+		t.Errorf("a terminal would obey %q", line)
 	}
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 // command is something that s3mount does besides mounting: a word in the place
@@ -71,22 +74,22 @@ func enumerate(words []string) string {
 	case 1:
 		return words[0]
 	}
-	text := ""
+	list := ""
 	for i, w := range words {
 		switch i {
 		case 0:
 		case len(words) - 1:
-			text += " and "
+			list += " and "
 		default:
-			text += ", "
+			list += ", "
 		}
-		text += w
+		list += w
 	}
-	return text
+	return list
 }
 
-// print writes text for a command whose whole output it is.
+// print writes the output of a command. A terminal obeys none of it.
 func (in invocation) print(format string, args ...any) error {
-	_, err := fmt.Fprintf(in.stdout, format, args...)
+	_, err := io.WriteString(in.stdout, text.Lines(fmt.Sprintf(format, args...)))
 	return err
 }

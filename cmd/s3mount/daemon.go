@@ -13,6 +13,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 // statusVariable carries the number of the pipe's descriptor to the child. It
@@ -92,7 +94,7 @@ func waitReport(r io.Reader, stderr io.Writer) error {
 		case got.Error != "":
 			return &failure{code: got.Code, err: errors.New(got.Error)}
 		case got.Note != "":
-			fmt.Fprintf(stderr, "s3mount: %s\n", got.Note)
+			fmt.Fprintf(stderr, "s3mount: %s\n", text.Lines(got.Note))
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -131,12 +133,12 @@ func openReporter(stderr io.Writer) (*reporter, error) {
 func (p *reporter) inBackground() bool { return p.pipe != nil }
 
 // note tells the user something that does not end the start.
-func (p *reporter) note(text string) {
+func (p *reporter) note(note string) {
 	if p.pipe == nil {
-		fmt.Fprintf(p.stderr, "s3mount: %s\n", text)
+		fmt.Fprintf(p.stderr, "s3mount: %s\n", text.Lines(note))
 		return
 	}
-	p.send(report{Note: text})
+	p.send(report{Note: note})
 }
 
 // failed hands the error to the parent, which prints it and ends with its

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -101,18 +102,18 @@ func (e *examination) run(ctx context.Context) error {
 
 // report prints a finding and tells whether the next checks make sense.
 func (e *examination) report(what string, f finding) bool {
-	mark, text := "ok  ", f.text
+	mark, says := "ok  ", f.text
 	switch {
 	case f.err != nil:
-		mark, text = "BAD ", f.err.Error()
+		mark, says = "BAD ", f.err.Error()
 		if e.first == nil {
 			e.first = f.err
 		}
 	case f.doubt:
 		mark = "note"
 	}
-	// Who cannot read it has the exit code.
-	_ = e.in.print("%s  %-11s  %s\n", mark, what, strings.ReplaceAll(text, "\n", " "))
+	// The exit code is there even if this cannot be written.
+	_ = e.in.print("%s  %-11s  %s\n", mark, what, text.OneLine(says))
 	return f.err == nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 // logs is where the records of one mount go.
@@ -70,7 +72,7 @@ func newHandler(format string, w io.Writer, level slog.Level, withTime bool) slo
 		}
 	}
 	if format == "json" {
-		return slog.NewJSONHandler(w, o)
+		return slog.NewJSONHandler(text.JSONWriter{To: w}, o)
 	}
 	return slog.NewTextHandler(w, o)
 }

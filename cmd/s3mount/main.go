@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 func main() {
@@ -12,7 +15,7 @@ func main() {
 	code := exitOK
 	if err := run(in); err != nil {
 		if !errors.Is(err, errReported) {
-			fmt.Fprintf(os.Stderr, "s3mount: %v\n", err)
+			complain(os.Stderr, err)
 		}
 		code = exitCode(err)
 	}
@@ -21,6 +24,9 @@ func main() {
 	}
 	os.Exit(code)
 }
+
+// complain prints an error as one line. A server may have written part of it.
+func complain(to io.Writer, err error) { fmt.Fprintf(to, "s3mount: %s\n", text.OneLine(err.Error())) }
 
 // errReported stands for an error that the parent prints or that is in the log.
 var errReported = errors.New("reported")

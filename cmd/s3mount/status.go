@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 func statusCommand() command {
@@ -109,9 +110,9 @@ func oneLine(err error) error {
 
 // printJSON prints a value for people and programs alike.
 func (in invocation) printJSON(v any) error {
-	text, err := json.MarshalIndent(v, "", "  ")
+	out, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
-	return in.print("%s\n", text)
+	return in.print("%s\n", text.JSON(out))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -63,7 +65,7 @@ func TestStatusText(t *testing.T) {
 	text := describeStatus(s)
 	for _, want := range []string{dir + ": bucket at AWS, process ", "memory   1.0 MiB of 4.0 MiB", "1.5 KiB in 1 open file, 1 upload under way",
 		"2 things, 10 B, the oldest 3.0 s old", "hits: names 75.0 %, reads unused, disk unused\n", "1 conflict with other writers",
-		"[#####---------------] 50 B of 200 B  dir/a?[2Jb", "500 us", "250 ms"} {
+		"[#####---------------] 50 B of 200 B  dir/a\\x1b[2Jb", "500 us", "250 ms"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the status lacks %q:\n%s", want, text)
 		}
@@ -261,5 +263,40 @@ func TestMetricsAreOpen(t *testing.T) {
 		if got := metricsAreOpen(addr); got != want {
 			t.Errorf("metricsAreOpen(%q) = %v", addr, got)
 		}
+	}
+}
+
+// TestHostileStatus checks that nothing in a status reaches a terminal that obeys
+// it: another user may have made the status, and keys hold any bytes.
+func TestHostileStatus(t *testing.T) {
+	const bad = "x\x1b]0;owned\x07\u009b2J\n\ts3mount: forged\x7f\u202e"
+	s := fakeWatched{}.Stats()
+	s.Uploads[0].Key = bad
+	s.Requests.Operations = map[string]metering.Latency{bad: {Count: 1}}
+	status := control.Status{
+		Program: bad, Source: bad, Mountpoint: bad, Endpoint: bad, Durability: bad, Stats: s,
+		S3: map[string]control.Calls{bad: {Latency: metering.Latency{Count: 1}}},
+	}
+	prices, err := readPrices("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, shown := range map[string]string{"status": describeStatus(status), "top": describeInterval(control.Status{}, status, prices)} {
+		for line := range strings.Lines(shown) {
+			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return !unicode.IsGraphic(r) }) || strings.HasPrefix(line, "s3mount: forged") {
+				t.Errorf("%s: a terminal would obey %q", name, line)
+			}
+		}
+	}
+	var out bytes.Buffer
+	if err := (invocation{stdout: &out}).printJSON(status); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) {
+		t.Errorf("JSON: a terminal would obey %q", &out)
+	}
+	var again control.Status
+	if err := json.Unmarshal(out.Bytes(), &again); err != nil || again.Source != bad || again.Uploads[0].Key != bad {
+		t.Errorf("JSON gives %q, error %v", again.Source, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/fs/metering"
 )
@@ -16,8 +17,9 @@ import (
 // maxShownUploads: more files than that on their way are counted, not listed.
 const maxShownUploads = 10
 
-// describeStatus is the text of s3mount status for one mount.
+// describeStatus returns the text of s3mount status for one mount.
 func describeStatus(s control.Status) string {
+	s = text.Deep(s)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", headline(s))
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -64,11 +66,11 @@ func gaugeRows(s control.Status) [][2]string {
 		[2]string{"moved", fmt.Sprintf("%s read, %s written", humanSize(int64(s.Requests.Read)), humanSize(int64(s.Requests.Written)))})
 	if k := s.Kept; k.Files > 0 {
 		rows = append(rows, [2]string{"kept", fmt.Sprintf("%s, %s, in %s: copy them to where they belong, then remove them",
-			count(k.Files, "file"), humanSize(k.Bytes), printable(k.Dir))})
+			count(k.Files, "file"), humanSize(k.Bytes), k.Dir)})
 	}
 	for _, w := range s.Waiting {
 		rows = append(rows, [2]string{"waiting", fmt.Sprintf("%s, %s, of an earlier mount in %s: mount %s writable to upload them",
-			count(w.Records, "change"), humanSize(w.Bytes), printable(w.Journal), printable(w.Source))})
+			count(w.Records, "change"), humanSize(w.Bytes), w.Journal, w.Source)})
 	}
 	if n := s.Writes.Conflicts + s.Writes.Recovered; n > 0 {
 		rows = append(rows, [2]string{"trouble", fmt.Sprintf("%s with other writers, %s kept in the recovery directory",
@@ -95,7 +97,7 @@ func uploadLines(uploads []fs.Upload) []string {
 		if i == maxShownUploads {
 			return append(lines, fmt.Sprintf("and %d more files on their way", len(uploads)-i))
 		}
-		lines = append(lines, fmt.Sprintf("%s %s of %s  %s", bar(u.Sent, u.Size), humanSize(u.Sent), humanSize(u.Size), printable(u.Key)))
+		lines = append(lines, fmt.Sprintf("%s %s of %s  %s", bar(u.Sent, u.Size), humanSize(u.Sent), humanSize(u.Size), u.Key))
 	}
 	return lines
 }
@@ -108,16 +110,6 @@ func bar(part, whole int64) string {
 		done = int(min(max(part, 0), whole) * width / whole)
 	}
 	return "[" + strings.Repeat("#", done) + strings.Repeat("-", width-done) + "]"
-}
-
-// printable is a key without what a terminal would obey.
-func printable(key string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, key)
 }
 
 // requestWriter aligns the tables of requests below each other.

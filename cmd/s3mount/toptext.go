@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/fs/metering"
 )
 
-// describeInterval is a frame of s3mount top: what a mount did between two
-// readings, and what there is now.
+// describeInterval returns a frame of s3mount top: the work of a mount between two
+// readings, and its present state.
 func describeInterval(before, now control.Status, p prices) string {
+	before, now = text.Deep(before), text.Deep(now)
 	took := max(now.Now.Sub(before.Now), time.Millisecond)
 	rate := func(from, to uint64) string {
 		if to < from {

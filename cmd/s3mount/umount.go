@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 func umountCommand() command {
@@ -137,7 +138,7 @@ func usersOf(at mountedAt) string {
 			break
 		}
 		pid, _ := strconv.Atoi(filepath.Base(dir)) // the pattern has digits only
-		names = append(names, fmt.Sprintf("%s (%d)", printable(strings.TrimSpace(string(name))), pid))
+		names = append(names, fmt.Sprintf("%s (%d)", text.Printable(strings.TrimSpace(string(name))), pid))
 	}
 	if len(names) == 0 {
 		return ""

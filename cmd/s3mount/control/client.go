@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,8 +15,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// errTooLong is the error of an answer that no mount gives.
+var errTooLong = fmt.Errorf("the answer has more than %d MiB", maxAnswer>>20)
+
 // ErrNoSocket: the mount has no control socket, or its process is gone.
 var ErrNoSocket = errors.New("the mount does not answer on a control socket")
+
+const (
+	// maxAnswer bounds an answer, or a line of one. A status has fewer than 4 KiB
+	// and one key, of up to 6 KiB in JSON, for each file that is being uploaded.
+	maxAnswer = 4 << 20
+	// maxAnswerHeader is many times the header that a mount sends.
+	maxAnswerHeader = 16 << 10
+)
 
 // statusPatience bounds the wait for a status, which asks nobody but the
 // process itself.
@@ -88,7 +100,8 @@ func dial(path string, t Target) (*Client, error) {
 	}
 	c.Close()
 	return &Client{dir: dir, http: &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx) },
+		MaxResponseHeaderBytes: maxAnswerHeader,
+		DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx) },
 	}}}, nil
 }
 
@@ -108,8 +121,15 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return s, err
 	}
 	defer body.Close()
-	if err := json.NewDecoder(body).Decode(&s); err != nil {
-		return s, fmt.Errorf("read the mount's status: %w", err)
+	answer, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
+	if err == nil && len(answer) > maxAnswer {
+		err = errTooLong
+	}
+	if err == nil {
+		err = json.Unmarshal(answer, &s)
+	}
+	if err != nil {
+		return Status{}, fmt.Errorf("read the mount's status: %w", err)
 	}
 	return s, nil
 }
@@ -149,13 +169,15 @@ type MountError struct {
 
 func (e *MountError) Error() string { return e.Message }
 
-// Wait returns when it is done. The error is a *MountError if the mount says
+// Wait returns when it is done. The error is a *MountError if the mount reports
 // that something failed.
 func (f *Following) Wait(show func(Progress)) error {
 	defer f.body.Close()
-	for lines := json.NewDecoder(f.body); ; {
+	lines := bufio.NewScanner(f.body)
+	lines.Buffer(nil, maxAnswer)
+	for {
 		var p Progress
-		if err := lines.Decode(&p); err != nil {
+		if err := nextLine(lines, &p); err != nil {
 			return fmt.Errorf("the mount's process has ended without saying how: %w", err)
 		}
 		switch {
@@ -166,6 +188,20 @@ func (f *Following) Wait(show func(Progress)) error {
 		}
 		show(p)
 	}
+}
+
+// nextLine decodes the next line. The error is io.ErrUnexpectedEOF if there is
+// none.
+func nextLine(lines *bufio.Scanner, p *Progress) error {
+	switch {
+	case lines.Scan():
+		return json.Unmarshal(lines.Bytes(), p)
+	case errors.Is(lines.Err(), bufio.ErrTooLong):
+		return errTooLong
+	case lines.Err() != nil:
+		return lines.Err()
+	}
+	return io.ErrUnexpectedEOF
 }
 
 // Close gives up waiting.
