@@ -271,9 +271,12 @@ func (d *Disk) remove(name string, data *os.File) {
 	d.forget(name)
 	index, err := d.root.OpenFile(name+indexEnd, os.O_RDWR, 0)
 	if err != nil {
-		// Data without an index counts for nothing, unless it is just being made.
+		// Data without an index counts for nothing, unless it is just being made, or
+		// was made since.
 		if making, err := d.makeAlone(false); err == nil {
-			d.unlink(name)
+			if !d.exists(name + indexEnd) {
+				d.unlink(name)
+			}
 			_ = making.Close() // with its lock
 		}
 		return

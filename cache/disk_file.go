@@ -150,6 +150,8 @@ func (d *Disk) makeAlone(wait bool) (*os.File, error) {
 }
 
 // openExisting opens files and holds them to what they should be: else errDamaged.
+// An index that is too short is damaged, also if its header is right: it is just
+// being made, and a record in it would not be found when the version is removed.
 func (d *Disk) openExisting(name string, size int64, header []byte) (*diskFile, error) {
 	f := &diskFile{name: name, size: size, refs: 1, alive: now(), touched: map[int64]int64{}}
 	var err error
@@ -162,12 +164,16 @@ func (d *Disk) openExisting(name string, size int64, header []byte) (*diskFile, 
 	}
 	got := make([]byte, len(header))
 	_, err = f.index.ReadAt(got, 0)
-	info, statErr := f.data.Stat()
-	if err == nil && statErr == nil && bytes.Equal(got, header) && info.Size() == size {
+	if err == nil && bytes.Equal(got, header) && hasSize(f.data, size) && hasSize(f.index, indexSize(size)) {
 		return f, nil
 	}
 	f.close()
 	return nil, fmt.Errorf("%s: %w", name, errDamaged)
+}
+
+func hasSize(f *os.File, size int64) bool {
+	info, err := f.Stat()
+	return err == nil && info.Size() == size
 }
 
 // create makes the files, the index last: a version without one does not exist.
@@ -235,12 +241,12 @@ func (f *diskFile) read(index int64, p []byte) error {
 
 // write writes block index, of which the record is absent.
 func (f *diskFile) write(index int64, p []byte) error {
+	f.writing.Lock() // the locks are of the open files: the next write must not lose them with this one
+	defer f.writing.Unlock()
 	if err := flock(f.data, unix.LOCK_SH|unix.LOCK_NB); err != nil {
 		return fmt.Errorf("locking: %w", err) // parts are being cut out of it
 	}
 	defer func() { _ = flock(f.data, unix.LOCK_UN) }()
-	f.writing.Lock()
-	defer f.writing.Unlock()
 	if err := lockIndex(f.index); err != nil {
 		return err // if lost: its space would come back only when all have closed it
 	}

@@ -44,6 +44,54 @@ func TestDiskCountsOnce(t *testing.T) {
 	closeDisk(t, b)
 }
 
+// TestDiskCountsWhatIsInTheMaking: a mount that finds an index with a header and
+// nothing behind it does not write into it, so that the block is counted once when
+// the version is removed.
+func TestDiskCountsWhatIsInTheMaking(t *testing.T) {
+	const size = BlockSize
+	dir := t.TempDir()
+	a, b := openTestDisk(t, dir, 64<<20), openTestDisk(t, dir, 64<<20)
+	name := a.nameOf("k", "e")
+	if err := a.create(name, size, a.header("k", "e", size)); err != nil {
+		t.Fatal(err)
+	}
+	a.usage.bytes.Add(overhead(size))
+	if err := os.Truncate(filepath.Join(dir, diskFolder, name+indexEnd), headerSize); err != nil {
+		t.Fatal(err)
+	}
+	if !b.Write("k", "e", size, 0, blockOf(1, size, 0)) {
+		t.Error("the block was not kept")
+	}
+	b.Drop("k", "e")
+	counted(t, a)
+	closeDisk(t, a)
+	closeDisk(t, b)
+}
+
+// TestDiskRemovesOnlyWhatIsHalf: files that another mount makes while this one
+// removes data without an index stay.
+func TestDiskRemovesOnlyWhatIsHalf(t *testing.T) {
+	const size = BlockSize
+	dir := t.TempDir()
+	a, b := openTestDisk(t, dir, 64<<20), openTestDisk(t, dir, 64<<20)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 300 {
+			a.Write("k", "e", size, 0, blockOf(1, size, 0))
+			a.Drop("k", "e")
+		}
+	})
+	wg.Go(func() {
+		for range 3000 {
+			b.Drop("k", "e")
+		}
+	})
+	wg.Wait()
+	counted(t, a)
+	closeDisk(t, a)
+	closeDisk(t, b)
+}
+
 // TestDiskInTheMaking: files that another mount has made in part are neither used nor
 // taken for damaged.
 func TestDiskInTheMaking(t *testing.T) {
