@@ -30,6 +30,7 @@ help:
 	@echo 'make man        show the manual page'
 	@echo 'make demo       mount a bucket of a local S3 server; make demo-stop ends it'
 	@echo 'make test       run all tests; installs what they need if run by root'
+	@echo 'make test-servers  run what depends on the server against versitygw, MinIO and Ceph RGW'
 	@echo 'make check      look at format, vet, staticcheck and the order of imports'
 	@echo 'make vuln       look for known vulnerabilities (needs the network)'
 	@echo 'make soak       TIME=10m: work while everything around fails, then compare all bytes'
@@ -95,6 +96,14 @@ test: go
 	for arch in amd64 arm64; do CGO_ENABLED=0 GOARCH=$$arch go build -trimpath -o /dev/null ./cmd/s3mount || exit; done
 	@# Once: the packages below would build it beside each other.
 	cd integration && go tool -n versitygw >/dev/null && go test -timeout 30m ./...
+
+# The S3 servers of make test-servers.
+SERVERS ?= versitygw minio ceph
+
+.PHONY: test-servers
+test-servers: go
+	@$(call need,$(TEST_TOOLS))
+	cd integration && go run ./testservers $(SERVERS)
 
 .PHONY: check
 check: go

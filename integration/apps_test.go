@@ -47,6 +47,11 @@ func TestAppNobody(t *testing.T) {
 }
 
 func (a app) run(t *testing.T, w *harness.World) {
+	a.runOn(t, w, w.Endpoint, w.Bucket(t))
+}
+
+// runOn runs the program on a mount of a bucket that s3mount reaches at endpoint.
+func (a app) runOn(t *testing.T, w *harness.World, endpoint string, bucket *harness.Referee) {
 	harness.Need(t, a.needs...)
 	ctx := w.Context(t)
 	src := fixture(t, w.Dir(t, "fixture"))
@@ -54,8 +59,7 @@ func (a app) run(t *testing.T, w *harness.World) {
 	wantOut := w.Sh(t, local, a.script, src)
 	want := snapshot(t, local)
 
-	bucket := w.Bucket(t)
-	m := w.Mount(t, harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket})
+	m := w.Mount(t, harness.MountOptions{Endpoint: endpoint, Source: bucket.Bucket})
 	if out := w.Sh(t, m.Dir, a.script, src); out != wantOut {
 		t.Errorf("the output differs\n--- local\n%s\n--- mount\n%s", wantOut, out)
 	}

@@ -1,0 +1,45 @@
+package servers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// tested is the cell of README.md that says what the tests run on a server.
+const tested = "package s3, promises, applications, two mounts, odd keys"
+
+// Readme returns the table of servers as README.md shows it.
+func Readme() string {
+	var b strings.Builder
+	b.WriteString("| Server | Version | Tested | Missing | What s3mount does instead |\n|---|---|---|---|---|\n")
+	for _, s := range All {
+		if s.Title == "" {
+			continue
+		}
+		version, what, missing, instead := s.Version, tested, s.Missing, s.Instead
+		if s.Name == "" {
+			version, what = "", "from documentation"
+		} else {
+			missing, instead = s.cells()
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", s.Title, version, what, missing, instead)
+	}
+	return b.String()
+}
+
+// cells joins the limits of a tested server. A limit without an alternative is not
+// shown, because s3mount does not need what is missing.
+func (s Server) cells() (missing, instead string) {
+	var reasons, alternatives []string
+	for _, l := range s.Limits {
+		if l.Instead == "" {
+			continue
+		}
+		reasons = append(reasons, l.Reason)
+		if !slices.Contains(alternatives, l.Instead) {
+			alternatives = append(alternatives, l.Instead)
+		}
+	}
+	return strings.Join(reasons, "; "), strings.Join(alternatives, "; ")
+}
