@@ -2,7 +2,6 @@ package s3
 
 import (
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,14 +20,15 @@ type Client struct {
 	budget    *retryBudget
 	backoff   backoff
 	slots     chan struct{} // one per exchange under way
+	relays    chan struct{} // one per relayed part in memory
 	integrity integrity
 
-	capabilities capabilityCache
+	profile profile  // what is known of the server from the start
+	buckets sync.Map // bucket → *bucketFeatures
 
 	regions     sync.Map     // bucket → region, where it is not Options.Region
 	virtualHost atomic.Bool  // the server refused path-style
 	plainParts  atomic.Bool  // uploads without checksums refuse them on parts
-	unquoted    atomic.Bool  // If-Match holds only without the ETag's quotes
 	skew        atomic.Int64 // nanoseconds that the server's clock is ahead
 }
 
@@ -57,8 +57,10 @@ func New(o Options) (*Client, error) {
 		budget:   newRetryBudget(),
 		backoff:  fullJitter,
 		slots:    make(chan struct{}, o.Connections),
+		relays:   make(chan struct{}, relayParallel),
 	}
 	c.integrity.init(o, e)
+	c.profile = profileOf(o, e)
 	if aws.IsCredentialsProvider(o.Credentials, aws.AnonymousCredentials{}) {
 		c.opts.Credentials = nil
 	} else if _, ok := o.Credentials.(interface{ Invalidate() }); o.Credentials != nil && !ok {
@@ -86,12 +88,4 @@ func (c *Client) region(bucket string) string {
 		return r.(string)
 	}
 	return ""
-}
-
-// ifMatch adds the condition of a write as the server is known to want it.
-func (c *Client) ifMatch(h http.Header, etag string) {
-	if c.unquoted.Load() {
-		etag = strings.Trim(etag, `"`)
-	}
-	set(h, "If-Match", etag)
 }

@@ -33,13 +33,48 @@ func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 		}
 		return c.copyLarge(ctx, in, src)
 	}
-	out, err := c.copyObject(ctx, in)
+	if c.features(in.Bucket).support(FeatureCopy).missing() {
+		return c.relayCopy(ctx, in)
+	}
+	out, err := c.serverCopy(ctx, in)
 	if err != nil && in.SrcSize == 0 && mayBeTooLarge(err) {
 		if src, herr := c.copySourceInfo(ctx, in); herr == nil && src.Size > MaxPartSize {
 			return c.copyLarge(ctx, in, src)
 		}
 	}
+	if notImplemented(err) {
+		relayed, rerr := c.relayCopy(ctx, in)
+		if rerr != nil {
+			return nil, rerr
+		}
+		c.learned(in.Bucket, FeatureCopy, SupportRefused)
+		return relayed, nil
+	}
 	return out, err
+}
+
+// notImplemented reports whether the server has no such operation.
+func notImplemented(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.kind == ErrNotImplemented || e.Status == http.StatusMethodNotAllowed)
+}
+
+// serverCopy copies inside S3, by the best means that the server offers.
+func (c *Client) serverCopy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
+	f := c.features(in.Bucket)
+	var out *CopyOutput
+	w := conditionalWrite{c: c, f: f, op: opCopy, key: in.Key, sse: in.SSE.Customer,
+		demand: condition{in.IfMatch, in.IfNoneMatch}, match: FeatureCopyIfMatch, none: FeatureCopyIfNoneMatch,
+		send: func(ctx context.Context, d condition) error {
+			return c.fromSource(ctx, f, in, func(src Conditions) (err error) {
+				out, err = c.copyObject(ctx, in, src, d)
+				return err
+			})
+		}}
+	if err := w.run(ctx); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // validSource refuses a source that no server could have.
@@ -71,7 +106,8 @@ func refusedSource(err error) error {
 
 const opCopy = "CopyObject"
 
-func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
+// copyObject is one CopyObject with the conditions given.
+func (c *Client) copyObject(ctx context.Context, in *CopyInput, src Conditions, d condition) (*CopyOutput, error) {
 	h := make(http.Header, 16)
 	if err := validSource(opCopy, in.SrcBucket, in.SrcKey); err != nil {
 		return nil, err
@@ -80,9 +116,8 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, er
 		return nil, inputError(opCopy, in.Bucket, in.Key, "key is empty")
 	}
 	h["X-Amz-Copy-Source"] = []string{copySource(in.SrcBucket, in.SrcKey, in.SrcVersionID)}
-	in.SrcIf.apply(h, copySourcePrefix)
-	c.ifMatch(h, in.IfMatch)
-	set(h, "If-None-Match", in.IfNoneMatch)
+	src.apply(h, copySourcePrefix)
+	d.apply(h, c.features(in.Bucket))
 	in.SrcSSE.apply(h, copySourcePrefix)
 	if msg := in.ObjectOptions.apply(h); msg != "" {
 		return nil, inputError(opCopy, in.Bucket, in.Key, msg)
@@ -108,7 +143,7 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput) (*CopyOutput, er
 		return out, nil
 	}
 	err = refusedSource(err)
-	if (in.IfMatch != "" || in.IfNoneMatch != "") && k.echo(err) {
+	if !d.none() && k.echo(err) {
 		if lost := c.lostCopy(ctx, in); lost != nil {
 			return lost, nil
 		}
@@ -130,7 +165,7 @@ func parseResult(data []byte, want string) (result, error) {
 	err := parseDocument(data, want, func(_, name, text []byte) error {
 		switch string(name) {
 		case "ETag":
-			r.etag = string(text)
+			r.etag = strongETag(string(text))
 		case "UploadId":
 			r.uploadID = string(text)
 		case "LastModified":

@@ -104,7 +104,7 @@ func TestFailedCopyIsAborted(t *testing.T) {
 
 func TestPartSizeFor(t *testing.T) {
 	for _, size := range []int64{1, 5 << 30, 5 << 40, 48 << 40} {
-		part := partSizeFor(size)
+		part := partSizeFor(size, copyPartSize)
 		if n := (size + part - 1) / part; n > MaxPartNumber || part > MaxPartSize && size <= 48<<40 {
 			t.Errorf("%d bytes: %d parts of %d", size, n, part)
 		}

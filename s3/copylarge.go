@@ -32,8 +32,17 @@ func mayBeTooLarge(err error) bool {
 // copyLarge copies src by parts.
 func (c *Client) copyLarge(ctx context.Context, in *CopyInput, src *ObjectInfo) (*CopyOutput, error) {
 	if src.Size == 0 {
-		return c.copyObject(ctx, in) // there is no part to copy
+		return c.serverCopy(ctx, in) // there is no part to copy
 	}
+	step := int64(copyPartSize)
+	if c.features(in.Bucket).support(FeaturePartCopy).missing() {
+		step = relayPart
+	}
+	return c.copyByParts(ctx, in, src, step)
+}
+
+// copyByParts copies src by parts of at least step bytes.
+func (c *Client) copyByParts(ctx context.Context, in *CopyInput, src *ObjectInfo, step int64) (*CopyOutput, error) {
 	options, err := c.copyOptions(ctx, in, src)
 	if err != nil {
 		return nil, err
@@ -42,7 +51,7 @@ func (c *Client) copyLarge(ctx context.Context, in *CopyInput, src *ObjectInfo) 
 	if err != nil {
 		return nil, err
 	}
-	parts, err := c.copyParts(ctx, in, id, src)
+	parts, err := c.copyParts(ctx, in, id, src, step)
 	var out *PutOutput
 	if err == nil {
 		out, err = c.CompleteUpload(ctx, &CompleteUploadInput{Upload: id, Parts: parts,
@@ -119,8 +128,8 @@ func parseTags(data []byte) (map[string]string, error) {
 }
 
 // copyParts copies all of src, part by part.
-func (c *Client) copyParts(ctx context.Context, in *CopyInput, id UploadID, src *ObjectInfo) ([]Part, error) {
-	size := partSizeFor(src.Size)
+func (c *Client) copyParts(ctx context.Context, in *CopyInput, id UploadID, src *ObjectInfo, step int64) ([]Part, error) {
+	size := partSizeFor(src.Size, step)
 	n := int((src.Size + size - 1) / size)
 	parts := make([]Part, n)
 	err := parallel(ctx, copyParallel, n, func(ctx context.Context, i int) error {
@@ -137,11 +146,11 @@ func (c *Client) copyParts(ctx context.Context, in *CopyInput, id UploadID, src 
 	return parts, err
 }
 
-// partSizeFor is a multiple of copyPartSize with which size bytes are at most
+// partSizeFor returns a multiple of step with which size bytes are at most
 // MaxPartNumber parts.
-func partSizeFor(size int64) int64 {
-	step := int64(copyPartSize) * MaxPartNumber
-	return copyPartSize * ((size + step - 1) / step)
+func partSizeFor(size, step int64) int64 {
+	most := step * MaxPartNumber
+	return step * ((size + most - 1) / most)
 }
 
 // parallel runs f for 0 to n-1, at most width at one time. The first error

@@ -17,6 +17,7 @@ func (c *Client) do(ctx context.Context, k *call) (*response, error) {
 	for try := 0; ; try++ {
 		resp, e := c.attempt(ctx, k, try)
 		if e == nil {
+			c.learnChecksumMode(k)
 			return resp, nil
 		}
 		if ctx.Err() != nil {

@@ -174,15 +174,20 @@ func ExampleClient_PresignPut() {
 	// Output: 200 OK
 }
 
-func ExampleClient_Capabilities() {
+func ExampleClient_ProbeFeatures() {
 	c, bucket, done := example()
 	defer done()
-	can, err := c.Capabilities(context.Background(), bucket, "")
+	found, err := c.ProbeFeatures(context.Background(), bucket)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(can.PutIfMatch, can.PutIfNoneMatch, can.UnquotedETag)
-	// Output: true true false
+	for _, f := range found {
+		if f.Missing() {
+			fmt.Println(f)
+		}
+	}
+	fmt.Println(found[s3.FeaturePutIfMatch])
+	// Output: this server supports If-Match of PutObject
 }
 
 func ExampleError() {

@@ -25,6 +25,7 @@ type call struct {
 	slow        bool   // the server may work for minutes before it answers
 	noConflict  bool   // a conflict with another writer is not worth another attempt
 	lost        bool   // an attempt may have succeeded without our knowing
+	unasked     bool   // the question for a checksum was left out after a refusal
 	host        string // redirected to, for this call only
 	last        identity
 	// consume, if set, reads the response within the attempt, so that a body

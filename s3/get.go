@@ -20,7 +20,7 @@ func (c *Client) Get(ctx context.Context, in *GetInput) (*GetOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.do(ctx, k)
+	resp, err := c.read(ctx, k, in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (c *Client) Get(ctx context.Context, in *GetInput) (*GetOutput, error) {
 
 func (c *Client) getCall(in *GetInput) (*call, error) {
 	h := make(http.Header, 12)
-	in.Conditions.apply(h, "")
+	c.readConditions(in.Bucket, in.Conditions).apply(h, "")
 	in.SSE.apply(h, ssecPrefix)
 	if msg := in.Range.apply(h); msg != "" {
 		return nil, inputError("GetObject", in.Bucket, in.Key, msg)
@@ -47,18 +47,12 @@ func (c *Client) getCall(in *GetInput) (*call, error) {
 	if in.Key == "" {
 		return nil, inputError("GetObject", in.Bucket, in.Key, "key is empty")
 	}
-	if in.Range.kind == rangeAll && c.integrity.state.Load() != checksumOff {
-		h[checksumMode] = enabledHeader
+	if in.Range.kind == rangeAll {
+		c.askChecksum(in.Bucket, h)
 	}
 	return &call{op: "GetObject", method: http.MethodGet, bucket: in.Bucket, key: in.Key,
 		params: query(nil).add("versionId", in.VersionID), header: h}, nil
 }
-
-// checksumMode asks for the checksum of the object.
-const checksumMode = "X-Amz-Checksum-Mode"
-
-// enabledHeader is shared by all requests; nobody writes to it.
-var enabledHeader = []string{"ENABLED"}
 
 // place finds which bytes of the object the answer holds. A server may answer
 // a request for a range with the whole object.

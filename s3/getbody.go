@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -101,7 +100,7 @@ func (b *getBody) resume(cause error) {
 		b.err = e
 		return
 	}
-	if b.out.ETag == "" || strings.HasPrefix(b.out.ETag, "W/") {
+	if b.out.ETag == "" {
 		b.err = e // there is no way to ask for the same bytes
 		return
 	}
@@ -129,7 +128,7 @@ func (b *getBody) reopen() {
 		b.err = err
 		return
 	}
-	resp, err := b.c.do(b.ctx, k)
+	resp, err := b.c.read(b.ctx, k, b.out.ETag)
 	if err != nil {
 		b.err = err
 		return
@@ -141,7 +140,7 @@ func (b *getBody) reopen() {
 		err = errBadContentRange
 	}
 	switch {
-	case first(resp.header, "Etag") != b.out.ETag:
+	case !sameETag(first(resp.header, "Etag"), b.out.ETag):
 		b.err = b.fail(errOtherVersion, ErrPreconditionFailed)
 	case err != nil:
 		b.err = b.fail(err, ErrTransient)

@@ -15,7 +15,7 @@ func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.do(ctx, k)
+	resp, err := c.read(ctx, k, in.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -43,11 +43,9 @@ func (c *Client) headCall(in *HeadInput) (*call, error) {
 		return nil, inputError(op, in.Bucket, in.Key, "key is empty")
 	}
 	h := make(http.Header, 10)
-	in.Conditions.apply(h, "")
+	c.readConditions(in.Bucket, in.Conditions).apply(h, "")
 	in.SSE.apply(h, ssecPrefix)
-	if c.integrity.state.Load() != checksumOff {
-		h[checksumMode] = enabledHeader
-	}
+	c.askChecksum(in.Bucket, h)
 	return &call{op: op, method: http.MethodHead, bucket: in.Bucket, key: in.Key,
 		params: query(nil).add("versionId", in.VersionID), header: h}, nil
 }
@@ -67,5 +65,5 @@ func (c *Client) HeadBucket(ctx context.Context, bucket string) (*BucketInfo, er
 
 // putOutput reads the headers that acknowledge a write.
 func putOutput(h http.Header) PutOutput {
-	return PutOutput{ETag: first(h, "Etag"), VersionID: first(h, "X-Amz-Version-Id"), Date: httpTime(first(h, "Date"))}
+	return PutOutput{ETag: strongETag(first(h, "Etag")), VersionID: first(h, "X-Amz-Version-Id"), Date: httpTime(first(h, "Date"))}
 }

@@ -177,7 +177,7 @@ func objectInfo(key string, resp *response) ObjectInfo {
 	info := ObjectInfo{
 		Key:                key,
 		Size:               resp.length,
-		ETag:               first(h, "Etag"),
+		ETag:               strongETag(first(h, "Etag")),
 		LastModified:       httpTime(first(h, "Last-Modified")),
 		VersionID:          first(h, "X-Amz-Version-Id"),
 		StorageClass:       storageClass(first(h, "X-Amz-Storage-Class")),

@@ -64,6 +64,7 @@ type payload struct {
 	state int32 // of integrity, as this call sees it
 	known int32 // the state it started from
 	begun bool
+	moved bool // src may stand elsewhere than at start
 	// plainPart is a part of an upload that keeps no checksums. Some servers
 	// refuse one with it, which tells nothing of other uploads.
 	plainPart bool
@@ -96,6 +97,14 @@ func (p *payload) md5Hex() string {
 	return hex.EncodeToString(b)
 }
 
+// again returns the body for another call. Sums that are known stay known.
+func (p *payload) again() *payload {
+	if !p.begun || p.seek == nil {
+		return p
+	}
+	return &payload{src: p.src, size: p.size, start: p.start, seek: p.seek, sent: p.sent, plainPart: p.plainPart, sum: p.sum, md5: p.md5, moved: true}
+}
+
 func (p *payload) replayable() bool { return p.seek != nil || !p.sent }
 
 func (p *payload) rewind() error {
@@ -124,11 +133,13 @@ func (c *Client) prepare(p *payload, h http.Header) (*sendBody, error) {
 			p.known = checksumMD5
 		}
 		p.state = p.known
-	} else if p.seek != nil {
+	}
+	if p.moved && p.seek != nil {
 		if err := p.rewind(); err != nil {
 			return nil, err
 		}
 	}
+	p.moved = true
 	b := &sendBody{src: p.src, size: p.size, pool: c.pool, responseTimeout: c.opts.ResponseTimeout}
 	h["X-Amz-Content-Sha256"] = []string{unsignedPayload}
 	switch {

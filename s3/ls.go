@@ -172,7 +172,7 @@ func (p *listParser) field(name, text []byte) error {
 		}
 		p.cur.Size = n
 	case "ETag":
-		p.cur.ETag = string(text)
+		p.cur.ETag = strongETag(string(text))
 	case "LastModified":
 		p.cur.LastModified = listedTime(text)
 	case "StorageClass":

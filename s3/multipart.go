@@ -114,6 +114,22 @@ func uploadPartCall(in *UploadPartInput) (*call, error) {
 // CopyPart makes a part from a range of another object
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
 func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error) {
+	f := c.features(in.Upload.Bucket)
+	if f.support(FeaturePartCopy).missing() {
+		return c.relayCopyPart(ctx, in)
+	}
+	part, err := c.copyPartFrom(ctx, in)
+	if !notImplemented(err) {
+		return part, err
+	}
+	if part, err = c.relayCopyPart(ctx, in); err == nil {
+		c.learned(f.bucket, FeaturePartCopy, SupportRefused)
+	}
+	return part, err
+}
+
+// uploadPartCopy is one UploadPartCopy with the conditions given.
+func (c *Client) uploadPartCopy(ctx context.Context, in *CopyPartInput, src Conditions) (*Part, error) {
 	const op = "UploadPartCopy"
 	k, err := in.Upload.partCall(op, in.PartNumber)
 	if err != nil {
@@ -128,7 +144,7 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 	h := k.header
 	h["X-Amz-Copy-Source"] = []string{copySource(in.SrcBucket, in.SrcKey, in.SrcVersionID)}
 	h["X-Amz-Copy-Source-Range"] = []string{Bytes(in.First, in.Last).String()}
-	in.SrcIf.apply(h, copySourcePrefix)
+	src.apply(h, copySourcePrefix)
 	in.SSE.apply(h, ssecPrefix)
 	in.SrcSSE.apply(h, copySourcePrefix)
 	part := &Part{Number: in.PartNumber, Size: in.Last - in.First + 1}
@@ -155,8 +171,27 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 // upload is of no more use: S3 wants all of it again. If the answer to an attempt
 // was lost, a HEAD makes sure of what the next one was told: ErrLostUpload.
 func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*PutOutput, error) {
-	const op = "CompleteMultipartUpload"
-	k, err := in.Upload.call(op, http.MethodPost, nil)
+	if _, err := completeDocument(in); err != nil {
+		return nil, err
+	}
+	var out *PutOutput
+	w := conditionalWrite{c: c, f: c.features(in.Upload.Bucket), op: opComplete, key: in.Upload.Key, sse: in.SSE,
+		demand: condition{in.IfMatch, in.IfNoneMatch}, match: FeatureCompleteIfMatch, none: FeatureCompleteIfNoneMatch,
+		send: func(ctx context.Context, d condition) (err error) {
+			out, err = c.completeUpload(ctx, in, d)
+			return err
+		}}
+	if err := w.run(ctx); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+const opComplete = "CompleteMultipartUpload"
+
+// completeUpload is one CompleteMultipartUpload with the condition given.
+func (c *Client) completeUpload(ctx context.Context, in *CompleteUploadInput, d condition) (*PutOutput, error) {
+	k, err := in.Upload.call(opComplete, http.MethodPost, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +200,7 @@ func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*
 	}
 	h := k.header
 	h["Content-Type"] = []string{"application/xml"}
-	c.ifMatch(h, in.IfMatch)
-	set(h, "If-None-Match", in.IfNoneMatch)
+	d.apply(h, c.features(in.Upload.Bucket))
 	in.SSE.apply(h, ssecPrefix)
 	var out PutOutput
 	k.slow, k.noConflict = true, true

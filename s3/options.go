@@ -96,6 +96,14 @@ type Options struct {
 	// processors compute at memory speed.
 	ChecksumAlgorithm ChecksumAlgorithm
 
+	// ProbePrefix is where the client may make small objects, and delete them
+	// again, to find out what the server enforces before the first request that
+	// relies on it. Default: none; the client then assumes what S3 does and
+	// learns from refusals only. On AWS it never makes any.
+	ProbePrefix string
+	// FeatureStore keeps what was found out, so that others need not. Default: none.
+	FeatureStore FeatureStore
+
 	// UserAgent is the header of that name. Default "s3mount".
 	UserAgent string
 	// Logger gets one debug record per attempt, without secrets. Default: none.

@@ -45,7 +45,7 @@ func (c *Client) PresignHead(ctx context.Context, in *HeadInput, expires time.Du
 func (c *Client) PresignPut(ctx context.Context, in *PutInput, expires time.Duration) (*Presigned, error) {
 	plain := *in
 	plain.Body, plain.Size = nil, 0
-	k, err := c.putCall(&plain)
+	k, err := c.putCall(&plain, condition{in.IfMatch, in.IfNoneMatch})
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (c *Client) PresignPut(ctx context.Context, in *PutInput, expires time.Dura
 // PresignDelete makes a URL to delete an object or a version of it
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html).
 func (c *Client) PresignDelete(ctx context.Context, in *DeleteInput, expires time.Duration) (*Presigned, error) {
-	k, err := c.deleteCall(in)
+	k, err := c.deleteCall(in, condition{ifMatch: in.IfMatch})
 	if err != nil {
 		return nil, err
 	}

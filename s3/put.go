@@ -14,12 +14,32 @@ import (
 // same bytes and in.Metadata is taken for in's: who creates equal objects to
 // exclude others, gives each some metadata of its own.
 func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
-	k, err := c.putCall(in)
+	if _, err := c.putCall(in, condition{}); err != nil {
+		return nil, err
+	}
+	body := newPayload(in.Body, in.Size)
+	var out *PutOutput
+	w := conditionalWrite{c: c, f: c.features(in.Bucket), op: "PutObject", key: in.Key, sse: in.SSE.Customer,
+		demand: condition{in.IfMatch, in.IfNoneMatch}, match: FeaturePutIfMatch, none: FeaturePutIfNoneMatch,
+		repeatable: func() bool { return body.replayable() },
+		send: func(ctx context.Context, d condition) (err error) {
+			out, err = c.putObject(ctx, in, body.again(), d)
+			return err
+		}}
+	if err := w.run(ctx); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// putObject is one PutObject with the condition given.
+func (c *Client) putObject(ctx context.Context, in *PutInput, body *payload, d condition) (*PutOutput, error) {
+	k, err := c.putCall(in, d)
 	if err != nil {
 		return nil, err
 	}
-	k.body = newPayload(in.Body, in.Size)
-	k.body.once = in.IfMatch != "" || in.IfNoneMatch != ""
+	k.body = body
+	k.body.once = !d.none()
 	var out PutOutput
 	err = c.upload(ctx, k, func(resp *response) { out = putOutput(resp.header) })
 	if err == nil {
@@ -33,14 +53,13 @@ func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
 	return nil, err
 }
 
-func (c *Client) putCall(in *PutInput) (*call, error) {
+func (c *Client) putCall(in *PutInput, d condition) (*call, error) {
 	const op = "PutObject"
 	h := make(http.Header, 16)
 	if msg := in.ObjectOptions.apply(h); msg != "" {
 		return nil, inputError(op, in.Bucket, in.Key, msg)
 	}
-	c.ifMatch(h, in.IfMatch)
-	set(h, "If-None-Match", in.IfNoneMatch)
+	d.apply(h, c.features(in.Bucket))
 	switch {
 	case in.Key == "":
 		return nil, inputError(op, in.Bucket, in.Key, "key is empty")

@@ -163,7 +163,8 @@ func TestBodyThatBreaksForEver(t *testing.T) {
 
 func TestBrokenBodyOfAChangedObject(t *testing.T) {
 	content := testBytes(300_000)
-	c := newTestClient(t, breaking(content, 70_000, func(r *http.Request) bool { return r.Header.Get("If-Match") != "" }))
+	var served atomic.Bool
+	c := newTestClient(t, breaking(content, 70_000, func(*http.Request) bool { return served.Swap(true) }))
 	var buf bytes.Buffer
 	_, n, err := c.GetTo(t.Context(), &GetInput{Bucket: "bucket", Key: "k"}, &buf)
 	wantIs(t, err, ErrPreconditionFailed)

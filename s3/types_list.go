@@ -50,20 +50,3 @@ type PartsPage struct {
 	NextMarker int
 	Truncated  bool // there are more
 }
-
-// Capabilities is what a server was seen to do, as Client.Capabilities probes it.
-type Capabilities struct {
-	// The conditional writes that the server enforces, not only accepts.
-	PutIfNoneMatch, PutIfMatch           bool
-	CompleteIfNoneMatch, CompleteIfMatch bool
-	DeleteIfMatch                        bool
-	CopyIfNoneMatch, CopyIfMatch         bool // on the target
-	CopySourceIfMatch                    bool
-	GetIfMatch                           bool
-	// UnquotedETag: If-Match holds only without the ETag's quotes.
-	UnquotedETag bool
-	// ChecksumHeader and ChecksumTrailer: additional checksums are checked.
-	ChecksumHeader, ChecksumTrailer bool
-	// Versioning: writes answer version ids.
-	Versioning bool
-}

@@ -88,7 +88,7 @@ func (s *suite) rows() []suiteRow {
 		{"Retry", testRetry},
 		{"Presign", testPresign},
 		{"RequesterPays", testRequesterPays},
-		{"Capabilities", testCapabilities},
+		{"Features", testFeatures},
 	}
 }
 

@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("TLS, without versions", func(t *testing.T) {
 		conform(t, s3test.Options{TLS: true, AccessKey: "key", SecretKey: "secret"}, unversioned,
-			s3test.Rows("Put", "Get", "Delete", "DeleteMulti", "Conditions", "Integrity", "Presign", "Connections", "Capabilities"))
+			s3test.Rows("Put", "Get", "Delete", "DeleteMulti", "Conditions", "Integrity", "Presign", "Connections", "Features"))
 	})
 	t.Run("without signatures", func(t *testing.T) {
 		conform(t, s3test.Options{PlusEncoding: true, MaxKeys: 3}, unversioned, open,
@@ -49,14 +49,14 @@ func TestConformance(t *testing.T) {
 	})
 	t.Run("conditions ignored", func(t *testing.T) {
 		conform(t, s3test.Options{NoConditionalWrites: true}, append(withoutConditions(), unversioned, open,
-			s3test.Rows("Put", "Conditions", "Stream", "Copy", "Multipart", "Capabilities"))...)
+			s3test.Rows("Put", "Conditions", "Stream", "Copy", "Multipart", "Features"))...)
 	})
 	t.Run("conditions not implemented", func(t *testing.T) {
 		conform(t, s3test.Options{NotImplementedConditional: true}, append(withoutConditions(), unversioned, open,
-			s3test.Rows("Put", "Conditions", "Copy", "Capabilities"))...)
+			s3test.Rows("Put", "Conditions", "Copy", "Features"))...)
 	})
 	t.Run("unquoted ETags", func(t *testing.T) {
-		conform(t, s3test.Options{UnquotedETags: true}, unversioned, open, s3test.Rows("Capabilities"))
+		conform(t, s3test.Options{UnquotedETags: true}, unversioned, open, s3test.Rows("Features"))
 	})
 	t.Run("without trailers", func(t *testing.T) {
 		conform(t, s3test.Options{NoTrailers: true}, unversioned, open,

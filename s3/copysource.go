@@ -1,0 +1,93 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// fromSource makes a copy whose source must have an ETag, by the best means
+// that the server offers. send makes the request with the conditions given.
+func (c *Client) fromSource(ctx context.Context, f *bucketFeatures, in *CopyInput, send func(Conditions) error) error {
+	plain := in.SrcIf
+	plain.IfMatch = ""
+	if in.SrcIf.IfMatch == "" {
+		return send(plain)
+	}
+	support, err := c.relies(ctx, f, FeatureCopySourceIf)
+	if err != nil {
+		return err
+	}
+	if support.missing() {
+		if err := c.compareSource(ctx, in); err != nil {
+			return err
+		}
+		if support == SupportRefused {
+			return send(plain)
+		}
+		return send(in.SrcIf)
+	}
+	err = send(in.SrcIf)
+	unfit := errors.Is(err, ErrPreconditionFailed) && !c.profile.isS3() || support == SupportUnknown && refusesRequest(err)
+	if !unfit {
+		return err
+	}
+	// Some servers compare another ETag than the one that HEAD shows.
+	if cerr := c.compareSource(ctx, in); cerr != nil {
+		return err
+	}
+	if perr := send(plain); perr != nil {
+		return err
+	}
+	c.learned(f.bucket, FeatureCopySourceIf, SupportRefused)
+	return nil
+}
+
+// compareSource holds the source of a copy to its ETag.
+func (c *Client) compareSource(ctx context.Context, in *CopyInput) error {
+	info, err := c.Head(ctx, &HeadInput{Bucket: in.SrcBucket, Key: in.SrcKey, VersionID: in.SrcVersionID, SSE: in.SrcSSE})
+	if err != nil {
+		return err
+	}
+	if in.SrcIf.IfMatch != "*" && !sameETag(info.ETag, in.SrcIf.IfMatch) {
+		return &Error{Op: opCopy, Bucket: in.SrcBucket, Key: in.SrcKey, Status: http.StatusPreconditionFailed, Code: "PreconditionFailed",
+			Message: "a HEAD request shows that the source is another version", kind: ErrPreconditionFailed}
+	}
+	return nil
+}
+
+// copyPartFrom makes a part out of a source that must have an ETag. Where the
+// server does not compare, a HEAD request after the copy shows whether the
+// bytes are the right ones, which one before could not.
+func (c *Client) copyPartFrom(ctx context.Context, in *CopyPartInput) (*Part, error) {
+	f := c.features(in.Upload.Bucket)
+	source := &CopyInput{SrcBucket: in.SrcBucket, SrcKey: in.SrcKey, SrcVersionID: in.SrcVersionID, SrcIf: in.SrcIf, SrcSSE: in.SrcSSE}
+	support := SupportYes
+	if in.SrcIf.IfMatch != "" {
+		var err error
+		if support, err = c.relies(ctx, f, FeaturePartCopySourceIf); err != nil {
+			return nil, err
+		}
+	}
+	plain := in.SrcIf
+	plain.IfMatch = ""
+	conditions := in.SrcIf
+	if support == SupportRefused {
+		conditions = plain
+	}
+	part, err := c.uploadPartCopy(ctx, in, conditions)
+	if support.missing() && err == nil {
+		return part, c.compareSource(ctx, source)
+	}
+	unfit := in.SrcIf.IfMatch != "" && !support.missing() &&
+		(errors.Is(err, ErrPreconditionFailed) && !c.profile.isS3() || support == SupportUnknown && refusesRequest(err))
+	if !unfit || c.compareSource(ctx, source) != nil {
+		return part, err
+	}
+	part, perr := c.uploadPartCopy(ctx, in, plain)
+	if perr != nil {
+		return nil, err
+	}
+	c.learned(f.bucket, FeaturePartCopySourceIf, SupportRefused)
+	return part, c.compareSource(ctx, source)
+}

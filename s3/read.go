@@ -1,0 +1,87 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// checksumMode asks for the checksum of the object.
+const checksumMode = "X-Amz-Checksum-Mode"
+
+// enabledHeader is shared by all requests; nobody writes to it.
+var enabledHeader = []string{"ENABLED"}
+
+// askChecksum asks for the checksum of an object, unless checksums are off or
+// the server refuses the question.
+func (c *Client) askChecksum(bucket string, h http.Header) {
+	if c.integrity.state.Load() != checksumOff && !c.features(bucket).support(FeatureChecksumMode).missing() {
+		h[checksumMode] = enabledHeader
+	}
+}
+
+// remedyChecksumMode repeats a request without the question for a checksum, if
+// the server may have refused it for that.
+func (c *Client) remedyChecksumMode(k *call, e *Error) bool {
+	if k.header[checksumMode] == nil || !refusesRequest(e) || c.features(k.bucket).support(FeatureChecksumMode) == SupportYes {
+		return false
+	}
+	delete(k.header, checksumMode)
+	k.unasked = true
+	return true
+}
+
+// learnChecksumMode draws the conclusion from a request that succeeded.
+func (c *Client) learnChecksumMode(k *call) {
+	switch {
+	case k.unasked:
+		c.learned(k.bucket, FeatureChecksumMode, SupportRefused)
+	case k.header[checksumMode] != nil:
+		c.learned(k.bucket, FeatureChecksumMode, SupportYes)
+	}
+}
+
+// readConditions leaves If-Match out where the server never finds it to hold.
+func (c *Client) readConditions(bucket string, in Conditions) Conditions {
+	if in.IfMatch != "" && c.features(bucket).support(FeatureGetIfMatch).missing() {
+		in.IfMatch = ""
+	}
+	return in
+}
+
+// read makes a GET or HEAD and holds its answer to ifMatch, which some servers
+// ignore and some never find to hold.
+func (c *Client) read(ctx context.Context, k *call, ifMatch string) (*response, error) {
+	resp, err := c.do(ctx, k)
+	if ifMatch == "" || ifMatch == "*" {
+		return resp, err
+	}
+	f := c.features(k.bucket)
+	sent := k.header["If-Match"] != nil
+	if err != nil {
+		if !sent || !errors.Is(err, ErrPreconditionFailed) || f.support(FeatureGetIfMatch) != SupportUnknown {
+			return nil, err
+		}
+		delete(k.header, "If-Match")
+		refusal := err
+		if resp, err = c.do(ctx, k); err != nil {
+			return nil, refusal
+		}
+		if !sameETag(first(resp.header, "Etag"), ifMatch) {
+			resp.body.Close()
+			return nil, refusal
+		}
+		c.learned(k.bucket, FeatureGetIfMatch, SupportRefused)
+		return resp, nil
+	}
+	if etag := first(resp.header, "Etag"); etag != "" && !sameETag(etag, ifMatch) {
+		resp.body.Close()
+		e := k.fail(errOtherVersion)
+		e.Status, e.Code, e.kind = http.StatusPreconditionFailed, "PreconditionFailed", ErrPreconditionFailed
+		return nil, e
+	}
+	if sent && f.support(FeatureGetIfMatch) == SupportUnknown {
+		c.learned(k.bucket, FeatureGetIfMatch, SupportYes)
+	}
+	return resp, nil
+}
