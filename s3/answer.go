@@ -119,11 +119,12 @@ func parseError(data []byte, e *Error) error {
 		return nil
 	}
 	root := ""
-	err := parseXML(data, func(parent, name, text []byte) error {
+	s := xmlScanner{data: data}
+	err := s.walk(func(parent, name, text []byte) error {
 		if parent == nil {
 			root = string(name)
 		}
-		if string(parent) != "Error" {
+		if string(parent) != "Error" && s.depth != 1 {
 			return nil
 		}
 		v := clip(strings.TrimSpace(string(text)), maxMessage)

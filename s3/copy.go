@@ -158,8 +158,7 @@ type result struct {
 	sum            Checksum
 }
 
-// parseResult reads a document that must have the root element given. An
-// <Error> in its place is returned as an error.
+// parseResult reads such a document. An error in its place is returned as one.
 func parseResult(data []byte, want string) (result, error) {
 	var r result
 	err := parseDocument(data, want, func(_, name, text []byte) error {
@@ -176,6 +175,6 @@ func parseResult(data []byte, want string) (result, error) {
 			r.sum = Checksum{CRC64NVME, string(text)}
 		}
 		return nil
-	})
+	}, "ETag", "UploadId", "LastModified")
 	return r, err
 }

@@ -123,7 +123,7 @@ func parseTags(data []byte) (map[string]string, error) {
 			}
 		}
 		return nil
-	})
+	}, "TagSet")
 	return tags, err
 }
 

@@ -34,13 +34,22 @@ func (c *Client) fromSource(ctx context.Context, f *bucketFeatures, in *CopyInpu
 	}
 	// Some servers compare another ETag than the one that HEAD shows.
 	if cerr := c.compareSource(ctx, in); cerr != nil {
-		return err
+		return otherVersion(cerr, err)
 	}
 	if perr := send(plain); perr != nil {
 		return err
 	}
 	c.learned(f.bucket, FeatureCopySourceIf, SupportRefused)
 	return nil
+}
+
+// otherVersion returns the result of a comparison if it says that the object is
+// another version, and otherwise the answer of the server.
+func otherVersion(compared, answer error) error {
+	if errors.Is(compared, ErrPreconditionFailed) {
+		return compared
+	}
+	return answer
 }
 
 // compareSource holds the source of a copy to its ETag.
@@ -81,8 +90,11 @@ func (c *Client) copyPartFrom(ctx context.Context, in *CopyPartInput) (*Part, er
 	}
 	unfit := in.SrcIf.IfMatch != "" && !support.missing() &&
 		(errors.Is(err, ErrPreconditionFailed) && !c.profile.isS3() || support == SupportUnknown && refusesRequest(err))
-	if !unfit || c.compareSource(ctx, source) != nil {
+	if !unfit {
 		return part, err
+	}
+	if cerr := c.compareSource(ctx, source); cerr != nil {
+		return nil, otherVersion(cerr, err)
 	}
 	part, perr := c.uploadPartCopy(ctx, in, plain)
 	if perr != nil {

@@ -255,7 +255,7 @@ func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error
 			settle(deleteError(bucket, cur.Key, code, message))
 		}
 		return nil
-	})
+	}, "Deleted", "Error")
 }
 
 func deleteError(bucket, key, code, message string) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // maxDocument bounds an XML answer. A page of 1000 keys of 1024 bytes, each
@@ -64,3 +65,38 @@ func errorIn200(data []byte) error {
 	e.classify()
 	return e
 }
+
+// parseDocument walks a document, whose root element is want, or at least has
+// one of the children that S3 puts there: some servers give it another name. f
+// gets an empty parent for the children of the root. A document that has a
+// Code in place of that is an error, and is returned as one.
+func parseDocument(data []byte, want string, f xmlElement, children ...string) error {
+	var root string
+	isError, known := false, false
+	s := xmlScanner{data: data}
+	err := s.walk(func(parent, name, text []byte) error {
+		if parent == nil {
+			root = string(name)
+			return nil
+		}
+		if s.depth == 1 {
+			parent = ofRoot
+			isError = isError || string(name) == "Code"
+			known = known || slices.Contains(children, string(name))
+		}
+		return f(parent, name, text)
+	})
+	if err == nil && (root == "Error" || isError) {
+		return errorIn200(data)
+	}
+	if err == nil && root != want && !known {
+		err = fmt.Errorf("root element is %q, not %s", clip(root, 40), want)
+	}
+	if err != nil {
+		return badDocument(data, err)
+	}
+	return nil
+}
+
+// ofRoot is the parent that parseDocument shows for the children of the root.
+var ofRoot = []byte{}

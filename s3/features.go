@@ -76,12 +76,12 @@ func (c *Client) ready(f *bucketFeatures) *bucketFeatures {
 func (c *Client) loadFeatures(f *bucketFeatures) []Finding {
 	now := time.Now()
 	var lines []Finding
-	for i, s := range c.profile {
+	for i, s := range c.profile.rows {
 		if s != SupportUnknown {
 			lines = f.set(lines, Finding{Feature(i), s, now, OriginProfile})
 		}
 	}
-	if c.opts.FeatureStore == nil || c.endpoint.aws {
+	if c.opts.FeatureStore == nil || c.profile.isS3() {
 		return lines
 	}
 	stored, err := c.opts.FeatureStore.LoadFeatures(f.bucket)
@@ -148,7 +148,7 @@ func (f *bucketFeatures) support(x Feature) Support { return Support(f.known[x].
 // that is known already.
 func (c *Client) learned(bucket string, x Feature, s Support) {
 	f := c.features(bucket)
-	if f.support(x) == s {
+	if f.support(x) == s || c.profile.isS3() {
 		return
 	}
 	c.takeOver(f, []Finding{{x, s, time.Now(), OriginUse}})
@@ -260,7 +260,7 @@ type probeContext struct{}
 // returns what is known then. On AWS it makes no request.
 func (c *Client) ProbeFeatures(ctx context.Context, bucket string) ([]Finding, error) {
 	f := c.features(bucket)
-	if !c.endpoint.aws {
+	if !c.profile.isS3() {
 		for group := byRefusal + 1; group < probeCount; group++ {
 			if err := c.probe(ctx, f, group); err != nil {
 				return nil, err

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -17,7 +18,7 @@ func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 	}
 	resp, err := c.read(ctx, k, in.IfMatch)
 	if err != nil {
-		return nil, err
+		return nil, c.absentInstead(ctx, in, err)
 	}
 	resp.body.Close()
 	info := objectInfo(in.Key, resp)
@@ -32,6 +33,22 @@ func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 		info.Size = 0
 	}
 	return &info, nil
+}
+
+// absentInstead returns the error of an absent object in place of a 403 that a
+// listing shows to mean that. S3 answers 403 for absent objects to clients that
+// may list only some prefixes, because a HEAD request names none.
+func (c *Client) absentInstead(ctx context.Context, in *HeadInput, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Status != http.StatusForbidden || e.retry || in.VersionID != "" {
+		return err
+	}
+	page, lerr := c.Ls(ctx, &LsInput{Bucket: in.Bucket, Prefix: in.Key, MaxKeys: 1})
+	if lerr != nil || len(page.Objects) > 0 && page.Objects[0].Key == in.Key {
+		return err
+	}
+	c.learned(in.Bucket, FeatureHeadAbsent, SupportRefused)
+	return &Error{Op: e.Op, Bucket: e.Bucket, Key: e.Key, Status: http.StatusNotFound, RequestID: e.RequestID, kind: ErrNotFound}
 }
 
 // emptyMD5 is the ETag of an empty object.

@@ -163,3 +163,12 @@ func (c *counter) get(name string) int {
 	defer c.mu.Unlock()
 	return c.n[name]
 }
+
+// parseList parses a page of a listing.
+func parseList(data []byte) (*LsPage, error) {
+	p, err := parseListing(data)
+	if err != nil {
+		return nil, err
+	}
+	return &p.page, nil
+}

@@ -8,46 +8,143 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Ls asks for one page of a listing
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
 // Keys come in the order of their bytes. A page may hold fewer than MaxKeys,
-// even nothing, and not be the last: that is for NextToken to say.
+// even nothing, and not be the last: that is for NextToken to say. On servers
+// that lack ListObjectsV2, lose their tokens or give none, the listing goes on
+// after the last name.
 func (c *Client) Ls(ctx context.Context, in *LsInput) (*LsPage, error) {
 	if in.MaxKeys < 0 {
 		return nil, inputError("ListObjectsV2", in.Bucket, "", "max keys is negative")
 	}
-	q := make(query, 0, 7)
-	q = append(q, param{"list-type", "2"}, param{"encoding-type", "url"})
+	at := parseListToken(in.ContinuationToken)
+	f := c.features(in.Bucket)
+	v1 := f.support(FeatureListV2).missing()
+	page, err := c.list(ctx, in, at, v1)
+	if err != nil && at.server != "" && at.after != "" && tokenRefused(err) {
+		at.server = ""
+		page, err = c.list(ctx, in, at, v1)
+	}
+	if err != nil && !v1 && refusesRequest(err) {
+		if first, ferr := c.list(ctx, in, listToken{after: at.after, empty: at.empty}, true); ferr == nil {
+			c.learned(in.Bucket, FeatureListV2, SupportRefused)
+			page, err = first, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.continued(in, at, page)
+}
+
+// tokenRefused reports whether err may say that a continuation token is too old.
+func tokenRefused(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (refusesRequest(err) || e.Status == http.StatusBadRequest && strings.Contains(e.Code, "Token"))
+}
+
+// list is one request for a page. Its token is that of the server.
+func (c *Client) list(ctx context.Context, in *LsInput, at listToken, v1 bool) (*listParser, error) {
+	q := make(query, 0, 8)
+	op := "ListObjects"
+	if !v1 {
+		op = "ListObjectsV2"
+		q = append(q, param{"list-type", "2"})
+	}
+	q = append(q, param{"encoding-type", "url"})
 	q = q.add("prefix", in.Prefix).add("delimiter", in.Delimiter)
-	if in.ContinuationToken != "" {
-		q = q.add("continuation-token", in.ContinuationToken)
-	} else {
-		q = q.add("start-after", in.StartAfter)
+	switch start := at.startAfter(in); {
+	case v1 && at.after != "":
+		q = q.add("marker", at.after)
+	case v1:
+		q = q.add("marker", in.StartAfter)
+	case at.server != "":
+		q = q.add("continuation-token", at.server)
+	default:
+		q = q.add("start-after", start)
 	}
 	if in.MaxKeys > 0 {
 		q = q.add("max-keys", strconv.Itoa(min(in.MaxKeys, MaxListKeys)))
 	}
-	var page *LsPage
-	k := &call{op: "ListObjectsV2", method: http.MethodGet, bucket: in.Bucket, params: q,
+	var p *listParser
+	k := &call{op: op, method: http.MethodGet, bucket: in.Bucket, params: q,
 		consume: func(resp *response) error {
 			return c.readDocument(resp, func(data []byte) (err error) {
-				page, err = parseList(data)
+				p, err = parseListing(data)
 				return err
 			})
 		}}
 	if _, err := c.do(ctx, k); err != nil {
 		return nil, err
 	}
-	if page.NextToken != "" && page.NextToken == in.ContinuationToken {
-		return nil, k.fail(errListLoop)
+	return p, nil
+}
+
+// continued makes the token of the page after p.
+func (c *Client) continued(in *LsInput, at listToken, p *listParser) (*LsPage, error) {
+	fail := func(err error) (*LsPage, error) {
+		return nil, &Error{Op: "ListObjectsV2", Bucket: in.Bucket, Err: err}
 	}
+	page := &p.page
+	token := page.NextToken
+	last := page.last()
+	if at.server == "" {
+		page.drop(at.after)
+	}
+	names := len(page.Objects) + len(page.CommonPrefixes)
+	if token != "" && token == at.server || p.truncated && token == "" && names == 0 {
+		return fail(errListLoop)
+	}
+	if !p.truncated {
+		return page, nil
+	}
+	next := listToken{server: token, after: max(last, at.after)}
+	if token == "" {
+		x := FeatureListToken
+		if p.v1 {
+			x = FeatureListV2
+		}
+		if !c.features(in.Bucket).support(FeatureListV2).missing() {
+			c.learned(in.Bucket, x, SupportIgnored)
+		}
+	}
+	if names == 0 {
+		if next.empty = at.empty + 1; next.empty > maxEmptyPages {
+			return fail(errEmptyPages)
+		}
+	}
+	page.NextToken = next.String()
 	return page, nil
 }
 
-var errListLoop = errors.New("server repeats a page of the listing")
+const (
+	// maxEmptyPages is how many pages without a name may follow each other. S3
+	// gives such pages where it passes many deleted versions; 1000 of them are a
+	// million versions.
+	maxEmptyPages = 1000
+	// maxPageEntries bounds what is kept of one page, which S3 limits to
+	// MaxListKeys. Some servers give more than they are asked for.
+	maxPageEntries = 10 * MaxListKeys
+)
+
+var (
+	errListLoop   = errors.New("server repeats a page of the listing")
+	errEmptyPages = errors.New("server gives one empty page of the listing after the other")
+	errPageFull   = errors.New("server gives more than 10000 names in one page of the listing")
+)
+
+// pageFull fails once a page has more than maxPageEntries entries.
+func pageFull(n int) error {
+	if n > maxPageEntries {
+		return permanentError{errPageFull}
+	}
+	return nil
+}
 
 // LsAll yields all objects and common prefixes of a listing in key order
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html). An
@@ -86,8 +183,6 @@ func (p *LsPage) each(yield func(LsEntry) bool) bool {
 	return true
 }
 
-const listRoot = "ListBucketResult"
-
 // listParser collects a page of a listing.
 type listParser struct {
 	page      LsPage
@@ -95,24 +190,24 @@ type listParser struct {
 	announced bool // that keys are encoded, before the first of them
 	encoded   bool
 	truncated bool
+	v1        bool // the answer is that of ListObjects, whatever was asked for
+	entries   int
 }
 
-// parseList reads a <ListBucketResult>.
-func parseList(data []byte) (*LsPage, error) {
-	p := listParser{announced: bytes.Contains(data, []byte("<EncodingType>url</EncodingType>"))}
-	if err := parseDocument(data, listRoot, p.element); err != nil {
+// parseListing reads a page of a listing.
+func parseListing(data []byte) (*listParser, error) {
+	p := &listParser{announced: bytes.Contains(data, []byte("<EncodingType>url</EncodingType>"))}
+	err := parseDocument(data, "ListBucketResult", p.element, "IsTruncated", "Contents", "CommonPrefixes", "MaxKeys", "KeyCount")
+	if err != nil {
 		return nil, err
 	}
-	switch {
-	case p.truncated && p.page.NextToken == "":
-		return nil, badDocument(data, errors.New("listing is truncated but names no continuation token"))
-	case !p.truncated:
+	if !p.truncated {
 		p.page.NextToken = ""
 	}
 	if p.encoded && !p.announced {
 		p.decode()
 	}
-	return &p.page, nil
+	return p, nil
 }
 
 // name is a key or prefix. It is a string of its own: keys live on in caches
@@ -141,24 +236,36 @@ func (p *listParser) element(parent, name, text []byte) error {
 	case "CommonPrefixes":
 		if string(name) == "Prefix" {
 			p.page.CommonPrefixes = append(p.page.CommonPrefixes, p.name(text))
+			p.entries++
 		}
-	case listRoot:
-		switch string(name) {
-		case "Contents":
-			if p.page.Objects == nil {
-				p.page.Objects = make([]ListedObject, 0, 64)
-			}
-			p.page.Objects = append(p.page.Objects, p.cur)
-			p.cur = ListedObject{}
-		case "IsTruncated":
-			p.truncated = string(text) == "true"
-		case "NextContinuationToken":
-			p.page.NextToken = string(text)
-		case "EncodingType":
-			p.encoded = string(text) == "url"
-		}
+	case "": // a child of the root
+		p.child(name, text)
 	}
-	return nil
+	return pageFull(p.entries)
+}
+
+// child takes a child of the root.
+func (p *listParser) child(name, text []byte) {
+	switch string(name) {
+	case "Contents":
+		p.entries++
+		if p.cur.Key == "" {
+			return // no object has an empty key
+		}
+		if p.page.Objects == nil {
+			p.page.Objects = make([]ListedObject, 0, 64)
+		}
+		p.page.Objects = append(p.page.Objects, p.cur)
+		p.cur = ListedObject{}
+	case "IsTruncated":
+		p.truncated = string(text) == "true"
+	case "NextContinuationToken":
+		p.page.NextToken = string(text)
+	case "EncodingType":
+		p.encoded = string(text) == "url"
+	case "Marker":
+		p.v1 = true
+	}
 }
 
 func (p *listParser) field(name, text []byte) error {

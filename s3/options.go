@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -96,6 +98,10 @@ type Options struct {
 	// processors compute at memory speed.
 	ChecksumAlgorithm ChecksumAlgorithm
 
+	// Server names the kind of server, one of ServerProfiles, so that the client
+	// need not find out what it enforces. Default "auto": AWS by its endpoint,
+	// others by probes and refusals.
+	Server string
 	// ProbePrefix is where the client may make small objects, and delete them
 	// again, to find out what the server enforces before the first request that
 	// relies on it. Default: none; the client then assumes what S3 does and
@@ -204,6 +210,8 @@ func (o Options) Validate() error {
 		return bad("option Checksums: unknown value %d", o.Checksums)
 	case o.Endpoint != "" && (o.DualStack || o.FIPS || o.Accelerate):
 		return bad("option Endpoint: excludes DualStack, FIPS and Accelerate, which choose among AWS's endpoints")
+	case o.Server != "" && !slices.Contains(ServerProfiles(), o.Server):
+		return bad("option Server: %q is not one of %s", clip(o.Server, 40), strings.Join(ServerProfiles(), ", "))
 	case o.Accelerate && (o.FIPS || o.Addressing == AddressingPath):
 		return bad("option Accelerate: has neither FIPS nor path-style endpoints")
 	case !validRegion(o.Region):

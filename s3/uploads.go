@@ -2,7 +2,7 @@ package s3
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"strconv"
 )
@@ -37,11 +37,10 @@ func (c *Client) ListUploads(ctx context.Context, in *ListUploadsInput) (*Upload
 }
 
 func parseUploads(data []byte, bucket string) (*UploadsPage, error) {
-	const root = "ListMultipartUploadsResult"
 	page := &UploadsPage{}
 	cur := ListedUpload{}
 	encoded := false
-	err := parseDocument(data, root, func(parent, name, text []byte) error {
+	err := parseDocument(data, "ListMultipartUploadsResult", func(parent, name, text []byte) error {
 		switch string(parent) {
 		case "Upload":
 			switch string(name) {
@@ -58,7 +57,7 @@ func parseUploads(data []byte, bucket string) (*UploadsPage, error) {
 			}
 		case "CommonPrefixes":
 			page.CommonPrefixes = append(page.CommonPrefixes, string(text))
-		case root:
+		case "":
 			switch string(name) {
 			case "Upload":
 				cur.Bucket = bucket
@@ -74,8 +73,8 @@ func parseUploads(data []byte, bucket string) (*UploadsPage, error) {
 				encoded = string(text) == "url"
 			}
 		}
-		return nil
-	})
+		return pageFull(len(page.Uploads) + len(page.CommonPrefixes))
+	}, "Upload", "IsTruncated", "CommonPrefixes")
 	if err != nil {
 		return nil, err
 	}
@@ -129,10 +128,9 @@ func (c *Client) ListParts(ctx context.Context, in *ListPartsInput) (*PartsPage,
 }
 
 func parseParts(data []byte) (*PartsPage, error) {
-	const root = "ListPartsResult"
 	page := &PartsPage{}
 	cur := Part{}
-	err := parseDocument(data, root, func(parent, name, text []byte) (err error) {
+	err := parseDocument(data, "ListPartsResult", func(parent, name, text []byte) (err error) {
 		switch string(parent) {
 		case "Part":
 			switch string(name) {
@@ -147,7 +145,7 @@ func parseParts(data []byte) (*PartsPage, error) {
 			case "ChecksumCRC64NVME":
 				cur.Checksum = Checksum{CRC64NVME, string(text)}
 			}
-		case root:
+		case "":
 			switch string(name) {
 			case "Part":
 				page.Parts = append(page.Parts, cur)
@@ -158,35 +156,12 @@ func parseParts(data []byte) (*PartsPage, error) {
 				page.NextMarker, err = strconv.Atoi(string(text))
 			}
 		}
-		return err
-	})
+		return errors.Join(err, pageFull(len(page.Parts)))
+	}, "Part", "IsTruncated", "UploadId")
 	if err != nil {
 		return nil, err
 	}
 	return page, nil
-}
-
-// parseDocument walks a document that must have the root element given. An
-// <Error> in its place is returned as an error.
-func parseDocument(data []byte, want string, f xmlElement) error {
-	var root string
-	err := parseXML(data, func(parent, name, text []byte) error {
-		if parent == nil {
-			root = string(name)
-			return nil
-		}
-		return f(parent, name, text)
-	})
-	if err == nil && root == "Error" {
-		return errorIn200(data)
-	}
-	if err == nil && root != want {
-		err = fmt.Errorf("root element is %q, not %s", clip(root, 40), want)
-	}
-	if err != nil {
-		return badDocument(data, err)
-	}
-	return nil
 }
 
 // storageClass is "" for the standard class, which servers name or leave out.

@@ -24,6 +24,12 @@ type xmlElement func(parent, name, text []byte) error
 // of a DTD are never expanded.
 func parseXML(data []byte, f xmlElement) error {
 	s := xmlScanner{data: data}
+	return s.walk(f)
+}
+
+// walk consumes the whole document. While f runs, depth is the number of open
+// elements around the one that ends.
+func (s *xmlScanner) walk(f xmlElement) error {
 	for {
 		done, err := s.step(f)
 		if err != nil {

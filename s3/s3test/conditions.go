@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/s3mount/s3mount/s3"
 )
 
 // readConditions decides a GET or HEAD of o (RFC 9110, section 13.2.2).
@@ -100,7 +102,7 @@ func (c *call) deleteCondition(b *bucket, key, match string) error {
 
 // writeMatches is matches as this server does it for writes.
 func (c *call) writeMatches(list, etag string) bool {
-	if c.opts.UnquotedETags {
+	if c.opts.UnquotedETags || c.lacks(s3.FeatureQuotedETag, s3.SupportRefused) {
 		return list == "*" || list == etag
 	}
 	return matches(list, etag)

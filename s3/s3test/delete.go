@@ -3,6 +3,7 @@ package s3test
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/s3mount/s3mount/s3"
 )
@@ -72,6 +73,10 @@ func (c *call) deleteObjects() error {
 	if err := c.bucketExists(); err != nil {
 		return err
 	}
+	tagged := slices.ContainsFunc(in.Objects, func(id objectID) bool { return id.ETag != "" })
+	if tagged && c.lacks(s3.FeatureDeleteObjectsETag, s3.SupportRefused) {
+		return c.refuse(s3.FeatureDeleteObjectsETag)
+	}
 	x := newXML("DeleteResult")
 	for _, id := range in.Objects {
 		gone, err := c.deleteOne(id)
@@ -90,6 +95,9 @@ func (c *call) deleteObjects() error {
 func (c *call) deleteOne(id objectID) (*object, error) {
 	if d := c.opts.Deny; d != nil && d("DeleteObject", c.bucket, id.Key) {
 		return nil, errAccessDenied()
+	}
+	if c.lacks(s3.FeatureDeleteObjectsETag, s3.SupportIgnored) {
+		id.ETag = ""
 	}
 	return c.delete(id)
 }

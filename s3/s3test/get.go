@@ -6,12 +6,17 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/s3mount/s3mount/s3"
 )
 
 // getObject answers GetObject and HeadObject
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
 func (c *call) getObject() error {
 	o, err := c.lookup(c.query.Get("versionId"))
+	if err != nil && c.lacks(s3.FeatureHeadAbsent, s3.SupportRefused) {
+		return errAccessDenied()
+	}
 	if err != nil {
 		return err
 	}
@@ -142,6 +147,9 @@ func parseRange(header string, size int64) (first, n int64, ok bool) {
 func (c *call) objectHeaders(o *object) {
 	h := c.w.Header()
 	h.Set("ETag", c.etag(o))
+	if c.opts.WeakETags {
+		h.Set("ETag", "W/"+c.etag(o))
+	}
 	h.Set("Last-Modified", httpTime(o.modified))
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Content-Type", "binary/octet-stream")

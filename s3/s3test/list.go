@@ -86,6 +86,9 @@ func (c *call) listObjectsV2() error {
 		if err != nil || len(raw) == 0 {
 			return badRequest("InvalidArgument", "The continuation token provided is incorrect")
 		}
+		if c.lacks(s3.FeatureListToken, s3.SupportRefused) {
+			return badRequest("InvalidArgument", "The continuation token provided is incorrect")
+		}
 		l.after = string(raw)
 	}
 	rows, more, err := c.page(l)
@@ -101,7 +104,7 @@ func (c *call) listObjectsV2() error {
 	if startAfter != "" {
 		x.text("StartAfter", l.encode(startAfter))
 	}
-	if more {
+	if more && !c.lacks(s3.FeatureListToken, s3.SupportIgnored) {
 		x.text("NextContinuationToken", base64.URLEncoding.EncodeToString([]byte(rows[len(rows)-1].key)))
 	}
 	c.listRows(x, l, rows, c.query.Get("fetch-owner") == "true")

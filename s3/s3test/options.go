@@ -56,6 +56,14 @@ type Options struct {
 	NotImplementedConditional bool
 	// UnquotedETags wants the ETag in conditional writes without quotes.
 	UnquotedETags bool
+	// Support is what the server does with features of S3 that it does not have.
+	Support map[s3.Feature]s3.Support
+	// Refusal is how it answers requests for features that Support refuses.
+	Refusal Refusal
+	// WeakETags marks the ETags of GET and HEAD as weak, as proxies do that compress.
+	WeakETags bool
+	// XMLRoot is the name of the root element of every answer, errors excepted.
+	XMLRoot string
 	// NoURLEncoding ignores encoding-type=url.
 	NoURLEncoding bool
 	// PlusEncoding writes a space as + where encoding-type=url is asked for.

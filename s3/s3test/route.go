@@ -72,6 +72,9 @@ func (c *call) serve(handle handler) error {
 	if d := c.opts.Deny; d != nil && d(c.kind, c.bucket, c.key) {
 		return errAccessDenied()
 	}
+	if err := c.applyQuirks(); err != nil {
+		return err
+	}
 	return handle(c)
 }
 
@@ -166,7 +169,7 @@ func (c *call) routeBucket() (string, handler) {
 			return "ListMultipartUploads", (*call).listUploads
 		case c.has("versions"):
 			return "ListObjectVersions", (*call).listVersions
-		case c.query.Get("list-type") == "2":
+		case c.query.Get("list-type") == "2" && !c.lacks(s3.FeatureListV2, s3.SupportIgnored):
 			return "ListObjectsV2", (*call).listObjectsV2
 		}
 		return "ListObjects", (*call).listObjects
@@ -225,6 +228,7 @@ func (c *call) reply(status int, x *xmlWriter) {
 		c.begin(status)
 		return
 	}
+	x.rename(c.opts.XMLRoot)
 	c.w.Header().Set("Content-Type", "application/xml")
 	c.w.Header().Set("Content-Length", fmt.Sprint(x.b.Len()))
 	c.begin(status)

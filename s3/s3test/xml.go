@@ -26,6 +26,20 @@ func newXML(root string) *xmlWriter {
 	return w
 }
 
+// rename gives the document another root element, unless it is an error.
+func (w *xmlWriter) rename(root string) {
+	doc := w.b.String()
+	_, rest, _ := strings.Cut(doc, "\n<")
+	old, _, named := strings.Cut(rest, " xmlns=")
+	if root == "" || !named {
+		return
+	}
+	doc = strings.Replace(doc, "<"+old+" ", "<"+root+" ", 1)
+	doc = strings.TrimSuffix(doc, "</"+old+">") + "</" + root + ">"
+	w.b.Reset()
+	w.b.WriteString(doc)
+}
+
 // in writes an element with the children that f writes.
 func (w *xmlWriter) in(name string, f func()) {
 	w.b.WriteString("<" + name + ">")
