@@ -19,6 +19,10 @@ func endpointVariables() []string {
 	return []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}
 }
 
+// probeDir is the reserved directory below which the client makes objects of
+// its own to find out what the server enforces.
+const probeDir = ".s3mount/"
+
 // clientOptions are the options of the mount's client. What the settings leave
 // open comes from the configuration of the AWS tools: credentials, region,
 // endpoint.
@@ -30,6 +34,12 @@ func clientOptions(ctx context.Context, s *settings, lookup func(string) (string
 		return o, err
 	}
 	s.s3.Endpoint, s.s3.Region = o.Endpoint, o.Region // for messages
+	if !s.fs.ReadOnly {
+		o.ProbePrefix = s.source.prefix + probeDir
+	}
+	if s.fs.StateDir != "" {
+		o.FeatureStore = newServerFiles(s.fs.StateDir, o.Endpoint)
+	}
 	o = o.Defaults()
 	if err := o.Validate(); err != nil {
 		return o, fail(exitUsage, "%w", err)

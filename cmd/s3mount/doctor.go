@@ -22,7 +22,7 @@ func doctorCommand() command {
 		about: `Checks one thing after the other that a mount needs, and says what to do about
 what is missing: FUSE, the mountpoint if it is given after the bucket, the local
 directories, the credentials, the endpoint, the clock, the rights to list and to
-write, and which conditions of writes the server enforces. For the last ones it
+write, and what the server lacks of S3. For the last ones it
 writes some objects below the prefix and removes them again; with --read-only it
 does not. The options are those of a mount. The exit code is that of the first
 thing that a mount would fail for, see s3mount help exit-codes.`,
@@ -252,34 +252,32 @@ func (e *examination) checkWrites(ctx context.Context) finding {
 	defer client.Close()
 	ctx, stop := context.WithTimeout(ctx, 2*checkTimeout)
 	defer stop()
-	can, err := client.Capabilities(ctx, e.s.source.bucket, e.s.source.prefix)
+	known, err := client.ProbeFeatures(ctx, e.s.source.bucket)
 	switch {
 	case errors.Is(err, s3.ErrForbidden):
 		return finding{err: fail(exitBucket, "these credentials may read, not write: mount with --read-only, or give them s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload")}
 	case err != nil:
 		return finding{err: fail(exitEndpoint, "try to write: %w", err)}
 	}
-	if missing := missingConditions(can); len(missing) > 0 {
-		return doubtful("the server does not enforce %s: when two machines write one file at the same time, a change can be lost", enumerate(missing))
+	if missing := missingFeatures(known); len(missing) > 0 {
+		return doubtful("%s", strings.Join(missing, ".\n"))
 	}
 	return found("the server enforces the conditions that protect against lost updates")
 }
 
-// missingConditions names what a mount would use and the server ignores.
-func missingConditions(can *s3.Capabilities) []string {
+// missingFeatures describes what the server lacks. Hardly any server enforces
+// conditions on the target of a copy; that alone is worth no remark.
+func missingFeatures(known []s3.Finding) []string {
 	var missing []string
-	for _, c := range []struct {
-		name string
-		has  bool
-	}{
-		{"If-None-Match of PutObject", can.PutIfNoneMatch}, {"If-Match of PutObject", can.PutIfMatch},
-		{"If-None-Match of CompleteMultipartUpload", can.CompleteIfNoneMatch}, {"If-Match of CompleteMultipartUpload", can.CompleteIfMatch},
-		{"If-Match of DeleteObject", can.DeleteIfMatch}, {"If-Match of the source of CopyObject", can.CopySourceIfMatch},
-		{"If-Match of GetObject", can.GetIfMatch},
-	} {
-		if !c.has {
-			missing = append(missing, c.name)
+	worth := false
+	for _, one := range known {
+		if one.Missing() {
+			missing = append(missing, one.String())
+			worth = worth || one.Feature != s3.FeatureCopyIfMatch && one.Feature != s3.FeatureCopyIfNoneMatch
 		}
+	}
+	if !worth {
+		return nil
 	}
 	return missing
 }

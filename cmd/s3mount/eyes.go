@@ -29,9 +29,9 @@ type watched interface {
 // openEyes lets others see the mount. Where that is not possible the mount works
 // all the same, and the log says why nobody sees it.
 // prometheus is the listener of --metrics; nil is none.
-func openEyes(s *settings, m *machine, mount watched, requests *control.Requests, prometheus net.Listener, log *slog.Logger) eyes {
+func openEyes(s *settings, m *machine, mount watched, requests *control.Requests, features func() []control.Feature, prometheus net.Listener, log *slog.Logger) eyes {
 	var e eyes
-	status := statusOf(s, mount, requests)
+	status := statusOf(s, mount, requests, features)
 	socket, err := m.openControl(s, mount, status, log)
 	if err != nil {
 		log.Warn("s3mount status and sync will not reach this mount", slog.Any("error", err))
@@ -89,7 +89,7 @@ func (e eyes) close(result error) {
 
 // statusOf makes the function that reads the status of a mount. What it tells of
 // the settings has no secret in it.
-func statusOf(s *settings, mount watched, requests *control.Requests) func() control.Status {
+func statusOf(s *settings, mount watched, requests *control.Requests, features func() []control.Feature) func() control.Status {
 	fixed := control.Status{
 		API: control.Version, Program: version(), PID: os.Getpid(),
 		Source: s.source.spec, Mountpoint: s.mountpoint, Endpoint: s.s3.Endpoint,
@@ -98,6 +98,7 @@ func statusOf(s *settings, mount watched, requests *control.Requests) func() con
 	return func() control.Status {
 		now := fixed
 		now.Now, now.Stats, now.S3 = time.Now(), mount.Stats(), requests.Stats()
+		now.Features = features()
 		return now
 	}
 }

@@ -81,13 +81,13 @@ func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (
 	}
 	requests := &control.Requests{}
 	s.s3.Observer = requests.Observe
-	mount, err := checkAndMount(ctx, s, m, lookup, logs.Logger)
+	mount, client, err := checkAndMount(ctx, s, m, lookup, logs.Logger)
 	if err != nil {
 		return nil, err
 	}
 	notes = append(notes, s.warnings()...)
 	v.mount = mount
-	v.eyes = openEyes(s, m, mount, requests, prometheus, logs.Logger)
+	v.eyes = openEyes(s, m, mount, requests, featuresOf(client, s.source.bucket), prometheus, logs.Logger)
 	logs.Info("mounted", slog.String("source", s.source.spec), slog.String("mountpoint", s.mountpoint), slog.String("version", version()))
 	for _, note := range notes {
 		report.note(note)
@@ -102,25 +102,25 @@ func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (
 }
 
 // checkAndMount runs the checks from the cheapest on, then mounts.
-func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(string) (string, bool), log *slog.Logger) (*fs.Mount, error) {
+func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(string) (string, bool), log *slog.Logger) (*fs.Mount, *s3.Client, error) {
 	if s.fs.Device == nil { // otherwise mountAs has checked it
 		if err := m.checkFUSE(s.fs.AllowOther); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		healed, err := m.checkMountpoint(ctx, s.mountpoint, s.nonempty)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if healed > 0 {
 			log.Warn("took away a dead mount", slog.String("mountpoint", s.mountpoint), slog.Int("mounts", healed))
 		}
 	}
 	if err := s.makePrivateDirs(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	client, err := newClient(ctx, s, lookup, log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	o := s.fs
 	o.Logger, o.Endpoint = log, s.s3.Endpoint
@@ -129,9 +129,9 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 	}
 	mount, err := fs.Start(ctx, client, s.mountpoint, o)
 	if err != nil {
-		return nil, fmt.Errorf("mount on %s: %w", s.mountpoint, err)
+		return nil, nil, fmt.Errorf("mount on %s: %w", s.mountpoint, err)
 	}
-	return mount, nil
+	return mount, client, nil
 }
 
 // newClient makes the mount's client once the bucket has answered.

@@ -48,7 +48,7 @@ func mountWatched(t *testing.T, f fakeWatched) (*machine, string, eyes) {
 	writeFile(t, m.mountinfo, fmt.Sprintf("36 35 0:77 / %s rw shared:1 - fuse.s3mount bucket rw,user_id=%d,group_id=0\n", dir, os.Geteuid()))
 	s := defaultSettings()
 	s.mountpoint, s.source.spec = dir, "bucket"
-	e := openEyes(s, m, f, &control.Requests{}, nil, slog.New(slog.DiscardHandler))
+	e := openEyes(s, m, f, &control.Requests{}, func() []control.Feature { return nil }, nil, slog.New(slog.DiscardHandler))
 	if e.control == nil {
 		t.Fatal("there is no control socket")
 	}

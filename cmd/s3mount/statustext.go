@@ -27,6 +27,9 @@ func describeStatus(s control.Status) string {
 		fmt.Fprintf(w, "  %s\t%s\n", row[0], row[1])
 	}
 	w.Flush()
+	for _, line := range featureLines(s.Features) {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
 	for _, line := range uploadLines(s.Uploads) {
 		fmt.Fprintf(&b, "  %s\n", line)
 	}

@@ -31,6 +31,18 @@ type Status struct {
 
 	fs.Stats
 	S3 map[string]Calls `json:"s3"` // by the name that S3's API pages have for the request
+
+	Features []Feature `json:"features"` // of the server, as far as they are known
+}
+
+// Feature is what is known of one feature of the server.
+type Feature struct {
+	Name    string    `json:"name"`
+	Support string    `json:"support"` // yes, ignored or refused
+	Time    time.Time `json:"time"`    // when it was found out
+	Origin  string    `json:"origin"`  // probe, use or profile
+	Text    string    `json:"text"`    // one sentence; of a missing feature also what is done instead
+	Missing bool      `json:"missing"`
 }
 
 // Progress is how far a sync or the end of a mount is.

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// featuresOf returns a function that shows what the client knows of the server.
+func featuresOf(client *s3.Client, bucket string) func() []control.Feature {
+	return func() []control.Feature {
+		var known []control.Feature
+		for _, one := range client.Features(bucket) {
+			if one.Support == s3.SupportUnknown {
+				continue
+			}
+			known = append(known, control.Feature{Name: one.Feature.String(), Support: one.Support.String(), Time: one.Time,
+				Origin: string(one.Origin), Text: one.String(), Missing: one.Missing()})
+		}
+		return known
+	}
+}
+
+// featureLines describes what the server lacks.
+func featureLines(known []control.Feature) []string {
+	var lines []string
+	for _, one := range known {
+		if one.Missing {
+			lines = append(lines, printable(one.Text)+" (found by "+printable(one.Origin)+", "+one.Time.Local().Format("2 January 2006")+")")
+		}
+	}
+	return lines
+}
