@@ -25,7 +25,7 @@ func featureLines(known []control.Feature) []string {
 	var lines []string
 	for _, one := range known {
 		if one.Missing {
-			lines = append(lines, printable(one.Text)+" (found by "+printable(one.Origin)+", "+one.Time.Local().Format("2 January 2006")+")")
+			lines = append(lines, one.Text+" (found by "+one.Origin+", "+one.Time.Local().Format("2 January 2006")+")")
 		}
 	}
 	return lines
