@@ -82,8 +82,9 @@ func kindOf(mode uint32) (k namespace.Kind, ok bool) {
 }
 
 // fillEntry answers LOOKUP and everything that makes a name.
-func (f *filesystem) fillEntry(n *inode, out *fuse.EntryOut) {
+func (f *filesystem) fillEntry(n *inode, caller fuse.Caller, out *fuse.EntryOut) {
 	e := n.tell()
+	f.access.told(n, e, caller)
 	out.NodeId, out.Generation = n.id, 1
 	fillAttr(n, e, &out.Attr)
 	ttl := f.ns.TTL(e)
@@ -92,8 +93,9 @@ func (f *filesystem) fillEntry(n *inode, out *fuse.EntryOut) {
 }
 
 // fillAttrOut answers GETATTR and SETATTR.
-func (f *filesystem) fillAttrOut(n *inode, out *fuse.AttrOut) {
+func (f *filesystem) fillAttrOut(n *inode, caller fuse.Caller, out *fuse.AttrOut) {
 	e := n.tell()
+	f.access.told(n, e, caller)
 	fillAttr(n, e, &out.Attr)
 	out.SetTimeout(f.ns.TTL(e))
 }

@@ -17,7 +17,7 @@ import (
 func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	dir, st := f.nameIn(in.NodeId, name)
+	dir, st := f.nameIn(ctx, in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
@@ -35,12 +35,12 @@ func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name stri
 	f.inodes.pin(n)
 	h := &handle{node: n, writable: true, append: in.Flags&syscall.O_APPEND != 0}
 	f.opened(h, in.Flags, &out.OpenOut)
-	f.fillEntry(n, &out.EntryOut)
+	f.fillEntry(n, in.Caller, &out.EntryOut)
 	return fuse.OK
 }
 
-// writableDir returns the directory that the kernel wants something made in.
-func (f *filesystem) writableDir(id uint64) (*inode, fuse.Status) {
+// writableDir returns the directory in which the caller wants to change a name.
+func (f *filesystem) writableDir(ctx *request, id uint64) (*inode, fuse.Status) {
 	if f.o.ReadOnly {
 		return nil, fuse.EROFS
 	}
@@ -48,15 +48,18 @@ func (f *filesystem) writableDir(id uint64) (*inode, fuse.Status) {
 	if dir == nil || dir.gone() {
 		return nil, fuse.ENOENT
 	}
+	if err := f.access.confirm(ctx, dir, ctx.caller); err != nil {
+		return nil, f.status("check a directory", err)
+	}
 	return dir, fuse.OK
 }
 
 // nameIn is writableDir for a name to be made. S3 takes keys of UTF-8 only.
-func (f *filesystem) nameIn(id uint64, name string) (*inode, fuse.Status) {
+func (f *filesystem) nameIn(ctx *request, id uint64, name string) (*inode, fuse.Status) {
 	if !utf8.ValidString(name) {
 		return nil, fuse.Status(syscall.EILSEQ)
 	}
-	return f.writableDir(id)
+	return f.writableDir(ctx, id)
 }
 
 // createFile makes the inode of a new file, with unsaved state and without an object.
@@ -81,7 +84,7 @@ func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, per
 func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	dir, st := f.nameIn(in.NodeId, name)
+	dir, st := f.nameIn(ctx, in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
@@ -101,23 +104,23 @@ func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string
 			}
 			return f.status("mknod", err)
 		}
-		f.fillEntry(n, out)
+		f.fillEntry(n, in.Caller, out)
 		return fuse.OK
 	}
 	parent := dir.snapshot()
 	a := newAttr(parent, in.Caller, in.Mode, false)
 	a.Rdev = in.Rdev
 	e, err := f.ns.Mknod(ctx, parent, name, kind, a, "")
-	return f.made(dir, name, e, err, "mknod", out)
+	return f.made(dir, name, e, err, "mknod", in.Caller, out)
 }
 
 // made answers with the inode of a name that the namespace has made.
-func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error, op string, out *fuse.EntryOut) fuse.Status {
+func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error, op string, caller fuse.Caller, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
 		return f.status(op, err)
 	}
 	dir.relisted()
-	f.fillEntry(f.enter(dir, name, e, f.inodes.now()), out)
+	f.fillEntry(f.enter(dir, name, e, f.inodes.now()), caller, out)
 	return fuse.OK
 }
 
@@ -125,13 +128,13 @@ func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error,
 func (f *filesystem) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	dir, st := f.nameIn(in.NodeId, name)
+	dir, st := f.nameIn(ctx, in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
 	parent := dir.snapshot()
 	e, err := f.ns.Mkdir(ctx, parent, name, newAttr(parent, in.Caller, in.Mode, true))
-	return f.made(dir, name, e, err, "mkdir", out)
+	return f.made(dir, name, e, err, "mkdir", in.Caller, out)
 }
 
 // symlinkPerm is what lstat(2) shows of every symlink.
@@ -141,13 +144,13 @@ const symlinkPerm = 0o777
 func (f *filesystem) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
-	dir, st := f.nameIn(h.NodeId, name)
+	dir, st := f.nameIn(ctx, h.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
 	parent := dir.snapshot()
 	e, err := f.ns.Mknod(ctx, parent, name, namespace.Symlink, newAttr(parent, h.Caller, symlinkPerm, false), target)
-	return f.made(dir, name, e, err, "symlink", out)
+	return f.made(dir, name, e, err, "symlink", h.Caller, out)
 }
 
 // Link is refused: S3 has no hard links (P8). Programs then copy the file.

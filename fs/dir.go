@@ -12,14 +12,31 @@ import (
 // 2 + k before the k-th row of the listing.
 const dotRows = 2
 
-// OpenDir opens a directory. Nothing is asked of S3 until it is read.
-func (f *filesystem) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
+// OpenDir opens a directory. It asks S3 for nothing, except where the access to the
+// directory must be confirmed: it then reads the first page at once, which shows
+// whether there is a marker with attributes.
+func (f *filesystem) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	n := f.inodes.get(in.NodeId)
 	if n == nil {
 		return fuse.ENOENT
 	}
+	h := &dirHandle{node: n}
+	if f.access.on && !n.gone() {
+		ctx := newRequest(cancel, &in.InHeader)
+		defer ctx.end()
+		if !n.snapshot().Exact {
+			h.lister = f.ns.OpenDir(n.snapshot())
+			_, _ = h.peek(ctx, f.inodes) // READDIR returns the error
+		}
+		if err := f.access.confirm(ctx, n, in.Caller); err != nil {
+			if h.lister != nil {
+				h.lister.Close()
+			}
+			return f.status("opendir", err)
+		}
+	}
 	f.inodes.pin(n)
-	out.Fh = f.handles.addDir(&dirHandle{node: n})
+	out.Fh = f.handles.addDir(h)
 	return fuse.OK
 }
 
@@ -52,7 +69,7 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 		if entry == nil {
 			return false
 		}
-		f.fillEntry(f.enter(dir, d.Name, d.Entry, asked), entry)
+		f.fillEntry(f.enter(dir, d.Name, d.Entry, asked), in.Caller, entry)
 		return true
 	})
 }

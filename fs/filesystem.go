@@ -45,6 +45,7 @@ type filesystem struct {
 	inodes  *inodes
 	handles *handles
 	attrs   *attrQueue
+	access  *access
 	server  *fuse.Server // set by Init, before the first request
 	kernel  backingFiles // reads the disk cache; nil where passThrough must not
 
@@ -83,6 +84,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 	if f.writes, err = writeback.New(s, pool, f.writebackOptions()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start writeback: %w", err), f.blocks.Close())
 	}
+	f.access = newAccess(f)
 	f.inodes = newInodes(f.ns.Root())
 	f.attrs = newAttrQueue(f.life, f.inodes, o.Connections, f.flushAttrs)
 	return f, nil

@@ -38,6 +38,7 @@ type inode struct {
 
 	mu    sync.Mutex // guards what follows
 	entry namespace.Entry
+	told  telling // what the kernel knows of the permissions of entry; only where access is on
 	// file holds unsaved bytes; nil while nobody has the file open for writing.
 	file  *writeback.File
 	base  *readahead.Reader // what file was opened on; closed with it
@@ -149,10 +150,22 @@ func (n *inode) update(e namespace.Entry) {
 		}
 		e.Attr = n.entry.Attr
 	}
-	if !e.Exact && n.entry.Exact && e.ETag == n.entry.ETag && e.Key == n.entry.Key && e.Kind == n.entry.Kind {
+	if !e.Exact && n.entry.Exact && sameObject(e, n.entry) {
 		e.Attr, e.Exact = n.entry.Attr, true
 	}
+	n.told.keep(&e)
 	n.entry = e
+}
+
+// writeTime is how much the time of a write that its own answer tells may differ from
+// the one that a listing tells later.
+const writeTime = 2 * time.Second
+
+// sameObject reports whether two entries are of one object that nobody has written
+// between them. A change of attributes alone leaves the ETag as it was.
+func sameObject(a, b namespace.Entry) bool {
+	return a.ETag != "" && a.ETag == b.ETag && a.Key == b.Key && a.Kind == b.Kind &&
+		a.LastModified.Sub(b.LastModified).Abs() <= writeTime
 }
 
 // versionOf is what readahead calls the object behind an entry.

@@ -22,6 +22,13 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	}
 	asked := f.inodes.now()
 	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
+	if !absent(err) && err != nil {
+		return f.status("lookup", err)
+	}
+	// After the name was found, since that often tells of the directory, too.
+	if err := f.access.confirmSearch(ctx, dir, h.Caller); err != nil {
+		return f.status("lookup", err)
+	}
 	if absent(err) {
 		ttl := f.ns.NegativeTTL(dir.snapshot())
 		if ttl <= 0 {
@@ -30,10 +37,12 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		out.SetEntryTimeout(ttl)
 		return fuse.OK
 	}
-	if err != nil {
+	n := f.enter(dir, name, e, asked)
+	if err := f.access.found(ctx, n, h.Caller); err != nil {
+		f.inodes.forget(n.id, 1)
 		return f.status("lookup", err)
 	}
-	f.fillEntry(f.enter(dir, name, e, asked), out)
+	f.fillEntry(n, h.Caller, out)
 	return fuse.OK
 }
 
@@ -49,13 +58,18 @@ func (f *filesystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fu
 		return fuse.ENOENT
 	}
 	if f.endOfFile(n, in) {
-		fillAttr(n, n.tell(), &out.Attr)
-		return fuse.OK // for this once: whoever stats the name next is told the truth
+		e := n.tell()
+		f.access.told(n, e, in.Caller)
+		fillAttr(n, e, &out.Attr)
+		return fuse.OK // without a timeout: a stat of the name asks again
 	}
 	if err := f.revalidate(ctx, n); err != nil {
 		return f.status("getattr", err)
 	}
-	f.fillAttrOut(n, out)
+	if err := f.access.show(ctx, n); err != nil {
+		return f.status("getattr", err)
+	}
+	f.fillAttrOut(n, in.Caller, out)
 	return fuse.OK
 }
 

@@ -27,6 +27,9 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 	}
 	if !writes(in.Flags) && in.Flags&syscall.O_TRUNC != 0 && n.kind == namespace.File {
 		// As truncate(2) does it: no handle will save what this one cannot write.
+		if err := f.access.confirmFile(ctx, n, in.Caller); err != nil {
+			return f.status("open", err)
+		}
 		if err := f.resize(ctx, n, 0, false); err != nil {
 			return f.status("open", err)
 		}
@@ -46,7 +49,7 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 	}
 	h := &handle{node: n, writable: writes(in.Flags), append: in.Flags&syscall.O_APPEND != 0}
 	f.inodes.pin(n)
-	if err := f.openVersion(ctx, h, in.Flags); err != nil {
+	if err := f.openConfirmed(ctx, h, in.Flags); err != nil {
 		f.inodes.unpin(n)
 		return f.status("open", err)
 	}
@@ -66,6 +69,26 @@ func (n *inode) isStale() bool {
 	file := n.file
 	n.mu.Unlock()
 	return file != nil && file.Stale()
+}
+
+// openConfirmed is openVersion for a caller that the object's own attributes let in.
+// O_TRUNC confirms that before it changes the file. All others confirm it after the
+// request that revalidates the file, since that request brings the attributes.
+func (f *filesystem) openConfirmed(ctx *request, h *handle, flags uint32) error {
+	if flags&syscall.O_TRUNC != 0 {
+		if err := f.access.confirmFile(ctx, h.node, ctx.caller); err != nil {
+			return err
+		}
+		return f.openVersion(ctx, h, flags)
+	}
+	err := f.openVersion(ctx, h, flags)
+	if err == nil {
+		err = f.access.confirmFile(ctx, h.node, ctx.caller)
+	}
+	if err != nil {
+		f.closeReader(h)
+	}
+	return err
 }
 
 // openVersion makes the inode and the handle ready for what flags ask.

@@ -17,7 +17,7 @@ import (
 func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
-	dir, st := f.writableDir(h.NodeId)
+	dir, st := f.writableDir(ctx, h.NodeId)
 	if st != fuse.OK {
 		return st
 	}
@@ -28,6 +28,9 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	defer f.inodes.unpin(n)
 	if n.kind == namespace.Directory {
 		return fuse.EISDIR
+	}
+	if err := f.access.confirmSticky(ctx, dir, n, h.Caller); err != nil {
+		return f.status("unlink", err)
 	}
 	if err := n.claim(ctx); err != nil {
 		return f.status("unlink", err)
@@ -125,7 +128,7 @@ func (f *filesystem) gone(n *inode) {
 func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
-	dir, st := f.writableDir(h.NodeId)
+	dir, st := f.writableDir(ctx, h.NodeId)
 	if st != fuse.OK {
 		return st
 	}
@@ -136,6 +139,9 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 	defer f.inodes.unpin(n)
 	if n.kind != namespace.Directory {
 		return fuse.ENOTDIR
+	}
+	if err := f.access.confirmSticky(ctx, dir, n, h.Caller); err != nil {
+		return f.status("rmdir", err)
 	}
 	if err := n.commit.take(ctx); err != nil {
 		return f.status("rmdir", err)

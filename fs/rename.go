@@ -32,11 +32,11 @@ type move struct {
 func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, newName string) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	oldDir, st := f.writableDir(in.NodeId)
+	oldDir, st := f.writableDir(ctx, in.NodeId)
 	if st != fuse.OK {
 		return st
 	}
-	newDir, st := f.nameIn(in.Newdir, newName)
+	newDir, st := f.nameIn(ctx, in.Newdir, newName)
 	if st != fuse.OK {
 		return st
 	}
@@ -49,7 +49,7 @@ func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, 
 }
 
 // rename renames, and begins anew if a commit that it waits for is interrupted.
-func (f *filesystem) rename(ctx context.Context, m *move) error {
+func (f *filesystem) rename(ctx *request, m *move) error {
 	for {
 		err := f.tryRename(ctx, m)
 		if !errors.Is(err, writeback.ErrInterrupted) || m.taken {
@@ -58,7 +58,7 @@ func (f *filesystem) rename(ctx context.Context, m *move) error {
 	}
 }
 
-func (f *filesystem) tryRename(ctx context.Context, m *move) (err error) {
+func (f *filesystem) tryRename(ctx *request, m *move) (err error) {
 	if m.n, err = f.resolve(ctx, m.oldDir, m.oldName); err != nil {
 		return err
 	}
@@ -71,6 +71,9 @@ func (f *filesystem) tryRename(ctx context.Context, m *move) (err error) {
 	}
 	if m.n == m.target {
 		return nil
+	}
+	if err := f.mayMove(ctx, m); err != nil {
+		return err
 	}
 	release, err := f.takeTurns(ctx, m)
 	if err != nil {
@@ -93,6 +96,23 @@ func (f *filesystem) tryRename(ctx context.Context, m *move) (err error) {
 	err = f.renameSaved(ctx, m)
 	m.relisted(err)
 	return err
+}
+
+// mayMove confirms that the caller may move what is renamed, and replace what has the
+// new name. A directory that gets another parent must be writable itself.
+func (f *filesystem) mayMove(ctx *request, m *move) error {
+	if err := f.access.confirmSticky(ctx, m.oldDir, m.n, ctx.caller); err != nil {
+		return err
+	}
+	if m.n.kind == namespace.Directory && m.oldDir != m.newDir {
+		if err := f.access.confirmFile(ctx, m.n, ctx.caller); err != nil {
+			return err
+		}
+	}
+	if m.target == nil {
+		return nil
+	}
+	return f.access.confirmSticky(ctx, m.newDir, m.target, ctx.caller)
 }
 
 // relisted notes the change of both directories, if there was one.

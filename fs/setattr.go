@@ -30,6 +30,11 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 	}
 	if size, ok := in.GetSize(); ok {
 		fh, open := in.GetFh()
+		if !open { // the open of a handle has been confirmed
+			if err := f.access.confirmFile(ctx, n, in.Caller); err != nil {
+				return f.status("truncate", err)
+			}
+		}
 		if h := f.handles.file(fh); open && h != nil {
 			h.wroteUnknown()
 		}
@@ -38,6 +43,9 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 		}
 	}
 	if in.Valid&attrsInValid != 0 {
+		if err := f.access.confirmOwner(ctx, n, in.Caller); err != nil {
+			return f.status("setattr", err)
+		}
 		// What does not change stays as it is on the object, not as a listing shows it.
 		if err := f.exactly(ctx, n); err != nil {
 			return f.status("setattr", err)
@@ -49,7 +57,7 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 			n.stamp()
 		}
 	}
-	f.fillAttrOut(n, out)
+	f.fillAttrOut(n, in.Caller, out)
 	return fuse.OK
 }
 

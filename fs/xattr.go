@@ -161,6 +161,9 @@ func (f *filesystem) xattrsOf(cancel <-chan struct{}, h *fuse.InHeader, exact bo
 	if exact {
 		ctx := newRequest(cancel, h)
 		defer ctx.end()
+		if err := f.access.confirmFile(ctx, n, h.Caller); err != nil {
+			return nil, nil, f.status("xattr", err)
+		}
 		if err := f.exactly(ctx, n); err != nil {
 			return nil, nil, f.status("xattr", err)
 		}

@@ -13,7 +13,7 @@ func TestMain(m *testing.M) {
 
 // ops run as processes of their own: what must not share one with the servers
 // of a test.
-var ops = map[string]harness.Op{"mmap": mmapOp, "mapsum": mapsumOp, "lock": lockOp, "answers": answersOp, "automount": automountOp}
+var ops = map[string]harness.Op{"mmap": mmapOp, "mapsum": mapsumOp, "lock": lockOp, "answers": answersOp, "automount": automountOp, "access": accessOp}
 
 // run runs body as a subtest in a world of its own.
 func run(t *testing.T, name string, body func(t *testing.T, w *harness.World)) {

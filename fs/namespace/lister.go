@@ -188,7 +188,7 @@ func (l *Lister) ask(ctx context.Context) ([]line, error) {
 		}
 	}
 	s := stretch{dir: l.base, stem: l.stem, delimited: true, token: l.token}
-	if l.begun {
+	if l.begun && l.rel != "" { // from the key of the directory, the marker would be left out
 		s.from = l.base + l.rel
 	}
 	if l.spread != nil {

@@ -2,6 +2,7 @@ package namespace
 
 import (
 	"context"
+	"strings"
 	"time"
 	"unicode/utf8"
 	"unsafe"
@@ -48,12 +49,16 @@ func (n *Namespace) setHint(dir string, h hint) {
 }
 
 // before returns a position right before a key in the order of keys, as far as
-// a valid start-after can be.
+// a valid start-after can be. It is never the key of a directory: a listing from
+// there would not tell whether the directory has a marker.
 func before(key string) string {
 	r, size := utf8.DecodeLastRuneInString(key)
 	stem := key[:len(key)-size]
 	switch {
 	case key == "" || r == utf8.RuneError && size <= 1, r == 0:
+		if strings.HasSuffix(stem, "/") {
+			return before(stem)
+		}
 		return stem
 	case r == 0xE000:
 		r = 0xD800 // the surrogates between are no characters
