@@ -31,6 +31,9 @@
 //	close ─ commit: returns when S3 has acknowledged the object (P1); but see dup.go
 //	last close ─ the writeback.File is let go; reads come from S3 again
 //
+// With Options.AllowOther, no operation takes effect that the kernel has allowed by
+// default attributes (access.go).
+//
 // Removing or replacing a file that is open first makes it independent of its
 // key (detach): small content is taken in, larger is copied inside S3 to a
 // hidden key until the last close (P7).
