@@ -5,7 +5,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -19,6 +22,12 @@ const (
 
 // errNoRoom says that nothing could be evicted to make room.
 var errNoRoom = errors.New("there is no room, and nothing that could be evicted")
+
+// DiskUnusable reports whether an error says that a disk takes no files because it is
+// full, read-only or broken. Such a disk is no reason to do without the rest.
+func DiskUnusable(err error) bool {
+	return slices.ContainsFunc([]error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EIO}, func(kind error) bool { return errors.Is(err, kind) })
+}
 
 // diskTrouble is what went wrong with a disk; it is guarded by Disk.mu.
 type diskTrouble struct {

@@ -2,8 +2,11 @@ package cache
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,5 +97,49 @@ func TestDiskFreesWhatOthersHaveOpen(t *testing.T) {
 				t.Errorf("%d bytes are counted; log: %s", a.Used(), &log)
 			}
 		})
+	}
+}
+
+// TestBrokenDisk checks that a disk that fails under an open cache costs readers
+// nothing but the cache.
+func TestBrokenDisk(t *testing.T) {
+	const size = 8 * BlockSize
+	d := openTestDisk(t, t.TempDir(), 1<<30)
+	c := testBlocks(64 << 20)
+	c.UseDisk(d)
+	o := c.Object("k", "e", size)
+	read(o, 0, 4*BlockSize)
+	for range 2 { // files that are open, and files that must be opened
+		for _, e := range d.files {
+			f := e.Value.(*diskFile)
+			f.data.Close()
+			f.index.Close()
+		}
+		if d.Read("k", "e", size, 0, make([]byte, BlockSize)) {
+			t.Error("a broken disk has a block")
+		}
+		if d.Write("k", "e", size, 5, blockOf(1, size, 5)) {
+			t.Error("a broken disk keeps a block")
+		}
+		d.root.Close()
+	}
+	read(o, 0, size)
+	p := o.Pin(0, size)
+	if err := p.Wait(context.Background()); err != nil || !bytes.Equal(bytes.Join(p.Slices(), nil), want(0, size)) {
+		t.Errorf("wrong bytes, error %v", err)
+	}
+	p.Done()
+	o.Close()
+	_ = c.Close() // the disk is broken
+}
+
+func TestDiskUnusable(t *testing.T) {
+	for err, want := range map[error]bool{
+		nil: false, os.ErrNotExist: false, os.ErrPermission: false, unix.ENOSPC: true, unix.EROFS: true,
+		fmt.Errorf("joining: %w", &os.PathError{Op: "open", Err: unix.EDQUOT}): true,
+	} {
+		if got := DiskUnusable(err); got != want {
+			t.Errorf("DiskUnusable(%v) is %v", err, got)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 
@@ -39,8 +40,18 @@ func (o Options) validateCache() error {
 	return nil
 }
 
-// newBlocks makes the cache of blocks: in memory, and below that on disk if
-// the options say so.
+// CacheUnusable reports whether an error of Options.CacheDir is no reason to fail: the
+// disk is full, read-only or broken. A mount then works without a disk cache.
+func CacheUnusable(err error) bool { return cache.DiskUnusable(err) }
+
+// WithoutCache returns the options of the same mount without a disk cache.
+func (o Options) WithoutCache() Options {
+	o.CacheDir, o.CacheSize, o.CacheMinFree = "", defaultCacheSize, defaultCacheMinFree
+	return o
+}
+
+// newBlocks makes the cache of blocks: in memory and, if the options say so, below
+// that on disk.
 func (o Options) newBlocks(pool *cache.Pool) (*cache.Blocks, error) {
 	blocks := cache.NewBlocks(pool)
 	if o.CacheDir == "" {
@@ -51,6 +62,10 @@ func (o Options) newBlocks(pool *cache.Pool) (*cache.Blocks, error) {
 		Namespace: strings.TrimSuffix(o.Endpoint, "/") + " " + o.Bucket,
 		Logger:    o.Logger,
 	})
+	if CacheUnusable(err) {
+		o.Logger.Warn("the mount has no disk cache", slog.String("directory", o.CacheDir), slog.Any("error", err))
+		return blocks, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--cache %s: %w", o.CacheDir, err)
 	}

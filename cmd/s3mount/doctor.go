@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/private"
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -157,48 +157,21 @@ func (e *examination) checkMountpoint(ctx context.Context) finding {
 	return finding{err: fail(exitMountpoint, "look at the mountpoint: %w", err)}
 }
 
-// checkDirectories finds out whether the local directories can be made and
-// written, without making them.
+// checkDirectories checks whether the local directories can be made and written,
+// without making them.
 func (e *examination) checkDirectories() finding {
 	var fine []string
-	for _, d := range []struct{ flag, path string }{
-		{"state-dir", e.s.fs.StateDir}, {"spool-dir", e.s.fs.SpoolDir}, {"cache", e.s.fs.CacheDir},
-	} {
-		if d.path == "" {
-			continue
+	for _, d := range e.s.directories() {
+		err := private.Check(d.path)
+		if d.optional(err) {
+			return doubtful("--%s: %v; a mount would have no disk cache", d.option, err)
 		}
-		if err := checkDirectory(d.path); err != nil {
-			return finding{err: fail(exitUsage, "--%s: %w", d.flag, err)}
+		if err != nil {
+			return finding{err: fail(exitUsage, "--%s: %w", d.option, err)}
 		}
 		fine = append(fine, d.path)
 	}
 	return found("%s can be used", enumerate(fine))
-}
-
-// checkDirectory tells whether makePrivate would succeed, as far as that can be
-// told without doing it.
-func checkDirectory(path string) error {
-	var st unix.Stat_t
-	above := path
-	err := unix.Lstat(above, &st)
-	for errors.Is(err, os.ErrNotExist) && above != "/" {
-		above = filepath.Dir(above)
-		err = unix.Stat(above, &st)
-	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("look at %s: %w", above, err)
-	case above == path && st.Mode&unix.S_IFMT == unix.S_IFLNK:
-		return fmt.Errorf("%s is a symbolic link: name the directory itself", path)
-	case above == path && int(st.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to another user (%d): name another directory", path, st.Uid)
-	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return fmt.Errorf("%s is no directory", above)
-	}
-	if err := unix.Access(above, unix.W_OK|unix.X_OK); err != nil {
-		return fmt.Errorf("this user cannot write to %s (%w): give it that right, or name another directory", above, err)
-	}
-	return nil
 }
 
 // checkCredentials asks where the AWS configuration leads to.

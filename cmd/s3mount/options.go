@@ -157,7 +157,7 @@ func limitOptions() []option {
 		{name: "memory-limit", group: groupLimits, arg: "SIZE",
 			usage: "memory for data that is cached or being written",
 			value: func(s *settings) flag.Value { return sizeValue{&s.fs.MemoryLimit} }},
-		{name: "cache", group: groupLimits, arg: "DIR",
+		{name: optionCache, group: groupLimits, arg: "DIR",
 			usage: "keep what was read on disk, in DIR",
 			value: func(s *settings) flag.Value { return stringValue{p: &s.fs.CacheDir} }},
 		{name: "cache-size", group: groupLimits, arg: "SIZE",
@@ -184,6 +184,7 @@ func limitOptions() []option {
 // Options that the code knows by name.
 const (
 	optionConfig       = "config"
+	optionCache        = "cache"
 	optionDrainTimeout = "drain-timeout"
 )
 

@@ -6,63 +6,24 @@ import (
 	"testing"
 )
 
-func TestMakePrivate(t *testing.T) {
+// TestPrivateDirs checks the error for each option that names a directory. Package
+// private has the tests of the directories themselves.
+func TestPrivateDirs(t *testing.T) {
 	base := t.TempDir()
-	path := func(name string) string { return filepath.Join(base, name) }
-	mkdir := func(name string, mode os.FileMode) {
-		if err := os.Mkdir(path(name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(path(name), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mkdir("empty and open", 0o755)
-	mkdir("open to all", 0o777)
-	mkdir("in use", 0o755)
-	mkdir("in use/by somebody", 0o755)
-	mkdir("ours", 0o700)
-	mkdir("ours/already", 0o755)
-	for name, target := range map[string]string{"link": "ours", "link to nothing": "nothing"} {
-		if err := os.Symlink(target, path(name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(path("file"), nil, 0o600); err != nil {
+	file := filepath.Join(base, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, says := range map[string]string{
-		"new/and/deep": "", "empty and open": "", "open to all": "", "ours": "",
-		"in use": "is open to other users", "link": "is a symbolic link", "link to nothing": "make the directory", "file": "make the directory",
-	} {
-		err := makePrivate(path(name))
-		if says != "" {
-			s := &settings{}
-			s.fs.CacheDir = path(name)
-			wantFailure(t, s.makePrivateDirs(), exitUsage, says)
-			continue
-		}
-		info, statErr := os.Stat(path(name))
-		if err != nil || statErr != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("%s: error %v, then %v %v", name, err, info.Mode(), statErr)
-		}
+	s := defaultSettings()
+	s.fs.StateDir, s.fs.SpoolDir, s.fs.CacheDir = filepath.Join(base, "state"), "", filepath.Join(base, "cache")
+	warn := func(note string) { t.Errorf("warning %q", note) }
+	if err := s.makePrivateDirs(warn); err != nil {
+		t.Error(err)
 	}
-}
-
-func TestMakePrivateForeign(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to make a directory of another user")
-	}
-	dir := filepath.Join(t.TempDir(), "theirs")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(dir, 65534, 65534); err != nil {
-		t.Fatal(err)
-	}
-	s := &settings{}
-	s.fs.StateDir = dir
-	wantFailure(t, s.makePrivateDirs(), exitUsage, "belongs to another user (65534)")
+	s.fs.CacheDir = file
+	wantFailure(t, s.makePrivateDirs(warn), exitUsage, "--cache: "+file+" is no directory")
+	s.fs.StateDir = file
+	wantFailure(t, s.makePrivateDirs(warn), exitUsage, "--state-dir: "+file+" is no directory")
 }
 
 func TestUseAccount(t *testing.T) {

@@ -81,7 +81,11 @@ func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (
 	}
 	requests := &control.Requests{}
 	s.s3.Observer = requests.Observe
-	mount, client, err := checkAndMount(ctx, s, m, lookup, logs.Logger)
+	warn := func(note string) {
+		logs.Warn(note)
+		notes = append(notes, note)
+	}
+	mount, client, err := checkAndMount(ctx, s, m, lookup, logs.Logger, warn)
 	if err != nil {
 		return nil, err
 	}
@@ -101,8 +105,9 @@ func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (
 	return v, nil
 }
 
-// checkAndMount runs the checks from the cheapest on, then mounts.
-func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(string) (string, bool), log *slog.Logger) (*fs.Mount, *s3.Client, error) {
+// checkAndMount runs the checks, the cheapest first, and then mounts. warn hears what
+// the user should know.
+func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(string) (string, bool), log *slog.Logger, warn func(string)) (*fs.Mount, *s3.Client, error) {
 	if s.fs.Device == nil { // otherwise mountAs has checked it
 		if err := m.checkFUSE(s.fs.AllowOther); err != nil {
 			return nil, nil, err
@@ -115,7 +120,7 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 			log.Warn("took away a dead mount", slog.String("mountpoint", s.mountpoint), slog.Int("mounts", healed))
 		}
 	}
-	if err := s.makePrivateDirs(); err != nil {
+	if err := s.makePrivateDirs(warn); err != nil {
 		return nil, nil, err
 	}
 	client, err := newClient(ctx, s, lookup, log)
