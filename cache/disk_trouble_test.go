@@ -105,10 +105,11 @@ func TestDiskFreesWhatOthersHaveOpen(t *testing.T) {
 func TestBrokenDisk(t *testing.T) {
 	const size = 8 * BlockSize
 	d := openTestDisk(t, t.TempDir(), 1<<30)
-	c := testBlocks(64 << 20)
-	c.UseDisk(d)
-	o := c.Object("k", "e", size)
-	read(o, 0, 4*BlockSize)
+	for i := range int64(4) {
+		if !d.Write("k", "e", size, i, blockOf(1, size, i)) {
+			t.Fatal("a block was not kept")
+		}
+	}
 	for range 2 { // files that are open, and files that must be opened
 		for _, e := range d.files {
 			f := e.Value.(*diskFile)
@@ -123,6 +124,9 @@ func TestBrokenDisk(t *testing.T) {
 		}
 		d.root.Close()
 	}
+	c := testBlocks(64 << 20)
+	c.UseDisk(d)
+	o := c.Object("k", "e", size)
 	read(o, 0, size)
 	p := o.Pin(0, size)
 	if err := p.Wait(context.Background()); err != nil || !bytes.Equal(bytes.Join(p.Slices(), nil), want(0, size)) {
