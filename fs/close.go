@@ -206,10 +206,11 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 		return
 	}
 	defer n.commit.give()
+	referenced := f.inodes.isReferenced(n)
 	n.mu.Lock()
 	file, base, hidden := n.file, n.base, n.hidden
 	waits := file != nil && file.InJournal() && file.Dirty() && !file.Stale() && f.ending.Err() == nil
-	if waits || n.writers > 0 || (n.unlinked && n.opens > 0) {
+	if waits || n.writers > 0 || n.unlinked && (n.opens > 0 || referenced && !n.cut) {
 		n.mu.Unlock()
 		return
 	}

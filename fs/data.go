@@ -71,6 +71,10 @@ func (f *filesystem) pin(ctx *request, h *handle, off int64, size int) (*readahe
 		h.reader.Close()
 		h.reader = nil
 	}
+	if h.reader == nil && e.ETag == "" {
+		h.mu.Unlock()
+		return nil, readahead.ErrStale // S3 has never had it
+	}
 	if h.reader == nil {
 		h.reader, h.epoch = f.reads.OpenVersion(versionOf(e)), epoch
 	}

@@ -86,6 +86,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 	}
 	f.access = newAccess(f)
 	f.inodes = newInodes(f.ns.Root())
+	f.inodes.reaped = f.forgotten
 	f.attrs = newAttrQueue(f.life, f.inodes, o.Connections, f.flushAttrs)
 	return f, nil
 }

@@ -180,6 +180,7 @@ type inodes struct {
 	inUse  map[uint64]*inode // by st_ino
 	nextID uint64
 	root   *inode
+	reaped func(*inode) // hears of each inode that is removed; it must not block
 
 	clock atomic.Uint64 // counts the versions that this mount makes; see moment
 }
@@ -192,7 +193,7 @@ func newInodes(root namespace.Entry) *inodes {
 	return &inodes{
 		byID:   map[uint64]*inode{rootID: r},
 		inUse:  map[uint64]*inode{rootID: r},
-		nextID: rootID, root: r,
+		nextID: rootID, root: r, reaped: func(*inode) {},
 	}
 }
 
@@ -283,6 +284,18 @@ func (t *inodes) forget(id, nlookup uint64) {
 	t.reap(n)
 }
 
+// forgetAll drops all references of the kernel: the mount has ended.
+func (t *inodes) forgetAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, n := range slices.Collect(maps.Values(t.byID)) {
+		if n != t.root {
+			n.nlookup = 0
+			t.reap(n)
+		}
+	}
+}
+
 // pin keeps an inode alive beside the kernel's references; unpin ends that.
 func (t *inodes) pin(n *inode) {
 	t.mu.Lock()
@@ -306,6 +319,7 @@ func (t *inodes) reap(n *inode) {
 	dir := t.detach(n)
 	delete(t.byID, n.id)
 	delete(t.inUse, n.ino)
+	t.reaped(n)
 	if dir != nil {
 		t.reap(dir)
 	}

@@ -74,6 +74,8 @@ func (k *kernel) unmount() {
 	if err := k.f.drain(context.Background()); err != nil {
 		k.t.Errorf("drain: %v", err)
 	}
+	k.f.inodes.forgetAll()
+	k.f.watching.Wait()
 	if s := k.f.writes.Stats(); s.Files != 0 || s.Dirty != 0 || s.Memory != 0 || s.Uploads != 0 || s.InFlight != 0 {
 		k.t.Errorf("gauges of writeback at unmount: %+v", s)
 	}
@@ -83,9 +85,6 @@ func (k *kernel) unmount() {
 	if err := k.f.close(); err != nil {
 		k.t.Errorf("close: %v", err)
 	}
-	for id, n := range k.refs {
-		k.f.Forget(id, n)
-	}
 	k.f.inodes.check(k.t)
 	if live := len(k.f.inodes.byID); live != 1 {
 		k.t.Errorf("%d inodes are left at unmount, want the root only", live)
@@ -94,6 +93,18 @@ func (k *kernel) unmount() {
 		k.t.Errorf("%d handles are left at unmount", open)
 	}
 	k.f = nil
+}
+
+// forgetNameless gives the nodes back that have lost their names, as Linux does once
+// no program has them open, and waits until their content is released.
+func (k *kernel) forgetNameless() {
+	for id, refs := range k.refs {
+		if n := k.f.inodes.get(id); n != nil && n.gone() && !n.isOpen() {
+			k.f.Forget(id, refs)
+			delete(k.refs, id)
+		}
+	}
+	k.f.watching.Wait()
 }
 
 func header(id uint64) fuse.InHeader { return fuse.InHeader{NodeId: id} }

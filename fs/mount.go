@@ -108,6 +108,7 @@ func (o Options) mountOptions() *fuse.MountOptions {
 // serve answers the kernel until the unmount, and then drains.
 func (m *Mount) serve() {
 	m.server.Serve()
+	m.f.inodes.forgetAll()
 	m.f.end()
 	ctx, stop := context.WithTimeout(context.Background(), drainTime)
 	defer stop()

@@ -94,6 +94,9 @@ func (f *filesystem) openConfirmed(ctx *request, h *handle, flags uint32) error 
 // openVersion makes the inode and the handle ready for what flags ask.
 func (f *filesystem) openVersion(ctx context.Context, h *handle, flags uint32) error {
 	n := h.node
+	if n.isBare() {
+		return f.openBare(ctx, h)
+	}
 	if h.writable && flags&syscall.O_TRUNC != 0 {
 		return f.truncate(ctx, n, 0)
 	}

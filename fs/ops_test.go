@@ -184,6 +184,7 @@ func TestUnlinkedStaysOpen(t *testing.T) {
 				t.Errorf("read back after unlink: %q", got)
 			}
 			k.close(fh)
+			k.forgetNameless()
 			if err := k.f.ns.Drain(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -234,6 +234,7 @@ func TestReaderOfARemovedFile(t *testing.T) {
 			if err := k.f.drain(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			k.forgetNameless()
 			if s := k.f.writes.Stats(); s.Files != 0 || s.Dirty != 0 {
 				t.Errorf("%d files with %d bytes are left", s.Files, s.Dirty)
 			}

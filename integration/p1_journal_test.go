@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -145,4 +146,46 @@ func TestP1JournalReplay(t *testing.T) {
 		}
 		m.Unmount(t)
 	})
+}
+
+// TestP7ReplacedWhileOpened opens and reads a file again and again while it is
+// replaced by rename. Each read must see one whole version, also where the OPEN is on
+// its way while the rename is executed, and while the journal alone has the content.
+func TestP7ReplacedWhileOpened(t *testing.T) {
+	t.Parallel()
+	for _, durability := range []string{"s3", "journal"} {
+		run(t, durability, func(t *testing.T, w *harness.World) {
+			m, _, _ := mountOf(t, w, "--durability", durability)
+			const size, replacements = 4000, 150
+			replace := func(i int) {
+				must(t, os.WriteFile(m.Path("t"), fmt.Appendf(nil, "%*d", size, i), 0o644))
+				must(t, os.Rename(m.Path("t"), m.Path("c")))
+			}
+			replace(0)
+			done := make(chan struct{})
+			var readers sync.WaitGroup
+			for range 2 {
+				readers.Go(func() {
+					for reads := 0; ; reads++ {
+						select {
+						case <-done:
+							t.Logf("%d reads", reads)
+							return
+						default:
+						}
+						got, err := os.ReadFile(m.Path("c"))
+						if err != nil || len(got) != size {
+							t.Errorf("read %d: %d bytes, %v; want %d bytes", reads, len(got), err, size)
+						}
+					}
+				})
+			}
+			for i := range replacements {
+				replace(i + 1)
+			}
+			close(done)
+			readers.Wait()
+			m.Unmount(t)
+		})
+	}
 }
