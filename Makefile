@@ -161,7 +161,7 @@ need = missing=; \
 	done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+		integration/apt-install $$missing; \
 	else \
 		echo "please install:$$missing"; exit 1; \
 	fi
