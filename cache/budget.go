@@ -12,9 +12,8 @@ import (
 //
 // Clean memory that nobody uses stays charged until someone needs the room:
 // then the reclaimers are asked to give it back. Only when they cannot does
-// Acquire wait. Waiters are served in the order in which they came, and while
-// one waits nobody takes room past it, so that a large request is not starved
-// by small ones.
+// Acquire wait. The users are served in turn (fairQueue). While one waits nobody
+// takes room past it, so that a large request is not starved by small ones.
 //
 // All methods are safe for concurrent use.
 type Budget struct {
@@ -23,16 +22,8 @@ type Budget struct {
 
 	mu         sync.Mutex
 	used       int64
-	first      *budgetWaiter // the next to be served; nil if nobody waits
-	last       *budgetWaiter
+	queue      fairQueue // of those who are blocked in Acquire
 	reclaimers []func(int64) int64
-}
-
-// budgetWaiter is one blocked Acquire. Its fields are guarded by Budget.mu.
-type budgetWaiter struct {
-	n          int64
-	granted    chan struct{} // closed when used includes n
-	prev, next *budgetWaiter
 }
 
 // NewBudget makes a budget of limit bytes. A limit below one byte is one byte:
@@ -55,7 +46,7 @@ func (b *Budget) Used() int64 {
 func (b *Budget) Waiting() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.first != nil
+	return b.queue.first() != nil
 }
 
 // Deficit returns the bytes that would have to be released to serve the first
@@ -75,7 +66,7 @@ func (b *Budget) AddReclaimer(reclaim func(n int64) (freed int64)) {
 }
 
 // Acquire charges n bytes. It reclaims clean memory and, where that is not
-// enough, waits for its turn. Its error is that of ctx, and then nothing is
+// enough, waits for the turn of ctx's user. Its error is that of ctx, and then nothing is
 // charged. A request beyond the limit is granted when nothing else is held.
 func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	if b.TryAcquire(n) {
@@ -84,9 +75,9 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := &budgetWaiter{n: n, granted: make(chan struct{})}
+	w := newFairWaiter(UserOf(ctx), n)
 	b.mu.Lock()
-	b.push(w)
+	b.queue.push(w)
 	b.grant()
 	b.mu.Unlock()
 	// Memory may have turned clean between the attempt and the queueing, by
@@ -102,7 +93,7 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 
 // abandon takes a waiter whose context ended out of the queue. If it was
 // granted in the meantime the grant stands.
-func (b *Budget) abandon(ctx context.Context, w *budgetWaiter) error {
+func (b *Budget) abandon(ctx context.Context, w *fairWaiter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
@@ -110,7 +101,7 @@ func (b *Budget) abandon(ctx context.Context, w *budgetWaiter) error {
 		return nil
 	default:
 	}
-	b.remove(w)
+	b.queue.remove(w)
 	b.grant() // those behind it may fit
 	return ctx.Err()
 }
@@ -119,7 +110,7 @@ func (b *Budget) abandon(ctx context.Context, w *budgetWaiter) error {
 // makes room, and nobody waits. It never blocks.
 func (b *Budget) TryAcquire(n int64) bool {
 	b.mu.Lock()
-	if b.first != nil {
+	if b.queue.first() != nil {
 		b.mu.Unlock()
 		return false
 	}
@@ -136,7 +127,7 @@ func (b *Budget) TryAcquire(n int64) bool {
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.first != nil || !b.fits(n) {
+	if b.queue.first() != nil || !b.fits(n) {
 		return false
 	}
 	b.used += n
@@ -183,12 +174,11 @@ func (b *Budget) fits(n int64) bool {
 	return b.used+n <= b.limit || b.used <= 0
 }
 
-// grant serves waiters from the front of the queue while they fit. b.mu is held.
+// grant serves waiters in turn, from the front of the queue while they fit. b.mu is held.
 func (b *Budget) grant() {
-	for w := b.first; w != nil && b.fits(w.n); w = b.first {
-		b.remove(w)
+	for w := b.queue.first(); w != nil && b.fits(w.n); w = b.queue.first() {
 		b.used += w.n
-		close(w.granted)
+		b.queue.serve()
 	}
 	b.measure()
 }
@@ -196,34 +186,8 @@ func (b *Budget) grant() {
 // measure brings deficit up to date. b.mu is held.
 func (b *Budget) measure() {
 	need := b.used - b.limit
-	if b.first != nil {
-		need += b.first.n
+	if w := b.queue.first(); w != nil {
+		need += w.n
 	}
 	b.deficit.Store(max(need, 0))
-}
-
-// push appends w to the queue. b.mu is held.
-func (b *Budget) push(w *budgetWaiter) {
-	w.prev = b.last
-	if b.last == nil {
-		b.first = w
-	} else {
-		b.last.next = w
-	}
-	b.last = w
-}
-
-// remove takes w out of the queue. b.mu is held.
-func (b *Budget) remove(w *budgetWaiter) {
-	if w.prev == nil {
-		b.first = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		b.last = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.prev, w.next = nil, nil
 }

@@ -11,7 +11,7 @@ import (
 // CopyFileRange answers copy_file_range(2), which cp uses: of a large file as
 // a whole, or from its beginning on, S3 copies the bytes. Everything else is
 // left to the kernel, which reads and writes.
-func (f *filesystem) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
+func (f *filesystem) CopyFileRange(cancel <-chan struct{}, in *fuse.CopyFileRangeIn) (uint32, fuse.Status) {
 	from, to := f.handles.file(in.FhIn), f.handles.file(in.FhOut)
 	if from == nil || to == nil || !to.writable {
 		return 0, fuse.EBADF
@@ -24,11 +24,13 @@ func (f *filesystem) CopyFileRange(_ <-chan struct{}, in *fuse.CopyFileRangeIn) 
 	if from.node == to.node || n <= 0 {
 		return 0, fuse.ENOTSUP
 	}
+	ctx := newRequest(cancel, &in.InHeader)
+	defer ctx.end()
 	to.wroteUnknown()
 	to.node.mu.Lock()
 	file := f.dirtyThrough(to)
 	to.node.mu.Unlock()
-	if file.Clone(v, f.writebackBase(v), int64(in.OffOut), n) != nil {
+	if file.Clone(ctx, v, f.writebackBase(v), int64(in.OffOut), n) != nil {
 		return 0, fuse.ENOTSUP
 	}
 	to.node.mu.Lock()

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/cache"
 )
 
 // request is the context of one FUSE request. It ends when the caller is
@@ -69,8 +71,13 @@ func (r *request) Err() error {
 // Deadline is none: s3 bounds its own calls.
 func (r *request) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Value has nothing to tell.
-func (r *request) Value(any) any { return nil }
+// Value returns the user whose request it is (cache.UserOf).
+func (r *request) Value(key any) any {
+	if key == (cache.UserKey{}) {
+		return cache.User(r.caller.Uid)
+	}
+	return nil
+}
 
 // repoll is how often pending signals are looked up again after a report that
 // was not a true interrupt: the kernel reports only the first signal.

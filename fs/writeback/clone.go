@@ -1,6 +1,9 @@
 package writeback
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // ErrNoClone: the range cannot be taken over inside S3; copy its bytes.
 var ErrNoClone = errors.New("range cannot be cloned")
@@ -11,10 +14,10 @@ var ErrNoClone = errors.New("range cannot be cloned")
 // empty, or so far a clone of v up to off; otherwise, and past the end of v,
 // the error is ErrNoClone. r is closed when it is of no more use. Other errors
 // are those of WriteAt.
-func (f *File) Clone(v Version, r BaseReader, off, n int64) error {
+func (f *File) Clone(ctx context.Context, v Version, r BaseReader, off, n int64) error {
 	source := &base{v: v, r: r, owned: true, foreign: true, refs: 1}
 	f.mu.Lock()
-	unused, err := f.clone(source, off, off+n)
+	unused, err := f.clone(ctx, source, off, off+n)
 	f.mu.Unlock()
 	if unused {
 		source.close()
@@ -23,13 +26,13 @@ func (f *File) Clone(v Version, r BaseReader, off, n int64) error {
 }
 
 // clone is Clone under the lock; unused tells that source is not needed.
-func (f *File) clone(source *base, off, end int64) (unused bool, err error) {
+func (f *File) clone(ctx context.Context, source *base, off, end int64) (unused bool, err error) {
 	first := f.base == nil && f.stream == nil && f.run == nil && f.size == 0
 	more := f.base != nil && f.base.foreign && f.base.v.Key == source.v.Key && f.base.v.ETag == source.v.ETag && f.baseLen == f.size
 	if off != f.size || end > source.v.Size || end > f.m.o.MaxSize || !first && !more {
 		return true, ErrNoClone
 	}
-	if err := f.change(off, end); err != nil {
+	if err := f.change(ctx, off, end); err != nil {
 		return true, err
 	}
 	if first {

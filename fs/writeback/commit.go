@@ -147,7 +147,7 @@ func (f *File) start() *run {
 			}
 		}
 	}
-	ctx, cancel := context.WithCancelCause(f.m.ctx)
+	ctx, cancel := context.WithCancelCause(cache.WithUser(f.m.ctx, f.user))
 	r.cancel = cancel
 	f.run = r
 	f.m.background(func() {

@@ -60,6 +60,9 @@
 // exceed the budget by one part, so that it can fill it (I8), and then fails
 // with ErrNoSpace or with what S3 said.
 //
+// Users, who are known by the context of a write (cache.UserOf), get memory and
+// connections in turn, so that hundreds of writers of one do not hold up another.
+//
 // # Cost
 //
 // In CPU seconds per GiB written in pieces of 1 MiB, on two cores, server on

@@ -1,11 +1,13 @@
 package writeback
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"sync"
 	"sync/atomic"
 
+	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -50,6 +52,8 @@ type File struct {
 	pins         int      // of all chunks
 
 	interrupts int // Interrupts that are not over
+
+	user cache.User // for whom the content was last changed
 
 	sent atomic.Int64 // bytes of the upload under way that were given to requests
 }
@@ -168,10 +172,11 @@ func (f *File) step(e event) {
 	f.state = next
 }
 
-// change begins a change of the range [off, end): it reports what was not
+// change begins a change of the range [off, end) for the user of ctx: it reports what was not
 // reported yet, moves the state, counts, and marks uploaded parts as outdated.
 // A change that it refuses is missing in the content from then on.
-func (f *File) change(off, end int64) error {
+func (f *File) change(ctx context.Context, off, end int64) error {
+	f.user = cache.UserOf(ctx)
 	if err := f.takeErr(); err != nil {
 		f.torn = f.torn.join(err, off, end)
 	}

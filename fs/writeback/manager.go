@@ -26,7 +26,7 @@ type Manager struct {
 
 	ctx     context.Context // of all that runs in the background
 	cancel  context.CancelFunc
-	slots   chan struct{} // one per running request that carries data
+	slots   *cache.Slots  // one per running request that carries data
 	kicked  chan struct{} // wakes the spiller
 	spiller chan struct{} // closed when the spiller has ended
 	moving  chan struct{} // holds one element while the spiller works on files
@@ -62,7 +62,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 	m := &Manager{
 		o: o, limits: limitsFor(o.PartSize), store: store, pool: pool, notes: notes,
 		spool:   newSpool(o.SpoolDir, o.SpoolLimit),
-		slots:   make(chan struct{}, o.Connections),
+		slots:   cache.NewSlots(o.Connections),
 		kicked:  make(chan struct{}, 1),
 		spiller: make(chan struct{}),
 		moving:  make(chan struct{}, 1),

@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"context"
 	"errors"
 	"testing"
 )
@@ -65,11 +66,11 @@ func TestClone(t *testing.T) {
 		b.s.put("k", []byte("replaced, whatever it is"))
 		f := b.Open(OpenInput{Key: "k"})
 		for off := int64(0); off < size; off += size / 2 {
-			if err := f.Clone(v, &fakeReader{s: b.s, v: v}, off, size/2); err != nil {
+			if err := f.Clone(context.Background(), v, &fakeReader{s: b.s, v: v}, off, size/2); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := f.Clone(v, &fakeReader{s: b.s, v: v}, size, 1); !errors.Is(err, ErrNoClone) {
+		if err := f.Clone(context.Background(), v, &fakeReader{s: b.s, v: v}, size, 1); !errors.Is(err, ErrNoClone) {
 			t.Errorf("past the end of the source: %v", err)
 		}
 		mustWrite(t, f, []byte("changed"), size/2)

@@ -6,7 +6,7 @@ import (
 )
 
 // Truncate sets the size, up (a hole) or down. Errors are those of WriteAt.
-func (f *File) Truncate(_ context.Context, size int64) error {
+func (f *File) Truncate(ctx context.Context, size int64) error {
 	if size < 0 || size > f.m.o.MaxSize {
 		return ErrTooLarge
 	}
@@ -15,15 +15,15 @@ func (f *File) Truncate(_ context.Context, size int64) error {
 	if size == 0 {
 		f.torn = nil // nothing is missing in an empty file
 	}
-	return f.resize(size)
+	return f.resize(ctx, size)
 }
 
 // resize is Truncate under the lock.
-func (f *File) resize(size int64) error {
+func (f *File) resize(ctx context.Context, size int64) error {
 	if size == f.size {
 		return f.takeErr()
 	}
-	if err := f.change(min(size, f.size), math.MaxInt64); err != nil {
+	if err := f.change(ctx, min(size, f.size), math.MaxInt64); err != nil {
 		return err
 	}
 	f.cut(size, math.MaxInt64)
@@ -49,17 +49,17 @@ func (f *File) dropUseless() {
 
 // Allocate grows the size to at least off+n, as fallocate(2) without
 // FALLOC_FL_KEEP_SIZE: the new range is a hole. Errors are those of WriteAt.
-func (f *File) Allocate(_ context.Context, off, n int64) error {
+func (f *File) Allocate(ctx context.Context, off, n int64) error {
 	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
 		return ErrTooLarge
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.resize(max(f.size, off+n))
+	return f.resize(ctx, max(f.size, off+n))
 }
 
 // PunchHole makes [off, off+n) read as zeros; the size stays. Errors are those of WriteAt.
-func (f *File) PunchHole(_ context.Context, off, n int64) error {
+func (f *File) PunchHole(ctx context.Context, off, n int64) error {
 	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
 		return ErrTooLarge
 	}
@@ -69,7 +69,7 @@ func (f *File) PunchHole(_ context.Context, off, n int64) error {
 	if end <= off {
 		return f.takeErr()
 	}
-	if err := f.change(off, end); err != nil {
+	if err := f.change(ctx, off, end); err != nil {
 		return err
 	}
 	// The zeros are an extent also where no base is: a running commit may be

@@ -94,12 +94,11 @@ func (m *Manager) call(ctx context.Context, b *body, request func(context.Contex
 }
 
 // data is call for requests that carry data, of which Connections run at a time.
+// Users who want more are served in turn.
 func (m *Manager) data(ctx context.Context, b *body, request func(context.Context) error) error {
-	select {
-	case m.slots <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := m.slots.Acquire(ctx); err != nil {
+		return err
 	}
-	defer func() { <-m.slots }()
+	defer m.slots.Release()
 	return m.call(ctx, b, request)
 }

@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 
+	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -138,7 +139,7 @@ func (f *File) openStream() {
 	if f.copyBase() {
 		s.base = f.base
 	}
-	s.ctx, s.cancel = context.WithCancel(f.m.ctx)
+	s.ctx, s.cancel = context.WithCancel(cache.WithUser(f.m.ctx, f.user))
 	f.stream = s
 	f.sent.Store(0)
 	key := f.key

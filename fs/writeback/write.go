@@ -31,7 +31,7 @@ func (f *File) write(ctx context.Context, p []byte, off int64) (int64, error) {
 	st := stock{}
 	defer st.giveBack(f.m.pool)
 	for {
-		at, need, err := f.tryWrite(p, off, &st)
+		at, need, err := f.tryWrite(ctx, p, off, &st)
 		if err != nil || need == 0 {
 			return at, err
 		}
@@ -42,7 +42,7 @@ func (f *File) write(ctx context.Context, p []byte, off int64) (int64, error) {
 }
 
 // tryWrite places p if st has the memory, and otherwise says how much more is needed.
-func (f *File) tryWrite(p []byte, off int64, st *stock) (at, need int64, err error) {
+func (f *File) tryWrite(ctx context.Context, p []byte, off int64, st *stock) (at, need int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if off == atEnd {
@@ -60,7 +60,7 @@ func (f *File) tryWrite(p []byte, off int64, st *stock) (at, need int64, err err
 		st.whole = f.ext.before(off) != nil && runs[0].off == off && f.ext.before(off).end() == off
 		return 0, lack - st.bytes, nil
 	}
-	if err := f.change(off, end); err != nil {
+	if err := f.change(ctx, off, end); err != nil {
 		return 0, 0, err
 	}
 	f.overwrite(p, off)

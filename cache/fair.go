@@ -1,0 +1,144 @@
+package cache
+
+import (
+	"container/list"
+	"context"
+	"sync"
+)
+
+// User is one of those who share memory and connections: a user id of the system.
+type User uint32
+
+// UserKey is the key under which a context has its User.
+type UserKey struct{}
+
+// WithUser returns a context of work that is done for u.
+func WithUser(ctx context.Context, u User) context.Context {
+	return context.WithValue(ctx, UserKey{}, u)
+}
+
+// UserOf returns the user that the work of ctx is done for. It is 0 if ctx has none.
+func UserOf(ctx context.Context) User {
+	u, _ := ctx.Value(UserKey{}).(User)
+	return u
+}
+
+// fairQueue is a queue that serves the users in turn, and each user's waiters in
+// the order in which they came: a user with hundreds of waiters does not hold up
+// another with one. The zero value is empty. Its user has the lock.
+type fairQueue struct {
+	lines map[User]*fairLine
+	ring  list.List // of *fairLine, the next to be served in front; none is empty
+}
+
+// fairLine is the waiters of one user.
+type fairLine struct {
+	user    User
+	waiters list.List // of *fairWaiter
+	place   *list.Element
+}
+
+// fairWaiter is one blocked caller.
+type fairWaiter struct {
+	user    User
+	n       int64         // how much it waits for
+	granted chan struct{} // closed when it has it
+	place   *list.Element
+}
+
+func newFairWaiter(u User, n int64) *fairWaiter {
+	return &fairWaiter{user: u, n: n, granted: make(chan struct{})}
+}
+
+// first returns the next waiter to be served, or nil.
+func (q *fairQueue) first() *fairWaiter {
+	e := q.ring.Front()
+	if e == nil {
+		return nil
+	}
+	return e.Value.(*fairLine).waiters.Front().Value.(*fairWaiter)
+}
+
+// push adds w behind those of the same user.
+func (q *fairQueue) push(w *fairWaiter) {
+	l := q.lines[w.user]
+	if l == nil {
+		if q.lines == nil {
+			q.lines = map[User]*fairLine{}
+		}
+		l = &fairLine{user: w.user}
+		l.place = q.ring.PushBack(l)
+		q.lines[w.user] = l
+	}
+	w.place = l.waiters.PushBack(w)
+}
+
+// remove takes w out, wherever it is.
+func (q *fairQueue) remove(w *fairWaiter) {
+	l := q.lines[w.user]
+	l.waiters.Remove(w.place)
+	if l.waiters.Len() == 0 {
+		q.ring.Remove(l.place)
+		delete(q.lines, w.user)
+	}
+}
+
+// serve takes the first waiter out and grants what it waits for. The next one is
+// that of another user, if there is one.
+func (q *fairQueue) serve() {
+	w := q.first()
+	q.ring.MoveToBack(q.ring.Front())
+	q.remove(w)
+	close(w.granted)
+}
+
+// Slots bounds how many do something at one time. Where more want to, the users
+// are served in turn. All methods are safe for concurrent use.
+type Slots struct {
+	mu    sync.Mutex
+	free  int
+	queue fairQueue
+}
+
+// NewSlots makes n slots.
+func NewSlots(n int) *Slots { return &Slots{free: n} }
+
+// Acquire takes a slot for the user of ctx. It waits until one is free, or
+// returns the cause for which ctx ended.
+func (s *Slots) Acquire(ctx context.Context) error {
+	w := newFairWaiter(UserOf(ctx), 1)
+	s.mu.Lock()
+	s.queue.push(w)
+	s.serve()
+	s.mu.Unlock()
+	select {
+	case <-w.granted:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-w.granted: // meanwhile
+		return nil
+	default:
+		s.queue.remove(w)
+		return context.Cause(ctx)
+	}
+}
+
+// Release gives a slot back.
+func (s *Slots) Release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free++
+	s.serve()
+}
+
+// serve gives free slots away. s.mu is held.
+func (s *Slots) serve() {
+	for s.free > 0 && s.queue.first() != nil {
+		s.free--
+		s.queue.serve()
+	}
+}

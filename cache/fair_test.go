@@ -1,0 +1,124 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// TestSlotsServeUsersInTurn: each waiter of a line is a user; the order is that in
+// which they get the only slot.
+func TestSlotsServeUsersInTurn(t *testing.T) {
+	for _, c := range []struct{ come, served string }{
+		{"aaaa", "aaaa"},
+		{"aaaab", "abaaa"},
+		{"aaabbb", "ababab"},
+		{"aaabcb", "abcaba"},
+		{"", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := NewSlots(1)
+			if err := s.Acquire(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			served := make(chan rune, len(c.come))
+			for _, u := range c.come {
+				go func() {
+					if err := s.Acquire(WithUser(context.Background(), User(u))); err != nil {
+						t.Error(err)
+					}
+					served <- u
+					s.Release()
+				}()
+				synctest.Wait() // they come in this order
+			}
+			s.Release()
+			synctest.Wait()
+			close(served)
+			var got strings.Builder
+			for u := range served {
+				got.WriteRune(u)
+			}
+			if got.String() != c.served {
+				t.Errorf("%q are served as %q, want %q", c.come, got.String(), c.served)
+			}
+		})
+	}
+}
+
+// TestSlotsBound: no more than the slots are taken at one time, and a waiter whose
+// context ended has none.
+func TestSlotsBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSlots(2)
+		taken := 0
+		for range 5 {
+			go func() {
+				if s.Acquire(t.Context()) == nil {
+					taken++
+				}
+			}()
+			synctest.Wait()
+		}
+		if taken != 2 {
+			t.Errorf("%d slots are taken, want 2", taken)
+		}
+		why := errors.New("why")
+		ctx, cancel := context.WithCancelCause(context.Background())
+		gone := make(chan error)
+		go func() { gone <- s.Acquire(WithUser(ctx, 7)) }()
+		synctest.Wait()
+		cancel(why)
+		if err := <-gone; !errors.Is(err, why) {
+			t.Errorf("a wait that was cancelled returns %v, want %v", err, why)
+		}
+		for range 5 {
+			s.Release()
+			synctest.Wait()
+		}
+		if taken != 5 || s.free != 2 || s.queue.first() != nil || len(s.queue.lines) != 0 {
+			t.Errorf("at the end %d were served, %d slots are free, %d users wait", taken, s.free, len(s.queue.lines))
+		}
+	})
+}
+
+// TestBudgetServesUsersInTurn: a few bytes of one user do not wait for all that
+// another one waits for.
+func TestBudgetServesUsersInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBudget(100)
+		b.Force(100)
+		var served []string
+		acquire := func(u User, n int64) {
+			go func() {
+				if err := b.Acquire(WithUser(context.Background(), u), n); err != nil {
+					t.Error(err)
+				}
+				served = append(served, fmt.Sprint(u, " ", n))
+			}()
+			synctest.Wait()
+		}
+		for range 3 {
+			acquire(1, 50)
+		}
+		acquire(2, 2)
+		b.Release(50)
+		synctest.Wait()
+		b.Release(2)
+		synctest.Wait()
+		if want := []string{"1 50", "2 2"}; !slices.Equal(served, want) {
+			t.Errorf("served are %q, want %q", served, want)
+		}
+		for range 3 {
+			b.Release(50)
+			synctest.Wait()
+		}
+		if len(served) != 4 {
+			t.Errorf("served are %q, want all", served)
+		}
+	})
+}

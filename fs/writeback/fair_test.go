@@ -1,0 +1,65 @@
+package writeback
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/s3mount/s3mount/cache"
+)
+
+// TestUsersShareConnections: a small commit of one user does not wait for all
+// commits and streams of another.
+func TestUsersShareConnections(t *testing.T) {
+	for _, size := range []int{100, 400_000} { // one PUT each, and streams
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, dir, 64<<20, func(o *Options) { o.Connections = 2 })
+			b.shrink(64<<10, 32<<10)
+			open := make(chan struct{})
+			var mu sync.Mutex
+			var order []string // of the keys whose bytes are sent
+			b.s.hook(func(op, key string) error {
+				if op != "put" && op != "part" {
+					return nil
+				}
+				<-open
+				mu.Lock()
+				defer mu.Unlock()
+				order = append(order, key)
+				return nil
+			}, nil)
+			var wg sync.WaitGroup
+			save := func(u cache.User, key string, n int) {
+				ctx := cache.WithUser(context.Background(), u)
+				f := b.Open(OpenInput{Key: key})
+				if _, err := f.WriteAt(ctx, random(n, 1), 0); err != nil {
+					t.Error(err)
+				}
+				wg.Go(func() {
+					if _, err := f.Commit(ctx); err != nil {
+						t.Error(err)
+					}
+					mustClose(t, f)
+				})
+				synctest.Wait()
+			}
+			for i := range 20 {
+				save(1, fmt.Sprint("many ", i), size)
+			}
+			save(2, "one", 2)
+			close(open)
+			wg.Wait()
+			at := 0
+			for order[at] != "one" {
+				at++
+			}
+			if at > 4 { // two are under way, and one comes before it at each connection
+				t.Errorf("the bytes of the second user are sent after %d others, of %d", at, len(order))
+			}
+			b.end(t)
+		})
+	}
+}
