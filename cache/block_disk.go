@@ -1,10 +1,29 @@
 package cache
 
-import "os"
+import (
+	"os"
+
+	"github.com/s3mount/s3mount/cache/disk"
+)
+
+// BlockStore keeps blocks that memory has no room for. *disk.Cache is one. All
+// its methods are safe for concurrent use, and its documentation describes them.
+type BlockStore interface {
+	Read(key, etag string, size, index int64, p []byte) bool
+	Write(key, etag string, size, index int64, p []byte) bool
+	Run(key, etag string, size, index int64, n int) (there bool, run int)
+	File(key, etag string, size int64) *os.File
+	Move(fromKey, fromETag, toKey, toETag string, size int64)
+	Drop(key, etag string)
+	Stats() disk.Stats
+	Close() error
+}
+
+var _ BlockStore = (*disk.Cache)(nil)
 
 // diskLayer is the disk cache under Blocks.
 type diskLayer struct {
-	d    *Disk
+	d    BlockStore
 	wake chan struct{} // of capacity 1: there is a block to save, or no more will come
 	done chan struct{} // closed when the writer has ended
 }
@@ -12,7 +31,7 @@ type diskLayer struct {
 // UseDisk puts d under the cache: blocks that come from S3 are written to it,
 // and Fill.Load reads them back. It is called before anything else; Close then
 // closes d.
-func (c *Blocks) UseDisk(d *Disk) {
+func (c *Blocks) UseDisk(d BlockStore) {
 	c.disk = &diskLayer{d: d, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go c.saveBlocks(c.disk)
 }
@@ -32,8 +51,8 @@ func (c *Blocks) Close() error {
 	return l.d.Close()
 }
 
-// below returns the disk, nil if there is none.
-func (c *Blocks) below() *Disk {
+// below returns the disk, or nil if there is none.
+func (c *Blocks) below() BlockStore {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.disk == nil {
@@ -43,31 +62,24 @@ func (c *Blocks) below() *Disk {
 }
 
 // below returns the disk if the blocks of f may be on it.
-func (f *Fill) below() *Disk {
+func (f *Fill) below() BlockStore {
 	if f.o.shift != blockShift {
 		return nil
 	}
 	return f.o.c.below()
 }
 
-// DiskStats are the counters and the gauge of a disk cache.
-type DiskStats struct {
-	Hits   int64 // blocks that were read from it
-	Misses int64 // reads of blocks that it did not have
-	Bytes  int64 // that it takes, over all mounts that share it
-}
-
-// DiskStats returns those of the disk cache; all are 0 where there is none.
-func (c *Blocks) DiskStats() DiskStats {
+// DiskStats returns the counters of the disk cache. They are 0 if there is none.
+func (c *Blocks) DiskStats() disk.Stats {
 	d := c.below()
 	if d == nil {
-		return DiskStats{}
+		return disk.Stats{}
 	}
-	return DiskStats{Hits: d.hits.Load(), Misses: d.misses.Load(), Bytes: d.Used()}
+	return d.Stats()
 }
 
 // File returns a file with all bytes of a version, if the disk has them, to be
-// read only and closed by the caller; see Disk.File.
+// read only and closed by the caller; see disk.Cache.File.
 func (c *Blocks) File(key, etag string, size int64) *os.File {
 	d := c.below()
 	if d == nil {

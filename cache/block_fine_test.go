@@ -68,11 +68,7 @@ func TestFineBlocksFollow(t *testing.T) {
 func TestFineBlocksStayInMemory(t *testing.T) {
 	c := testBlocks(64 << 20)
 	dir := t.TempDir()
-	d, err := OpenDisk(DiskOptions{Dir: dir, Size: 64 << 20, Namespace: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.UseDisk(d)
+	c.UseDisk(openDisk(t, dir))
 	o := c.Object("k", "e", BlockSize)
 	fine := o.Fine()
 	if got := read(fine, 0, BlockSize); !bytes.Equal(got, want(0, BlockSize)) {
@@ -83,10 +79,7 @@ func TestFineBlocksStayInMemory(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d, err = OpenDisk(DiskOptions{Dir: dir, Size: 64 << 20, Namespace: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := openDisk(t, dir)
 	if there, _ := d.Run("k", "e", BlockSize, 0, 1); there {
 		t.Error("the disk has it")
 	}

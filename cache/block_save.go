@@ -57,7 +57,7 @@ func (c *Blocks) needNotSave(b *block) {
 
 // save writes a block that nextUnsaved has pinned, unless its version was
 // dropped meanwhile.
-func (c *Blocks) save(d *Disk, b *block) {
+func (c *Blocks) save(d BlockStore, b *block) {
 	c.mu.Lock()
 	id, mapped := b.o.id, b.o.mapped
 	c.mu.Unlock()

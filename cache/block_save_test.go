@@ -3,25 +3,41 @@ package cache
 import (
 	"fmt"
 	"testing"
+
+	"github.com/s3mount/s3mount/cache/disk"
 )
 
-// diskBehind makes a cache over a disk that does not get on until the returned
-// function is called, which then closes the cache and opens the disk anew.
-func diskBehind(t *testing.T, limit int64) (c *Blocks, catchUp func() *Disk) {
+// slowDisk is a disk cache whose writes wait until the gate is opened.
+type slowDisk struct {
+	*disk.Cache
+	gate chan struct{} // closed to open it
+}
+
+func (d slowDisk) Write(key, etag string, size, index int64, p []byte) bool {
+	<-d.gate
+	return d.Cache.Write(key, etag, size, index, p)
+}
+
+// diskBehind returns a cache over a disk that writes nothing until catchUp is
+// called. The function catchUp closes the cache and opens the disk again.
+func diskBehind(t *testing.T, limit int64) (c *Blocks, catchUp func() *disk.Cache) {
 	t.Helper()
 	dir := t.TempDir()
-	d := openTestDisk(t, dir, 64<<20)
+	d := slowDisk{openDisk(t, dir), make(chan struct{})}
 	c = testBlocks(limit)
 	c.UseDisk(d)
-	d.mu.Lock()
-	return c, func() *Disk {
-		d.mu.Unlock()
+	return c, func() *disk.Cache {
+		close(d.gate)
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 		c.check()
-		d := openTestDisk(t, dir, 64<<20)
-		t.Cleanup(func() { closeDisk(t, d) })
+		d := openDisk(t, dir)
+		t.Cleanup(func() {
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 		return d
 	}
 }

@@ -6,10 +6,12 @@ import (
 	"math/bits"
 	"sync"
 	"time"
+
+	"github.com/s3mount/s3mount/cache/disk"
 )
 
 // BlockSize is the cached unit of object data in bytes.
-const BlockSize = 128 << 10
+const BlockSize = disk.BlockSize
 
 const (
 	// minClass is the smallest size class: a page, so that any free chunk can

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/cache/disk"
 )
 
 const (
@@ -16,7 +17,7 @@ const (
 	// defaultCacheMinFree leaves the rest of the machine able to work, also
 	// where the disk is smaller than that.
 	defaultCacheMinFree = 1 << 30
-	// minCacheSize is the least that cache.DiskOptions takes: a few large
+	// minCacheSize is the least that disk.Options takes: a few large
 	// objects in part.
 	minCacheSize = 16 << 20
 )
@@ -42,7 +43,7 @@ func (o Options) validateCache() error {
 
 // CacheUnusable reports whether an error of Options.CacheDir is no reason to fail: the
 // disk is full, read-only or broken. A mount then works without a disk cache.
-func CacheUnusable(err error) bool { return cache.DiskUnusable(err) }
+func CacheUnusable(err error) bool { return disk.Unusable(err) }
 
 // WithoutCache returns the options of the same mount without a disk cache.
 func (o Options) WithoutCache() Options {
@@ -57,7 +58,7 @@ func (o Options) newBlocks(pool *cache.Pool) (*cache.Blocks, error) {
 	if o.CacheDir == "" {
 		return blocks, nil
 	}
-	d, err := cache.OpenDisk(cache.DiskOptions{
+	d, err := disk.Open(disk.Options{
 		Dir: o.CacheDir, Size: o.CacheSize, MinFree: o.CacheMinFree,
 		Namespace: strings.TrimSuffix(o.Endpoint, "/") + " " + o.Bucket,
 		Logger:    o.Logger,

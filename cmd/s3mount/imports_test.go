@@ -24,21 +24,22 @@ type layer struct {
 
 // layers is the order of imports, from the top down:
 //
-//	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache}
+//	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache > cache/disk}
 //	fs/metering imports none of them
 //
 // A directory stands for those below it that have no line of their own.
 func layers() []layer {
 	return []layer{
 		{"cmd/s3mount", []string{"fs", "fs/metering", "s3"}},
-		{"fs", []string{"fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache"}},
+		{"fs", []string{"fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache", "cache/disk"}},
 		{"fs/metering", nil},
 		{"fs/namespace", []string{"s3", "cache"}},
-		{"fs/readahead", []string{"s3", "cache"}},
+		{"fs/readahead", []string{"s3", "cache", "cache/disk"}},
 		{"fs/writeback", []string{"s3", "cache"}},
 		{"s3", nil},
 		{"s3/s3test", []string{"s3"}},
-		{"cache", nil},
+		{"cache", []string{"cache/disk"}},
+		{"cache/disk", nil},
 	}
 }
 

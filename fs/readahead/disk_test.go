@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/cache/disk"
 	"github.com/s3mount/s3mount/s3"
 )
 
 // withDisk puts a disk cache under r.
 func withDisk(t *testing.T, r *rig, dir string) {
 	t.Helper()
-	d, err := cache.OpenDisk(cache.DiskOptions{Dir: dir, Size: 64 * mib, Namespace: "test"})
+	d, err := disk.Open(disk.Options{Dir: dir, Size: 64 * mib, Namespace: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

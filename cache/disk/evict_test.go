@@ -1,4 +1,4 @@
-package cache
+package disk
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestDiskStaysInLimit(t *testing.T) {
+func TestStaysInLimit(t *testing.T) {
 	dir := t.TempDir()
 	const limit = 32 << 20
-	d := openTestDisk(t, dir, limit)
+	d := openTest(t, dir, limit)
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for i := range int64(1500) {
 		size := 1 + rnd.Int64N(BlockSize)
@@ -32,7 +32,7 @@ func TestDiskStaysInLimit(t *testing.T) {
 	if d.Used() < limit/2 {
 		t.Errorf("only %d bytes are used", d.Used())
 	}
-	closeDisk(t, d)
+	closeTest(t, d)
 	var total int64
 	for _, path := range cacheFiles(t, dir, "") {
 		info, err := os.Stat(path)
@@ -46,8 +46,8 @@ func TestDiskStaysInLimit(t *testing.T) {
 	}
 }
 
-func TestDiskEvictsLeastRecentlyUsed(t *testing.T) {
-	d := openTestDisk(t, t.TempDir(), 16<<20)
+func TestEvictsLeastRecentlyUsed(t *testing.T) {
+	d := openTest(t, t.TempDir(), 16<<20)
 	const size = BlockSize
 	write := func(i int) { d.Write(fmt.Sprint(i), "e", size, 0, blockOf(int64(i), size, 0)) }
 	has := func(i int) bool {
@@ -65,7 +65,7 @@ func TestDiskEvictsLeastRecentlyUsed(t *testing.T) {
 	}
 	d.mu.Lock()
 	for e := d.recent.Front(); e != nil; e = e.Next() {
-		clear(e.Value.(*diskFile).touched)
+		clear(e.Value.(*file).touched)
 	}
 	d.mu.Unlock()
 	for i := range 20 {
@@ -88,14 +88,14 @@ func TestDiskEvictsLeastRecentlyUsed(t *testing.T) {
 		t.Errorf("%d of 80 old ones are there", kept)
 	}
 	counted(t, d)
-	closeDisk(t, d)
+	closeTest(t, d)
 }
 
-// TestDiskLargeVersion: a version larger than the cache is evicted by extents,
+// TestLargeVersion: a version larger than the cache is evicted by extents,
 // so that the latest part of it stays.
-func TestDiskLargeVersion(t *testing.T) {
+func TestLargeVersion(t *testing.T) {
 	const limit = 32 << 20
-	d := openTestDisk(t, t.TempDir(), limit)
+	d := openTest(t, t.TempDir(), limit)
 	const size = 1 << 30
 	for i := range int64(600) {
 		d.Write("k", "e", size, i, blockOf(1, size, i))
@@ -117,14 +117,14 @@ func TestDiskLargeVersion(t *testing.T) {
 		t.Errorf("%d blocks are there", there)
 	}
 	counted(t, d)
-	closeDisk(t, d)
+	closeTest(t, d)
 }
 
-// TestDiskKeepsMappings: a file that was handed out is closed, but still mapped,
+// TestKeepsMappings: a file that was handed out is closed, but still mapped,
 // while its version has to make room.
-func TestDiskKeepsMappings(t *testing.T) {
+func TestKeepsMappings(t *testing.T) {
 	const size = largeVersion
-	d := openTestDisk(t, t.TempDir(), size+extentSize)
+	d := openTest(t, t.TempDir(), size+extentSize)
 	for i := range int64(size / BlockSize) {
 		d.Write("k", "e", size, i, blockOf(1, size, i))
 	}
@@ -156,18 +156,18 @@ func TestDiskKeepsMappings(t *testing.T) {
 		t.Error(err)
 	}
 	counted(t, d)
-	closeDisk(t, d)
+	closeTest(t, d)
 }
 
-// TestDiskLeavesSpaceFree: several mounts together leave MinFree free, also when other
+// TestLeavesSpaceFree: several mounts together leave MinFree free, also when other
 // programs fill the disk; then what is cached makes room.
-func TestDiskLeavesSpaceFree(t *testing.T) {
+func TestLeavesSpaceFree(t *testing.T) {
 	const minFree, size = 50 << 20, 64 << 20
 	dir := t.TempDir()
 	free := int64(minFree + freeMargin + 8<<20) // before the first block
-	var disks []*Disk
+	var disks []*Cache
 	for range 4 {
-		d := openTestDisk(t, dir, size, func(o *DiskOptions) { o.MinFree = minFree })
+		d := openTest(t, dir, size, func(o *Options) { o.MinFree = minFree })
 		d.avail = func() int64 { return free - d.Used() }
 		disks = append(disks, d)
 	}
@@ -189,6 +189,6 @@ func TestDiskLeavesSpaceFree(t *testing.T) {
 		t.Errorf("%d files, %d bytes used on a full disk", n, disks[0].Used())
 	}
 	for _, d := range disks {
-		closeDisk(t, d)
+		closeTest(t, d)
 	}
 }

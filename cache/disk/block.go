@@ -1,4 +1,4 @@
-package cache
+package disk
 
 import (
 	"errors"
@@ -17,14 +17,14 @@ const syncCheck = 64 << 20
 
 // acquire returns the open files of a version with a reference more; nil if
 // there are none.
-func (d *Disk) acquire(key, etag string, size int64) *diskFile {
+func (d *Cache) acquire(key, etag string, size int64) *file {
 	f, err := d.open(key, etag, size, false)
 	d.warn("opening a version", err)
 	return f
 }
 
 // open is acquire; create makes the files if there are none.
-func (d *Disk) open(key, etag string, size int64, create bool) (*diskFile, error) {
+func (d *Cache) open(key, etag string, size int64, create bool) (*file, error) {
 	if etag == "" || size == 0 {
 		return nil, nil // not an identity, or nothing to keep
 	}
@@ -40,14 +40,14 @@ func (d *Disk) open(key, etag string, size int64, create bool) (*diskFile, error
 }
 
 // handle returns the open files with this name, if they are still right.
-func (d *Disk) handle(name string, size int64) *diskFile {
+func (d *Cache) handle(name string, size int64) *file {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e := d.files[name]
 	if e == nil {
 		return nil
 	}
-	f := e.Value.(*diskFile)
+	f := e.Value.(*file)
 	if at := now(); at-f.alive > aliveEvery {
 		f.alive = at
 		if f.lost() {
@@ -65,7 +65,7 @@ func (d *Disk) handle(name string, size int64) *diskFile {
 
 // keep holds f open for the next time, instead of the least recently used. Of
 // two goroutines that opened the same files, one's are kept.
-func (d *Disk) keep(f *diskFile) *diskFile {
+func (d *Cache) keep(f *file) *file {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed || d.files[f.name] != nil {
@@ -73,38 +73,38 @@ func (d *Disk) keep(f *diskFile) *diskFile {
 	}
 	f.refs++
 	d.files[f.name] = d.recent.PushFront(f)
-	if d.recent.Len() > diskHandles {
-		d.dropHandle(d.recent.Back().Value.(*diskFile).name)
+	if d.recent.Len() > maxHandles {
+		d.dropHandle(d.recent.Back().Value.(*file).name)
 	}
 	return f
 }
 
 // release gives a reference back.
-func (d *Disk) release(f *diskFile) {
+func (d *Cache) release(f *file) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unref(f)
 }
 
 // unref takes a reference away and closes the files with the last. d.mu is held.
-func (d *Disk) unref(f *diskFile) {
+func (d *Cache) unref(f *file) {
 	if f.refs--; f.refs == 0 {
 		f.close()
 	}
 }
 
 // dropHandle lets go of the open files with this name. d.mu is held.
-func (d *Disk) dropHandle(name string) {
+func (d *Cache) dropHandle(name string) {
 	if e := d.files[name]; e != nil {
 		delete(d.files, name)
 		d.recent.Remove(e)
-		d.unref(e.Value.(*diskFile))
+		d.unref(e.Value.(*file))
 	}
 }
 
 // Run tells whether block index is there, and for how many blocks in a row, at
 // most n, the same holds.
-func (d *Disk) Run(key, etag string, size, index int64, n int) (there bool, run int) {
+func (d *Cache) Run(key, etag string, size, index int64, n int) (there bool, run int) {
 	f := d.acquire(key, etag, size)
 	if f == nil {
 		return false, n
@@ -136,7 +136,7 @@ func (d *Disk) Run(key, etag string, size, index int64, n int) (there bool, run 
 
 // Read reads a block into p, which is as long as the block, and tells whether
 // its bytes are there and right. Of a damaged version nothing is kept.
-func (d *Disk) Read(key, etag string, size, index int64, p []byte) (ok bool) {
+func (d *Cache) Read(key, etag string, size, index int64, p []byte) (ok bool) {
 	defer func() {
 		if ok {
 			d.hits.Add(1)
@@ -159,7 +159,7 @@ func (d *Disk) Read(key, etag string, size, index int64, p []byte) (ok bool) {
 
 // Write keeps a block, if there is room, and tells whether it is there. When the
 // disk is in trouble it is left alone for a while.
-func (d *Disk) Write(key, etag string, size, index int64, p []byte) (kept bool) {
+func (d *Cache) Write(key, etag string, size, index int64, p []byte) (kept bool) {
 	if d.resting() {
 		return false
 	}
@@ -174,7 +174,7 @@ func (d *Disk) Write(key, etag string, size, index int64, p []byte) (kept bool) 
 }
 
 // write is Write; an error means that the disk is full or broken.
-func (d *Disk) write(key, etag string, size, index int64, p []byte) (kept bool, err error) {
+func (d *Cache) write(key, etag string, size, index int64, p []byte) (kept bool, err error) {
 	f, err := d.open(key, etag, size, true)
 	if errors.Is(err, errLost) {
 		return false, nil
@@ -210,7 +210,7 @@ func (d *Disk) write(key, etag string, size, index int64, p []byte) (kept bool, 
 // File returns a file of its own with the object's bytes, if all of them are
 // there and right: for FUSE passthrough. They stay until it is closed, and as long
 // as it is mapped. It has to be read only.
-func (d *Disk) File(key, etag string, size int64) *os.File {
+func (d *Cache) File(key, etag string, size int64) *os.File {
 	f := d.acquire(key, etag, size)
 	if f == nil {
 		return nil
@@ -235,7 +235,7 @@ func (d *Disk) File(key, etag string, size int64) *os.File {
 }
 
 // whole tells whether all blocks of f are there and confirmed.
-func (d *Disk) whole(f *diskFile) bool {
+func (d *Cache) whole(f *file) bool {
 	var unsure []int64
 	for i := range blockCount(f.size) {
 		if _, ok := f.record(i); !ok {
@@ -265,7 +265,7 @@ func (d *Disk) whole(f *diskFile) bool {
 }
 
 // check confirms blocks by reading them, until the disk is closed.
-func (d *Disk) check(f *diskFile, indices []int64) bool {
+func (d *Cache) check(f *file, indices []int64) bool {
 	p := make([]byte, BlockSize)
 	for _, i := range indices {
 		if d.isClosed() {
@@ -283,14 +283,14 @@ func (d *Disk) check(f *diskFile, indices []int64) bool {
 	return true
 }
 
-func (d *Disk) isClosed() bool {
+func (d *Cache) isClosed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.closed
 }
 
 // Move makes a version be found by another key and ETag, as after a copy.
-func (d *Disk) Move(fromKey, fromETag, toKey, toETag string, size int64) {
+func (d *Cache) Move(fromKey, fromETag, toKey, toETag string, size int64) {
 	from, to := d.nameOf(fromKey, fromETag), d.nameOf(toKey, toETag)
 	f := d.acquire(fromKey, fromETag, size)
 	if f == nil || toETag == "" || from == to {
@@ -312,7 +312,7 @@ func (d *Disk) Move(fromKey, fromETag, toKey, toETag string, size int64) {
 
 // rename gives the files another name, and a header that fits to it first: in
 // between they are damaged, and so not used.
-func (d *Disk) rename(f *diskFile, from, to string, header []byte) error {
+func (d *Cache) rename(f *file, from, to string, header []byte) error {
 	if len(header) > headerSize {
 		return errors.New("names do not fit")
 	}
@@ -335,10 +335,10 @@ func (d *Disk) rename(f *diskFile, from, to string, header []byte) error {
 }
 
 // Drop removes a version.
-func (d *Disk) Drop(key, etag string) { d.discard(d.nameOf(key, etag)) }
+func (d *Cache) Drop(key, etag string) { d.discard(d.nameOf(key, etag)) }
 
 // forget lets go of open files that have lost their name.
-func (d *Disk) forget(name string) {
+func (d *Cache) forget(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dropHandle(name)

@@ -1,4 +1,4 @@
-package cache
+package disk
 
 import (
 	"container/list"
@@ -19,25 +19,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// BlockSize is the cached unit of object data in bytes, in memory and on disk.
+const BlockSize = 128 << 10
+
 const (
-	// diskFolder is the folder inside DiskOptions.Dir that is all ours: whatever
-	// lies in it and is not a cache file is removed.
-	diskFolder = "s3mount-blocks-1"
-	// diskHandles bounds the versions whose files are held open, two files each:
+	// folderName is the folder inside Options.Dir that belongs to the cache alone:
+	// everything in it that is not a cache file is removed.
+	folderName = "s3mount-blocks-1"
+	// maxHandles bounds the versions whose files are held open, two files each:
 	// far below the usual limit of 1024 files.
-	diskHandles = 128
+	maxHandles = 128
 	// freeMargin in bytes is left free beyond MinFree, for the blocks that other
 	// mounts are just writing: one each, so that it is enough for a hundred.
 	freeMargin = 16 << 20
 	// folderBytes is what the folder takes beside the versions: itself, its 256
 	// folders, lock and counter, each a page.
-	folderBytes = 260 * diskPage
-	// minDiskSize in bytes is the least useful cache: a few large objects in part.
-	minDiskSize = 16 << 20
+	folderBytes = 260 * pageSize
+	// minSize in bytes is the least useful cache: a few large objects in part.
+	minSize = 16 << 20
 )
 
-// DiskOptions configure a Disk.
-type DiskOptions struct {
+// Options configures a Cache.
+type Options struct {
 	// Dir is where the cache lies. It is made if it does not exist.
 	Dir string
 	// Size bounds the cache in bytes, over all mounts that use Dir, with its indexes
@@ -52,7 +55,7 @@ type DiskOptions struct {
 }
 
 // Defaults returns o with every unset option set.
-func (o DiskOptions) Defaults() DiskOptions {
+func (o Options) Defaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -60,25 +63,25 @@ func (o DiskOptions) Defaults() DiskOptions {
 }
 
 // Validate reports the first option that cannot be used, by its name.
-func (o DiskOptions) Validate() error {
+func (o Options) Validate() error {
 	switch {
 	case o.Dir == "":
 		return errors.New("cache: Dir is empty")
-	case o.Size < minDiskSize:
-		return fmt.Errorf("cache: Size is %d, must be at least %d", o.Size, int64(minDiskSize))
+	case o.Size < minSize:
+		return fmt.Errorf("cache: Size is %d, must be at least %d", o.Size, int64(minSize))
 	case o.MinFree < 0:
 		return fmt.Errorf("cache: MinFree is %d, must not be negative", o.MinFree)
 	}
 	return nil
 }
 
-// Disk keeps blocks in files: the data of a version in a file that has the
+// Cache keeps blocks in files: the data of a version in a file that has the
 // object's layout, so that a wholly cached object can be handed to the kernel,
 // and beside it an index with a checksum for each block that is there. What the
 // checksum does not confirm is never served.
 //
 // All state is in the files, so that it survives a restart and several mounts
-// share one Disk: how many bytes are used is a counter in a shared mapping, when
+// share one Cache: how many bytes are used is a counter in a shared mapping, when
 // something was used last is in the index. A version's files may be removed at
 // any time by anyone. Locks of flock(2), from top to bottom: DIR/lock is held shared
 // by every user of the folder and tells the last one; DIR/create is held while files
@@ -89,35 +92,35 @@ func (o DiskOptions) Validate() error {
 //
 // All methods are safe for concurrent use and fail quietly: a cache that cannot
 // be read or written is a cache without the block.
-type Disk struct {
-	o     DiskOptions
+type Cache struct {
+	o     Options
 	root  *os.Root
 	avail func() int64 // bytes that are free on the disk
 	lock  *os.File
-	usage *diskUsage
+	usage *usage
 	wg    sync.WaitGroup // checks of whole files
 
 	mu      sync.Mutex
 	closed  bool
-	files   map[string]*list.Element // of *diskFile, by name
+	files   map[string]*list.Element // of *file, by name
 	recent  list.List                // the same, the most recently used first
-	trouble diskTrouble
+	trouble trouble
 
 	evicting sync.Mutex // one eviction at a time; above mu
-	victims  []diskVictim
+	victims  []victim
 
 	hits, misses atomic.Int64 // of Read
 }
 
-// OpenDisk opens the cache in o.Dir, or makes one.
-func OpenDisk(o DiskOptions) (*Disk, error) {
+// Open opens the cache in o.Dir, or makes one.
+func Open(o Options) (*Cache, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	o = o.Defaults()
-	d := &Disk{o: o, files: make(map[string]*list.Element)}
+	d := &Cache{o: o, files: make(map[string]*list.Element)}
 	d.avail = d.statfs
-	if err := d.openFolder(filepath.Join(o.Dir, diskFolder)); err != nil {
+	if err := d.openFolder(filepath.Join(o.Dir, folderName)); err != nil {
 		return nil, fmt.Errorf("opening the disk cache: %w", err)
 	}
 	if err := d.join(); err != nil {
@@ -127,7 +130,7 @@ func OpenDisk(o DiskOptions) (*Disk, error) {
 }
 
 // openFolder opens our folder and makes sure that it is ours alone.
-func (d *Disk) openFolder(path string) error {
+func (d *Cache) openFolder(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return err
 	}
@@ -165,7 +168,7 @@ func private(root *os.Root, named os.FileInfo) error {
 
 // join takes the lock that all users share. Who is alone counts the bytes,
 // unless the last user left in order.
-func (d *Disk) join() (err error) {
+func (d *Cache) join() (err error) {
 	if d.lock, err = d.root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
 	}
@@ -191,7 +194,7 @@ func (d *Disk) join() (err error) {
 }
 
 // Close closes all files. The last user marks the count of bytes as right.
-func (d *Disk) Close() error {
+func (d *Cache) Close() error {
 	d.mu.Lock()
 	d.closed = true
 	for name := range d.files {
@@ -205,11 +208,23 @@ func (d *Disk) Close() error {
 	return errors.Join(d.usage.close(), d.lock.Close(), d.root.Close())
 }
 
+// Stats is a reading of a Cache.
+type Stats struct {
+	Hits   int64 // blocks that were read
+	Misses int64 // reads of blocks that are absent
+	Bytes  int64 // size of the cache, over all mounts that share it
+}
+
+// Stats returns the counters since Open, and the size of the cache.
+func (d *Cache) Stats() Stats {
+	return Stats{Hits: d.hits.Load(), Misses: d.misses.Load(), Bytes: d.Used()}
+}
+
 // Used returns the bytes that the cache occupies, over all its users.
-func (d *Disk) Used() int64 { return d.usage.bytes.Load() }
+func (d *Cache) Used() int64 { return d.usage.bytes.Load() }
 
 // reserve makes room for n more bytes; false if there is none.
-func (d *Disk) reserve(n int64) bool {
+func (d *Cache) reserve(n int64) bool {
 	over := max(d.usage.bytes.Add(n)-d.limit(), d.lacking())
 	if over <= 0 {
 		return true
@@ -223,14 +238,14 @@ func (d *Disk) reserve(n int64) bool {
 }
 
 // limit returns how many bytes all versions may take.
-func (d *Disk) limit() int64 { return d.o.Size - folderBytes }
+func (d *Cache) limit() int64 { return d.o.Size - folderBytes }
 
 // lacking returns how many bytes are missing to MinFree. It looks each time, since
 // what other mounts and programs write counts, too: that takes 1 µs.
-func (d *Disk) lacking() int64 { return d.o.MinFree + freeMargin - d.avail() }
+func (d *Cache) lacking() int64 { return d.o.MinFree + freeMargin - d.avail() }
 
 // statfs returns how many bytes are free on the disk; where that cannot be told, many.
-func (d *Disk) statfs() int64 {
+func (d *Cache) statfs() int64 {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(d.lock.Fd()), &st); err != nil {
 		return math.MaxInt64
@@ -239,7 +254,7 @@ func (d *Disk) statfs() int64 {
 }
 
 // nameOf returns the path of a version's files without their endings.
-func (d *Disk) nameOf(key, etag string) string {
+func (d *Cache) nameOf(key, etag string) string {
 	h := sha256.New()
 	for _, s := range []string{d.o.Namespace, key, etag} {
 		var n [8]byte
@@ -251,8 +266,8 @@ func (d *Disk) nameOf(key, etag string) string {
 	return sum[:2] + "/" + sum[2:]
 }
 
-// diskUsage is the counter of bytes that all users of a folder share.
-type diskUsage struct {
+// usage is the counter of bytes that all users of a folder share.
+type usage struct {
 	mem   []byte
 	bytes *atomic.Int64
 	clean *atomic.Int64 // usageClean: bytes is right
@@ -266,7 +281,7 @@ const usageSize = 16
 const usageClean = 0x53336D6F756E7401
 
 // openUsage maps the counter.
-func openUsage(root *os.Root) (*diskUsage, error) {
+func openUsage(root *os.Root) (*usage, error) {
 	f, err := root.OpenFile("usage", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -283,18 +298,18 @@ func openUsage(root *os.Root) (*diskUsage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping the counter: %w", err)
 	}
-	return &diskUsage{mem: mem, bytes: atomicAt(mem, 0), clean: atomicAt(mem, 8)}, nil
+	return &usage{mem: mem, bytes: atomicAt(mem, 0), clean: atomicAt(mem, 8)}, nil
 }
 
 // sync returns when the disk has the counter.
-func (u *diskUsage) sync() error {
+func (u *usage) sync() error {
 	if err := unix.Msync(u.mem, unix.MS_SYNC); err != nil {
 		return fmt.Errorf("saving the counter: %w", err)
 	}
 	return nil
 }
 
-func (u *diskUsage) close() error { return unix.Munmap(u.mem) }
+func (u *usage) close() error { return unix.Munmap(u.mem) }
 
 // flock locks f as flock(2) does.
 func flock(f *os.File, how int) error {

@@ -1,4 +1,4 @@
-package cache
+package disk
 
 import (
 	"errors"
@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDiskCountsOnce: mounts that read the same files at once have the same blocks to
+// TestCountsOnce: mounts that read the same files at once have the same blocks to
 // keep. Each is kept, and counted, once.
-func TestDiskCountsOnce(t *testing.T) {
+func TestCountsOnce(t *testing.T) {
 	const size = 2 * BlockSize
 	dir := t.TempDir()
-	a, b := openTestDisk(t, dir, 64<<20), openTestDisk(t, dir, 64<<20)
+	a, b := openTest(t, dir, 64<<20), openTest(t, dir, 64<<20)
 	// Both have found the block to be absent.
 	a.Write("k", "e", size, 0, blockOf(1, size, 0))
 	f := b.acquire("k", "e", size)
@@ -25,7 +25,7 @@ func TestDiskCountsOnce(t *testing.T) {
 	}
 	b.release(f)
 	var wg sync.WaitGroup
-	for _, d := range []*Disk{a, b} {
+	for _, d := range []*Cache{a, b} {
 		wg.Go(func() {
 			for i := range int64(300) {
 				key := fmt.Sprint(i)
@@ -40,23 +40,23 @@ func TestDiskCountsOnce(t *testing.T) {
 	}
 	wg.Wait()
 	counted(t, a)
-	closeDisk(t, a)
-	closeDisk(t, b)
+	closeTest(t, a)
+	closeTest(t, b)
 }
 
-// TestDiskCountsWhatIsInTheMaking: a mount that finds an index with a header and
+// TestCountsWhatIsInTheMaking: a mount that finds an index with a header and
 // nothing behind it does not write into it, so that the block is counted once when
 // the version is removed.
-func TestDiskCountsWhatIsInTheMaking(t *testing.T) {
+func TestCountsWhatIsInTheMaking(t *testing.T) {
 	const size = BlockSize
 	dir := t.TempDir()
-	a, b := openTestDisk(t, dir, 64<<20), openTestDisk(t, dir, 64<<20)
+	a, b := openTest(t, dir, 64<<20), openTest(t, dir, 64<<20)
 	name := a.nameOf("k", "e")
 	if err := a.create(name, size, a.header("k", "e", size)); err != nil {
 		t.Fatal(err)
 	}
 	a.usage.bytes.Add(overhead(size))
-	if err := os.Truncate(filepath.Join(dir, diskFolder, name+indexEnd), headerSize); err != nil {
+	if err := os.Truncate(filepath.Join(dir, folderName, name+indexEnd), headerSize); err != nil {
 		t.Fatal(err)
 	}
 	if !b.Write("k", "e", size, 0, blockOf(1, size, 0)) {
@@ -64,16 +64,16 @@ func TestDiskCountsWhatIsInTheMaking(t *testing.T) {
 	}
 	b.Drop("k", "e")
 	counted(t, a)
-	closeDisk(t, a)
-	closeDisk(t, b)
+	closeTest(t, a)
+	closeTest(t, b)
 }
 
-// TestDiskRemovesOnlyWhatIsHalf: files that another mount makes while this one
+// TestRemovesOnlyWhatIsHalf: files that another mount makes while this one
 // removes data without an index stay.
-func TestDiskRemovesOnlyWhatIsHalf(t *testing.T) {
+func TestRemovesOnlyWhatIsHalf(t *testing.T) {
 	const size = BlockSize
 	dir := t.TempDir()
-	a, b := openTestDisk(t, dir, 64<<20), openTestDisk(t, dir, 64<<20)
+	a, b := openTest(t, dir, 64<<20), openTest(t, dir, 64<<20)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for range 300 {
@@ -88,16 +88,16 @@ func TestDiskRemovesOnlyWhatIsHalf(t *testing.T) {
 	})
 	wg.Wait()
 	counted(t, a)
-	closeDisk(t, a)
-	closeDisk(t, b)
+	closeTest(t, a)
+	closeTest(t, b)
 }
 
-// TestDiskInTheMaking: files that another mount has made in part are neither used nor
+// TestInTheMaking: files that another mount has made in part are neither used nor
 // taken for damaged.
-func TestDiskInTheMaking(t *testing.T) {
+func TestInTheMaking(t *testing.T) {
 	const size = BlockSize
 	dir := t.TempDir()
-	a, b := openTestDisk(t, dir, 64<<20), openTestDisk(t, dir, 64<<20)
+	a, b := openTest(t, dir, 64<<20), openTest(t, dir, 64<<20)
 	making, err := a.makeAlone(true)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestDiskInTheMaking(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.usage.bytes.Add(overhead(size))
-	index := filepath.Join(dir, diskFolder, name+indexEnd)
+	index := filepath.Join(dir, folderName, name+indexEnd)
 	whole, err := os.ReadFile(index)
 	if err != nil {
 		t.Fatal(err)
@@ -134,13 +134,13 @@ func TestDiskInTheMaking(t *testing.T) {
 		t.Error("what one has made the other cannot use")
 	}
 	counted(t, a)
-	closeDisk(t, a)
-	closeDisk(t, b)
+	closeTest(t, a)
+	closeTest(t, b)
 }
 
-// TestDiskLostIndex: a machine that failed has left a large version with an index that
+// TestLostIndex: a machine that failed has left a large version with an index that
 // names nothing. Its space is found and freed.
-func TestDiskLostIndex(t *testing.T) {
+func TestLostIndex(t *testing.T) {
 	const size = 2 * largeVersion
 	for name, damage := range map[string]func(path string) error{
 		"cut":    func(p string) error { return os.Truncate(p, 3) },
@@ -152,7 +152,7 @@ func TestDiskLostIndex(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			d := openTestDisk(t, dir, 64<<20)
+			d := openTest(t, dir, 64<<20)
 			d.Write("k", "e", size, 0, blockOf(1, size, 0))
 			if err := damage(cacheFiles(t, dir, indexEnd)[0]); err != nil {
 				t.Fatal(err)
@@ -161,26 +161,26 @@ func TestDiskLostIndex(t *testing.T) {
 			if n := len(cacheFiles(t, dir, dataEnd)); n != 0 {
 				t.Errorf("%d files of data are left", n)
 			}
-			closeDisk(t, d)
+			closeTest(t, d)
 		})
 	}
 }
 
-// TestDiskCounterHasSpace: a store into the counter needs no space of the disk any
+// TestCounterHasSpace: a store into the counter needs no space of the disk any
 // more: without, on a full one, it would be the end of the process.
-func TestDiskCounterHasSpace(t *testing.T) {
-	d := openTestDisk(t, t.TempDir(), 64<<20)
+func TestCounterHasSpace(t *testing.T) {
+	d := openTest(t, t.TempDir(), 64<<20)
 	var st unix.Stat_t
-	if err := unix.Stat(filepath.Join(d.o.Dir, diskFolder, "usage"), &st); err != nil || st.Blocks == 0 {
+	if err := unix.Stat(filepath.Join(d.o.Dir, folderName, "usage"), &st); err != nil || st.Blocks == 0 {
 		t.Errorf("%d blocks, error %v", st.Blocks, err)
 	}
-	closeDisk(t, d)
+	closeTest(t, d)
 }
 
-// TestDiskCountsIndexes: what the index of a large object takes is counted.
-func TestDiskCountsIndexes(t *testing.T) {
+// TestCountsIndexes: what the index of a large object takes is counted.
+func TestCountsIndexes(t *testing.T) {
 	const size = 64 << 30
-	d := openTestDisk(t, t.TempDir(), 64<<20)
+	d := openTest(t, t.TempDir(), 64<<20)
 	for e := range extents(size) / 512 {
 		d.Write("k", "e", size, e*512*extentBlocks, blockOf(1, size, e*512*extentBlocks))
 	}
@@ -196,35 +196,35 @@ func TestDiskCountsIndexes(t *testing.T) {
 		t.Errorf("%d bytes on the disk, counted are %d", real, d.Used())
 	}
 	counted(t, d)
-	closeDisk(t, d)
+	closeTest(t, d)
 }
 
-// TestDiskJoinsAsTheLastLeaves: a mount that came while the last one left does not
+// TestJoinsAsTheLastLeaves: a mount that came while the last one left does not
 // leave the mark of a right count behind when it is killed.
-func TestDiskJoinsAsTheLastLeaves(t *testing.T) {
+func TestJoinsAsTheLastLeaves(t *testing.T) {
 	dir := t.TempDir()
-	a := openTestDisk(t, dir, 64<<20)
-	b := openTestDisk(t, dir, 64<<20)
+	a := openTest(t, dir, 64<<20)
+	b := openTest(t, dir, 64<<20)
 	a.usage.clean.Store(usageClean)
-	c := openTestDisk(t, dir, 64<<20)
+	c := openTest(t, dir, 64<<20)
 	if c.usage.clean.Load() == usageClean {
 		t.Error("the count is marked as right while it is in use")
 	}
-	for _, d := range []*Disk{a, b, c} {
-		closeDisk(t, d)
+	for _, d := range []*Cache{a, b, c} {
+		closeTest(t, d)
 	}
 }
 
-// TestDiskClosesWhileItChecks: the end does not wait until large files are read.
-func TestDiskClosesWhileItChecks(t *testing.T) {
+// TestClosesWhileItChecks: the end does not wait until large files are read.
+func TestClosesWhileItChecks(t *testing.T) {
 	const size = syncCheck + extentSize
 	dir := t.TempDir()
-	d := openTestDisk(t, dir, 2*size)
+	d := openTest(t, dir, 2*size)
 	for i := range int64(size / BlockSize) {
 		d.Write("k", "e", size, i, blockOf(1, size, i))
 	}
-	closeDisk(t, d)
-	d = openTestDisk(t, dir, 2*size)
+	closeTest(t, d)
+	d = openTest(t, dir, 2*size)
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
@@ -234,5 +234,5 @@ func TestDiskClosesWhileItChecks(t *testing.T) {
 		t.Error("checked although the disk is closed")
 	}
 	d.release(f)
-	closeDisk(t, d)
+	closeTest(t, d)
 }

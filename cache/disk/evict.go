@@ -1,4 +1,4 @@
-package cache
+package disk
 
 import (
 	"cmp"
@@ -26,20 +26,20 @@ const (
 	evictMore = 64
 )
 
-// diskVictim is something to evict: a version, or an extent of a large one.
-type diskVictim struct {
+// victim is something to evict: a version, or an extent of a large one.
+type victim struct {
 	name   string
 	extent int64 // -1: all of it
 	used   int64 // when it was used last, in nanoseconds
 }
 
 // victimHeap has the most recently used on top.
-type victimHeap []diskVictim
+type victimHeap []victim
 
 func (h victimHeap) Len() int           { return len(h) }
 func (h victimHeap) Less(i, j int) bool { return h[i].used > h[j].used }
 func (h victimHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *victimHeap) Push(x any)        { *h = append(*h, x.(diskVictim)) }
+func (h *victimHeap) Push(x any)        { *h = append(*h, x.(victim)) }
 func (h *victimHeap) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]
@@ -47,7 +47,7 @@ func (h *victimHeap) Pop() any {
 }
 
 // evict frees at least n bytes, if it can, the least recently used first.
-func (d *Disk) evict(n int64) {
+func (d *Cache) evict(n int64) {
 	d.evicting.Lock()
 	defer d.evicting.Unlock()
 	n += d.o.Size / evictMore
@@ -67,9 +67,9 @@ func (d *Disk) evict(n int64) {
 }
 
 // look lists the least recently used of all files, oldest first.
-func (d *Disk) look() []diskVictim {
+func (d *Cache) look() []victim {
 	var h victimHeap
-	add := func(v diskVictim) {
+	add := func(v victim) {
 		heap.Push(&h, v)
 		if len(h) > maxVictims {
 			heap.Pop(&h)
@@ -84,22 +84,22 @@ func (d *Disk) look() []diskVictim {
 		if info.Size() < largeVersion {
 			at, err := index.Stat()
 			if err == nil {
-				add(diskVictim{name, -1, at.ModTime().UnixNano()})
+				add(victim{name, -1, at.ModTime().UnixNano()})
 			}
 			return
 		}
 		for e := range extents(info.Size()) {
 			if b, ok := readExtent(index, e); ok && present(b) > 0 {
-				add(diskVictim{name, e, lastUse(b)})
+				add(victim{name, e, lastUse(b)})
 			}
 		}
 	})
-	slices.SortFunc(h, func(a, b diskVictim) int { return cmp.Compare(a.used, b.used) })
+	slices.SortFunc(h, func(a, b victim) int { return cmp.Compare(a.used, b.used) })
 	return h
 }
 
 // walk calls f for each version, and removes what has no business in the folder.
-func (d *Disk) walk(f func(name string, data fs.FileInfo)) {
+func (d *Cache) walk(f func(name string, data fs.FileInfo)) {
 	folder := d.root.FS()
 	top, err := fs.ReadDir(folder, ".")
 	d.warn("listing", err)
@@ -130,20 +130,20 @@ func (d *Disk) walk(f func(name string, data fs.FileInfo)) {
 }
 
 // isVersion tells whether data is that of a version with an index that fits to it.
-func (d *Disk) isVersion(name string, data fs.FileInfo) bool {
+func (d *Cache) isVersion(name string, data fs.FileInfo) bool {
 	index, err := d.root.Lstat(name + indexEnd)
 	return err == nil && data.Mode().IsRegular() && index.Mode().IsRegular() && index.Size() == indexSize(data.Size())
 }
 
 // isHalf tells whether path is an index that has its data beside it.
-func (d *Disk) isHalf(path string) bool {
+func (d *Cache) isHalf(path string) bool {
 	name, isIndex := strings.CutSuffix(path, indexEnd)
 	return isIndex && d.exists(name+dataEnd)
 }
 
 // removeForeign removes what is in the folder and is no version: unless somebody is
 // making one, of which a part may be among it.
-func (d *Disk) removeForeign(paths []string) {
+func (d *Cache) removeForeign(paths []string) {
 	if len(paths) == 0 {
 		return
 	}
@@ -167,13 +167,13 @@ func (d *Disk) removeForeign(paths []string) {
 	}
 }
 
-func (d *Disk) exists(path string) bool {
+func (d *Cache) exists(path string) bool {
 	_, err := d.root.Lstat(path)
 	return err == nil
 }
 
 // evictOne evicts v unless it was used since it was listed, or is in use.
-func (d *Disk) evictOne(v diskVictim) {
+func (d *Cache) evictOne(v victim) {
 	data, err := d.root.OpenFile(v.name+dataEnd, os.O_RDWR, 0)
 	if err != nil {
 		return
@@ -197,7 +197,7 @@ func (d *Disk) evictOne(v diskVictim) {
 }
 
 // lastUse returns when v was used last, by its index.
-func (v diskVictim) lastUse(index *os.File) (int64, bool) {
+func (v victim) lastUse(index *os.File) (int64, bool) {
 	if v.extent >= 0 {
 		b, ok := readExtent(index, v.extent)
 		return lastUse(b), ok
@@ -218,7 +218,7 @@ func handedOut(data *os.File) bool {
 }
 
 // evictExtent cuts an extent out of the data.
-func (d *Disk) evictExtent(v diskVictim, data, index *os.File) {
+func (d *Cache) evictExtent(v victim, data, index *os.File) {
 	info, err := data.Stat()
 	if err != nil || !d.dropRecords(v, index, info.Size()) {
 		return
@@ -232,7 +232,7 @@ func (d *Disk) evictExtent(v diskVictim, data, index *os.File) {
 
 // dropRecords takes the blocks of an extent out of the index, unless it was used since
 // it was listed: what the index does not name is not read.
-func (d *Disk) dropRecords(v diskVictim, index *os.File, size int64) bool {
+func (d *Cache) dropRecords(v victim, index *os.File, size int64) bool {
 	if lockIndex(index) != nil {
 		return false
 	}
@@ -249,7 +249,7 @@ func (d *Disk) dropRecords(v diskVictim, index *os.File, size int64) bool {
 }
 
 // discard removes a version and takes its bytes off the count.
-func (d *Disk) discard(name string) {
+func (d *Cache) discard(name string) {
 	data, err := d.root.OpenFile(name+dataEnd, os.O_RDWR, 0)
 	if err != nil {
 		d.remove(name, nil)
@@ -267,7 +267,7 @@ func (d *Disk) discard(name string) {
 // then, else nil. Files that lose their names keep their space as long as any process
 // has them open, which may be for hours; so they are emptied. Only those that were
 // handed out, and may be mapped, must stay what they are.
-func (d *Disk) remove(name string, data *os.File) {
+func (d *Cache) remove(name string, data *os.File) {
 	d.forget(name)
 	index, err := d.root.OpenFile(name+indexEnd, os.O_RDWR, 0)
 	if err != nil {
@@ -297,14 +297,14 @@ func (d *Disk) remove(name string, data *os.File) {
 }
 
 // unlink removes files that count for nothing.
-func (d *Disk) unlink(name string) {
+func (d *Cache) unlink(name string) {
 	d.forget(name)
 	_ = d.root.Remove(name + dataEnd)
 	_ = d.root.Remove(name + indexEnd)
 }
 
 // bytesOf returns what a version with this index is counted as.
-func (d *Disk) bytesOf(name string, index io.ReaderAt) int64 {
+func (d *Cache) bytesOf(name string, index io.ReaderAt) int64 {
 	info, err := d.root.Lstat(name + dataEnd)
 	if err != nil {
 		return 0
@@ -321,7 +321,7 @@ func (d *Disk) bytesOf(name string, index io.ReaderAt) int64 {
 }
 
 // count counts the bytes of all versions.
-func (d *Disk) count() int64 {
+func (d *Cache) count() int64 {
 	var total int64
 	d.walk(func(name string, _ fs.FileInfo) {
 		index, err := d.root.Open(name + indexEnd)

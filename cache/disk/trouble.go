@@ -1,4 +1,4 @@
-package cache
+package disk
 
 import (
 	"errors"
@@ -23,29 +23,29 @@ const (
 // errNoRoom says that nothing could be evicted to make room.
 var errNoRoom = errors.New("there is no room, and nothing that could be evicted")
 
-// DiskUnusable reports whether an error says that a disk takes no files because it is
-// full, read-only or broken. Such a disk is no reason to do without the rest.
-func DiskUnusable(err error) bool {
+// Unusable reports whether an error means that a disk takes no files because it is
+// full, read-only or broken. A mount then works without a disk cache.
+func Unusable(err error) bool {
 	return slices.ContainsFunc([]error{unix.ENOSPC, unix.EDQUOT, unix.EROFS, unix.EIO}, func(kind error) bool { return errors.Is(err, kind) })
 }
 
-// diskTrouble is what went wrong with a disk; it is guarded by Disk.mu.
-type diskTrouble struct {
+// trouble describes the last errors of the disk. Cache.mu guards it.
+type trouble struct {
 	until time.Time            // nothing is written before
 	said  bool                 // since the last block that was written
 	warns map[string]time.Time // the last report of each kind
 }
 
-// resting tells whether the disk is left alone now.
-func (d *Disk) resting() bool {
+// resting reports whether writes pause after an error.
+func (d *Cache) resting() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return time.Now().Before(d.trouble.until)
 }
 
-// rest leaves the disk alone for a while after err, and reports it once until a
-// block is written again.
-func (d *Disk) rest(err error) {
+// rest makes writes pause after err. It logs err, unless an earlier error was
+// logged and no block has been written since.
+func (d *Cache) rest(err error) {
 	d.mu.Lock()
 	said := d.trouble.said || d.closed
 	d.trouble.said, d.trouble.until = true, time.Now().Add(restAfter)
@@ -55,16 +55,16 @@ func (d *Disk) rest(err error) {
 	}
 }
 
-// recovered tells that a block was written.
-func (d *Disk) recovered() {
+// recovered records that a block was written.
+func (d *Cache) recovered() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.trouble.said = false
 }
 
-// warn reports a failure in reading the disk, which a reader sees only as a miss;
-// each kind once in warnEvery.
-func (d *Disk) warn(what string, err error) {
+// warn logs an error of a read, at most once per kind and warnEvery. A reader sees
+// the error only as a miss.
+func (d *Cache) warn(what string, err error) {
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, os.ErrClosed) {
 		return
 	}

@@ -1,8 +1,7 @@
-package cache
+package disk
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"log/slog"
 	"math"
@@ -14,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDiskTrouble: a full disk is reported once, is left alone for restAfter, and is
+// TestTrouble: a full disk is reported once, is left alone for restAfter, and is
 // used again when there is room; the next trouble is reported again.
-func TestDiskTrouble(t *testing.T) {
+func TestTrouble(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		d := openTestDisk(t, dir, 1<<30, func(o *DiskOptions) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		defer closeDisk(t, d)
+		d := openTest(t, dir, 1<<30, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		defer closeTest(t, d)
 		write := func(index int64) bool {
 			return d.Write("k", "e", 10*BlockSize, index, blockOf(1, 10*BlockSize, index))
 		}
@@ -58,21 +57,21 @@ func TestDiskTrouble(t *testing.T) {
 	})
 }
 
-// TestDiskFreesWhatOthersHaveOpen: what one mount removes takes no space any more,
+// TestFreesWhatOthersHaveOpen: what one mount removes takes no space any more,
 // although another one has it open.
-func TestDiskFreesWhatOthersHaveOpen(t *testing.T) {
+func TestFreesWhatOthersHaveOpen(t *testing.T) {
 	const size = 4 * BlockSize
-	for name, remove := range map[string]func(d *Disk){
-		"dropped": func(d *Disk) { d.Drop("k", "e") },
-		"evicted": func(d *Disk) { d.evict(size) },
+	for name, remove := range map[string]func(d *Cache){
+		"dropped": func(d *Cache) { d.Drop("k", "e") },
+		"evicted": func(d *Cache) { d.evict(size) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			var log bytes.Buffer
-			a := openTestDisk(t, dir, 1<<30, func(o *DiskOptions) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-			defer closeDisk(t, a)
-			b := openTestDisk(t, dir, 1<<30)
-			defer closeDisk(t, b)
+			a := openTest(t, dir, 1<<30, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			defer closeTest(t, a)
+			b := openTest(t, dir, 1<<30)
+			defer closeTest(t, b)
 			for i := range int64(size / BlockSize) {
 				if !a.Write("k", "e", size, i, blockOf(1, size, i)) {
 					t.Fatal("a block was not kept")
@@ -100,11 +99,10 @@ func TestDiskFreesWhatOthersHaveOpen(t *testing.T) {
 	}
 }
 
-// TestBrokenDisk checks that a disk that fails under an open cache costs readers
-// nothing but the cache.
+// TestBrokenDisk checks that a cache whose disk fails keeps and returns nothing.
 func TestBrokenDisk(t *testing.T) {
 	const size = 8 * BlockSize
-	d := openTestDisk(t, t.TempDir(), 1<<30)
+	d := openTest(t, t.TempDir(), 1<<30)
 	for i := range int64(4) {
 		if !d.Write("k", "e", size, i, blockOf(1, size, i)) {
 			t.Fatal("a block was not kept")
@@ -112,7 +110,7 @@ func TestBrokenDisk(t *testing.T) {
 	}
 	for range 2 { // files that are open, and files that must be opened
 		for _, e := range d.files {
-			f := e.Value.(*diskFile)
+			f := e.Value.(*file)
 			f.data.Close()
 			f.index.Close()
 		}
@@ -124,26 +122,15 @@ func TestBrokenDisk(t *testing.T) {
 		}
 		d.root.Close()
 	}
-	c := testBlocks(64 << 20)
-	c.UseDisk(d)
-	o := c.Object("k", "e", size)
-	read(o, 0, size)
-	p := o.Pin(0, size)
-	if err := p.Wait(context.Background()); err != nil || !bytes.Equal(bytes.Join(p.Slices(), nil), want(0, size)) {
-		t.Errorf("wrong bytes, error %v", err)
-	}
-	p.Done()
-	o.Close()
-	_ = c.Close() // the disk is broken
 }
 
-func TestDiskUnusable(t *testing.T) {
+func TestUnusable(t *testing.T) {
 	for err, want := range map[error]bool{
 		nil: false, os.ErrNotExist: false, os.ErrPermission: false, unix.ENOSPC: true, unix.EROFS: true,
 		fmt.Errorf("joining: %w", &os.PathError{Op: "open", Err: unix.EDQUOT}): true,
 	} {
-		if got := DiskUnusable(err); got != want {
-			t.Errorf("DiskUnusable(%v) is %v", err, got)
+		if got := Unusable(err); got != want {
+			t.Errorf("Unusable(%v) is %v", err, got)
 		}
 	}
 }

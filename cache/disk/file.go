@@ -1,4 +1,4 @@
-package cache
+package disk
 
 import (
 	"bytes"
@@ -30,9 +30,9 @@ const (
 	recordMark   = 0x5333D15C
 	diskMagic    = "s3mount blocks 1"
 
-	// diskPage in bytes is what filesystems allocate at least; the counter of
+	// pageSize in bytes is what filesystems allocate at least; the counter of
 	// bytes rounds up to it.
-	diskPage = 4 << 10
+	pageSize = 4 << 10
 
 	dataEnd, indexEnd = ".data", ".idx"
 
@@ -55,14 +55,14 @@ var errThere = errors.New("is there")
 // errUnderway says that files are just being made, or removed.
 var errUnderway = fmt.Errorf("in the making: %w", os.ErrNotExist)
 
-// diskFile is a version whose files are open.
-type diskFile struct {
+// file is a version whose files are open.
+type file struct {
 	name        string
 	data, index *os.File
 	size        int64
-	refs        int   // guarded by Disk.mu; the Disk's own is one
-	alive       int64 // when it was last seen to have its name; guarded by Disk.mu
-	checking    bool  // all of it is being read; guarded by Disk.mu
+	refs        int   // guarded by Cache.mu; the Cache's own is one
+	alive       int64 // when it was last seen to have its name; guarded by Cache.mu
+	checking    bool  // all of it is being read; guarded by Cache.mu
 
 	writing sync.Mutex // one write at a time; for other mounts that is the index's lock
 
@@ -75,7 +75,7 @@ type diskFile struct {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // header returns the header of a version's index.
-func (d *Disk) header(key, etag string, size int64) []byte {
+func (d *Cache) header(key, etag string, size int64) []byte {
 	h := make([]byte, 0, headerSize)
 	h = append(h, diskMagic...)
 	h = binary.LittleEndian.AppendUint64(h, BlockSize)
@@ -91,7 +91,7 @@ func (d *Disk) header(key, etag string, size int64) []byte {
 // openFile opens the files of a version, or makes them. It returns an error
 // with fs.ErrNotExist if there are none and create is not set. Files that are
 // not right are removed, unless somebody is just making them.
-func (d *Disk) openFile(name, key, etag string, size int64, create bool) (*diskFile, error) {
+func (d *Cache) openFile(name, key, etag string, size int64, create bool) (*file, error) {
 	header := d.header(key, etag, size)
 	if len(header) > headerSize {
 		return nil, fmt.Errorf("names of %d bytes do not fit", len(header))
@@ -129,7 +129,7 @@ func (d *Disk) openFile(name, key, etag string, size int64, create bool) (*diskF
 
 // makeAlone keeps all users of the folder from making files, until what it returns is
 // closed. While somebody makes some it waits, or returns errUnderway.
-func (d *Disk) makeAlone(wait bool) (*os.File, error) {
+func (d *Cache) makeAlone(wait bool) (*os.File, error) {
 	lock, err := d.root.OpenFile("create", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -152,8 +152,8 @@ func (d *Disk) makeAlone(wait bool) (*os.File, error) {
 // openExisting opens files and holds them to what they should be: else errDamaged.
 // An index that is too short is damaged, also if its header is right: it is just
 // being made, and a record in it would not be found when the version is removed.
-func (d *Disk) openExisting(name string, size int64, header []byte) (*diskFile, error) {
-	f := &diskFile{name: name, size: size, refs: 1, alive: now(), touched: map[int64]int64{}}
+func (d *Cache) openExisting(name string, size int64, header []byte) (*file, error) {
+	f := &file{name: name, size: size, refs: 1, alive: now(), touched: map[int64]int64{}}
 	var err error
 	if f.index, err = d.root.OpenFile(name+indexEnd, os.O_RDWR, 0); err != nil {
 		return nil, err
@@ -177,7 +177,7 @@ func hasSize(f *os.File, size int64) bool {
 }
 
 // create makes the files, the index last: a version without one does not exist.
-func (d *Disk) create(name string, size int64, header []byte) error {
+func (d *Cache) create(name string, size int64, header []byte) error {
 	if err := d.root.Mkdir(name[:2], 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
@@ -200,13 +200,13 @@ func (d *Disk) create(name string, size int64, header []byte) error {
 	return index.Truncate(indexSize(size))
 }
 
-func (f *diskFile) close() {
+func (f *file) close() {
 	_ = f.data.Close() // was only read, or is cache
 	_ = f.index.Close()
 }
 
 // record returns the checksum of block index, if it is there.
-func (f *diskFile) record(index int64) (sum uint32, ok bool) {
+func (f *file) record(index int64) (sum uint32, ok bool) {
 	var b [recordSize]byte
 	if _, err := f.index.ReadAt(b[:], recordAt(index)); err != nil {
 		return 0, false
@@ -220,7 +220,7 @@ func parseRecord(b []byte) (sum uint32, ok bool) {
 }
 
 // read reads block index into p, which is as long as the block.
-func (f *diskFile) read(index int64, p []byte) error {
+func (f *file) read(index int64, p []byte) error {
 	sum, ok := f.record(index)
 	if !ok {
 		return os.ErrNotExist
@@ -240,7 +240,7 @@ func (f *diskFile) read(index int64, p []byte) error {
 }
 
 // write writes block index, of which the record is absent.
-func (f *diskFile) write(index int64, p []byte) error {
+func (f *file) write(index int64, p []byte) error {
 	f.writing.Lock() // the locks are of the open files: the next write must not lose them with this one
 	defer f.writing.Unlock()
 	if err := flock(f.data, unix.LOCK_SH|unix.LOCK_NB); err != nil {
@@ -270,7 +270,7 @@ func (f *diskFile) write(index int64, p []byte) error {
 }
 
 // confirm notes that this process has seen the block's bytes to be right.
-func (f *diskFile) confirm(index int64) {
+func (f *file) confirm(index int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sound == nil {
@@ -280,14 +280,14 @@ func (f *diskFile) confirm(index int64) {
 }
 
 // confirmed tells whether confirm was called for the block.
-func (f *diskFile) confirmed(index int64) bool {
+func (f *file) confirmed(index int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sound != nil && f.sound[index/64]&(1<<(index%64)) != 0
 }
 
 // touch writes down that an extent was used.
-func (f *diskFile) touch(extent int64) {
+func (f *file) touch(extent int64) {
 	at := now()
 	f.mu.Lock()
 	if at-f.touched[extent] < touchEvery {
@@ -302,7 +302,7 @@ func (f *diskFile) touch(extent int64) {
 }
 
 // lost tells whether the file has no name any more.
-func (f *diskFile) lost() bool { return lost(f.index) }
+func (f *file) lost() bool { return lost(f.index) }
 
 func lost(f *os.File) bool {
 	var st unix.Stat_t
@@ -336,12 +336,15 @@ func recordAt(index int64) int64 {
 func indexSize(size int64) int64 { return headerSize + extents(size)*extentRecord }
 
 // overhead returns what is counted for a version of size bytes beside its blocks.
-func overhead(size int64) int64 { return (indexSize(size) + diskPage - 1) &^ (diskPage - 1) }
+func overhead(size int64) int64 { return (indexSize(size) + pageSize - 1) &^ (pageSize - 1) }
 
 // onDisk returns what a block of n bytes is counted as.
-func onDisk(n int) int64 { return (int64(n) + diskPage - 1) &^ (diskPage - 1) }
+func onDisk(n int) int64 { return (int64(n) + pageSize - 1) &^ (pageSize - 1) }
 
 // atomicAt returns the counter at offset at of a mapping.
 func atomicAt(mem []byte, at int) *atomic.Int64 {
 	return (*atomic.Int64)(unsafe.Pointer(&mem[at]))
 }
+
+// blockCount returns the number of blocks of an object of size bytes.
+func blockCount(size int64) int64 { return (size + BlockSize - 1) / BlockSize }

@@ -1,8 +1,7 @@
-package cache
+package disk
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,33 +13,38 @@ import (
 	"testing"
 )
 
-func openTestDisk(t testing.TB, dir string, size int64, change ...func(*DiskOptions)) *Disk {
+func openTest(t testing.TB, dir string, size int64, change ...func(*Options)) *Cache {
 	t.Helper()
-	o := DiskOptions{Dir: dir, Size: size, Namespace: "http://s3/b"}
+	o := Options{Dir: dir, Size: size, Namespace: "http://s3/b"}
 	for _, f := range change {
 		f(&o)
 	}
-	d, err := OpenDisk(o)
+	d, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
 }
 
-func closeDisk(t testing.TB, d *Disk) {
+func closeTest(t testing.TB, d *Cache) {
 	t.Helper()
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-// blockOf returns block index of a version of size bytes whose bytes follow from seed.
+// blockOf returns block index of a version of size bytes. The bytes depend on seed.
 func blockOf(seed, size, index int64) []byte {
-	return want(seed*1_000_003+index*BlockSize, int(min(BlockSize, size-index*BlockSize)))
+	p := make([]byte, min(BlockSize, size-index*BlockSize))
+	first := seed*1_000_003 + index*BlockSize
+	for i := range p {
+		p[i] = byte((first + int64(i)) * 31 >> 3)
+	}
+	return p
 }
 
 // holds tells whether the disk has a block; it fails the test if its bytes are wrong.
-func holds(t testing.TB, d *Disk, key string, seed, size, index int64) bool {
+func holds(t testing.TB, d *Cache, key string, seed, size, index int64) bool {
 	t.Helper()
 	p := make([]byte, min(BlockSize, size-index*BlockSize))
 	if !d.Read(key, "e", size, index, p) {
@@ -68,18 +72,18 @@ func cacheFiles(t testing.TB, dir, end string) (paths []string) {
 }
 
 // counted fails the test if the counter is not what the files say.
-func counted(t testing.TB, d *Disk) {
+func counted(t testing.TB, d *Cache) {
 	t.Helper()
 	if used, real := d.Used(), d.count(); used != real {
 		t.Errorf("%d bytes are counted, the files say %d", used, real)
 	}
 }
 
-func TestDiskSurvivesRestart(t *testing.T) {
+func TestSurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	const size = 3*BlockSize + 100
 	for round := range 3 {
-		d := openTestDisk(t, dir, 64<<20)
+		d := openTest(t, dir, 64<<20)
 		for i := range int64(4) {
 			had := holds(t, d, "k", 1, size, i)
 			if had != (int64(round) > i) {
@@ -101,22 +105,22 @@ func TestDiskSurvivesRestart(t *testing.T) {
 			t.Errorf("a block that is not there: run of %d, there %v", run, there)
 		}
 		counted(t, d)
-		closeDisk(t, d)
+		closeTest(t, d)
 	}
-	other := openTestDisk(t, dir, 64<<20, func(o *DiskOptions) { o.Namespace = "http://s3/other" })
+	other := openTest(t, dir, 64<<20, func(o *Options) { o.Namespace = "http://s3/other" })
 	if holds(t, other, "k", 1, size, 0) {
 		t.Error("another bucket's bytes were served")
 	}
-	closeDisk(t, other)
-	info, err := os.Stat(filepath.Join(dir, diskFolder))
+	closeTest(t, other)
+	info, err := os.Stat(filepath.Join(dir, folderName))
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the folder's mode is %v, error %v", info.Mode(), err)
 	}
 }
 
-// TestDiskDamage damages the files of a version in all ways: nothing of it may
+// TestDamage damages the files of a version in all ways: nothing of it may
 // be served, and a new copy of it must be possible.
-func TestDiskDamage(t *testing.T) {
+func TestDamage(t *testing.T) {
 	const size = 2 * BlockSize
 	change := func(end string, f func(path string) error) func(t *testing.T, dir string) {
 		return func(t *testing.T, dir string) {
@@ -161,14 +165,14 @@ func TestDiskDamage(t *testing.T) {
 		for _, restart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, restart %v", name, restart), func(t *testing.T) {
 				dir := t.TempDir()
-				d := openTestDisk(t, dir, 64<<20)
+				d := openTest(t, dir, 64<<20)
 				d.Write("k", "e", size, 0, blockOf(1, size, 0))
 				if restart {
-					closeDisk(t, d)
+					closeTest(t, d)
 				}
 				damage(t, dir)
 				if restart {
-					d = openTestDisk(t, dir, 64<<20)
+					d = openTest(t, dir, 64<<20)
 				}
 				holds(t, d, "k", 1, size, 0) // may be, if only names are gone; then the bytes are right
 				if f := d.File("k", "e", size); f != nil {
@@ -188,24 +192,24 @@ func TestDiskDamage(t *testing.T) {
 				if !holds(t, d, "k", 1, size, 0) || !holds(t, d, "k", 1, size, 1) {
 					t.Error("a new copy was not kept")
 				}
-				closeDisk(t, d)
+				closeTest(t, d)
 			})
 		}
 	}
 }
 
-// TestDiskShared uses one folder by two mounts at once.
-func TestDiskShared(t *testing.T) {
+// TestShared uses one folder by two mounts at once.
+func TestShared(t *testing.T) {
 	dir := t.TempDir()
 	const limit, size = 24 << 20, 2*BlockSize + 5
-	a, b := openTestDisk(t, dir, limit), openTestDisk(t, dir, limit)
+	a, b := openTest(t, dir, limit), openTest(t, dir, limit)
 	a.Write("k", "e", size, 0, blockOf(1, size, 0))
 	b.Write("k", "e", size, 1, blockOf(1, size, 1))
 	if !holds(t, b, "k", 1, size, 0) || !holds(t, a, "k", 1, size, 1) {
 		t.Error("what one wrote the other does not have")
 	}
 	var wg sync.WaitGroup
-	for n, d := range []*Disk{a, b} {
+	for n, d := range []*Cache{a, b} {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(5, uint64(n)))
 			for range 1000 {
@@ -224,21 +228,21 @@ func TestDiskShared(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	closeDisk(t, a)
+	closeTest(t, a)
 	b.Write("k3", "e", size, 0, blockOf(3, size, 0))
 	used := b.Used()
-	closeDisk(t, b)
-	c := openTestDisk(t, dir, limit)
+	closeTest(t, b)
+	c := openTest(t, dir, limit)
 	if c.Used() != used {
 		t.Errorf("%d bytes used after a restart, %d before", c.Used(), used)
 	}
-	closeDisk(t, c)
+	closeTest(t, c)
 }
 
-// TestDiskCrash: the count of who did not leave in order is not believed.
-func TestDiskCrash(t *testing.T) {
+// TestCrash: the count of who did not leave in order is not believed.
+func TestCrash(t *testing.T) {
 	dir := t.TempDir()
-	d := openTestDisk(t, dir, 64<<20)
+	d := openTest(t, dir, 64<<20)
 	d.Write("k", "e", 1000, 0, blockOf(1, 1000, 0))
 	used := d.Used()
 	d.usage.bytes.Add(12345)
@@ -247,7 +251,7 @@ func TestDiskCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	folder := filepath.Join(dir, diskFolder)
+	folder := filepath.Join(dir, folderName)
 	for _, path := range []string{"foreign", "ab/foreign", "ab/" + strings.Repeat("c", 62) + dataEnd, "ab/" + strings.Repeat("d", 62) + indexEnd} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, path)), 0o700); err != nil {
 			t.Fatal(err)
@@ -256,7 +260,7 @@ func TestDiskCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d = openTestDisk(t, dir, 64<<20)
+	d = openTest(t, dir, 64<<20)
 	if d.Used() != used {
 		t.Errorf("%d bytes used after a crash, want %d", d.Used(), used)
 	}
@@ -269,27 +273,27 @@ func TestDiskCrash(t *testing.T) {
 	if n := len(cacheFiles(t, dir, dataEnd)) + len(cacheFiles(t, dir, indexEnd)); n != 2 {
 		t.Errorf("%d files are left, want 2", n)
 	}
-	closeDisk(t, d)
+	closeTest(t, d)
 }
 
-func TestDiskRefusesForeignFolder(t *testing.T) {
+func TestRefusesForeignFolder(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Symlink(t.TempDir(), filepath.Join(dir, diskFolder)); err != nil {
+	if err := os.Symlink(t.TempDir(), filepath.Join(dir, folderName)); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := OpenDisk(DiskOptions{Dir: dir, Size: 64 << 20}); err == nil {
+	if d, err := Open(Options{Dir: dir, Size: 64 << 20}); err == nil {
 		t.Error("a link was followed")
-		closeDisk(t, d)
+		closeTest(t, d)
 	}
-	for _, o := range []DiskOptions{{Size: 64 << 20}, {Dir: dir}, {Dir: dir, Size: 64 << 20, MinFree: -1}} {
-		if _, err := OpenDisk(o); err == nil {
+	for _, o := range []Options{{Size: 64 << 20}, {Dir: dir}, {Dir: dir, Size: 64 << 20, MinFree: -1}} {
+		if _, err := Open(o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}
 	}
 }
 
-func TestDiskFile(t *testing.T) {
-	d := openTestDisk(t, t.TempDir(), 32<<20)
+func TestFile(t *testing.T) {
+	d := openTest(t, t.TempDir(), 32<<20)
 	const size = 3*BlockSize + 9
 	for i := range int64(4) {
 		if f := d.File("k", "e", size); f != nil {
@@ -322,12 +326,12 @@ func TestDiskFile(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	closeDisk(t, d)
+	closeTest(t, d)
 }
 
-func TestDiskMoveAndDrop(t *testing.T) {
+func TestMoveAndDrop(t *testing.T) {
 	dir := t.TempDir()
-	d := openTestDisk(t, dir, 32<<20)
+	d := openTest(t, dir, 32<<20)
 	const size = 2 * BlockSize
 	d.Write("a", "e", size, 0, blockOf(1, size, 0))
 	d.Write("b", "e", size, 1, blockOf(2, size, 1))
@@ -337,8 +341,8 @@ func TestDiskMoveAndDrop(t *testing.T) {
 	}
 	d.Move("none", "e", "x", "e", size)
 	counted(t, d)
-	closeDisk(t, d)
-	d = openTestDisk(t, dir, 32<<20)
+	closeTest(t, d)
+	d = openTest(t, dir, 32<<20)
 	if !holds(t, d, "b", 1, size, 0) {
 		t.Error("a moved version was lost by a restart")
 	}
@@ -346,60 +350,11 @@ func TestDiskMoveAndDrop(t *testing.T) {
 	if holds(t, d, "b", 1, size, 0) || d.Used() != 0 {
 		t.Errorf("a dropped version is there, or its %d bytes", d.Used())
 	}
-	closeDisk(t, d)
+	closeTest(t, d)
 }
 
-// TestBlocksOverDisk: what memory forgets comes back from the disk.
-func TestBlocksOverDisk(t *testing.T) {
-	dir := t.TempDir()
-	const size = 20*BlockSize + 77
-	for round := range 2 {
-		c := testBlocks(64 << 20)
-		c.UseDisk(openTestDisk(t, dir, 64<<20))
-		o := c.Object("k", "e", size)
-		if round == 0 {
-			read(o, 0, 5*BlockSize)
-			read(o, 10*BlockSize, 20*BlockSize)
-		}
-		if round == 1 {
-			p := o.Pin(0, size)
-			f := p.Claim(0, false)
-			f.Load()
-			if f.Offset() != 5*BlockSize || f.Span() != 5*BlockSize {
-				t.Errorf("loaded up to %d, then %d bytes are missing", f.Offset(), f.Span())
-			}
-			fillSpan(f)
-			f.Load()
-			if f.Rest() != 0 {
-				t.Errorf("%d bytes are missing at the end", f.Rest())
-			}
-			if err := p.Wait(context.Background()); err != nil || !bytes.Equal(bytes.Join(p.Slices(), nil), want(0, size)) {
-				t.Errorf("wrong bytes, error %v", err)
-			}
-			p.Done()
-		}
-		o.Close()
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-		c.Purge()
-		if s := c.Stats(); s != (BlocksStats{}) {
-			t.Errorf("at the end: %+v", s)
-		}
-	}
-}
-
-// fillSpan brings the bytes up to the next block that the disk has.
-func fillSpan(f *Fill) {
-	for end := f.Offset() + int64(f.Span()); f.Offset() < end; {
-		p := f.Next()
-		pattern(p, f.Offset())
-		f.Advance(len(p))
-	}
-}
-
-func BenchmarkDiskRead(b *testing.B) {
-	d := openTestDisk(b, b.TempDir(), 256<<20)
+func BenchmarkRead(b *testing.B) {
+	d := openTest(b, b.TempDir(), 256<<20)
 	const size = 64 << 20
 	for i := range int64(size / BlockSize) {
 		d.Write("k", "e", size, i, blockOf(1, size, i))
@@ -412,11 +367,11 @@ func BenchmarkDiskRead(b *testing.B) {
 			b.Fatal("not there")
 		}
 	}
-	closeDisk(b, d)
+	closeTest(b, d)
 }
 
-func BenchmarkDiskWrite(b *testing.B) {
-	d := openTestDisk(b, b.TempDir(), 256<<20)
+func BenchmarkWrite(b *testing.B) {
+	d := openTest(b, b.TempDir(), 256<<20)
 	const size = 1 << 40
 	p := blockOf(1, size, 0)
 	b.SetBytes(BlockSize)
@@ -424,5 +379,5 @@ func BenchmarkDiskWrite(b *testing.B) {
 	for i := int64(0); b.Loop(); i++ {
 		d.Write("k", "e", size, i, p)
 	}
-	closeDisk(b, d)
+	closeTest(b, d)
 }
