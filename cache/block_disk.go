@@ -91,7 +91,7 @@ func (c *Blocks) File(key, etag string, size int64) *os.File {
 // Load fills blocks from the disk as far as they are there in a row.
 func (f *Fill) Load() {
 	d := f.below()
-	if d == nil || f.done%BlockSize != 0 {
+	if d == nil || f.held || f.done%BlockSize != 0 {
 		return
 	}
 	key, etag := f.o.ID()
@@ -108,7 +108,7 @@ func (f *Fill) Load() {
 // up to a block that the disk has, or to the end.
 func (f *Fill) Span() int {
 	d := f.below()
-	if d == nil || f.cur == len(f.blocks) {
+	if d == nil || f.held || f.cur == len(f.blocks) {
 		return f.Rest()
 	}
 	key, etag := f.o.ID()

@@ -12,6 +12,7 @@ type Fill struct {
 	size   int    // bytes in all
 	mem    []byte // taken for bytes that are still to come; of the current block and of whole ones
 	run    int    // blocks that memory was taken for last
+	held   bool   // what came is kept from readers until Release
 }
 
 // Claim claims the first run of absent blocks in the range of p, pins them for
@@ -164,24 +165,25 @@ const longestRun = 8
 // comes goes where what was read before lay. The first piece is one block, so that
 // who waits for the first bytes gets them soon, and each is twice the one before.
 func (f *Fill) Next() []byte {
-	if len(f.mem) == 0 && f.cur < len(f.blocks) {
+	if len(f.mem) == 0 && f.done < f.size {
 		f.run = min(max(2*f.run, 1), longestRun)
-		f.take(min(f.run, len(f.blocks)-f.cur))
+		next := f.done >> f.o.shift // the blocks before it are full
+		f.take(next, min(f.run, len(f.blocks)-next))
 	}
 	return f.mem
 }
 
-// take takes memory for up to n blocks from the current one on.
-func (f *Fill) take(n int) {
-	size := f.blocks[f.cur].size
-	if f.blocks[f.cur+n-1].size != size { // the last of the object
+// take takes memory for up to n blocks from the block first of the Fill on.
+func (f *Fill) take(first, n int) {
+	size := f.blocks[first].size
+	if f.blocks[first+n-1].size != size { // the last of the object
 		n = max(n-1, 1)
 	}
 	f.mem = f.o.c.pool.TakeRun(size, n)
 	got := len(f.mem) / size
 	room := cap(f.mem) / got
 	for i := range got {
-		f.blocks[f.cur+i].buf = f.mem[i*size : (i+1)*size : i*size+room]
+		f.blocks[first+i].buf = f.mem[i*size : (i+1)*size : i*size+room]
 	}
 }
 
@@ -191,10 +193,28 @@ func (f *Fill) before() int { return f.cur << f.o.shift }
 // Advance tells that n more bytes are in the memory that Next returned.
 func (f *Fill) Advance(n int) { f.advance(n, true) }
 
+// Hold keeps the bytes that come from now on from readers until Release, so that
+// Abandon can still take them back.
+func (f *Fill) Hold() { f.held = true }
+
+// Held reports whether the Fill holds its bytes back.
+func (f *Fill) Held() bool { return f.held }
+
+// Release gives readers the bytes that Hold kept from them.
+func (f *Fill) Release() {
+	if f.held {
+		f.held = false
+		f.advance(0, true)
+	}
+}
+
 // advance is Advance; the bytes came from S3, or else from the disk.
 func (f *Fill) advance(n int, fromS3 bool) {
 	f.mem = f.mem[n:]
 	f.done += n
+	if f.held {
+		return
+	}
 	c := f.o.c
 	var freed *block
 	c.mu.Lock()

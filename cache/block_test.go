@@ -493,3 +493,36 @@ func BenchmarkHit(b *testing.B) {
 		p.Done()
 	}
 }
+
+// TestHold fills an object of several blocks behind Hold. Readers get nothing before
+// Release, and Abandon takes back all that came.
+func TestHold(t *testing.T) {
+	const size = 2*BlockSize + 5
+	for _, release := range []bool{true, false} {
+		c := testBlocks(100 * BlockSize)
+		o := c.Object("k", "e", size)
+		fill := o.Claim(0, 3, true)
+		fill.Hold()
+		for b := fill.Next(); len(b) > 0; b = fill.Next() {
+			n := min(len(b), 100_000)
+			copy(b, bytes.Repeat([]byte("x"), n))
+			fill.Advance(n)
+		}
+		p := o.Pin(0, size)
+		if p.Ready() || fill.Rest() != 0 {
+			t.Errorf("held bytes are readable: %v; %d bytes are to come", p.Ready(), fill.Rest())
+		}
+		want := error(nil)
+		if release {
+			fill.Release()
+		} else {
+			fill.Abandon(nil)
+			want = ErrAgain
+		}
+		if err := p.Wait(t.Context()); !errors.Is(err, want) {
+			t.Errorf("release %v: a reader gets %v, want %v", release, err, want)
+		}
+		p.Done()
+		o.Close()
+	}
+}

@@ -87,6 +87,10 @@ type ReadStats struct {
 	Queued  int   `json:"queued"`  // waiting for a connection
 	Fetched int64 `json:"fetched"` // counter: bytes into blocks
 	Read    int64 `json:"read"`    // counter: bytes out of blocks
+
+	Verified   int64 `json:"verified"`   // counter: objects with the checksum that S3 has for all their bytes
+	Unverified int64 `json:"unverified"` // counter: objects whose bytes could not be held to a checksum
+	Corrupt    int64 `json:"corrupt"`    // counter: wrong checksums
 }
 
 // InodeStats tell what the kernel holds on to.
@@ -114,7 +118,8 @@ func (f *filesystem) stats() (s Stats) {
 	}
 	budget := f.blocks.Pool().Budget()
 	s.Memory = MemoryStats{Used: budget.Used(), Limit: budget.Limit()}
-	s.Reads = ReadStats{Running: reads.Running, Queued: reads.Queued, Fetched: reads.Fetched, Read: reads.Read}
+	s.Reads = ReadStats{Running: reads.Running, Queued: reads.Queued, Fetched: reads.Fetched, Read: reads.Read,
+		Verified: reads.Verified, Unverified: reads.Unverified, Corrupt: reads.Corrupt}
 	w := f.writes.Stats()
 	s.Writes = WriteStats{Files: w.Files, Dirty: w.Unsaved, Spool: w.Spool, Uploads: w.Uploads, InFlight: w.InFlight,
 		Commits: w.Commits, Conflicts: w.Conflicts, Recovered: w.Recovered}

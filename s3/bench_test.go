@@ -204,15 +204,6 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
-// 1.1 GB/s; hash/crc64 would build its tables anew for each call.
-func BenchmarkCRC64NVME(b *testing.B) {
-	p := testBytes(1 << 20)
-	b.SetBytes(1 << 20)
-	for b.Loop() {
-		updateCRC64NVME(0, p)
-	}
-}
-
 // 8 GB/s on memory that no cache holds, the best of four runs; 4 GB/s without
 // the touch ahead.
 func BenchmarkCRC32C(b *testing.B) {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"github.com/minio/crc64nvme"
 )
 
 // checksummer computes one of the additional checksums
@@ -17,17 +19,14 @@ type checksummer struct {
 	sum       uint64
 }
 
-// crc32IEEE is checked on downloads only: other clients upload with it.
-const crc32IEEE ChecksumAlgorithm = "CRC32"
-
 func (s *checksummer) write(p []byte) {
 	switch s.algorithm {
 	case CRC32C:
 		s.sum = uint64(updateCRC32C(uint32(s.sum), p))
-	case crc32IEEE:
+	case CRC32:
 		s.sum = uint64(crc32.Update(uint32(s.sum), crc32.IEEETable, p))
 	case CRC64NVME:
-		s.sum = updateCRC64NVME(s.sum, p)
+		s.sum = crc64nvme.Update(s.sum, p)
 	}
 }
 
@@ -89,64 +88,26 @@ func touch(p []byte) (sum byte) {
 	return sum
 }
 
-// nvmePolynomial is CRC-64/NVME's, bits reversed
-// (NVM Express NVM Command Set Specification 1.0d, section 5.2.1.3.4).
-const nvmePolynomial = 0x9A6C9329AC4BC9B5
-
-// nvmeTables serve slicing by eight: hash/crc64 builds such tables anew for
-// every call with a polynomial that is not one of its own.
-var nvmeTables = sync.OnceValue(func() *[8][256]uint64 {
-	var t [8][256]uint64
-	for i := range t[0] {
-		crc := uint64(i)
-		for range 8 {
-			crc = crc>>1 ^ -(crc&1)&nvmePolynomial
-		}
-		t[0][i] = crc
-	}
-	for i := range t[0] {
-		for k := 1; k < 8; k++ {
-			t[k][i] = t[k-1][i]>>8 ^ t[0][byte(t[k-1][i])]
-		}
-	}
-	return &t
-})
-
-func updateCRC64NVME(sum uint64, p []byte) uint64 {
-	t := nvmeTables()
-	crc := ^sum
-	for len(p) >= 8 {
-		crc ^= binary.LittleEndian.Uint64(p)
-		crc = t[7][byte(crc)] ^ t[6][byte(crc>>8)] ^ t[5][byte(crc>>16)] ^ t[4][byte(crc>>24)] ^
-			t[3][byte(crc>>32)] ^ t[2][byte(crc>>40)] ^ t[1][byte(crc>>48)] ^ t[0][byte(crc>>56)]
-		p = p[8:]
-	}
-	for _, b := range p {
-		crc = crc>>8 ^ t[0][byte(crc)^b]
-	}
-	return ^crc
-}
-
 func md5Base64(p []byte) string {
 	sum := md5.Sum(p)
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// checksumOf reads the additional checksum that a response gives, if it is
-// one of the whole object that this package can compute.
+// checksumOf reads the additional checksum that a response gives, if it is one that
+// this package can compute. S3 marks most composite checksums of multipart uploads by
+// the number of parts behind the value, and the others by the type alone.
 func checksumOf(h map[string][]string) Checksum {
-	for _, a := range [...]ChecksumAlgorithm{CRC32C, CRC64NVME, crc32IEEE} {
-		if v := h[a.header()]; len(v) > 0 {
-			return Checksum{a, v[0]}
+	for _, a := range [...]ChecksumAlgorithm{CRC32C, CRC64NVME, CRC32} {
+		v := h[a.header()]
+		if len(v) == 0 {
+			continue
 		}
+		if kind := h["X-Amz-Checksum-Type"]; len(kind) > 0 && kind[0] == "COMPOSITE" && !strings.Contains(v[0], "-") {
+			return Checksum{}
+		}
+		return Checksum{a, v[0]}
 	}
 	return Checksum{}
-}
-
-// whole reports whether s covers an object's bytes in order; composite
-// checksums of multipart uploads ("value-parts") do not.
-func (s Checksum) whole() bool {
-	return s.Value != "" && !strings.Contains(s.Value, "-")
 }
 
 // bufferPool holds the buffers that bodies pass through where they must.

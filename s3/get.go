@@ -30,7 +30,7 @@ func (c *Client) Get(ctx context.Context, in *GetInput) (*GetOutput, error) {
 		return nil, k.fail(e)
 	}
 	body := &getBody{c: c, ctx: ctx, in: *in, out: out, src: resp.body, left: out.Length}
-	if sum := out.Checksum; c.integrity.state.Load() != checksumOff && sum.whole() && out.Length == out.Size {
+	if sum := out.Checksum; !in.Unchecked && c.integrity.state.Load() != checksumOff && sum.Whole() && out.Length == out.Size {
 		body.sum = &checksummer{algorithm: sum.Algorithm}
 	}
 	out.Body = body

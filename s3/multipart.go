@@ -153,7 +153,7 @@ func (c *Client) uploadPartCopy(ctx context.Context, in *CopyPartInput, src Cond
 		return c.readDocument(resp, func(data []byte) error {
 			r, err := parseResult(data, "CopyPartResult")
 			part.ETag = r.etag
-			if in.Upload.Checksum != "" && r.sum.whole() {
+			if in.Upload.Checksum != "" && r.sum.Whole() {
 				part.Checksum = r.sum
 			}
 			return err

@@ -207,7 +207,7 @@ func TestServerClosesAnywhere(t *testing.T) {
 
 func TestChecksumOfDownload(t *testing.T) {
 	content := testBytes(100_000)
-	for _, a := range []ChecksumAlgorithm{CRC32C, CRC64NVME, crc32IEEE} {
+	for _, a := range []ChecksumAlgorithm{CRC32C, CRC64NVME, CRC32} {
 		sum := checksummer{algorithm: a}
 		sum.write(content)
 		var sent string
@@ -236,7 +236,7 @@ func TestChecksumOfDownload(t *testing.T) {
 
 func TestChecksumValues(t *testing.T) {
 	// The check values of the CRC catalogue for "123456789".
-	for a, want := range map[ChecksumAlgorithm]uint64{CRC32C: 0xE3069283, crc32IEEE: 0xCBF43926, CRC64NVME: 0xAE8B14860A799888} {
+	for a, want := range map[ChecksumAlgorithm]uint64{CRC32C: 0xE3069283, CRC32: 0xCBF43926, CRC64NVME: 0xAE8B14860A799888} {
 		for split := range 9 {
 			s := checksummer{algorithm: a}
 			s.write([]byte("123456789")[:split])

@@ -82,6 +82,7 @@ type ChecksumAlgorithm string
 const (
 	CRC32C    ChecksumAlgorithm = "CRC32C"
 	CRC64NVME ChecksumAlgorithm = "CRC64NVME"
+	CRC32     ChecksumAlgorithm = "CRC32" // of downloads only: other clients upload with it
 )
 
 // ObjectOptions are the properties that an object gets when it is written by
@@ -128,6 +129,8 @@ type GetInput struct {
 	Range       Range
 	Conditions
 	SSE *CustomerKey
+	// Unchecked leaves it to the caller to hold Body to the Checksum of the answer.
+	Unchecked bool
 }
 
 // GetOutput is the answer to a GET. The caller closes Body.

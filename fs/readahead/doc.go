@@ -62,6 +62,16 @@
 // turns. While there are random reads a quarter of the connections is left to
 // them.
 //
+// # Checksums
+//
+// Each GET adds up the checksums of its bytes (audit). When all bytes of a version have
+// come, in any order, the sum is compared with the checksum of the object. S3 gives that
+// with a GET of the whole object and with a HEAD. Small objects are therefore fetched
+// without a range, and readers get their bytes after the comparison (Fill.Hold). For a
+// large object one HEAD asks when half of it has come in four GETs or more. After a
+// wrong checksum a small object is fetched once more; otherwise the blocks are dropped
+// and the open readers get ErrCorrupt for good.
+//
 // # Locks
 //
 // Manager.mu guards the streams and the queues, and stands above the locks of
@@ -70,6 +80,7 @@
 // # Invariants
 //
 //   - I1, I2: tests compare every byte under faults and changes of the object.
+//   - Bytes of a version with a wrong checksum are not read once that is known.
 //   - At most Options.Connections GETs and HEADs are in flight.
 //   - A Fill is always ended by the goroutine that runs its fetch.
 //   - Memory is at most the budget's limit, emergencies × the largest read, and

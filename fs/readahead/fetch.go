@@ -35,9 +35,16 @@ var (
 // run fetches all of the fill, on as many connections, one after the other, as
 // it takes.
 func (f *fetch) run() {
+	err := f.fetch(f.r.m.ctx)
+	f.finish(err)
+}
+
+// finish ends the fetch with an error of it, or nil.
+func (f *fetch) finish(err error) {
 	m := f.r.m
-	err := f.fetch(m.ctx)
 	switch {
+	case errors.Is(err, ErrCorrupt):
+		err = f.condemn(err)
 	case errors.Is(err, errUnwanted):
 		err = nil // who still comes for a block asks anew
 	case m.ctx.Err() != nil:
@@ -48,6 +55,9 @@ func (f *fetch) run() {
 		f.s.local = !f.asked
 		f.s.starved = f.s.starved || err != nil // do not run ahead into the same error
 		m.mu.Unlock()
+	}
+	if f.fill.Rest() == 0 && err == nil {
+		f.fill.Release()
 	}
 	f.fill.Abandon(err)
 	if f.s == nil {
@@ -132,6 +142,7 @@ func (f *fetch) get(parent context.Context, patience time.Duration) error {
 	if err := f.verify(out, v); err != nil {
 		return err
 	}
+	f.hold(&out.ObjectInfo)
 	w.progress()
 	return f.receive(w, v, out.Body, n, ttfb)
 }
@@ -152,8 +163,11 @@ func (f *fetch) request(n int) (*s3.GetInput, Version) {
 	v := f.r.Version()
 	first := f.fill.Offset()
 	in := &s3.GetInput{
-		Bucket: f.r.m.o.Bucket, Key: v.Key, SSE: f.r.m.o.SSE,
+		Bucket: f.r.m.o.Bucket, Key: v.Key, SSE: f.r.m.o.SSE, Unchecked: true,
 		Range: s3.Bytes(first, first+int64(n)-1),
+	}
+	if f.wholeSmall() && n == f.fill.Rest() {
+		in.Range = s3.Range{} // S3 gives the checksum of the object only with all of it
 	}
 	switch {
 	case strong(v.ETag):
@@ -162,6 +176,23 @@ func (f *fetch) request(n int) (*s3.GetInput, Version) {
 		in.IfUnmodifiedSince = f.r.modified
 	}
 	return in, v
+}
+
+// wholeSmall reports whether the fetch brings all bytes of a small object.
+func (f *fetch) wholeSmall() bool {
+	return f.fill.Offset() == 0 && f.fill.End() == f.r.obj.Size() && f.fill.End() <= cache.SmallObject
+}
+
+// hold takes over what an answer says of the checksum. It keeps a small object from
+// readers until all of it has come and has its checksum.
+func (f *fetch) hold(info *s3.ObjectInfo) {
+	if info.Checksum.Whole() {
+		f.r.m.habit.note(info.Checksum)
+	}
+	f.r.audit.expect(info.Checksum)
+	if f.wholeSmall() && f.r.audit.expects() {
+		f.fill.Hold()
+	}
 }
 
 // verify holds the answer to the version: not every server knows If-Match.
@@ -184,12 +215,24 @@ func (f *fetch) verify(out *s3.GetOutput, v Version) error {
 func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
 	pace := f.r.m.newPace()
 	defer pace.end()
+	run := f.r.audit.begin(f.fill.Offset(), f.r.m.habit.likely())
+	defer func() {
+		if n < size {
+			_ = f.audited(w.ctx, run) // a part of the object: no verdict
+		}
+	}()
 	for n < size {
 		p := f.fill.Next()
 		got, err := body.Read(p[:min(len(p), size-n)])
 		if got > 0 {
-			f.fill.Advance(got)
+			run.write(p[:got])
 			n += got
+			if n == size {
+				if err := f.audited(w.ctx, run); err != nil {
+					return n, err
+				}
+			}
+			f.fill.Advance(got)
 			w.progress()
 			pace.got(got)
 		}

@@ -57,6 +57,8 @@ type Manager struct {
 	hungry  []*stream      // streams that have something to fetch ahead, in turn
 	planned int            // streams that fetch ahead at all, for their share of memory
 	opening map[string]int // GETs of Open in flight, by key
+	audits  map[*cache.Object]*audit
+	habit   habit
 	link    link
 	flow    flow
 	stats   Stats
@@ -77,6 +79,10 @@ type Stats struct {
 	Read    int64 // bytes handed to readers
 	Hits    int64 // reads that were answered from memory at once
 	Misses  int64 // reads that had to wait
+
+	Verified   int64 // versions of which all bytes came from S3 and have its checksum
+	Unverified int64 // versions of which bytes came from S3 that were not held to a checksum
+	Corrupt    int64 // wrong checksums
 }
 
 // New makes a manager that reads through store into blocks. The options are
@@ -86,6 +92,7 @@ func New(store Store, blocks *cache.Blocks, o Options) *Manager {
 		store: store, blocks: blocks, o: o.Defaults(),
 		emergency: make(chan struct{}, emergencies),
 		opening:   make(map[string]int),
+		audits:    make(map[*cache.Object]*audit),
 	}
 	m.ctx, m.stop = context.WithCancelCause(context.Background())
 	return m

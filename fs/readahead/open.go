@@ -126,13 +126,19 @@ func (o *opening) get() {
 	r := o.m.readerOf(o.key, &info)
 	fill := o.claim(r, out)
 	f := &fetch{r: r, fill: fill, demanded: true}
+	if fill != nil {
+		f.hold(&info)
+	}
 	o.deliver(opened{r: r, info: &info})
 	if fill == nil {
 		return
 	}
-	if f.receive(w, r.Version(), out.Body, fill.Rest(), ttfb) != nil {
-		f.run() // brings the rest in its own way, or tells why not
+	err = f.receive(w, r.Version(), out.Body, fill.Rest(), ttfb)
+	if err == nil || errors.Is(err, ErrCorrupt) {
+		f.finish(err)
+		return
 	}
+	f.run() // brings the rest in its own way, or tells why not
 }
 
 // send sends the GET, again on another connection while no answer comes.
@@ -158,14 +164,18 @@ func (o *opening) send() (*s3.GetOutput, *watchdog, time.Duration, error) {
 	}
 }
 
-// request builds the GET. Its range reaches past the end of a small object: that
-// brings all of it whatever its size is now.
+// request builds the GET. It asks for all of an object that is known to be small, since
+// S3 gives the checksum of the object only with all of it. Where the size is not known,
+// the range reaches past the end of a small object.
 func (o *opening) request() *s3.GetInput {
 	n := int64(cache.SmallObject)
 	if o.hint.Size > n || o.m.blocks.Pool().Budget().Deficit() > 0 {
 		n = openLarge
 	}
-	in := &s3.GetInput{Bucket: o.m.o.Bucket, Key: o.key, Range: s3.Bytes(0, n-1), SSE: o.m.o.SSE}
+	in := &s3.GetInput{Bucket: o.m.o.Bucket, Key: o.key, Range: s3.Bytes(0, n-1), SSE: o.m.o.SSE, Unchecked: true}
+	if o.hint.Size > 0 && o.hint.Size <= n {
+		in.Range = s3.Range{}
+	}
 	if o.cached {
 		in.IfNoneMatch = o.hint.ETag
 	}
@@ -211,6 +221,7 @@ func (m *Manager) readerOf(key string, info *s3.ObjectInfo) *Reader {
 	}
 	r := m.newReader(m.blocks.Object(key, etag, info.Size))
 	r.modified = info.LastModified
+	r.audit.expect(info.Checksum)
 	return r
 }
 

@@ -17,6 +17,7 @@ const copySize = 1 << 20
 type Reader struct {
 	m        *Manager
 	obj      *cache.Object
+	audit    *audit
 	modified time.Time // tells versions apart where there is no ETag; may be zero
 	local    bool      // the disk cache had it, as far as one block showed, when it was opened
 
@@ -37,7 +38,7 @@ func (m *Manager) newReader(obj *cache.Object) *Reader {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stats.Readers++
-	return &Reader{m: m, obj: obj}
+	return &Reader{m: m, obj: obj, audit: m.auditOf(obj)}
 }
 
 // Version returns the version that is read, by the name that it has now.
@@ -52,6 +53,9 @@ func (r *Reader) Version() Version {
 func (r *Reader) ReadAt(ctx context.Context, off int64, n int) (*Pins, error) {
 	if off < 0 || n < 0 {
 		return nil, errors.New("read at a negative offset or of a negative length")
+	}
+	if err := r.audit.err(); err != nil {
+		return nil, err
 	}
 	p := r.obj.Pin(off, n)
 	if p.Size() == 0 {
@@ -77,6 +81,9 @@ func (r *Reader) ReadAt(ctx context.Context, off int64, n int) (*Pins, error) {
 // readWithin is ReadAt for a caller that will read on up to end and no farther:
 // what is absent up to there comes with the same GET, and nothing is fetched ahead.
 func (r *Reader) readWithin(ctx context.Context, off int64, n int, end int64) (*Pins, error) {
+	if err := r.audit.err(); err != nil {
+		return nil, err
+	}
 	p := r.obj.Pin(off, n)
 	if p.Size() == 0 || p.Ready() {
 		return p, nil
@@ -100,6 +107,9 @@ func (r *Reader) await(ctx context.Context, p *Pins, s *stream, reach func() int
 		}
 		r.m.pull()
 		err := p.Wait(ctx)
+		if err == nil {
+			return r.audit.err()
+		}
 		if !errors.Is(err, cache.ErrAgain) {
 			return err
 		}
@@ -221,6 +231,7 @@ func (r *Reader) Close() {
 	}
 	r.streams = nil
 	fine := r.fine
+	m.leaveAudit(r.obj, r.audit)
 	m.mu.Unlock()
 	r.obj.Close()
 	if fine != nil {

@@ -110,6 +110,9 @@ func cacheFamilies() []family {
 		one("misses_total", counter, "What it could not answer, or not at once.", func(h fs.HitsMisses) int64 { return h.Misses }),
 		one("bytes", gauge, "What the cache takes, the disk cache over all mounts that share it.", func(h fs.HitsMisses) int64 { return h.Bytes }),
 		number("fetched_bytes_total", counter, "Bytes that came from S3 into blocks.", func(s control.Status) float64 { return float64(s.Reads.Fetched) }),
+		number("verified_objects_total", counter, "Objects that were read from S3 in whole and have the checksum that S3 keeps.", func(s control.Status) float64 { return float64(s.Reads.Verified) }),
+		number("unverified_objects_total", counter, "Objects that were read from S3 without a checksum of all that was read.", func(s control.Status) float64 { return float64(s.Reads.Unverified) }),
+		number("corrupt_objects_total", counter, "Objects that came with another checksum than S3 keeps.", func(s control.Status) float64 { return float64(s.Reads.Corrupt) }),
 		number("fetches_running", gauge, "Requests of the read path under way.", func(s control.Status) float64 { return float64(s.Reads.Running) }),
 		number("fetches_queued", gauge, "Requests of the read path that wait for a connection.", func(s control.Status) float64 { return float64(s.Reads.Queued) }),
 	}
