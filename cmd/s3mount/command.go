@@ -63,29 +63,7 @@ func (c command) tooMany(arg string) error {
 
 // unknownWord says what can stand in the place of a word.
 func unknownWord(kind, word string, known []string) error {
-	return fail(exitUsage, "there is no %s %q: there are %s", kind, word, enumerate(known))
-}
-
-// enumerate writes words as people list them.
-func enumerate(words []string) string {
-	switch len(words) {
-	case 0:
-		return "none"
-	case 1:
-		return words[0]
-	}
-	list := ""
-	for i, w := range words {
-		switch i {
-		case 0:
-		case len(words) - 1:
-			list += " and "
-		default:
-			list += ", "
-		}
-		list += w
-	}
-	return list
+	return fail(exitUsage, "there is no %s %q: there are %s", kind, word, text.Enumerate(known))
 }
 
 // print writes the output of a command. A terminal obeys none of it.

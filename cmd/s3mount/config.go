@@ -11,6 +11,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 // The keys of a configuration file that are no options.
@@ -172,7 +174,7 @@ func (f *configFile) choose(s *settings, args []string) ([]string, error) {
 	case named && len(args) == 1, len(args) == 0 && bucket != "":
 		args = append(args, mountpoint)
 	case len(args) == 0 && len(f.mounts) > 0:
-		return nil, fail(exitUsage, "say which mount of %s: %s", f.path, enumerate(slices.Sorted(maps.Keys(f.mounts))))
+		return nil, fail(exitUsage, "say which mount of %s: %s", f.path, text.Enumerate(slices.Sorted(maps.Keys(f.mounts))))
 	case !named:
 		return args, nil
 	}

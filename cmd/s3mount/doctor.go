@@ -171,7 +171,7 @@ func (e *examination) checkDirectories() finding {
 		}
 		fine = append(fine, d.path)
 	}
-	return found("%s can be used", enumerate(fine))
+	return found("%s can be used", text.Enumerate(fine))
 }
 
 // checkCredentials asks where the AWS configuration leads to.

@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 )
 
 // stopExtension is how much more time the service manager is asked for with
 // each sign of progress of the end: two of the minutes after which there is
 // one, so that one may come late.
-const stopExtension = 2 * logTick
+const stopExtension = 2 * progress.LineTick
 
 // notifier tells the service manager how the process is (sd_notify(3)). Without
 // a service manager it does nothing.

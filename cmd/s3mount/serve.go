@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 	"github.com/s3mount/s3mount/fs"
 )
 
@@ -83,8 +85,10 @@ func (v *server) end(sig os.Signal, done <-chan error) error {
 	defer cancel()
 	unmounted := make(chan error, 1)
 	go func() { unmounted <- v.mount.Unmount(ctx) }()
-	progress := newProgress(v)
-	defer progress.stop()
+	display := v.display()
+	defer display.Close()
+	tick := time.NewTicker(progress.Tick)
+	defer tick.Stop()
 	v.manager.stopping(waitingFor(v.mount.Unwritten()))
 	var late <-chan time.Time
 	if v.drainTimeout > 0 {
@@ -95,25 +99,45 @@ func (v *server) end(sig os.Signal, done <-chan error) error {
 	for {
 		select {
 		case err := <-unmounted:
-			progress.stop()
 			if err == nil {
 				err = <-done
 			}
+			display.Close()
 			v.log.Info("unmounted")
 			return notWritten(err)
-		case <-progress.tick():
-			progress.show(v.mount.Unwritten())
+		case <-tick.C:
+			left := v.mount.Unwritten()
+			display.Show(progress.State{Text: waitingFor(left) + v.hint(), Left: left.Bytes})
 		case sig := <-v.signals:
 			if sig != unix.SIGHUP {
-				progress.stop()
+				display.Close()
 				return v.abandon("by a second signal")
 			}
 			v.refresh()
 		case <-late:
-			progress.stop()
+			display.Close()
 			return v.abandon(fmt.Sprintf("after %s of --%s", durationValue{&v.drainTimeout}, optionDrainTimeout))
 		}
 	}
+}
+
+// display shows progress on the terminal, or in the log and to the service manager.
+func (v *server) display() *progress.Display {
+	if v.terminal != nil {
+		return progress.OnTerminal(v.terminal)
+	}
+	return progress.Lines(func(state string) {
+		v.manager.stopping(state)
+		v.log.Info("not unmounted yet", slog.String("state", state))
+	})
+}
+
+// hint says on a terminal how to end sooner.
+func (v *server) hint() string {
+	if v.terminal == nil {
+		return ""
+	}
+	return " (interrupt again to give up)"
 }
 
 // abandon ends without waiting any longer and says what is lost by that. The
@@ -137,4 +161,20 @@ func notWritten(err error) error {
 		return nil
 	}
 	return fail(exitUnwritten, "not everything could be written to S3: %w", err)
+}
+
+// describe says what S3 does not hold yet.
+func describe(u fs.Unwritten) string {
+	if u.Uploads == 0 {
+		return text.Size(u.Bytes)
+	}
+	return text.Size(u.Bytes) + " and " + text.Count(int(u.Uploads), "unfinished upload")
+}
+
+// waitingFor says what an unmount waits for.
+func waitingFor(u fs.Unwritten) string {
+	if u == (fs.Unwritten{}) {
+		return "everything is in S3; waiting for programs to close their files"
+	}
+	return "writing to S3: " + describe(u) + " left"
 }

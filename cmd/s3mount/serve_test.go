@@ -120,7 +120,7 @@ func TestServeShowsProgressOnTerminal(t *testing.T) {
 		if err := v.serve(); err != nil {
 			t.Errorf("serve: %v", err)
 		}
-		if out := terminal.String(); !strings.Contains(out, "writing to S3: 3.0 MiB and 2 unfinished uploads left") || !strings.HasSuffix(out, "\r\x1b[K") {
+		if out := terminal.String(); !strings.Contains(out, "writing to S3: 3.0 MiB and 2 unfinished uploads left") || !strings.HasSuffix(out, "\r\x1b[J") {
 			t.Errorf("on the terminal: %q", out)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -59,7 +60,7 @@ func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (
 	logs, err := openLogs(s, report.stderr)
 	var notes []string
 	switch {
-	case errors.Is(err, errNoSystemLog) && isTerminal(os.Stderr): // a script in a container knows
+	case errors.Is(err, errNoSystemLog) && progress.IsTerminal(os.Stderr): // a script in a container knows
 		notes = append(notes, "there is no system log here: give --log-file to keep one")
 	case errors.Is(err, errNoSystemLog):
 	case err != nil:
@@ -171,7 +172,7 @@ func isLoopback(host string) bool {
 // terminalOf is where progress is drawn: stderr, if it is a terminal and
 // neither lies in the background nor takes the log.
 func terminalOf(s *settings) io.Writer {
-	if s.foreground && isTerminal(os.Stderr) {
+	if s.foreground && progress.IsTerminal(os.Stderr) {
 		return os.Stderr
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/fs/metering"
 )
@@ -227,34 +227,17 @@ func TestCommandFlags(t *testing.T) {
 	}
 }
 
-func TestLinesDisplay(t *testing.T) {
+// TestShowOn checks the sentence that commands show while they wait.
+func TestShowOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		d := &lines{out: &out, what: "writing to S3", next: time.Now().Add(logTick)}
-		for range 10 * 60 * 5 { // ten minutes of progress
-			d.show(control.Progress{Bytes: 1 << 20})
-			time.Sleep(200 * time.Millisecond)
-		}
-		if n := strings.Count(out.String(), "s3mount: writing to S3: 1.0 MiB left, 0 files under way\n"); n != 9 {
-			t.Errorf("%d lines in ten minutes, want 9", n)
+		var got []string
+		show := showOn(progress.Lines(func(line string) { got = append(got, line) }), "writing to S3")
+		time.Sleep(progress.LineTick)
+		show(control.Progress{Bytes: 1 << 20})
+		if len(got) != 1 || got[0] != "writing to S3: 1.0 MiB left, 0 files under way" {
+			t.Errorf("lines %q", got)
 		}
 	})
-}
-
-// TestBarsDisplay draws and ends; what is drawn when is up to the library.
-func TestBarsDisplay(t *testing.T) {
-	b := newBars(io.Discard, "writing to S3")
-	for left := range int64(20) {
-		p := control.Progress{Bytes: 20 - left}
-		for k := range maxBars + 3 - left/2 {
-			p.Uploads = append(p.Uploads, fs.Upload{Key: fmt.Sprintf("key %d", k), Size: 10, Sent: left % 10})
-		}
-		b.show(p)
-		if len(b.files) > maxBars {
-			t.Errorf("%d bars", len(b.files))
-		}
-	}
-	b.close()
 }
 
 func TestMetricsAreOpen(t *testing.T) {

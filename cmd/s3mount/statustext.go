@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/fs/metering"
@@ -57,27 +58,27 @@ func headline(s control.Status) string {
 // gaugeRows are what there is now, as pairs of a name and a text.
 func gaugeRows(s control.Status) [][2]string {
 	rows := [][2]string{
-		{"memory", fmt.Sprintf("%s of %s", humanSize(s.Memory.Used), humanSize(s.Memory.Limit))},
-		{"unsaved", fmt.Sprintf("%s in %s, %s under way", humanSize(s.Writes.Dirty), count(s.Writes.Files, "open file"), count(int(s.Writes.Uploads), "upload"))},
+		{"memory", fmt.Sprintf("%s of %s", text.Size(s.Memory.Used), text.Size(s.Memory.Limit))},
+		{"unsaved", fmt.Sprintf("%s in %s, %s under way", text.Size(s.Writes.Dirty), text.Count(s.Writes.Files, "open file"), text.Count(int(s.Writes.Uploads), "upload"))},
 	}
 	if s.Journal.Count > 0 || s.Durability == "journal" {
-		rows = append(rows, [2]string{"journal", fmt.Sprintf("%s, %s, the oldest %s old", count(s.Journal.Count, "thing"),
-			humanSize(s.Journal.Bytes), humanSeconds(s.Journal.Oldest))})
+		rows = append(rows, [2]string{"journal", fmt.Sprintf("%s, %s, the oldest %s old", text.Count(s.Journal.Count, "thing"),
+			text.Size(s.Journal.Bytes), text.Seconds(s.Journal.Oldest))})
 	}
 	rows = append(rows, [2]string{"caches", cacheText(s.Cache)},
-		[2]string{"waiting", fmt.Sprintf("%s of programs, the oldest %s old", count(s.Requests.InFlight, "request"), humanSeconds(s.Requests.Oldest))},
-		[2]string{"moved", fmt.Sprintf("%s read, %s written", humanSize(int64(s.Requests.Read)), humanSize(int64(s.Requests.Written)))})
+		[2]string{"waiting", fmt.Sprintf("%s of programs, the oldest %s old", text.Count(s.Requests.InFlight, "request"), text.Seconds(s.Requests.Oldest))},
+		[2]string{"moved", fmt.Sprintf("%s read, %s written", text.Size(int64(s.Requests.Read)), text.Size(int64(s.Requests.Written)))})
 	if k := s.Kept; k.Files > 0 {
 		rows = append(rows, [2]string{"kept", fmt.Sprintf("%s, %s, in %s: copy them to where they belong, then remove them",
-			count(k.Files, "file"), humanSize(k.Bytes), k.Dir)})
+			text.Count(k.Files, "file"), text.Size(k.Bytes), k.Dir)})
 	}
 	for _, w := range s.Waiting {
 		rows = append(rows, [2]string{"waiting", fmt.Sprintf("%s, %s, of an earlier mount in %s: mount %s writable to upload them",
-			count(w.Records, "change"), humanSize(w.Bytes), w.Journal, w.Source)})
+			text.Count(w.Records, "change"), text.Size(w.Bytes), w.Journal, w.Source)})
 	}
 	if n := s.Writes.Conflicts + s.Writes.Recovered; n > 0 {
 		rows = append(rows, [2]string{"trouble", fmt.Sprintf("%s with other writers, %s kept in the recovery directory",
-			count(int(s.Writes.Conflicts), "conflict"), count(int(s.Writes.Recovered), "file"))})
+			text.Count(int(s.Writes.Conflicts), "conflict"), text.Count(int(s.Writes.Recovered), "file"))})
 	}
 	return rows
 }
@@ -100,19 +101,9 @@ func uploadLines(uploads []fs.Upload) []string {
 		if i == maxShownUploads {
 			return append(lines, fmt.Sprintf("and %d more files on their way", len(uploads)-i))
 		}
-		lines = append(lines, fmt.Sprintf("%s %s of %s  %s", bar(u.Sent, u.Size), humanSize(u.Sent), humanSize(u.Size), u.Key))
+		lines = append(lines, progress.FileLine(u))
 	}
 	return lines
-}
-
-// bar draws a share of a whole.
-func bar(part, whole int64) string {
-	const width = 20
-	done := width
-	if whole > 0 {
-		done = int(min(max(part, 0), whole) * width / whole)
-	}
-	return "[" + strings.Repeat("#", done) + strings.Repeat("-", width-done) + "]"
 }
 
 // requestWriter aligns the tables of requests below each other.
@@ -138,7 +129,7 @@ func requestTable(w *tabwriter.Writer, title string, all map[string]metering.Lat
 	for _, name := range names {
 		l := all[name]
 		fmt.Fprintf(w, "%-25s\t%d\t%.1f\t%d\t%s\t%s\t\n", name, l.Count, float64(l.Count)/max(in.Seconds(), 1e-3),
-			l.Errors, humanSeconds(l.P50), humanSeconds(l.P99))
+			l.Errors, text.Seconds(l.P50), text.Seconds(l.P99))
 	}
 }
 
@@ -149,30 +140,4 @@ func latencies(calls map[string]control.Calls) map[string]metering.Latency {
 		all[name] = c.Latency
 	}
 	return all
-}
-
-// humanSeconds writes a time for people, with two or three digits.
-func humanSeconds(s float64) string {
-	d := time.Duration(s * float64(time.Second))
-	switch {
-	case d <= 0:
-		return "0"
-	case d < time.Millisecond:
-		return fmt.Sprintf("%d us", d.Microseconds())
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1f ms", s*1e3)
-	case d < time.Second:
-		return fmt.Sprintf("%.0f ms", s*1e3)
-	case d < 100*time.Second:
-		return fmt.Sprintf("%.1f s", s)
-	}
-	return d.Round(time.Second).String()
-}
-
-// count writes a number of things.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 func syncCommand() command {
@@ -52,9 +54,9 @@ func (m mountedAt) sync(ctx context.Context, client *control.Client) error {
 
 // write is sync that returns what the mount has answered.
 func (m mountedAt) write(ctx context.Context, client *control.Client) error {
-	d := newDisplay(os.Stderr, "writing to S3")
-	err := client.Sync(ctx, d.show)
-	d.close()
+	d := progress.New(os.Stderr)
+	err := client.Sync(ctx, showOn(d, "writing to S3"))
+	d.Close()
 	if err != nil && ctx.Err() != nil {
 		return errors.New("interrupted; the mount goes on writing by itself")
 	}
@@ -71,4 +73,14 @@ func (m mountedAt) outcome(err error) error {
 		return oneLine(fail(exitUnwritten, "%s: not everything could be written to S3: %w", m.mountpoint, err))
 	}
 	return fmt.Errorf("%s: %w", m.mountpoint, err)
+}
+
+// showOn returns a function that shows how far a mount is.
+func showOn(d *progress.Display, what string) func(control.Progress) {
+	return func(p control.Progress) {
+		d.Show(progress.State{
+			Text: fmt.Sprintf("%s: %s left, %s under way", what, text.Size(p.Bytes), text.Count(len(p.Uploads), "file")),
+			Left: p.Bytes, Files: p.Uploads,
+		})
+	}
 }

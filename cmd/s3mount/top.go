@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 )
 
 // minInterval is the shortest time between two frames: rates over less say
@@ -60,8 +61,8 @@ and [per_gib] with received and sent. Interrupt it to end.`,
 		}
 		defer client.Close()
 		w.status = client.Status
-		if f, ok := in.stdout.(*os.File); ok && isTerminal(f) {
-			w.size = func() (int, int) { return terminalSize(f) }
+		if f, ok := in.stdout.(*os.File); ok && progress.IsTerminal(f) {
+			w.size = func() (int, int) { return progress.TerminalSize(f) }
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 		defer stop()
@@ -147,13 +148,4 @@ func (w *watcher) frame(text string) error {
 	b.WriteString(clearRest)
 	_, err := io.WriteString(w.out, b.String())
 	return err
-}
-
-// terminalSize asks the terminal; one that does not know is an old one.
-func terminalSize(f *os.File) (columns, rows int) {
-	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Col == 0 || size.Row == 0 {
-		return 80, 24
-	}
-	return int(size.Col), int(size.Row)
 }

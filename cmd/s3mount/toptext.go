@@ -21,7 +21,7 @@ func describeInterval(before, now control.Status, p prices) string {
 		if to < from {
 			from = 0 // another process answers
 		}
-		return humanSize(int64(float64(to-from)/took.Seconds())) + "/s"
+		return text.Size(int64(float64(to-from)/took.Seconds())) + "/s"
 	}
 	calls := callsSince(before.S3, now.S3)
 	sent, received := bytesOf(calls)
@@ -85,7 +85,7 @@ func errorsText(s control.Status) string {
 	for _, c := range s.S3 {
 		failed, retried = failed+c.Errors, retried+c.Retries
 	}
-	return fmt.Sprintf("%s and %d repetitions so far", count(int(failed), "error"), retried)
+	return fmt.Sprintf("%s and %d repetitions so far", text.Count(int(failed), "error"), retried)
 }
 
 // cacheSince is what the caches did between two readings.

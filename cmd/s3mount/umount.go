@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
@@ -69,9 +70,9 @@ func (m *machine) umount(ctx context.Context, at mountedAt) error {
 	if err := m.unmountNow(ctx, at); err != nil {
 		return err
 	}
-	d := newDisplay(os.Stderr, "unmounting")
-	err = end.Wait(d.show)
-	d.close()
+	d := progress.New(os.Stderr)
+	err = end.Wait(showOn(d, "unmounting"))
+	d.Close()
 	if err != nil && ctx.Err() != nil {
 		return errors.New("interrupted; it is unmounted, and the rest is being written")
 	}
@@ -143,7 +144,7 @@ func usersOf(at mountedAt) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return ", used by " + enumerate(names)
+	return ", used by " + text.Enumerate(names)
 }
 
 // uses tells whether the process in a directory of /proc has something of a

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -111,8 +112,8 @@ func TestHumanSize(t *testing.T) {
 	for n, want := range map[int64]string{
 		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 5 << 30: "5.0 GiB", math.MaxInt64: "8.0 EiB",
 	} {
-		if got := humanSize(n); got != want {
-			t.Errorf("humanSize(%d) = %q, want %q", n, got, want)
+		if got := text.Size(n); got != want {
+			t.Errorf("text.Size(%d) = %q, want %q", n, got, want)
 		}
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 const (
@@ -54,16 +56,16 @@ read first. The exit code is 1 if a file could not be read.`,
 		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 		defer stop()
 		w := &warming{readers: readers}
-		d := newDisplay(os.Stderr, "reading")
+		d := progress.New(os.Stderr)
 		err = w.run(ctx, rest, d)
-		d.close()
+		d.Close()
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
 		if err != nil {
 			return err
 		}
-		return in.print("read %s, %s\n", count(w.files, "file"), humanSize(w.read))
+		return in.print("read %s, %s\n", text.Count(w.files, "file"), text.Size(w.read))
 	}
 	return c
 }
@@ -81,13 +83,13 @@ type warming struct {
 }
 
 // run reads everything below the paths and shows how far it is.
-func (w *warming) run(ctx context.Context, paths []string, d display) error {
+func (w *warming) run(ctx context.Context, paths []string, d *progress.Display) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		w.walk(ctx, paths)
 	}()
-	tick := time.NewTicker(terminalTick)
+	tick := time.NewTicker(progress.Tick)
 	defer tick.Stop()
 	for {
 		select {
@@ -95,10 +97,10 @@ func (w *warming) run(ctx context.Context, paths []string, d display) error {
 			w.mu.Lock()
 			left := max(w.found-w.read, 0)
 			w.mu.Unlock()
-			d.show(control.Progress{Bytes: left})
+			showOn(d, "reading")(control.Progress{Bytes: left})
 		case <-done:
 			if w.bad > 0 {
-				return fmt.Errorf("%s could not be read; the first: %w", count(w.bad, "thing"), w.first)
+				return fmt.Errorf("%s could not be read; the first: %w", text.Count(w.bad, "thing"), w.first)
 			}
 			return nil
 		}
