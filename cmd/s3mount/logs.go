@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"sync"
 
+	sdjournal "github.com/coreos/go-systemd/v22/journal"
+
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
@@ -35,7 +37,7 @@ func openLogs(s *settings, stderr io.Writer) (*logs, error) {
 			return nil, fail(exitUsage, "--log-file: %w", err)
 		}
 		return &logs{slog.New(newHandler(s.logFormat, f, level, true)), f}, nil
-	case s.foreground && isJournal(os.Stderr, os.Getenv("JOURNAL_STREAM")):
+	case s.foreground && stderrIsJournal():
 		return &logs{Logger: slog.New(newSyslogHandler(s.logFormat, journal{stderr}, level))}, nil
 	case s.foreground:
 		return &logs{Logger: slog.New(newHandler(s.logFormat, stderr, level, true))}, nil
@@ -45,6 +47,12 @@ func openLogs(s *settings, stderr io.Writer) (*logs, error) {
 		return &logs{Logger: slog.New(slog.DiscardHandler)}, errNoSystemLog
 	}
 	return &logs{Logger: slog.New(newSyslogHandler(s.logFormat, out, level))}, nil
+}
+
+// stderrIsJournal reports whether systemd has connected stderr to its journal.
+func stderrIsJournal() bool {
+	is, err := sdjournal.StderrIsJournalStream()
+	return err == nil && is
 }
 
 // errNoSystemLog comes with a log that keeps nothing: a machine without a

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,12 +50,14 @@ func thisMachine() *machine {
 // hasMountCapability reports whether the process has CAP_SYS_ADMIN, which root
 // lacks in most containers.
 func hasMountCapability() bool {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData // two words of 32 capabilities each
-	if err := unix.Capget(&header, &sets[0]); err != nil {
+	own, err := capability.NewPid2(0)
+	if err == nil {
+		err = own.Load()
+	}
+	if err != nil {
 		return os.Geteuid() == 0
 	}
-	return sets[unix.CAP_SYS_ADMIN/32].Effective&(1<<(unix.CAP_SYS_ADMIN%32)) != 0
+	return own.Get(capability.EFFECTIVE, capability.CAP_SYS_ADMIN)
 }
 
 // lazyUnmount detaches path by the system call or, for those who may not, by

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/docker/go-units"
 )
 
 // The types below are flag.Value over one setting each. Those with
@@ -135,32 +137,17 @@ func (v sizeValue) Set(s string) error {
 	return nil
 }
 
+// parseSize reads a size. The number is read exactly; go-units would round it to a
+// float64. It reads all units as powers of 1024, or all as powers of 1000.
 func parseSize(s string) (int64, error) {
 	digits := strings.TrimRight(s, "BKMGTikmgtb")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	unit := int64(1)
-	switch strings.ToLower(s[len(digits):]) {
-	case "", "b":
-	case "k", "kib":
-		unit = 1 << 10
-	case "m", "mib":
-		unit = 1 << 20
-	case "g", "gib":
-		unit = 1 << 30
-	case "t", "tib":
-		unit = 1 << 40
-	case "kb":
-		unit = 1e3
-	case "mb":
-		unit = 1e6
-	case "gb":
-		unit = 1e9
-	case "tb":
-		unit = 1e12
-	default:
-		unit = 0
+	unitOf := units.RAMInBytes
+	if len(s)-len(digits) == 2 { // kB, but neither K nor KiB
+		unitOf = units.FromHumanSize
 	}
-	if err != nil || unit == 0 || n < 0 || n > math.MaxInt64/unit {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	unit, unitErr := unitOf("1" + s[len(digits):])
+	if err != nil || unitErr != nil || n < 0 || n > math.MaxInt64/unit {
 		return 0, fmt.Errorf("want a size such as 512M or 2G")
 	}
 	return n * unit, nil
