@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/s3mount/s3mount/cmd/s3mount/control"
-	"github.com/s3mount/s3mount/cmd/s3mount/metrics"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/metrics"
 	"github.com/s3mount/s3mount/fs"
 )
 

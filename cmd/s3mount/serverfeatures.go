@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/control"
 	"github.com/s3mount/s3mount/s3"
 )
 

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/control"
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/s3"

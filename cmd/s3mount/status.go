@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/control"
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 

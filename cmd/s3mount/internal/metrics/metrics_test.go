@@ -16,7 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"github.com/s3mount/s3mount/cmd/s3mount/control"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/control"
 	"github.com/s3mount/s3mount/fs"
 	"github.com/s3mount/s3mount/fs/metering"
 )
@@ -148,7 +148,7 @@ func TestDocumented(t *testing.T) {
 
 // TestDashboard: the Grafana file is JSON and asks only for what there is.
 func TestDashboard(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "packaging", "grafana-dashboard.json"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "packaging", "grafana-dashboard.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
