@@ -261,7 +261,7 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	if v := file.Version(); !lost && v != nil && v.ETag != e.ETag {
 		f.committed(n, *v) // closing has saved what an earlier commit could not
 	}
-	f.ns.DropPending(e.Key)
+	f.ns.DropPending(e.Key, n)
 	if err != nil {
 		f.log.Error("a file could not be saved", slog.String("key", e.Key), slog.Any("error", err))
 	}

@@ -115,7 +115,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	// Never under n.mu: the namespace asks pending files for their state.
 	f.ns.Committed(e)
 	f.ns.Remember(e, v.Object)
-	f.ns.DropPending(e.Key)
+	f.ns.DropPending(e.Key, n)
 	if owes {
 		f.attrs.add(n)
 	}

@@ -17,10 +17,11 @@ import (
 func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	dir, st := f.nameIn(ctx, in.NodeId, name)
+	dir, leave, st := f.enterNamed(ctx, in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
+	defer leave()
 	adds := in.Flags&(syscall.O_EXCL|syscall.O_TRUNC) == 0
 	if adds {
 		// An error is none of this open: the commit asks again.
@@ -62,6 +63,19 @@ func (f *filesystem) nameIn(ctx *request, id uint64, name string) (*inode, fuse.
 	return f.writableDir(ctx, id)
 }
 
+// enterNamed is nameIn for operations that make the name in the directory alone.
+// The directory and those above it are not renamed until the caller calls leave.
+func (f *filesystem) enterNamed(ctx *request, id uint64, name string) (dir *inode, leave func(), st fuse.Status) {
+	if dir, st = f.nameIn(ctx, id, name); st != fuse.OK {
+		return nil, nil, st
+	}
+	leave, err := f.gate.enter(ctx, dir)
+	if err != nil {
+		return nil, nil, f.status("make a name", err)
+	}
+	return dir, leave, fuse.OK
+}
+
 // createFile makes the inode of a new file, with unsaved state and without an object.
 func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, perm uint32, exclusive bool) (*inode, error) {
 	parent := dir.snapshot()
@@ -75,7 +89,7 @@ func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, per
 	n.mu.Lock()
 	n.file = f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: f.objectOptions(n), Turn: n.commit.try})
 	n.mu.Unlock()
-	f.ns.AddPending(key, n.snapshot)
+	f.showPending(n, key)
 	dir.relisted()
 	return n, nil
 }
@@ -84,10 +98,11 @@ func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, per
 func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	dir, st := f.nameIn(ctx, in.NodeId, name)
+	dir, leave, st := f.enterNamed(ctx, in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
+	defer leave()
 	kind, ok := kindOf(in.Mode)
 	if !ok {
 		return fuse.EINVAL
@@ -119,8 +134,12 @@ func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error,
 	if err != nil {
 		return f.status(op, err)
 	}
+	n := f.enter(dir, name, e, f.inodes.now())
+	if n == nil {
+		return fuse.Status(syscall.ESTALE)
+	}
 	dir.relisted()
-	f.fillEntry(f.enter(dir, name, e, f.inodes.now()), caller, out)
+	f.fillEntry(n, caller, out)
 	return fuse.OK
 }
 
@@ -128,10 +147,11 @@ func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error,
 func (f *filesystem) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
-	dir, st := f.nameIn(ctx, in.NodeId, name)
+	dir, leave, st := f.enterNamed(ctx, in.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
+	defer leave()
 	parent := dir.snapshot()
 	e, err := f.ns.Mkdir(ctx, parent, name, newAttr(parent, in.Caller, in.Mode, true))
 	return f.made(dir, name, e, err, "mkdir", in.Caller, out)
@@ -144,10 +164,11 @@ const symlinkPerm = 0o777
 func (f *filesystem) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
-	dir, st := f.nameIn(ctx, h.NodeId, name)
+	dir, leave, st := f.enterNamed(ctx, h.NodeId, name)
 	if st != fuse.OK {
 		return st
 	}
+	defer leave()
 	parent := dir.snapshot()
 	e, err := f.ns.Mknod(ctx, parent, name, namespace.Symlink, newAttr(parent, h.Caller, symlinkPerm, false), target)
 	return f.made(dir, name, e, err, "symlink", h.Caller, out)

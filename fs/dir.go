@@ -69,7 +69,10 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 		if entry == nil {
 			return false
 		}
-		f.fillEntry(f.enter(dir, d.Name, d.Entry, asked), in.Caller, entry)
+		// After a rename of the directory the kernel looks the name up again.
+		if n := f.enter(dir, d.Name, d.Entry, asked); n != nil {
+			f.fillEntry(n, in.Caller, entry)
+		}
 		return true
 	})
 }

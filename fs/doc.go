@@ -79,8 +79,16 @@
 // attribute changes of one inode exclude each other, and waiting for a turn
 // ends with the caller's context. A second turn (inode.settling), taken before
 // it, keeps an open for writing apart from the end of the last writer. Several
-// turns are taken in the order of nodeids. Below it, taken in this order and never held across a request:
+// turns are taken in the order of nodeids.
 //
+// Operations that make names pass nameGate before they take a turn. The rename of
+// a directory closes the gate for all that is below, and a hold takes the turns
+// of the inodes there, including those that a lookup brings meanwhile. Lookups go
+// on; only an answer that a name is absent waits for the end of the rename.
+//
+// Below the turns, taken in this order and never held across a request:
+//
+//	nameGate.mu      the directories that are renamed
 //	dirHandle.mu     one READDIR of a handle at a time (held across LIST: it
 //	                 is a turn of the kernel's making)
 //	inodes.mu        the table and the tree of names
@@ -97,7 +105,8 @@
 //   - Every inode in the table is referred to: by the kernel (nlookup), by a
 //     handle or waiting attributes (pinned), or by a child.
 //   - Of an inode, all open handles are read by the kernel, or none is.
-//   - An inode has at most one parent and name.
+//   - An inode has at most one parent and name. An inode without a name gets no
+//     new key and is not shown as pending.
 //   - st_ino is derived from the key; two live inodes never share one.
 //   - An error that no row of the errno table names is EIO, never ENOENT.
 package fs

@@ -43,6 +43,7 @@ type filesystem struct {
 	writes *writeback.Manager
 
 	inodes  *inodes
+	gate    *nameGate
 	handles *handles
 	attrs   *attrQueue
 	access  *access
@@ -87,6 +88,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 	f.access = newAccess(f)
 	f.inodes = newInodes(f.ns.Root())
 	f.inodes.reaped = f.forgotten
+	f.gate = newNameGate(f.inodes)
 	f.attrs = newAttrQueue(f.life, f.inodes, o.Connections, f.flushAttrs)
 	return f, nil
 }
@@ -172,7 +174,7 @@ func (f *filesystem) writebackBase(v writeback.Version) writeback.BaseReader {
 func (f *filesystem) drain(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(f.o.Connections)
-	for _, n := range f.inodes.below("") {
+	for _, n := range f.inodes.all() {
 		g.Go(func() error {
 			err := unlessKept(f.commit(ctx, n))
 			if err == nil {
@@ -213,12 +215,10 @@ func (f *filesystem) resolve(ctx context.Context, dir *inode, name string) (*ino
 	if n := f.inodes.pinChild(dir, name); n != nil {
 		return n, nil
 	}
-	asked := f.inodes.now()
-	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
+	n, err := f.lookupName(ctx, dir, name)
 	if err != nil {
 		return nil, err
 	}
-	n := f.enter(dir, name, e, asked)
 	f.inodes.pin(n)
 	f.inodes.forget(n.id, 1)
 	return n, nil
@@ -258,7 +258,7 @@ func (f *filesystem) invalidate(n *inode) {
 
 func (f *filesystem) invalidateAll() {
 	f.ns.InvalidateAll()
-	for _, n := range f.inodes.below("") {
+	for _, n := range f.inodes.all() {
 		f.refresh(n)
 		if n.kind != namespace.Directory {
 			f.forgetName(n)

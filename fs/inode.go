@@ -4,7 +4,6 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -181,6 +180,7 @@ type inodes struct {
 	nextID uint64
 	root   *inode
 	reaped func(*inode) // hears of each inode that is removed; it must not block
+	holds  []*hold      // of directories, while they are renamed
 
 	clock atomic.Uint64 // counts the versions that this mount makes; see moment
 }
@@ -218,8 +218,13 @@ func (t *inodes) pinChild(dir *inode, name string) *inode {
 
 // enter returns the inode for a name with one more reference of the kernel. A
 // known inode is kept, as it is, if it is of the same kind: it may be open, or unsaved.
+// It returns nil if the directory was renamed since e was looked up.
 func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 	t.mu.Lock()
+	if !dir.holdsKey(e.Key) {
+		t.mu.Unlock()
+		return nil
+	}
 	n := t.known(dir, name, e)
 	if n != nil {
 		n.nlookup++
@@ -229,6 +234,7 @@ func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 	n = t.add(e)
 	n.nlookup, n.saved = 1, true
 	t.attach(n, dir, name)
+	t.adopt(n)
 	t.mu.Unlock()
 	return n
 }
@@ -346,23 +352,6 @@ func (t *inodes) move(n, dir *inode, name string) {
 	if oldDir != nil && oldDir != dir {
 		t.reap(oldDir)
 	}
-}
-
-// below returns the live inodes whose keys start with prefix.
-func (t *inodes) below(prefix string) []*inode {
-	t.mu.RLock()
-	all := make([]*inode, 0, len(t.byID))
-	for _, n := range t.byID {
-		all = append(all, n)
-	}
-	t.mu.RUnlock()
-	found := all[:0]
-	for _, n := range all {
-		if strings.HasPrefix(n.snapshot().Key, prefix) {
-			found = append(found, n)
-		}
-	}
-	return found
 }
 
 // count returns the number of inodes.

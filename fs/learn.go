@@ -17,11 +17,12 @@ func (t *inodes) now() moment { return moment(t.clock.Load()) }
 func (t *inodes) next() moment { return moment(t.clock.Add(1)) }
 
 // enter returns the inode for a name that was found by a question of the moment asked,
-// with one more reference of the kernel.
+// with one more reference of the kernel. It returns nil if the directory was renamed
+// since then.
 func (f *filesystem) enter(dir *inode, name string, e namespace.Entry, asked moment) *inode {
 	for {
 		n := f.inodes.enter(dir, name, e)
-		if f.learn(n, e, asked) {
+		if n == nil || f.learn(n, e, asked) {
 			return n
 		}
 		f.inodes.forget(n.id, 1)
@@ -37,7 +38,7 @@ func (f *filesystem) enter(dir *inode, name string, e namespace.Entry, asked mom
 func (f *filesystem) learn(n *inode, e namespace.Entry, asked moment) bool {
 	n.mu.Lock()
 	switch {
-	case asked < n.madeAt, n.file != nil, n.unlinked, e.Kind != n.kind:
+	case asked < n.madeAt, n.file != nil, n.unlinked, e.Kind != n.kind, e.Key != n.entry.Key:
 	case !n.showsAnother(e):
 		n.update(e)
 	case !n.attrs:

@@ -20,16 +20,17 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	if len(name) > unix.NAME_MAX { // the kernel lets FUSE have more
 		return fuse.Status(syscall.ENAMETOOLONG)
 	}
-	asked := f.inodes.now()
-	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
-	if !absent(err) && err != nil {
+	n, err := f.lookupName(ctx, dir, name)
+	if err != nil && !absent(err) {
 		return f.status("lookup", err)
 	}
-	// After the name was found, since that often tells of the directory, too.
-	if err := f.access.confirmSearch(ctx, dir, h.Caller); err != nil {
+	if err := f.mayFind(ctx, dir, n, h.Caller); err != nil {
+		if n != nil {
+			f.inodes.forget(n.id, 1)
+		}
 		return f.status("lookup", err)
 	}
-	if absent(err) {
+	if n == nil {
 		ttl := f.ns.NegativeTTL(dir.snapshot())
 		if ttl <= 0 {
 			return fuse.ENOENT
@@ -37,13 +38,57 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		out.SetEntryTimeout(ttl)
 		return fuse.OK
 	}
-	n := f.enter(dir, name, e, asked)
-	if err := f.access.found(ctx, n, h.Caller); err != nil {
-		f.inodes.forget(n.id, 1)
-		return f.status("lookup", err)
-	}
 	f.fillEntry(n, h.Caller, out)
 	return fuse.OK
+}
+
+// mayFind returns an error if the caller may not see what it found in a directory,
+// which is nil if it found nothing. It comes after the name was found, since that
+// often tells of the directory, too.
+func (f *filesystem) mayFind(ctx context.Context, dir, n *inode, caller fuse.Caller) error {
+	if err := f.access.confirmSearch(ctx, dir, caller); err != nil || n == nil {
+		return err
+	}
+	return f.access.found(ctx, n, caller)
+}
+
+// lookupName returns the inode for a name with one more reference of the kernel.
+// It looks again if the directory, or one above it, was renamed meanwhile.
+func (f *filesystem) lookupName(ctx context.Context, dir *inode, name string) (*inode, error) {
+	for {
+		asked, parent := f.inodes.now(), dir.snapshot()
+		e, err := f.ns.Lookup(ctx, parent, name)
+		if err == nil {
+			n := f.enter(dir, name, e, asked)
+			if n == nil && dir.holdsKey(parent.Key) {
+				err = syscall.ESTALE
+			}
+			if n != nil || err != nil {
+				return n, err
+			}
+			continue
+		}
+		again, werr := f.renamed(ctx, dir, parent.Key, err)
+		if werr != nil {
+			return nil, werr
+		}
+		if !again {
+			return nil, err
+		}
+	}
+}
+
+// renamed reports whether S3 has told that a key is absent only because its
+// inode, or a directory above it, has another key now. It waits for a rename
+// that is under way.
+func (f *filesystem) renamed(ctx context.Context, n *inode, key string, err error) (bool, error) {
+	if !absent(err) {
+		return false, nil
+	}
+	if waited, err := f.gate.wait(ctx, n); waited || err != nil {
+		return err == nil, err
+	}
+	return n.snapshot().Key != key, nil
 }
 
 // Forget drops references of the kernel.
@@ -100,8 +145,13 @@ func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
 	if dir == nil || n.private() {
 		return nil
 	}
-	asked := f.inodes.now()
-	e, err := f.ns.Lookup(ctx, dir.snapshot(), name)
+	asked, parent := f.inodes.now(), dir.snapshot()
+	e, err := f.ns.Lookup(ctx, parent, name)
+	if again, werr := f.renamed(ctx, dir, parent.Key, err); again {
+		return f.revalidate(ctx, n)
+	} else if werr != nil {
+		return werr
+	}
 	switch {
 	case absent(err) && n.private():
 		return nil // unlinked or created here in the meantime

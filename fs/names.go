@@ -6,8 +6,9 @@ import (
 	"github.com/s3mount/s3mount/fs/namespace"
 )
 
-// attach gives an inode without a name its name. t.mu is held, as by the
-// functions that follow.
+// Callers of the functions in this file hold t.mu, except where they say otherwise.
+
+// attach gives an inode without a name its name.
 func (t *inodes) attach(n, dir *inode, name string) {
 	n.parent, n.name = dir, name
 	dir.children[name] = n
@@ -41,6 +42,56 @@ func (t *inodes) known(dir *inode, name string, e namespace.Entry) *inode {
 	}
 	t.detach(n)
 	return nil
+}
+
+// holdsKey reports whether a key may be in a directory. It may not if the
+// directory was renamed after the key was looked up.
+func (n *inode) holdsKey(key string) bool { return strings.HasPrefix(key, n.snapshot().Key) }
+
+// isBelow reports whether n is dir or has a name below it.
+func isBelow(n, dir *inode) bool {
+	for ; n != nil; n = n.parent {
+		if n == dir {
+			return true
+		}
+	}
+	return false
+}
+
+// isBelow is the function of the same name for callers that do not hold t.mu.
+func (t *inodes) isBelow(n, dir *inode) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return isBelow(n, dir)
+}
+
+// subtree returns an inode and all that have a name below it.
+func (t *inodes) subtree(root *inode) []*inode {
+	found := []*inode{root}
+	for i := 0; i < len(found); i++ {
+		for _, n := range found[i].children {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+// below is subtree for callers that do not hold t.mu.
+func (t *inodes) below(dir *inode) []*inode {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.subtree(dir)
+}
+
+// all returns the live inodes. It takes t.mu.
+func (t *inodes) all() []*inode {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	all := make([]*inode, 0, len(t.byID))
+	for _, n := range t.byID {
+		all = append(all, n)
+	}
+	return all
 }
 
 // pathOf returns the path of an inode below the mountpoint. For an inode without

@@ -49,7 +49,7 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 	}
 	h := &handle{node: n, writable: writes(in.Flags), append: in.Flags&syscall.O_APPEND != 0}
 	f.inodes.pin(n)
-	if err := f.openConfirmed(ctx, h, in.Flags); err != nil {
+	if err := f.openRenamed(ctx, h, in.Flags); err != nil {
 		f.inodes.unpin(n)
 		return f.status("open", err)
 	}
@@ -69,6 +69,22 @@ func (n *inode) isStale() bool {
 	file := n.file
 	n.mu.Unlock()
 	return file != nil && file.Stale()
+}
+
+// openRenamed is openConfirmed, and opens the file under its new key if it was
+// renamed meanwhile.
+func (f *filesystem) openRenamed(ctx *request, h *handle, flags uint32) error {
+	for {
+		key := h.node.snapshot().Key
+		err := f.openConfirmed(ctx, h, flags)
+		again, werr := f.renamed(ctx, h.node, key, err)
+		if werr != nil {
+			return werr
+		}
+		if !again {
+			return err
+		}
+	}
 }
 
 // openConfirmed is openVersion for a caller that the object's own attributes let in.

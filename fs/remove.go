@@ -119,7 +119,7 @@ func (f *filesystem) gone(n *inode) {
 	noted.Done()
 	if file != nil {
 		file.Discard()
-		f.ns.DropPending(key)
+		f.ns.DropPending(key, n)
 	}
 	f.inodes.remove(n)
 }

@@ -1,11 +1,8 @@
 package fs
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -50,6 +47,11 @@ func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, 
 
 // rename renames, and begins anew if a commit that it waits for is interrupted.
 func (f *filesystem) rename(ctx *request, m *move) error {
+	leave, err := f.gate.enter(ctx, m.oldDir, m.newDir)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	for {
 		err := f.tryRename(ctx, m)
 		if !errors.Is(err, writeback.ErrInterrupted) || m.taken {
@@ -75,11 +77,11 @@ func (f *filesystem) tryRename(ctx *request, m *move) (err error) {
 	if err := f.mayMove(ctx, m); err != nil {
 		return err
 	}
-	release, err := f.takeTurns(ctx, m)
+	held, err := f.holdMove(ctx, m)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer held()
 	defer func() {
 		if err != nil && m.taken {
 			f.cutOff(m.target)
@@ -149,39 +151,29 @@ func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error)
 	return t, nil
 }
 
-// takeTurns takes the turns of all inodes that the rename touches: of a
-// directory, all that are live below it. They are taken in the order of
-// nodeids, so that two renames cannot wait for each other.
-func (f *filesystem) takeTurns(ctx context.Context, m *move) (release func(), err error) {
-	var all []*inode
-	for _, n := range []*inode{m.n, m.target} {
-		switch {
-		case n == nil:
-		case n.kind == namespace.Directory:
-			all = append(all, f.inodes.below(n.snapshot().Key)...)
-		default:
-			all = append(all, n)
+// holdMove keeps all that the rename touches as it is: nothing commits, and no
+// names are made below a directory that moves.
+func (f *filesystem) holdMove(ctx context.Context, m *move) (release func(), err error) {
+	reopen := func() {}
+	if m.n.kind == namespace.Directory {
+		if f.inodes.isBelow(m.newDir, m.n) {
+			return nil, namespace.ErrInvalid
 		}
-	}
-	slices.SortFunc(all, func(a, b *inode) int { return cmp.Compare(a.id, b.id) })
-	taken := 0
-	release = func() {
-		for _, n := range all[:taken] {
-			n.commit.give()
-			f.inodes.unpin(n)
-		}
-	}
-	for _, n := range all {
-		take := n.commit.take
-		if n == m.target {
-			take = n.claim // it is replaced
-		}
-		if err := take(ctx); err != nil {
-			release()
+		if reopen, err = f.gate.close(ctx, m.n); err != nil {
 			return nil, err
 		}
-		f.inodes.pin(n)
-		taken++
+	}
+	h := f.inodes.newHold(m.n, m.target)
+	release = func() {
+		h.release()
+		reopen()
+	}
+	if err = h.take(ctx, m.target); err == nil && m.n.gone() {
+		err = syscall.ENOENT // it could not be saved meanwhile
+	}
+	if err != nil {
+		release()
+		return nil, err
 	}
 	return release, nil
 }
@@ -224,12 +216,12 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 	// What the commit will replace, if there is something.
 	n.entry.Key, n.saved = key, m.target != nil && (m.target.isSaved() || over != nil && over.Committing())
 	n.mu.Unlock()
-	f.ns.DropPending(old)
+	f.ns.DropPending(old, n)
 	if f.o.Durability == durabilityJournal {
 		err = f.persist(ctx, n) // the journal knows it by the old name
 	}
 	f.replaceTarget(m)
-	f.ns.AddPending(key, n.snapshot)
+	f.showPending(n, key)
 	return true, err
 }
 
@@ -271,7 +263,7 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 		NoReplace: m.flags&renameNoReplace != 0,
 	}
 	for _, n := range moving {
-		in.Open = append(in.Open, n.snapshot().Key)
+		in.Open = append(in.Open, n.snapshot().ID())
 	}
 	if m.target != nil {
 		if in.New, err = f.prepareTarget(ctx, m); err != nil {
@@ -287,7 +279,7 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 		return err
 	}
 	f.watchDelete(in.Old, f.noteRest(in.Old, noted))
-	f.rekey(in.Old.Key, out)
+	f.rekey(m.n, out)
 	f.replaceTarget(m)
 	return nil
 }
@@ -337,7 +329,7 @@ func (f *filesystem) savePromised(ctx context.Context, n *inode) error {
 func (f *filesystem) saveBelow(ctx context.Context, n *inode) ([]*inode, error) {
 	all := []*inode{n}
 	if n.kind == namespace.Directory {
-		all = f.inodes.below(n.snapshot().Key)
+		all = f.inodes.below(n)
 	}
 	for _, n := range all {
 		if err := f.commitNow(ctx, n); err != nil {
@@ -348,44 +340,4 @@ func (f *filesystem) saveBelow(ctx context.Context, n *inode) ([]*inode, error) 
 		}
 	}
 	return all, nil
-}
-
-// rekey gives the inodes that moved with oldKey their new entries.
-func (f *filesystem) rekey(oldKey string, out namespace.RenameOutput) {
-	dir := strings.HasSuffix(oldKey, "/") || out.Entry.Kind == namespace.Directory
-	for _, n := range f.inodes.below(oldKey) {
-		e := n.snapshot()
-		rest := strings.TrimPrefix(e.Key, oldKey)
-		to, told := out.Moved[e.Key]
-		switch {
-		case rest == "":
-			to = out.Entry
-		case !dir:
-			continue // another key that only begins alike
-		case !told:
-			to = e
-			to.Key = out.Entry.Key + rest
-		}
-		if !n.isSaved() {
-			f.rekeyUnsaved(n, e.Key, to.Key)
-			continue
-		}
-		n.mu.Lock()
-		f.moved(n, to)
-		n.mu.Unlock()
-	}
-}
-
-// rekeyUnsaved follows a rename of the directory above a file that was created
-// while the rename ran.
-func (f *filesystem) rekeyUnsaved(n *inode, from, to string) {
-	n.mu.Lock()
-	if n.file == nil || n.file.Rename(to, false) != nil {
-		n.mu.Unlock()
-		return
-	}
-	n.entry.Key = to
-	n.mu.Unlock()
-	f.ns.DropPending(from)
-	f.ns.AddPending(to, n.snapshot)
 }

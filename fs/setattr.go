@@ -285,7 +285,7 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	n.changed = n.changed && !fresh
 	n.mu.Unlock()
 	if fresh {
-		f.ns.AddPending(key, n.snapshot)
+		f.showPending(n, key)
 		return nil
 	}
 	return file.Truncate(ctx, size)

@@ -70,7 +70,11 @@ func (n *Namespace) completeLines(ctx context.Context, dir string, lines []line)
 }
 
 // known reports whether nothing is left to find out of a row.
-func (ln *line) known() bool { return ln.stat != nil || ln.entry.Exact || ln.rel == "" }
+func (ln *line) known() bool { return ln.stat != nil || ln.entry.Exact || ln.isMarker() }
+
+// isMarker reports whether a row is that of the directory's own marker. With
+// data it is the row of a file.
+func (ln *line) isMarker() bool { return ln.rel == "" && ln.entry.Size == 0 }
 
 // askLine reads the attributes of one object. What is gone meanwhile is left
 // out of the listing; what may not be read is shown with defaults.
@@ -134,7 +138,7 @@ func (n *Namespace) completeEntry(ctx context.Context, e Entry) (Entry, error) {
 		return e, nil
 	}
 	dir, rel := n.rowOf(e)
-	if rel == "" {
+	if rel == "" && e.Size == 0 {
 		return e, nil
 	}
 	x, err := n.indexFor(ctx, dir)

@@ -133,7 +133,7 @@
 //   - Committed after each commit, with the attributes that the commit wrote;
 //     Observe after a GET or HEAD.
 //   - For a directory rename: commit the dirty files below it first, then
-//     re-key open inodes by RenameOutput.Moved.
+//     give live inodes the entries of RenameOutput.Moved.
 //   - Lister.Close when a directory handle is released.
 //   - FlushDir for fsync of a directory.
 //

@@ -15,6 +15,11 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
+// pendingFile is a pending file whose state does not change.
+type pendingFile Entry
+
+func (p pendingFile) PendingEntry() Entry { return Entry(p) }
+
 // fakeStore is a client of an S3 server in memory. It delays and fails
 // requests as a test wants, and counts those that the server answered.
 type fakeStore struct {

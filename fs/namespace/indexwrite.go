@@ -46,7 +46,7 @@ func (n *Namespace) indexNote(m mutation) {
 		return
 	}
 	dir, rel := n.rowOf(m.entry)
-	if rel == "" || strings.HasPrefix(m.entry.Key, n.o.Prefix+reservedDir) {
+	if rel == "" && m.entry.Size == 0 || strings.HasPrefix(m.entry.Key, n.o.Prefix+reservedDir) {
 		return
 	}
 	c := n.changes[dir]

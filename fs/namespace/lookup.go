@@ -89,12 +89,12 @@ func (n *Namespace) lookupPending(nm name) (Entry, bool) {
 		return Entry{}, false
 	}
 	n.mu.Lock()
-	stat := n.pending[nm.dir][nm.rel]
+	p := n.pending[nm.dir][nm.rel]
 	n.mu.Unlock()
-	if stat == nil {
+	if p == nil {
 		return Entry{}, false
 	}
-	return stat(), true
+	return p.PendingEntry(), true
 }
 
 // lookupKnown finds a name in the caches.

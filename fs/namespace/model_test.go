@@ -99,8 +99,9 @@ func (m *machine) create(t *rapid.T) {
 		t.Fatalf("key of %q: %v", path, err)
 	}
 	pending := rapid.Bool().Draw(t, "pending")
+	shown := pendingFile{Key: key, Size: int64(len(body))}
 	if pending {
-		m.n.AddPending(key, func() Entry { return Entry{Key: key, Size: int64(len(body))} })
+		m.n.AddPending(key, shown)
 		if e := m.entry(t, path); e.Size != int64(len(body)) {
 			t.Fatalf("pending %q is %+v", path, e)
 		}
@@ -116,7 +117,7 @@ func (m *machine) create(t *rapid.T) {
 	}
 	m.n.Committed(Entry{Key: key, Size: int64(len(body)), ETag: out.ETag, LastModified: out.Date, Exact: true})
 	if pending {
-		m.n.DropPending(key)
+		m.n.DropPending(key, shown)
 	}
 	m.model[path] = body
 }

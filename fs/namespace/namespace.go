@@ -3,7 +3,6 @@ package namespace
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,9 +52,9 @@ type Namespace struct {
 	dirs    map[string]*dirNode
 	fills   map[*fill]struct{}
 	flights map[stretch]*flight
-	pending map[string]map[string]func() Entry // by directory, by rel
-	hidden  map[string]*deletion               // names that are gone here and not yet in S3
-	keeping map[string]*keeping                // directories whose markers are on their way
+	pending map[string]map[string]Pending // by directory, by rel
+	hidden  map[string]*deletion          // names that are gone here and not yet in S3
+	keeping map[string]*keeping           // directories whose markers are on their way
 
 	catalogue  catalogue
 	loading    map[string]*indexLoad // by directory
@@ -72,7 +71,7 @@ func New(store Store, o Options) (*Namespace, error) {
 	n := &Namespace{
 		store: store, o: o, started: time.Now(),
 		fills: map[*fill]struct{}{}, flights: map[stretch]*flight{},
-		pending: map[string]map[string]func() Entry{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
+		pending: map[string]map[string]Pending{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
 		loading: map[string]*indexLoad{}, changes: map[string]*changeSet{},
 	}
 	n.life, n.stop = context.WithCancel(context.Background())
@@ -141,64 +140,6 @@ func (e Entry) ID() string {
 
 // IsDir reports whether e is a directory.
 func (e Entry) IsDir() bool { return e.Kind == Directory }
-
-// AddPending shows a file that exists in this mount and not yet in S3. stat is
-// called without locks whenever someone looks.
-func (n *Namespace) AddPending(key string, stat func() Entry) {
-	dir, rel := n.fileParts(key)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.pending[dir] == nil {
-		n.pending[dir] = map[string]func() Entry{}
-	}
-	n.pending[dir][rel] = stat
-}
-
-// DropPending ends AddPending: the file is in S3 now, or gone.
-func (n *Namespace) DropPending(key string) {
-	dir, rel := n.fileParts(key)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.pending[dir], rel)
-	if len(n.pending[dir]) == 0 {
-		delete(n.pending, dir)
-	}
-}
-
-// pendingIn reports whether a directory has a pending file at any depth. n.mu is held.
-func (n *Namespace) pendingIn(prefix string) bool {
-	for dir := range n.pending {
-		if strings.HasPrefix(dir, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// mergePending puts the pending files between two rows of a directory into
-// its lines. n.mu is held.
-func (n *Namespace) mergePending(lines []line, base, after, upto string, begun, all bool) []line {
-	added := false
-	for rel, stat := range n.pending[base] {
-		if (rel > after || rel == "" && !begun) && (all || rel <= upto) {
-			lines = append(lines, line{rel: rel, stat: stat})
-			added = true
-		}
-	}
-	if !added {
-		return lines
-	}
-	slices.SortStableFunc(lines, func(a, b line) int { return strings.Compare(a.rel, b.rel) })
-	out := lines[:0]
-	for _, ln := range lines {
-		if k := len(out); k > 0 && out[k-1].rel == ln.rel {
-			out[k-1] = ln // sorted stably: the pending one comes last
-			continue
-		}
-		out = append(out, ln)
-	}
-	return out
-}
 
 // Invalidate forgets what is cached of a key, and of all below it if it is a
 // directory.

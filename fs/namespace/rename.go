@@ -15,13 +15,13 @@ type RenameInput struct {
 	Old              Entry
 	New              *Entry // what is there now, nil if nothing
 	NoReplace        bool
-	Open             []string // keys that have open inodes; for a directory rename their new entries come back
+	Open             []string // IDs of the entries below Old whose new entries are wanted
 }
 
 // RenameOutput tells what became of the source.
 type RenameOutput struct {
 	Entry Entry
-	Moved map[string]Entry // by old key
+	Moved map[string]Entry // of RenameInput.Open, by the old Entry.ID
 }
 
 // Rename moves a file or a directory. At every moment each object exists under
@@ -87,7 +87,7 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag}); err != nil {
 		return RenameOutput{}, fmt.Errorf("delete the old name: %w", err)
 	}
-	return RenameOutput{Entry: e, Moved: map[string]Entry{in.Old.Key: e}}, nil
+	return RenameOutput{Entry: e, Moved: map[string]Entry{in.Old.ID(): e}}, nil
 }
 
 // copyTo copies the version of an entry to another key.

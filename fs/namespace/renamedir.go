@@ -87,9 +87,9 @@ func (n *Namespace) mayReplaceDir(ctx context.Context, in RenameInput, key strin
 type move struct {
 	n        *Namespace
 	old, new string
-	entry    Entry // of the directory
-	open     map[string]bool
-	moved    map[string]Entry // of open
+	entry    Entry            // of the directory
+	open     map[string]bool  // by Entry.ID
+	moved    map[string]Entry // of open, by Entry.ID
 	careful  bool             // after a crash: copies may be there already
 	until    time.Time        // what was written later is none of it; zero: everything is
 	undone   bool             // nothing is left of the attempt
@@ -278,7 +278,7 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 	e = *n.withAttr(&e)
 	n.mu.Unlock()
 	dir, rel := n.rowOf(e)
-	if e.Exact || n.o.Posix == PosixOff || rel == "" {
+	if e.Exact || n.o.Posix == PosixOff || rel == "" && e.Size == 0 {
 		return e, nil
 	}
 	x, err := n.indexFor(ctx, dir)
@@ -380,8 +380,8 @@ func (m *move) took(when time.Time, pairs []pair, complete bool) {
 	n.dropTree(m.old)
 	n.dropTree(m.new)
 	for _, p := range pairs {
-		if m.open[p.old.Key] {
-			m.moved[p.old.Key] = p.new
+		if id := p.old.ID(); m.open[id] {
+			m.moved[id] = p.new
 		}
 		if p.old.Key == m.old && p.old.Kind == Directory {
 			m.entry.Implicit, m.entry.ETag, m.entry.LastModified = false, p.new.ETag, p.new.LastModified

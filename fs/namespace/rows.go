@@ -67,7 +67,7 @@ func (l *Lister) show(lines []line) {
 			ln.entry = ln.stat()
 		}
 		seg, isDir := strings.CutSuffix(ln.rel, "/")
-		if ln.gone || ln.rel == "" && ln.entry.Size == 0 || l.n.reserved(l.base, ln.rel) {
+		if ln.gone || ln.isMarker() || l.n.reserved(l.base, ln.rel) {
 			continue
 		}
 		shadowed := l.shadowing(seg, isDir)

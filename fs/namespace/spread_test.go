@@ -149,7 +149,7 @@ func TestVanishedDirectory(t *testing.T) {
 		equal(t, "names", names(t, n.OpenDir(s)), []string{})
 		equal(t, "requests", f.took(), "LIST 2")
 		key := s.Key + "pending"
-		n.AddPending(key, func() Entry { return Entry{Key: key} })
+		n.AddPending(key, pendingFile{Key: key})
 		equal(t, "names that are not in S3 yet", names(t, n.OpenDir(s)), []string{"pending"})
 	})
 }

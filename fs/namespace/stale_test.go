@@ -20,12 +20,12 @@ func TestKeptWithoutPending(t *testing.T) {
 		n := newTest(t, f)
 		ctx := context.Background()
 		ls(t, n, "d")
-		n.AddPending("d/tmp", func() Entry { return Entry{Key: "d/tmp"} })
+		n.AddPending("d/tmp", pendingFile{Key: "d/tmp"})
 		if err := n.Unlink(ctx, at(t, n, "d"), "a", at(t, n, "d/a")); err != nil {
 			t.Fatal(err)
 		}
 		mustDrain(t, n)
-		n.DropPending("d/tmp")
+		n.DropPending("d/tmp", pendingFile{Key: "d/tmp"})
 		equal(t, "keys", f.files(), []string{"d/", "z"})
 		equal(t, "names on another mount", ls(t, newTest(t, f), ""), []string{"d/", "z"})
 	})

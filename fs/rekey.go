@@ -1,0 +1,66 @@
+package fs
+
+import (
+	"strings"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+)
+
+// rekey gives the inodes that moved with a rename their new entries. A directory
+// comes before its children: an inode that enters the table meanwhile either
+// is found here or has a key that its directory refuses (holdsKey).
+func (f *filesystem) rekey(root *inode, out namespace.RenameOutput) {
+	from := root.snapshot().Key
+	f.rekeyOne(root, out.Entry)
+	if root.kind == namespace.Directory {
+		f.rekeyChildren(root, from, out)
+	}
+}
+
+func (f *filesystem) rekeyChildren(dir *inode, from string, out namespace.RenameOutput) {
+	for _, n := range f.inodes.childrenOf(dir) {
+		e := n.snapshot()
+		rest, below := strings.CutPrefix(e.Key, from)
+		if !below {
+			continue
+		}
+		to, told := out.Moved[e.ID()]
+		if !told {
+			to = e
+			to.Key = out.Entry.Key + rest
+		}
+		f.rekeyOne(n, to)
+		if n.kind == namespace.Directory {
+			f.rekeyChildren(n, from, out)
+		}
+	}
+}
+
+// rekeyOne gives one inode its new entry. An inode without a name keeps its key
+// (P7), so that nothing brings it back.
+func (f *filesystem) rekeyOne(n *inode, to namespace.Entry) {
+	n.mu.Lock()
+	from, gone := n.entry.Key, n.unlinked
+	if !gone {
+		f.moved(n, to)
+	}
+	n.mu.Unlock()
+	if !gone && f.ns.DropPending(from, n) {
+		f.showPending(n, to.Key)
+	}
+}
+
+// showPending shows a file that S3 does not hold yet, unless it has lost its
+// name or its key meanwhile.
+func (f *filesystem) showPending(n *inode, key string) {
+	f.ns.AddPending(key, n)
+	n.mu.Lock()
+	void := n.unlinked || n.entry.Key != key
+	n.mu.Unlock()
+	if void {
+		f.ns.DropPending(key, n)
+	}
+}
+
+// PendingEntry returns what the mount shows of a file that S3 does not hold yet.
+func (n *inode) PendingEntry() namespace.Entry { return n.snapshot() }
