@@ -66,6 +66,7 @@ type filesystem struct {
 }
 
 func newFilesystem(s store, o Options) (*filesystem, error) {
+	s = newKeyGate(s)
 	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles(), patience: endPatience}
 	f.ending, f.end = context.WithCancel(context.Background())
 	f.life, f.stop = context.WithCancel(context.Background())

@@ -20,8 +20,6 @@ type body struct {
 	high     int64  // where at was at most: what is sent again is no progress
 	moved    func() // called after each read: the request is not stuck
 	err      error  // what a read failed with: tells our failures from the server's
-	sums     *sums  // of all bytes, once they were read in order; nil: not wanted
-	summed   int64  // where the sums have got to
 	buf      []byte // for WriteTo, of what is not in memory
 }
 
@@ -48,10 +46,6 @@ func (b *body) Read(p []byte) (int, error) {
 // took accounts for bytes that were read.
 func (b *body) took(p []byte) {
 	end := b.at + int64(len(p))
-	if b.sums != nil && b.at <= b.summed && b.summed < end {
-		_, _ = b.sums.Write(p[b.summed-b.at:])
-		b.summed = end
-	}
 	b.s.f.sent.Add(end - b.at)
 	b.at = end
 	b.moved()

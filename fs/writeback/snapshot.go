@@ -15,6 +15,7 @@ type snapshot struct {
 	base     *base // referenced; nil: none
 	exts     []extent
 	zeros    *zeroObject // that long holes are copied from; nil: they are sent
+	pieces   []keptPiece // bytes of the base that were read before the request, in order
 }
 
 // snapshot freezes [off, end); the caller holds f.mu.
@@ -119,6 +120,9 @@ func (s *snapshot) readSome(ctx context.Context, p []byte, off, limit int64) (in
 		return int(e.n), s.readExtent(p[:e.n], e)
 	case off < s.baseLen:
 		n := min(e.n, s.baseLen-off)
+		if got, ok, err := s.readKept(p[:n], off); ok {
+			return got, err
+		}
 		return int(n), s.base.readWithin(ctx, p[:n], off, end)
 	}
 	clear(p[:e.n])

@@ -109,16 +109,17 @@ func (f *File) lostBase(ctx context.Context, r *run, err error) error {
 	return err
 }
 
-// put writes r as one PUT.
+// put writes r as one PUT. The bytes that it keeps of the base are read before.
 func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
+	if err := r.snap.fetchKept(ctx); err != nil {
+		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, err))
+	}
+	defer r.snap.freeKept()
 	if err := f.enter(r); err != nil {
 		return Version{}, err
 	}
 	var out *s3.PutOutput
 	b := r.snap.body(ctx, 0, r.size())
-	if len(r.snap.kept()) > 0 {
-		b.sums = newSums() // once the object is replaced the base cannot be read again
-	}
 	err := f.m.data(ctx, b, func(ctx context.Context) (err error) {
 		out, err = f.m.store.Put(ctx, &s3.PutInput{Bucket: f.m.o.Bucket, Key: t.key, Body: b, Size: r.size(),
 			ObjectOptions: t.object, IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch})
@@ -128,12 +129,9 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, b.err))
 	}
 	return f.judge(ctx, t, r.size(), out, err, func() (fingerprint, error) {
-		s := b.sums
-		if s == nil {
-			s = newSums()
-			if _, err := io.Copy(s, r.snap.body(ctx, 0, r.size())); err != nil {
-				return fingerprint{}, err
-			}
+		s := newSums()
+		if _, err := io.Copy(s, r.snap.body(ctx, 0, r.size())); err != nil {
+			return fingerprint{}, err
 		}
 		return s.fingerprint(), nil
 	})

@@ -60,6 +60,9 @@ type Options struct {
 	Support map[s3.Feature]s3.Support
 	// Refusal is how it answers requests for features that Support refuses.
 	Refusal Refusal
+	// KeyLocks, if set, makes the server hold a lock on the key during a request:
+	// one that does not get it in this time is answered with 503.
+	KeyLocks time.Duration
 	// WeakETags marks the ETags of GET and HEAD as weak, as proxies do that compress.
 	WeakETags bool
 	// XMLRoot is the name of the root element of every answer, errors excepted.

@@ -75,6 +75,11 @@ func (c *call) serve(handle handler) error {
 	if err := c.applyQuirks(); err != nil {
 		return err
 	}
+	unlock, err := c.lockKey()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return handle(c)
 }
 

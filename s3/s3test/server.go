@@ -25,6 +25,7 @@ type Server struct {
 	sequence atomic.Int64 // request, version and upload ids
 	log      requestLog
 	serving  serving
+	locks    keyLocks
 
 	mu      sync.RWMutex
 	buckets map[string]*bucket
