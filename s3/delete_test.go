@@ -64,3 +64,40 @@ func TestDeleteMulti(t *testing.T) {
 		t.Errorf("%d results of %d requests", len(got), requests.get("multi")-before)
 	}
 }
+
+// Keys that DeleteObjects reports as throttled are deleted by another request.
+func TestDeleteMultiRepeatsThrottledKeys(t *testing.T) {
+	var requests counter
+	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		requests.add("multi")
+		fmt.Fprint(w, "<DeleteResult>")
+		parseXML(body, func(_, name, text []byte) error {
+			if string(name) == "Key" {
+				requests.add(string(text))
+				switch n := requests.get(string(text)); {
+				case string(text) == "slow" && n < 3:
+					fmt.Fprintf(w, "<Error><Key>%s</Key><Code>SlowDown</Code></Error>", text)
+				case string(text) == "broken" && n < 2:
+					fmt.Fprintf(w, "<Error><Key>%s</Key><Code>InternalError</Code></Error>", text)
+				case string(text) == "never":
+					fmt.Fprintf(w, "<Error><Key>%s</Key><Code>SlowDown</Code></Error>", text)
+				default:
+					fmt.Fprintf(w, "<Deleted><Key>%s</Key></Deleted>", text)
+				}
+			}
+			return nil
+		})
+		fmt.Fprint(w, "</DeleteResult>")
+	})
+	in := &DeleteMultiInput{Bucket: "bucket", Objects: []ObjectID{{Key: "fine"}, {Key: "slow"}, {Key: "broken"}, {Key: "never"}}}
+	got, err := c.DeleteMulti(t.Context(), in)
+	noError(t, err)
+	for _, r := range got[:3] {
+		noError(t, r.Err)
+	}
+	wantIs(t, got[3].Err, ErrThrottled, ErrDeadline)
+	if requests.get("fine") != 1 || requests.get("slow") != 3 || requests.get("broken") != 2 {
+		t.Errorf("fine %d, slow %d, broken %d times", requests.get("fine"), requests.get("slow"), requests.get("broken"))
+	}
+}

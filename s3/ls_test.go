@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -218,4 +219,50 @@ func deref(p *LsPage) LsPage {
 		return LsPage{}
 	}
 	return *p
+}
+
+// A page of very many elements without content costs little memory.
+func TestListOfEmptyElements(t *testing.T) {
+	for _, element := range []string{"<Contents/>", "<CommonPrefixes><Prefix/></CommonPrefixes>", "<Contents><Key>k</Key></Contents>"} {
+		page := "<ListBucketResult>" + strings.Repeat(element, maxDocument/len(element)-10) + "</ListBucketResult>"
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := parseList([]byte(page))
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, errPageFull) {
+			t.Errorf("%s: %v", element, err)
+		}
+		if cost := after.TotalAlloc - before.TotalAlloc; cost > 2*maxDocument {
+			t.Errorf("%s: %d bytes were allocated", element, cost)
+		}
+	}
+}
+
+// Empty pages with ever-new tokens end with an error.
+func TestEndlessEmptyPages(t *testing.T) {
+	n := 0
+	c := newFakeClient(t, func(*http.Request) (*http.Response, error) {
+		n++
+		return answer(200, fmt.Sprintf("<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>%d</NextContinuationToken></ListBucketResult>", n)), nil
+	})
+	var err error
+	for _, err = range c.LsAll(t.Context(), &LsInput{Bucket: "bucket"}) {
+	}
+	wantIs(t, err, errEmptyPages)
+	if n != maxEmptyPages+1 {
+		t.Errorf("%d pages", n)
+	}
+}
+
+func TestListToken(t *testing.T) {
+	for _, want := range []listToken{{}, {server: "a:b", after: "x:1:\x00"}, {after: "k"}, {server: "1:2:", empty: 7}} {
+		if got := parseListToken(want.String()); got != want {
+			t.Errorf("%+v becomes %+v", want, got)
+		}
+	}
+	for _, raw := range []string{"", "token", "1:1:a", "\x01", "\x011:9:a", "\x01x:1:a"} {
+		if got := parseListToken(raw); got != (listToken{server: raw}) {
+			t.Errorf("%q becomes %+v", raw, got)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package namespace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,11 +56,15 @@ type stretch struct {
 
 // flight is a LIST that several may wait for.
 type flight struct {
-	when time.Time
-	done chan struct{}
-	got  listing
-	err  error
+	when    time.Time
+	waiters int // guarded by Namespace.mu
+	done    chan struct{}
+	got     listing
+	err     error
 }
+
+// errUnwanted ends a LIST of several pages once nobody waits for it.
+var errUnwanted = errors.New("nobody waits for the listing")
 
 // listing is what a LIST brought.
 type listing struct {
@@ -96,7 +101,7 @@ func (n *Namespace) fetchSince(ctx context.Context, s stretch, since time.Time) 
 		fl = &flight{when: n.now(), done: make(chan struct{})}
 		n.flights[s] = fl
 		n.goLocked(func() {
-			fl.got, fl.err = n.list(n.life, s)
+			fl.got, fl.err = n.list(n.life, s, func() bool { return n.isWanted(s, fl) })
 			n.mu.Lock()
 			if n.flights[s] == fl {
 				delete(n.flights, s)
@@ -105,7 +110,13 @@ func (n *Namespace) fetchSince(ctx context.Context, s stretch, since time.Time) 
 			close(fl.done)
 		})
 	}
+	fl.waiters++
 	n.mu.Unlock()
+	defer func() {
+		n.mu.Lock()
+		fl.waiters--
+		n.mu.Unlock()
+	}()
 	select {
 	case <-fl.done:
 		return fl.got, fl.err
@@ -114,6 +125,17 @@ func (n *Namespace) fetchSince(ctx context.Context, s stretch, since time.Time) 
 	case <-n.life.Done():
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, ErrClosed)
 	}
+}
+
+// isWanted reports whether somebody waits for a LIST. One that nobody waits for
+// is shared no longer.
+func (n *Namespace) isWanted(s stretch, fl *flight) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if fl.waiters == 0 && n.flights[s] == fl {
+		delete(n.flights, s)
+	}
+	return fl.waiters > 0
 }
 
 // came returns what the cache holds of a stretch by now. n.mu is held.
@@ -161,11 +183,12 @@ func (n *Namespace) pageIn(got *listing, dir, rel string) *page {
 	return p
 }
 
-// list performs one LIST and puts what it tells into the cache.
-func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
+// list performs one LIST and puts what it tells into the cache. It begins no
+// further page once nobody wants it.
+func (n *Namespace) list(ctx context.Context, s stretch, wanted func() bool) (listing, error) {
 	f := n.beginFill(s.dir)
 	when := n.now()
-	got, err := n.ls(ctx, s)
+	got, err := n.lsWhile(ctx, s, wanted)
 	if err != nil {
 		n.endFill(f, nil)
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, err)
@@ -195,8 +218,13 @@ func (n *Namespace) list(ctx context.Context, s stretch) (listing, error) {
 }
 
 // ls asks S3 until a page has rows or is the last: some servers answer with
-// empty pages in between.
+// empty pages in between. Package s3 bounds their number.
 func (n *Namespace) ls(ctx context.Context, s stretch) (*s3.LsPage, error) {
+	return n.lsWhile(ctx, s, func() bool { return true })
+}
+
+// lsWhile is ls that begins no further page once wanted returns false.
+func (n *Namespace) lsWhile(ctx context.Context, s stretch, wanted func() bool) (*s3.LsPage, error) {
 	in := &s3.LsInput{
 		Bucket: n.o.Bucket, Prefix: s.dir + s.stem, MaxKeys: s.max,
 		ContinuationToken: s.token, StartAfter: s.from,
@@ -211,6 +239,9 @@ func (n *Namespace) ls(ctx context.Context, s stretch) (*s3.LsPage, error) {
 		}
 		if got.NextToken == "" || len(got.Objects)+len(got.CommonPrefixes) > 0 {
 			return got, nil
+		}
+		if !wanted() {
+			return nil, errUnwanted
 		}
 		in.ContinuationToken = got.NextToken
 	}
