@@ -66,6 +66,12 @@
 // this moment would lose, and Mount.Drain returns when S3 holds everything:
 // it is what a sync of the whole mount waits for.
 //
+// # Memory
+//
+// Inodes may take a quarter of Options.MemoryLimit, and are charged to the budget.
+// Beyond that the pruner asks the kernel to forget some (prune.go): by
+// FUSE_NOTIFY_PRUNE, and before Linux 6.18 by taking their names away.
+//
 // # Metering
 //
 // The type observed stands between go-fuse and the filesystem. It reports each

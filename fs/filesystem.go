@@ -89,6 +89,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 	f.access = newAccess(f)
 	f.inodes = newInodes(f.ns.Root())
 	f.inodes.reaped = f.forgotten
+	f.inodes.bound(o.MemoryLimit/inodeShare, chargeTo(budget))
 	f.gate = newNameGate(f.inodes)
 	f.attrs = newAttrQueue(f.life, f.inodes, o.Connections, f.flushAttrs)
 	return f, nil
@@ -107,15 +108,20 @@ func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
 	n.Connections = o.Connections
 	// Names may take half of the memory. Data cannot use the bytes that they take.
 	n.MemoryLimit = o.MemoryLimit / 2
-	n.Charge = func(delta int64) {
+	n.Charge = chargeTo(budget)
+	n.Logger = o.Logger
+	return n
+}
+
+// chargeTo returns a function that counts bytes in a budget which are there already.
+func chargeTo(budget *cache.Budget) func(delta int64) {
+	return func(delta int64) {
 		if delta > 0 {
 			budget.Force(delta)
 		} else {
 			budget.Release(-delta)
 		}
 	}
-	n.Logger = o.Logger
-	return n
 }
 
 // journalDirs returns the directory in which all mounts of the bucket keep their

@@ -183,7 +183,16 @@ type inodes struct {
 	holds  []*hold      // of directories, while they are renamed
 
 	clock atomic.Uint64 // counts the versions that this mount makes; see moment
+
+	most    int               // inodes beyond it are to be forgotten
+	charge  func(delta int64) // hears of the bytes of the inodes; nil: nothing is bounded
+	charged int               // steps of inodesCharged
+	crowded chan struct{}     // holds one element when there are more than most
 }
+
+// inodeBytes is what an inode takes that was only looked up, with its name and its
+// places in the maps, as BenchmarkInodeBytes measures it.
+const inodeBytes = 1200
 
 // rootID is FUSE_ROOT_ID of the kernel (fs/fuse/fuse_i.h).
 const rootID = 1
@@ -194,6 +203,7 @@ func newInodes(root namespace.Entry) *inodes {
 		byID:   map[uint64]*inode{rootID: r},
 		inUse:  map[uint64]*inode{rootID: r},
 		nextID: rootID, root: r, reaped: func(*inode) {},
+		crowded: make(chan struct{}, 1),
 	}
 }
 
@@ -263,6 +273,7 @@ func (t *inodes) add(e namespace.Entry) *inode {
 		n.ino = n.ino*6364136223846793005 + 1442695040888963407
 	}
 	t.byID[n.id], t.inUse[n.ino] = n, n
+	t.counted()
 	return n
 }
 
@@ -325,6 +336,7 @@ func (t *inodes) reap(n *inode) {
 	dir := t.detach(n)
 	delete(t.byID, n.id)
 	delete(t.inUse, n.ino)
+	t.counted()
 	t.reaped(n)
 	if dir != nil {
 		t.reap(dir)

@@ -19,6 +19,8 @@ func (f *filesystem) SetDebug(bool) {}
 func (f *filesystem) Init(s *fuse.Server) {
 	f.server = s
 	f.usePassthrough(s)
+	p := &pruner{inodes: f.inodes, kernel: s}
+	f.watching.Go(func() { p.run(f.life) })
 }
 
 // OnUnmount is left to Mount, which drains when serving has ended.

@@ -155,7 +155,7 @@ func limitOptions() []option {
 			usage: "how long names and attributes may be stale",
 			value: func(s *settings) flag.Value { return durationValue{&s.fs.MetadataTTL} }},
 		{name: "memory-limit", group: groupLimits, arg: "SIZE",
-			usage: "memory for data that is cached or being written",
+			usage: "memory for names, inodes and data",
 			value: func(s *settings) flag.Value { return sizeValue{&s.fs.MemoryLimit} }},
 		{name: optionCache, group: groupLimits, arg: "DIR",
 			usage: "keep what was read on disk, in DIR",

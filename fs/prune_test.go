@@ -1,0 +1,132 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/cache"
+)
+
+// forgetfulKernel forgets what it is asked to, unless it is in use.
+type forgetfulKernel struct {
+	t      *inodes
+	old    bool // does not know FUSE_NOTIFY_PRUNE
+	inUse  map[uint64]bool
+	asked  int
+	byName int
+}
+
+func (k *forgetfulKernel) PruneNotify(nodes []uint64) fuse.Status {
+	if k.old {
+		return fuse.ENOSYS
+	}
+	k.asked += len(nodes)
+	for _, id := range nodes {
+		if !k.inUse[id] {
+			k.t.forget(id, 1)
+		}
+	}
+	return fuse.OK
+}
+
+func (k *forgetfulKernel) EntryNotify(parent uint64, name string) fuse.Status {
+	k.byName++
+	dir := k.t.get(parent)
+	k.t.mu.RLock()
+	n := dir.children[name]
+	k.t.mu.RUnlock()
+	if n != nil && !k.inUse[n.id] {
+		k.t.forget(n.id, 1)
+	}
+	return fuse.OK
+}
+
+// TestInodesAreBounded: the kernel is asked to forget inodes beyond the limit, the
+// older half first, and their bytes are charged to the budget.
+func TestInodesAreBounded(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		t.Run(fmt.Sprintf("old kernel %v", old), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const most = 4 * inodesCharged
+				tab := newInodes(dirEntry(""))
+				budget := cache.NewBudget(1 << 30)
+				tab.bound(most*inodeBytes, chargeTo(budget))
+				k := &forgetfulKernel{t: tab, old: old}
+				ctx, stop := context.WithCancel(context.Background())
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					(&pruner{inodes: tab, kernel: k}).run(ctx)
+				}()
+				highest := 0
+				for i := range 20 * most {
+					name := fmt.Sprint(i)
+					tab.enter(tab.root, name, fileEntry(name))
+					if i%50 == 0 {
+						time.Sleep(2 * pruneWait) // of the test's clock
+					}
+					highest = max(highest, tab.count())
+				}
+				if n := tab.count(); n > most || n < most/2 || highest > most+50 {
+					t.Errorf("%d inodes at the end, %d at most, want up to %d", n, highest, most)
+				}
+				if used := budget.Used(); used < int64(tab.count()-inodesCharged)*inodeBytes || used > int64(tab.count())*inodeBytes {
+					t.Errorf("%d bytes are charged for %d inodes", used, tab.count())
+				}
+				if old == (k.asked > 0) || old != (k.byName > 0) {
+					t.Errorf("the kernel was asked by node %d times, by name %d times", k.asked, k.byName)
+				}
+				tab.check(t)
+				stop()
+				<-done
+			})
+		})
+	}
+}
+
+// TestPruningRests: the kernel is not asked again and again while it uses all inodes,
+// and inodes of which something would be lost are not named.
+func TestPruningRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 1000
+		tab := newInodes(dirEntry(""))
+		tab.bound(most*inodeBytes, func(int64) {})
+		k := &forgetfulKernel{t: tab, inUse: map[uint64]bool{}}
+		ctx, stop := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			(&pruner{inodes: tab, kernel: k}).run(ctx)
+		}()
+		for i := range 2 * most {
+			name := fmt.Sprint(i)
+			n := tab.enter(tab.root, name, fileEntry(name))
+			k.inUse[n.id] = true
+			if i < 10 {
+				n.stamp()
+			}
+		}
+		synctest.Wait()
+		if k.asked == 0 || k.asked > most {
+			t.Errorf("the kernel was asked for %d inodes, want one look at the older half", k.asked)
+		}
+		clear(k.inUse)
+		time.Sleep(2 * pruneRest) // of the test's clock
+		synctest.Wait()
+		if n := tab.count(); n > most {
+			t.Errorf("%d inodes are left after the kernel has stopped to use them, want %d", n, most)
+		}
+		for i := range 10 {
+			if tab.root.children[fmt.Sprint(i)] == nil {
+				t.Errorf("inode %d is forgotten, which shows a time of this mount", i)
+			}
+		}
+		stop()
+		<-done
+	})
+}
