@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	t.Run("server", func(t *testing.T) {
 		harness.Run(t, harness.Config{Timeout: conformanceTime}, func(t *testing.T, w *harness.World) {
-			conform(t, bucketsOf(w), append(without(w.Server, ""), s3test.StreamSize(streamed))...)
+			conform(t, bucketsOf(w, ""), append(without(w.Server, ""), s3test.StreamSize(streamed))...)
 		})
 	})
 	if harness.IsChosen(servers.Versitygw) {
@@ -51,7 +51,7 @@ func TestConformanceLimits(t *testing.T) {
 			}
 			t.Run(s.Name+"/"+string(l.Feature), func(t *testing.T) {
 				harness.Run(t, harness.Config{Limit: l.Reason}, func(t *testing.T, w *harness.World) {
-					buckets := bucketsOf(w)
+					buckets := bucketsOf(w, l.Feature)
 					if s.Name == servers.Gofakes3 {
 						buckets = memory(w)
 					}
@@ -89,12 +89,13 @@ func conform(t *testing.T, configure func(t *testing.T) (s3mount.Options, string
 	s3test.Run(t, newClient, append(opts, s3test.Configure(configure))...)
 }
 
-// bucketsOf gives new buckets on the shared server. They have versions unless the
-// table says that the suite cannot run with them there.
-func bucketsOf(w *harness.World) func(t *testing.T) (s3mount.Options, string) {
+// bucketsOf gives new buckets on the shared server. They have versions, unless the
+// table says that the suite cannot run with them there and except does not say
+// that it is to run with them all the same.
+func bucketsOf(w *harness.World, except s3test.Feature) func(t *testing.T) (s3mount.Options, string) {
 	return func(t *testing.T) (s3mount.Options, string) {
 		r := w.Bucket(t)
-		if s, _ := servers.Get(w.Server); !s.Lacks(s3test.Versioning) {
+		if s, _ := servers.Get(w.Server); !s.Lacks(s3test.Versioning) || except == s3test.Versioning {
 			must(t, enableVersions(w.Context(t), r))
 		}
 		return clientOptions(w.Endpoint), r.Bucket

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 )
@@ -213,13 +214,7 @@ func (c *Client) completeUpload(ctx context.Context, in *CompleteUploadInput, d 
 		})
 	}
 	if _, err = c.do(ctx, k); err == nil {
-		if k.lost {
-			err = c.isComplete(ctx, in, out.ETag)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return &out, nil
+		return c.completed(ctx, in, &out, k.lost)
 	}
 	if k.echo(err) {
 		if lost := c.lostComplete(ctx, in); lost != nil {
@@ -227,6 +222,29 @@ func (c *Client) completeUpload(ctx context.Context, in *CompleteUploadInput, d 
 		}
 	}
 	return nil, err
+}
+
+// completed completes the answer to a completion that succeeded. Ceph leaves the
+// ETag empty; it is computed from the parts, or asked for where their ETags are not
+// MD5s. An answer to a repetition is believed only if the object is there.
+func (c *Client) completed(ctx context.Context, in *CompleteUploadInput, out *PutOutput, repeated bool) (*PutOutput, error) {
+	if out.ETag == "" {
+		out.ETag = strongETag(uploadETag(in.Parts))
+	}
+	if repeated && out.ETag != "" {
+		if err := c.isComplete(ctx, in, out.ETag); err != nil {
+			return nil, err
+		}
+	}
+	if out.ETag != "" {
+		return out, nil
+	}
+	info, err := c.Head(ctx, &HeadInput{Bucket: in.Upload.Bucket, Key: in.Upload.Key, SSE: in.SSE})
+	if err != nil {
+		return nil, fmt.Errorf("ask for the ETag of the completed upload: %w", err)
+	}
+	out.ETag = info.ETag
+	return out, nil
 }
 
 func completeDocument(in *CompleteUploadInput) ([]byte, error) {

@@ -2,12 +2,18 @@ package s3
 
 import "strings"
 
-// strongETag removes the mark of a weak ETag. A proxy that compresses makes
-// the ETags of its answers weak (RFC 9110, section 8.8.1) and passes conditions
-// on to a server that knows only the strong form. The client asks for no
-// compression, so that the bytes are the same.
+// strongETag gives an ETag the one form that the client uses: strong, and in
+// quotes. A proxy that compresses makes the ETags of its answers weak (RFC 9110,
+// section 8.8.1) and passes conditions on to a server that knows only the strong
+// form. The client asks for no compression, so that the bytes are the same. Ceph
+// writes the ETag into the answers of CopyObject and CompleteMultipartUpload
+// without quotes, and into its headers with them.
 func strongETag(v string) string {
-	return strings.TrimPrefix(v, "W/")
+	v = strings.TrimPrefix(v, "W/")
+	if v == "" || strings.HasPrefix(v, `"`) {
+		return v
+	}
+	return `"` + v + `"`
 }
 
 // sameETag compares two ETags, with or without quotes.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sort"
 	"sync"
 
@@ -130,6 +131,25 @@ func (r *Referee) Delete(ctx context.Context, key string) error {
 	_, err := r.c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &r.Bucket, Key: &key})
 	if err != nil {
 		return fmt.Errorf("delete %q: %w", key, err)
+	}
+	return nil
+}
+
+// Empty deletes the objects of the bucket. Keys that XML cannot hold may stay.
+func (r *Referee) Empty(ctx context.Context) error {
+	keys, err := r.Keys(ctx, "")
+	if err != nil {
+		return err
+	}
+	for batch := range slices.Chunk(keys, 1000) { // as many as DeleteObjects takes
+		ids := make([]types.ObjectIdentifier, 0, len(batch))
+		for _, k := range batch {
+			ids = append(ids, types.ObjectIdentifier{Key: &k})
+		}
+		_, err := r.c.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &r.Bucket, Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)}})
+		if err != nil {
+			return fmt.Errorf("empty the bucket: %w", err)
+		}
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/s3mount/s3mount/integration/servers"
 )
 
 // World is what a test on a mount has at hand. It exists in the child only.
@@ -71,6 +73,15 @@ func (w *World) BucketOn(t testing.TB, endpoint string) *Referee {
 	r := NewReferee(endpoint, w.Name(filepath.Base(w.Work)+"-b"))
 	if err := r.CreateBucket(w.Context(t)); err != nil {
 		t.Fatal(err)
+	}
+	if w.Server == servers.Ceph && endpoint == w.Endpoint {
+		t.Cleanup(func() { // its objects are in memory
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			if err := r.Empty(ctx); err != nil {
+				t.Logf("the objects of the test stay: %v", err)
+			}
+		})
 	}
 	return r
 }

@@ -62,7 +62,11 @@ func (c *call) completeUpload() error {
 	x.text("Location", c.URL()+"/"+c.bucket+"/"+encodeKey(c.key, "%20"))
 	x.text("Bucket", c.bucket)
 	x.text("Key", c.key)
-	x.text("ETag", c.etag(o))
+	if c.opts.ResultsAsCeph {
+		x.text("ETag", "")
+	} else {
+		x.text("ETag", c.etag(o))
+	}
 	o.checksum.element(x)
 	if o.checksum.algorithm != "" {
 		x.text("ChecksumType", o.checksum.kind())

@@ -51,7 +51,11 @@ func (c *call) copyObject() error {
 func (c *call) replyCopy(root string, o *object) {
 	x := newXML(root)
 	x.text("LastModified", xmlTime(o.modified))
-	x.text("ETag", c.etag(o))
+	etag := c.etag(o)
+	if c.opts.ResultsAsCeph {
+		etag = strings.Trim(etag, `"`)
+	}
+	x.text("ETag", etag)
 	o.checksum.element(x)
 	x.end(root)
 	c.reply(http.StatusOK, x)

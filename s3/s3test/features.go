@@ -42,6 +42,8 @@ const (
 	UploadPages Feature = "lists of uploads in pages"
 	// UploadLists: the unfinished uploads below a prefix are listed.
 	UploadLists Feature = "lists of uploads below a prefix"
+	// UploadKeys: the keys of listed uploads are as they were given.
+	UploadKeys Feature = "exact keys in lists of uploads"
 	// UnusedParts: CompleteMultipartUpload may leave out parts that were uploaded.
 	UnusedParts Feature = "uploads with parts that are left out"
 	// AbortedUploads: CompleteMultipartUpload of an aborted upload is refused as not found.
@@ -62,8 +64,6 @@ const (
 	ContentMD5 Feature = "Content-MD5"
 	// CustomerKeys: SSE-C.
 	CustomerKeys Feature = "SSE-C"
-	// CustomerKeyCopies: CopyObject of an object with SSE-C.
-	CustomerKeyCopies Feature = "copies of objects with SSE-C"
 	// Encryption: SSE-S3 is accepted and told.
 	Encryption Feature = "SSE-S3"
 	// Versioning: the buckets of the test are versioned.

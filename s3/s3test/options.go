@@ -67,6 +67,9 @@ type Options struct {
 	WeakETags bool
 	// XMLRoot is the name of the root element of every answer, errors excepted.
 	XMLRoot string
+	// ResultsAsCeph leaves the ETag in the answer of CompleteMultipartUpload empty,
+	// and writes the one of CopyObject without quotes.
+	ResultsAsCeph bool
 	// NoURLEncoding ignores encoding-type=url.
 	NoURLEncoding bool
 	// PlusEncoding writes a space as + where encoding-type=url is asked for.

@@ -58,6 +58,9 @@ func TestConformance(t *testing.T) {
 	t.Run("unquoted ETags", func(t *testing.T) {
 		conform(t, s3test.Options{UnquotedETags: true}, unversioned, open, s3test.Rows("Features"))
 	})
+	t.Run("results as Ceph", func(t *testing.T) {
+		conform(t, s3test.Options{ResultsAsCeph: true}, unversioned, open, s3test.Rows("Stream", "Multipart", "Copy", "Retry"))
+	})
 	t.Run("without trailers", func(t *testing.T) {
 		conform(t, s3test.Options{NoTrailers: true}, unversioned, open,
 			s3test.Rows("Put", "Stream", "Multipart", "Integrity"))
