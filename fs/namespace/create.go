@@ -156,24 +156,12 @@ func (n *Namespace) putMarker(ctx context.Context, key string, a Attr, meta map[
 	return e, nil
 }
 
-// putNew writes an object, with fresh only where there is none. A server that
-// does not know the condition gets the object without it.
+// putNew writes an object, with fresh only where there is none.
 func (n *Namespace) putNew(ctx context.Context, in *s3.PutInput, fresh bool) (*s3.PutOutput, error) {
-	if !fresh {
-		return n.store.Put(ctx, in)
+	if fresh {
+		in.IfNoneMatch = "*"
 	}
-	in.IfNoneMatch = "*"
-	out, err := n.store.Put(ctx, in)
-	if errors.Is(err, s3.ErrNotImplemented) {
-		in.IfNoneMatch = ""
-		if s, ok := in.Body.(io.Seeker); ok {
-			if _, err := s.Seek(0, io.SeekStart); err != nil {
-				return nil, fmt.Errorf("rewind body: %w", err)
-			}
-		}
-		out, err = n.store.Put(ctx, in)
-	}
-	return out, err
+	return n.store.Put(ctx, in)
 }
 
 // timeOf is what a listing will most likely tell as Last-Modified of a write.

@@ -221,9 +221,6 @@ func (n *Namespace) deleteObjects(ctx context.Context, objects []s3.ObjectID) ma
 	case 1:
 		o := objects[0]
 		_, err := n.store.Delete(ctx, &s3.DeleteInput{Bucket: n.o.Bucket, Key: o.Key, IfMatch: o.ETag})
-		if o.ETag != "" && errors.Is(err, s3.ErrNotImplemented) {
-			_, err = n.store.Delete(ctx, &s3.DeleteInput{Bucket: n.o.Bucket, Key: o.Key})
-		}
 		if err != nil && !errors.Is(err, s3.ErrNotFound) {
 			errs[o.Key] = err
 		}

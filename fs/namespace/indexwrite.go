@@ -289,11 +289,6 @@ func (n *Namespace) putIndex(ctx context.Context, dir string, x *attrIndex) erro
 		in.IfNoneMatch = "*"
 	}
 	out, err := n.store.Put(ctx, in)
-	if errors.Is(err, s3.ErrNotImplemented) {
-		in.IfMatch, in.IfNoneMatch = "", ""
-		in.Body = bytes.NewReader(data)
-		out, err = n.store.Put(ctx, in)
-	}
 	if err != nil {
 		return fmt.Errorf("write attribute index of %q: %w", dir, err)
 	}

@@ -100,10 +100,6 @@ func (n *Namespace) copyTo(ctx context.Context, e Entry, key string, fresh bool)
 		in.IfNoneMatch = "*"
 	}
 	out, err := n.store.Copy(ctx, in)
-	if fresh && errors.Is(err, s3.ErrNotImplemented) {
-		in.IfNoneMatch = ""
-		out, err = n.store.Copy(ctx, in)
-	}
 	switch {
 	case err == nil:
 		return n.copied(e, key, out), nil

@@ -125,18 +125,16 @@ func TestConflictOverwrite(t *testing.T) {
 // TestConflictOverwriteOfStream: what overwrites is sent anew, and the upload that
 // met the conflict is ended.
 func TestConflictOverwriteOfStream(t *testing.T) {
-	for _, conditions := range []bool{true, false} {
-		b := newBench(t, t.TempDir(), 16<<20, func(o *Options) { o.Conflict, o.NoConditions = ConflictOverwrite, !conditions })
-		b.shrink(64<<10, 32<<10)
-		f := b.Open(OpenInput{Key: "k", Exclusive: true})
-		want := random(200_000, 3)
-		mustWrite(t, f, want, 0)
-		b.s.put("k", []byte("theirs"))
-		mustCommit(t, f)
-		sameContent(t, "object", b.s.object("k"), want)
-		mustClose(t, f)
-		b.end(t)
-	}
+	b := newBench(t, t.TempDir(), 16<<20, func(o *Options) { o.Conflict = ConflictOverwrite })
+	b.shrink(64<<10, 32<<10)
+	f := b.Open(OpenInput{Key: "k", Exclusive: true})
+	want := random(200_000, 3)
+	mustWrite(t, f, want, 0)
+	b.s.put("k", []byte("theirs"))
+	mustCommit(t, f)
+	sameContent(t, "object", b.s.object("k"), want)
+	mustClose(t, f)
+	b.end(t)
 }
 
 func TestConflictKeepBoth(t *testing.T) {
@@ -197,26 +195,6 @@ func TestOwnObjectIsNoConflict(t *testing.T) {
 			b.end(t)
 		}
 	}
-}
-
-// TestWithoutConditions stands for a server that does not enforce conditions.
-func TestWithoutConditions(t *testing.T) {
-	b := newBench(t, t.TempDir(), 16<<20, func(o *Options) { o.NoConditions = true })
-	f, _, theirs := changed(t, b, 1000)
-	if _, err := f.Commit(context.Background()); !errors.Is(err, ErrConflict) {
-		t.Fatalf("commit: %v, want ErrConflict", err)
-	}
-	sameContent(t, "their object", b.s.object("k"), theirs)
-	mustClose(t, f)
-
-	f = b.openKey("k")
-	mustWrite(t, f, []byte("ours"), 0)
-	mustCommit(t, f)
-	if h := b.s.history(); h != "head head put" && h != "head put" {
-		t.Errorf("calls: %s", h)
-	}
-	mustClose(t, f)
-	b.end(t)
 }
 
 func TestEscapeKey(t *testing.T) {

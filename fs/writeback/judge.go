@@ -81,27 +81,6 @@ func (m *Manager) headKey(ctx context.Context, t target) (info *s3.ObjectInfo, e
 	return info, err
 }
 
-// compare stands in for the conditions on a server that does not enforce them:
-// it compares before the write, which leaves a moment in which another may
-// write, and takes the conditions away.
-func (m *Manager) compare(ctx context.Context, t *target) error {
-	if !m.o.NoConditions || t.ifMatch == "" && t.ifNoneMatch == "" {
-		return nil
-	}
-	info, err := m.headKey(ctx, *t)
-	absent := errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
-	switch {
-	case err != nil && !absent:
-		return fmt.Errorf("look at %q before writing: %w", t.key, err)
-	case absent && t.ifMatch != "":
-		return fmt.Errorf("%w: %q was deleted", ErrConflict, t.key)
-	case !absent && (t.ifNoneMatch != "" || info.ETag != t.ifMatch):
-		return fmt.Errorf("%w: %q is %s now", ErrConflict, t.key, info.ETag)
-	}
-	t.ifMatch, t.ifNoneMatch = "", ""
-	return nil
-}
-
 // sums are the checksums by which an object can show that it has certain bytes.
 type sums struct {
 	md5, crc32c, crc64 hash.Hash

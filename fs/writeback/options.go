@@ -67,9 +67,6 @@ type Options struct {
 	Conflict ConflictPolicy
 	// Deadline is the longest time that one request may go without moving a byte.
 	Deadline time.Duration
-	// NoConditions is for servers that do not enforce conditional writes: the
-	// version is compared by a HEAD before the commit instead.
-	NoConditions bool
 	// Ready returns when nothing stands in the way of a commit under the key,
 	// such as the delete of an object that had it before. Nil: nothing ever does.
 	Ready func(ctx context.Context, key string) error

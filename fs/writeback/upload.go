@@ -43,9 +43,6 @@ func (f *File) upload(ctx context.Context, r *run) (Version, error) {
 // choose writes the object of r in the way that moves the least.
 func (f *File) choose(ctx context.Context, r *run) (Version, error) {
 	t := r.target()
-	if err := f.m.compare(ctx, &t); err != nil {
-		return Version{}, err
-	}
 	if r.stream != nil {
 		return f.finishStream(ctx, r, t)
 	}
