@@ -57,7 +57,7 @@ func TestBecomeChild(t *testing.T) {
 	ready.Wait()
 	const nobody = 65534
 	a := &account{name: "nobody", uid: nobody, gid: nobody, groups: []int{nobody}, home: "/nonexistent"}
-	if err := a.become(); err != nil {
+	if err := become(a); err != nil {
 		t.Fatal(err)
 	}
 	tasks, err := filepath.Glob("/proc/self/task/*/status")

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 // helpTemplate is the text of --help. Tabs align the columns.
@@ -34,6 +38,9 @@ type invocation struct {
 	lookup func(string) (string, bool)
 	stdout io.Writer
 
+	version  string   // of the program
+	commands []string // lines of the help text
+
 	// The rest comes from mount(8), see helper.go.
 	fake   bool // check the command line, mount nothing
 	sloppy bool // ignore unknown names in -o
@@ -49,13 +56,13 @@ func parse(in invocation) (*settings, error) {
 	}
 	// Both work beside a command line that is wrong or incomplete.
 	if asksFor(flags, "version", "V") {
-		return nil, in.print("s3mount %s\n", version())
+		return nil, in.print("s3mount %s\n", in.version)
 	}
 	if asksFor(flags, "help", "h") {
 		return nil, in.showHelp()
 	}
 	s := defaultSettings()
-	s.fake, s.sloppy = in.fake, in.sloppy
+	s.version, s.fake, s.sloppy = in.version, in.fake, in.sloppy
 	if path := configPath(flags, in.lookup); path != "" {
 		config, err := readConfig(path)
 		if err != nil {
@@ -75,12 +82,8 @@ func parse(in invocation) (*settings, error) {
 
 // newApp binds the table of options to s.
 func newApp(s *settings, in invocation) *cli.App {
-	var lines []string
-	for _, c := range commands() {
-		lines = append(lines, c.line())
-	}
 	return &cli.App{
-		Metadata:              map[string]any{"commands": lines},
+		Metadata:              map[string]any{"commands": in.commands},
 		Name:                  "s3mount",
 		Usage:                 "mount an S3 bucket as a filesystem",
 		Flags:                 newFlags(s, in.lookup),
@@ -131,4 +134,26 @@ func doubleDash(message string) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// showHelp writes the text of --help.
+func (in invocation) showHelp() error {
+	app := newApp(defaultSettings(), in)
+	app.Action = func(c *cli.Context) error { return cli.ShowAppHelp(c) }
+	return app.Run([]string{"s3mount", "--help"})
+}
+
+// print writes the output of a command. A terminal obeys none of it.
+func (in invocation) print(format string, args ...any) error {
+	_, err := io.WriteString(in.stdout, text.Lines(fmt.Sprintf(format, args...)))
+	return err
+}
+
+// printJSON prints a value for people and programs alike.
+func (in invocation) printJSON(v any) error {
+	out, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return in.print("%s\n", text.JSON(out))
 }

@@ -37,11 +37,11 @@ func checkBucket(ctx context.Context, o s3.Options, s *settings) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	_, err = client.Ls(ctx, &s3.LsInput{Bucket: s.source.bucket, Prefix: s.source.prefix, MaxKeys: 1})
-	return s.explain(err)
+	return explain(s, err)
 }
 
 // endpointName is what messages call the server.
-func (s *settings) endpointName() string {
+func endpointName(s *settings) string {
 	if s.s3.Endpoint != "" {
 		return s.s3.Endpoint
 	}
@@ -50,11 +50,11 @@ func (s *settings) endpointName() string {
 
 // explain says in one line what an error of the first request means and what
 // helps. The table is ordered: a kind comes before those that contain it.
-func (s *settings) explain(err error) error {
+func explain(s *settings, err error) error {
 	if err == nil {
 		return nil
 	}
-	bucket, server := s.source.bucket, s.endpointName()
+	bucket, server := s.source.bucket, endpointName(s)
 	switch {
 	case errors.Is(err, s3.ErrExpiredCredentials):
 		return fail(exitCredentials, "the credentials have expired: renew them (aws sso login, or a new session token)")
@@ -67,13 +67,13 @@ func (s *settings) explain(err error) error {
 	case errors.Is(err, s3.ErrNoSuchBucket):
 		return fail(exitBucket, "the bucket %q does not exist at %s: check its name, --endpoint and --profile", bucket, server)
 	case errors.Is(err, s3.ErrRedirect):
-		return s.explainRedirect(err)
+		return explainRedirect(s, err)
 	case errors.Is(err, s3.ErrForbidden):
-		return s.explainForbidden(err)
+		return explainForbidden(s, err)
 	}
 	var e *s3.Error
 	if errors.As(err, &e) && e.Status != 0 {
-		return s.explainAnswer(e)
+		return explainAnswer(s, e)
 	}
 	if why := explainTLS(err); why != "" {
 		return fail(exitEndpoint, "%s cannot be reached safely: %s", server, why)
@@ -84,7 +84,7 @@ func (s *settings) explain(err error) error {
 	return fail(exitEndpoint, "check the bucket %q: %w", bucket, err)
 }
 
-func (s *settings) explainRedirect(err error) error {
+func explainRedirect(s *settings, err error) error {
 	var e *s3.Error
 	if errors.As(err, &e) && e.Region != "" {
 		return fail(exitBucket, "the bucket %q is in the region %s: give --region %s", s.source.bucket, e.Region, e.Region)
@@ -114,7 +114,7 @@ func isUnknownKey(err error) bool {
 }
 
 // explainForbidden tells a key that is not accepted from one that may not.
-func (s *settings) explainForbidden(err error) error {
+func explainForbidden(s *settings, err error) error {
 	var e *s3.Error
 	code := ""
 	if errors.As(err, &e) {
@@ -122,7 +122,7 @@ func (s *settings) explainForbidden(err error) error {
 	}
 	switch {
 	case code == "SignatureDoesNotMatch":
-		return fail(exitCredentials, "%s does not accept the secret key: check AWS_SECRET_ACCESS_KEY or the profile", s.endpointName())
+		return fail(exitCredentials, "%s does not accept the secret key: check AWS_SECRET_ACCESS_KEY or the profile", endpointName(s))
 	case s.anonymous:
 		return fail(exitBucket, "the bucket %q is not public: leave out --no-sign-request", s.source.bucket)
 	case s.source.prefix != "":
@@ -166,11 +166,11 @@ func explainNetwork(err error) string {
 }
 
 // explainAnswer deals with answers that are no success and no known kind.
-func (s *settings) explainAnswer(e *s3.Error) error {
+func explainAnswer(s *settings, e *s3.Error) error {
 	if e.Code == "" {
-		return fail(exitEndpoint, "%s does not answer as S3 does (status %d): check --endpoint", s.endpointName(), e.Status)
+		return fail(exitEndpoint, "%s does not answer as S3 does (status %d): check --endpoint", endpointName(s), e.Status)
 	}
-	return fail(exitEndpoint, "%s could not list the bucket %q: %w", s.endpointName(), s.source.bucket, e)
+	return fail(exitEndpoint, "%s could not list the bucket %q: %w", endpointName(s), s.source.bucket, e)
 }
 
 // cause is the text of the innermost error, where the reason stands; the

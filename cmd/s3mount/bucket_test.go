@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -153,7 +156,7 @@ func TestExplain(t *testing.T) {
 		{fmt.Errorf("list: %w", s3.ErrRedirect), "give --region", exitBucket},
 		{errors.New("something else"), "something else", exitEndpoint},
 	} {
-		wantFailure(t, bucketSettings(t, "bucket").explain(tc.err), tc.exit, tc.says)
+		wantFailure(t, explain(bucketSettings(t, "bucket"), tc.err), tc.exit, tc.says)
 	}
 }
 
@@ -187,8 +190,12 @@ func TestNoCredentials(t *testing.T) {
 
 func TestClientFromAWS(t *testing.T) {
 	dir := t.TempDir()
-	writeFile(t, dir+"/config", "[default]\nregion = eu-north-1\n[profile minio]\nregion = local\nendpoint_url = http://127.0.0.1:9000\n")
-	writeFile(t, dir+"/credentials", "[default]\naws_access_key_id = A\naws_secret_access_key = B\n[minio]\naws_access_key_id = C\naws_secret_access_key = D\n")
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte("[default]\nregion = eu-north-1\n[profile minio]\nregion = local\nendpoint_url = http://127.0.0.1:9000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "credentials"), []byte("[default]\naws_access_key_id = A\naws_secret_access_key = B\n[minio]\naws_access_key_id = C\naws_secret_access_key = D\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("AWS_CONFIG_FILE", dir+"/config")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", dir+"/credentials")
 	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"} {
@@ -261,7 +268,7 @@ func TestWarnings(t *testing.T) {
 		if _, err := url.Parse(tc.endpoint); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.warnings(); len(got) != tc.want {
+		if got := warnings(s); len(got) != tc.want {
 			t.Errorf("%q: %q", tc.endpoint, got)
 		}
 	}
@@ -281,9 +288,7 @@ func TestHostileMessage(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "forged") {
 		t.Fatalf("error %v", err)
 	}
-	var out strings.Builder
-	complain(&out, err)
-	line := strings.TrimSuffix(out.String(), "\n")
+	line := text.OneLine(err.Error())
 	if strings.ContainsFunc(line, unicode.IsControl) {
 		t.Errorf("a terminal would obey %q", line)
 	}

@@ -49,7 +49,7 @@ func clientOptions(ctx context.Context, s *settings, lookup func(string) (string
 
 // fromAWS fills in what the settings leave to the AWS configuration.
 func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string) (string, bool), log *slog.Logger) error {
-	roots, err := s.rootCAs()
+	roots, err := rootCAs(s)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func fromAWS(ctx context.Context, s *settings, o *s3.Options, lookup func(string
 }
 
 // rootCAs returns the authorities of the system and of --ca-file; nil without it.
-func (s *settings) rootCAs() (*x509.CertPool, error) {
+func rootCAs(s *settings) (*x509.CertPool, error) {
 	if s.caFile == "" {
 		return nil, nil
 	}

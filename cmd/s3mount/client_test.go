@@ -34,7 +34,7 @@ func TestNewKeysAreReadFromTheFile(t *testing.T) {
 		}
 	}
 	write("AKIDOLD")
-	s, _, err := parseArgs([]string{"bucket", "/mnt"})
+	s, _, err := parsed([]string{"bucket", "/mnt"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestCAFile(t *testing.T) {
 		if tc.option != "" {
 			args = append(args, "--ca-file", tc.option)
 		}
-		s, _, err := parseArgs(args)
+		s, _, err := parsed(args)
 		if err != nil {
 			t.Fatal(err)
 		}

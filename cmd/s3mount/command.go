@@ -1,11 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"slices"
-
-	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 // command is something that s3mount does besides mounting: a word in the place
@@ -61,13 +57,20 @@ func (c command) tooMany(arg string) error {
 	return fail(exitUsage, "%q is one argument too many: s3mount %s %s", arg, c.name, c.args)
 }
 
-// unknownWord says what can stand in the place of a word.
-func unknownWord(kind, word string, known []string) error {
-	return fail(exitUsage, "there is no %s %q: there are %s", kind, word, text.Enumerate(known))
+// commandLines returns the lines of all commands for the help text.
+func commandLines() []string {
+	var lines []string
+	for _, c := range commands() {
+		lines = append(lines, c.line())
+	}
+	return lines
 }
 
-// print writes the output of a command. A terminal obeys none of it.
-func (in invocation) print(format string, args ...any) error {
-	_, err := io.WriteString(in.stdout, text.Lines(fmt.Sprintf(format, args...)))
-	return err
+// commandEntries returns what the manual says of the commands.
+func commandEntries() []commandEntry {
+	var entries []commandEntry
+	for _, c := range commands() {
+		entries = append(entries, commandEntry{name: c.name, args: c.args, usage: c.usage})
+	}
+	return entries
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -9,39 +8,10 @@ import (
 // shells are those that runCompletion writes for.
 func shells() []string { return []string{"bash", "zsh", "fish"} }
 
-// runCompletion prints the completion for a shell, written from the tables of
-// options and commands.
-func runCompletion(in invocation, args []string) error {
-	switch {
-	case len(args) == 0:
-		return fail(exitUsage, "say for which shell: s3mount completion %s", strings.Join(shells(), "|"))
-	case len(args) > 1:
-		return command{name: "completion", args: "SHELL"}.tooMany(args[1])
-	}
-	switch args[0] {
-	case "bash":
-		return in.print("%s", bashCompletion())
-	case "zsh":
-		return in.print("%s", zshCompletion())
-	case "fish":
-		return in.print("%s", fishCompletion())
-	}
-	return unknownWord("completion for", args[0], shells())
-}
-
-// choices are the words that an option takes; nil if it takes others, too.
-func (o option) choices() []string {
-	var e *choiceError
-	if errors.As(o.value(defaultSettings()).Set("\x00"), &e) {
-		return e.words
-	}
-	return nil
-}
-
 // commandNames are the words that can stand in the place of a bucket.
-func commandNames() []string {
+func commandNames(commands []commandEntry) []string {
 	var names []string
-	for _, c := range commands() {
+	for _, c := range commands {
 		names = append(names, c.name)
 	}
 	return names
@@ -49,7 +19,7 @@ func commandNames() []string {
 
 // bashCompletion completes by the word before the cursor.
 // https://www.gnu.org/software/bash/manual/html_node/Programmable-Completion.html
-func bashCompletion() string {
+func bashCompletion(commands []commandEntry) string {
 	var b strings.Builder
 	b.WriteString("# bash completion for s3mount, made by: s3mount completion bash\n_s3mount() {\n")
 	b.WriteString("    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n")
@@ -76,14 +46,14 @@ func bashCompletion() string {
 	fmt.Fprintf(&b, "        completion) COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")); return ;;\n", strings.Join(shells(), " "))
 	b.WriteString("    esac\n")
 	fmt.Fprintf(&b, "    if [[ $cur == -* ]]; then\n        COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n", strings.Join(all, " "))
-	fmt.Fprintf(&b, "    elif ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n", strings.Join(commandNames(), " "))
+	fmt.Fprintf(&b, "    elif ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"%s\" -- \"$cur\"))\n", strings.Join(commandNames(commands), " "))
 	b.WriteString("    else\n        COMPREPLY=($(compgen -d -- \"$cur\"))\n    fi\n}\ncomplete -o filenames -F _s3mount s3mount\n")
 	return b.String()
 }
 
 // zshCompletion is a function for zsh's _arguments.
 // https://zsh.sourceforge.io/Doc/Release/Completion-System.html
-func zshCompletion() string {
+func zshCompletion(commands []commandEntry) string {
 	// What stands inside single quotes there, with the signs of _arguments.
 	escape := strings.NewReplacer(`'`, `'\''`, `[`, `\[`, `]`, `\]`, `:`, `\:`).Replace
 	var b strings.Builder
@@ -107,18 +77,18 @@ func zshCompletion() string {
 		}
 	}
 	fmt.Fprintf(&b, "  '--help[show the options]' \\\n  '--version[show the version]' \\\n")
-	fmt.Fprintf(&b, "  '1:bucket:(%s)' \\\n  '2:mountpoint:_files -/'\n", strings.Join(commandNames(), " "))
+	fmt.Fprintf(&b, "  '1:bucket:(%s)' \\\n  '2:mountpoint:_files -/'\n", strings.Join(commandNames(commands), " "))
 	return b.String()
 }
 
 // fishCompletion has one line for each option.
 // https://fishshell.com/docs/current/completions.html
-func fishCompletion() string {
+func fishCompletion(commands []commandEntry) string {
 	quote := func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" }
 	var b strings.Builder
 	b.WriteString("# fish completion for s3mount, made by: s3mount completion fish\n")
 	b.WriteString("complete -c s3mount -f -n 'not __fish_is_first_token' -a '(__fish_complete_directories)'\n")
-	for _, c := range commands() {
+	for _, c := range commands {
 		fmt.Fprintf(&b, "complete -c s3mount -f -n __fish_is_first_token -a %s -d %s\n", c.name, quote(c.usage))
 	}
 	for _, o := range options() {

@@ -161,7 +161,7 @@ func (e *examination) checkMountpoint(ctx context.Context) finding {
 // without making them.
 func (e *examination) checkDirectories() finding {
 	var fine []string
-	for _, d := range e.s.directories() {
+	for _, d := range directories(e.s) {
 		err := private.Check(d.path)
 		if d.optional(err) {
 			return doubtful("--%s: %v; a mount would have no disk cache", d.option, err)
@@ -202,12 +202,12 @@ func (e *examination) checkBucket(ctx context.Context) finding {
 	if err := checkBucket(ctx, e.options, e.s); err != nil {
 		return finding{err: err}
 	}
-	return found("%s lists %s", e.s.endpointName(), e.s.source.spec)
+	return found("%s lists %s", endpointName(e.s), e.s.source.spec)
 }
 
 // checkTransport tells of what others could read.
 func (e *examination) checkTransport() finding {
-	if notes := e.s.warnings(); len(notes) > 0 {
+	if notes := warnings(e.s); len(notes) > 0 {
 		return doubtful("%s", strings.Join(notes, "; "))
 	}
 	return found("safe on this way")

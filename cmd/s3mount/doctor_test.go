@@ -32,7 +32,7 @@ func examine(t *testing.T, srv *s3test.Server, change func(e *examination)) (str
 	s := defaultSettings()
 	s.s3.Endpoint, s.source = srv.URL(), source{bucket: "bucket", prefix: "p/", spec: "bucket:p"}
 	s.mountpoint, s.fs.StateDir = t.TempDir(), filepath.Join(t.TempDir(), "state")
-	e := &examination{in: invocation{stdout: &out, lookup: os.LookupEnv}, machine: testMachine(t), s: s}
+	e := &examination{in: invocation{stdout: &out, lookup: os.LookupEnv}, machine: fakeMachine(t), s: s}
 	if change != nil {
 		change(e)
 	}

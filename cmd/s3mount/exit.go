@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 // Exit codes of s3mount. They are part of its interface: scripts and service
@@ -66,4 +68,12 @@ func exitCode(err error) int {
 		return f.code
 	}
 	return exitFailure
+}
+
+// errReported stands for an error that the parent prints or that is in the log.
+var errReported = errors.New("reported")
+
+// unknownWord says what can stand in the place of a word.
+func unknownWord(kind, word string, known []string) error {
+	return fail(exitUsage, "there is no %s %q: there are %s", kind, word, text.Enumerate(known))
 }

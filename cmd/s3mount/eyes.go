@@ -32,7 +32,7 @@ type watched interface {
 func openEyes(s *settings, m *machine, mount watched, requests *control.Requests, features func() []control.Feature, prometheus net.Listener, log *slog.Logger) eyes {
 	var e eyes
 	status := statusOf(s, mount, requests, features)
-	socket, err := m.openControl(s, mount, status, log)
+	socket, err := openControl(m, s, mount, status, log)
 	if err != nil {
 		log.Warn("s3mount status and sync will not reach this mount", slog.Any("error", err))
 	}
@@ -47,22 +47,6 @@ func openEyes(s *settings, m *machine, mount watched, requests *control.Requests
 	}
 	log.Info("Prometheus is answered", slog.String("url", "http://"+e.metrics.Addr()+"/metrics"))
 	return e
-}
-
-// checkMetricsAddress checks what --metrics says.
-func checkMetricsAddress(text string) error {
-	_, err := metrics.Address(text)
-	return err
-}
-
-// metricsAreOpen tells whether other machines may be able to read the metrics.
-func metricsAreOpen(text string) bool {
-	addr, err := metrics.Address(text)
-	if text == "" || err != nil {
-		return false
-	}
-	host, _, err := net.SplitHostPort(addr)
-	return err == nil && !isLoopback(host)
 }
 
 // listenForMetrics takes the address of --metrics, before anything is mounted.
@@ -91,7 +75,7 @@ func (e eyes) close(result error) {
 // the settings has no secret in it.
 func statusOf(s *settings, mount watched, requests *control.Requests, features func() []control.Feature) func() control.Status {
 	fixed := control.Status{
-		API: control.Version, Program: version(), PID: os.Getpid(),
+		API: control.Version, Program: s.version, PID: os.Getpid(),
 		Source: s.source.spec, Mountpoint: s.mountpoint, Endpoint: s.s3.Endpoint,
 		Durability: s.fs.Durability, ReadOnly: s.fs.ReadOnly, Started: time.Now(),
 	}
@@ -104,7 +88,7 @@ func statusOf(s *settings, mount watched, requests *control.Requests, features f
 }
 
 // openControl makes the control socket of the mount that is at s.mountpoint.
-func (m *machine) openControl(s *settings, mount watched, status func() control.Status, log *slog.Logger) (*control.Server, error) {
+func openControl(m *machine, s *settings, mount watched, status func() control.Status, log *slog.Logger) (*control.Server, error) {
 	// The name of the mountpoint itself may be asked of the mount; those above
 	// it may be links.
 	parent, err := filepath.EvalSymlinks(filepath.Dir(s.mountpoint))

@@ -140,3 +140,22 @@ func firstLine(out []byte, otherwise string) string {
 	}
 	return line
 }
+
+// unmount is umount(8): the error is EBUSY while somebody uses the mount.
+func (m *machine) unmount(ctx context.Context, path string) error {
+	if m.canMount {
+		return unix.Unmount(path, 0)
+	}
+	bin, err := m.fusermount()
+	if err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, bin, "-u", "--", path).CombinedOutput()
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(string(out), "busy"): // EBUSY in the words of fusermount3
+		return unix.EBUSY
+	}
+	return fmt.Errorf("%s: %w", firstLine(out, bin), err)
+}

@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	in := invocation{args: os.Args, lookup: os.LookupEnv, stdout: os.Stdout}
+	in := invocation{args: os.Args, lookup: os.LookupEnv, stdout: os.Stdout, version: version(), commands: commandLines()}
 	code := exitOK
 	if err := run(in); err != nil {
 		if !errors.Is(err, errReported) {
@@ -27,9 +27,6 @@ func main() {
 
 // complain prints an error as one line. A server may have written part of it.
 func complain(to io.Writer, err error) { fmt.Fprintf(to, "s3mount: %s\n", text.OneLine(err.Error())) }
-
-// errReported stands for an error that the parent prints or that is in the log.
-var errReported = errors.New("reported")
 
 // run parses, then mounts: in this process if it is to stay in the foreground
 // or is the one in the background already, otherwise in a new one.

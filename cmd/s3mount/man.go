@@ -2,22 +2,16 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
-// runMan prints the manual page, in the macros of man(7).
-func runMan(in invocation, args []string) error {
-	if len(args) > 0 {
-		return command{name: "man"}.tooMany(args[0])
-	}
-	return in.print("%s", manPage())
-}
+// commandEntry is what the manual says of a command.
+type commandEntry struct{ name, args, usage string }
 
 // manPage is written from the tables of commands, options, exit codes and
 // topics, so that it cannot say anything else than they do. It has no date:
 // the same source gives the same page.
-func manPage() string {
+func manPage(commands []commandEntry) string {
 	var p page
 	p.line(`.TH S3MOUNT 8 "" "s3mount" "System Administration"`)
 	p.section("NAME")
@@ -43,7 +37,7 @@ func manPage() string {
 		}
 	}
 	p.section("COMMANDS")
-	for _, c := range commands() {
+	for _, c := range commands {
 		p.line(".TP")
 		p.line(strings.TrimSpace(`\fBs3mount ` + roff(c.name) + `\fR ` + roff(c.args)))
 		p.text(c.usage)
@@ -65,50 +59,6 @@ func manPage() string {
 	p.section("SEE ALSO")
 	p.text("mount(8), fstab(5), umount(8), fusermount3(1), mount.fuse3(8), systemd.mount(5)")
 	return p.String()
-}
-
-// optionGroup is the options under one heading.
-type optionGroup struct {
-	name    string
-	options []option
-}
-
-// optionGroups gives the table by groups, in the order of the table.
-func optionGroups() []optionGroup {
-	var groups []optionGroup
-	for _, o := range options() {
-		i := slices.IndexFunc(groups, func(g optionGroup) bool { return g.name == o.group })
-		if i < 0 {
-			i = len(groups)
-			groups = append(groups, optionGroup{name: o.group})
-		}
-		groups[i].options = append(groups[i].options, o)
-	}
-	return groups
-}
-
-// flags are the names of the option as they stand on the command line.
-func (o option) flags() []string {
-	long := "--" + o.name
-	if len(o.name) == 1 {
-		long = "-" + o.name
-	}
-	if o.short == "" {
-		return []string{long}
-	}
-	return []string{long, "-" + o.short}
-}
-
-// defaultText is the default for documentation, the same on every machine; ""
-// is none.
-func (o option) defaultText() string {
-	switch {
-	case o.preset != "":
-		return o.preset
-	case o.arg == "":
-		return ""
-	}
-	return o.value(defaultSettings()).String()
 }
 
 // page is a manual page in the making.

@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/s3mount/s3mount/cmd/s3mount/internal/control"
 )
 
 // ourMounts returns the mounts of s3mount that this process sees.
@@ -58,18 +56,4 @@ func covering(all []mountedAt, path string) (found mountedAt, ok bool) {
 		}
 	}
 	return found, ok
-}
-
-// dial reaches the process of a mount.
-func (m mountedAt) dial() (*control.Client, error) {
-	c, err := control.Dial(control.Target{Major: m.major, Minor: m.minor, UID: m.uid}, os.Getenv)
-	switch {
-	case errors.Is(err, control.ErrNoSocket) && os.Geteuid() != 0 && os.Geteuid() != m.uid:
-		return nil, fail(exitMountpoint, "%s was mounted by user %d: only that user and root may ask it", m.mountpoint, m.uid)
-	case errors.Is(err, control.ErrNoSocket):
-		return nil, fail(exitMountpoint, "%s: %w; its log says why, and mounting again heals a dead mount", m.mountpoint, err)
-	case err != nil:
-		return nil, fail(exitMountpoint, "%s: %w", m.mountpoint, err)
-	}
-	return c, nil
 }

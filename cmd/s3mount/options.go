@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"flag"
+	"slices"
 	"strings"
 
 	"github.com/s3mount/s3mount/s3"
@@ -245,4 +247,57 @@ func findOption(table []option, name string) (option, bool) {
 		}
 	}
 	return option{}, false
+}
+
+// optionGroup is the options under one heading.
+type optionGroup struct {
+	name    string
+	options []option
+}
+
+// optionGroups gives the table by groups, in the order of the table.
+func optionGroups() []optionGroup {
+	var groups []optionGroup
+	for _, o := range options() {
+		i := slices.IndexFunc(groups, func(g optionGroup) bool { return g.name == o.group })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, optionGroup{name: o.group})
+		}
+		groups[i].options = append(groups[i].options, o)
+	}
+	return groups
+}
+
+// flags are the names of the option as they stand on the command line.
+func (o option) flags() []string {
+	long := "--" + o.name
+	if len(o.name) == 1 {
+		long = "-" + o.name
+	}
+	if o.short == "" {
+		return []string{long}
+	}
+	return []string{long, "-" + o.short}
+}
+
+// defaultText is the default for documentation, the same on every machine; ""
+// is none.
+func (o option) defaultText() string {
+	switch {
+	case o.preset != "":
+		return o.preset
+	case o.arg == "":
+		return ""
+	}
+	return o.value(defaultSettings()).String()
+}
+
+// choices are the words that an option takes; nil if it takes others, too.
+func (o option) choices() []string {
+	var e *choiceError
+	if errors.As(o.value(defaultSettings()).Set("\x00"), &e) {
+		return e.words
+	}
+	return nil
 }

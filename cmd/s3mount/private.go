@@ -11,7 +11,7 @@ import (
 type directory struct{ option, path string }
 
 // directories returns the local directories that the settings name.
-func (s *settings) directories() []directory {
+func directories(s *settings) []directory {
 	var all []directory
 	for _, d := range []directory{{"state-dir", s.fs.StateDir}, {"spool-dir", s.fs.SpoolDir}, {optionCache, s.fs.CacheDir}} {
 		if d.path != "" {
@@ -26,8 +26,8 @@ func (d directory) optional(err error) bool { return d.option == optionCache && 
 
 // makePrivateDirs makes the local directories. A cache that the disk has no room for
 // is left out, and warn hears of it.
-func (s *settings) makePrivateDirs(warn func(note string)) error {
-	for _, d := range s.directories() {
+func makePrivateDirs(s *settings, warn func(note string)) error {
+	for _, d := range directories(s) {
 		err := private.Make(d.path)
 		if d.optional(err) {
 			s.fs = s.fs.WithoutCache()

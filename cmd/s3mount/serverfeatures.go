@@ -19,14 +19,3 @@ func featuresOf(client *s3.Client, bucket string) func() []control.Feature {
 		return known
 	}
 }
-
-// featureLines describes what the server lacks.
-func featureLines(known []control.Feature) []string {
-	var lines []string
-	for _, one := range known {
-		if one.Missing {
-			lines = append(lines, one.Text+" (found by "+one.Origin+", "+one.Time.Local().Format("2 January 2006")+")")
-		}
-	}
-	return lines
-}

@@ -25,6 +25,7 @@ const defaultDrainTimeout = time.Hour
 
 // settings is all that the command line, the environment and -o said.
 type settings struct {
+	version    string // of the program
 	source     source
 	mountpoint string          // absolute
 	alias      string          // what the user wrote for source: a mount of the configuration file

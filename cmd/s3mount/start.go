@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/url"
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -34,7 +31,7 @@ func start(s *settings, lookup func(string) (string, bool), report *reporter) (*
 	m := thisMachine()
 	if s.account != nil {
 		var err error
-		if m, err = s.mountAs(ctx, m); err != nil {
+		if m, err = mountAs(ctx, s, m); err != nil {
 			return nil, err
 		}
 	}
@@ -90,7 +87,7 @@ func startAs(ctx context.Context, s *settings, m *machine, lookup func(string) (
 	if err != nil {
 		return nil, err
 	}
-	notes = append(notes, s.warnings()...)
+	notes = append(notes, warnings(s)...)
 	v.mount = mount
 	v.eyes = openEyes(s, m, mount, requests, featuresOf(client, s.source.bucket), prometheus, logs.Logger)
 	logs.Info("mounted", slog.String("source", s.source.spec), slog.String("mountpoint", s.mountpoint), slog.String("version", version()))
@@ -121,7 +118,7 @@ func checkAndMount(ctx context.Context, s *settings, m *machine, lookup func(str
 			log.Warn("took away a dead mount", slog.String("mountpoint", s.mountpoint), slog.Int("mounts", healed))
 		}
 	}
-	if err := s.makePrivateDirs(warn); err != nil {
+	if err := makePrivateDirs(s, warn); err != nil {
 		return nil, nil, err
 	}
 	client, err := newClient(ctx, s, lookup, log)
@@ -152,23 +149,6 @@ func newClient(ctx context.Context, s *settings, lookup func(string) (string, bo
 	return s3.New(o)
 }
 
-// warnings are what the settings allow but somebody should know.
-func (s *settings) warnings() []string {
-	var notes []string
-	if u, err := url.Parse(s.s3.Endpoint); err == nil && u.Scheme == "http" && !s.anonymous && !isLoopback(u.Hostname()) {
-		notes = append(notes, fmt.Sprintf("%s is not encrypted: others on the network can read and change the data", s.s3.Endpoint))
-	}
-	if metricsAreOpen(s.metrics) {
-		notes = append(notes, fmt.Sprintf("--metrics %s: whoever reaches this address can read the metrics", s.metrics))
-	}
-	return notes
-}
-
-// isLoopback tells whether a host is this machine; *.localhost is (RFC 6761).
-func isLoopback(host string) bool {
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
-}
-
 // terminalOf is where progress is drawn: stderr, if it is a terminal and
 // neither lies in the background nor takes the log.
 func terminalOf(s *settings) io.Writer {
@@ -176,4 +156,31 @@ func terminalOf(s *settings) io.Writer {
 		return os.Stderr
 	}
 	return nil
+}
+
+// mountAs mounts as root, then becomes the user for good: nothing that comes
+// from S3, from the network or from a program on the mount is ever handled with
+// the rights of root. The mount must be taken away if it is not served.
+func mountAs(ctx context.Context, s *settings, m *machine) (*machine, error) {
+	if err := m.checkFUSE(s.fs.AllowOther); err != nil {
+		return nil, err
+	}
+	if !m.canMount {
+		return nil, fail(exitFUSE, "--user needs the right to mount (CAP_SYS_ADMIN)")
+	}
+	if _, err := m.fusermount(); err != nil {
+		return nil, fail(exitFUSE, "--user: without fusermount3 the user cannot unmount: install the package fuse3")
+	}
+	if _, err := m.checkMountpoint(ctx, s.mountpoint, s.nonempty); err != nil {
+		return nil, err
+	}
+	device, err := fs.Premount(s.mountpoint, s.fs, s.account.uid, s.account.gid)
+	if err != nil {
+		return nil, fail(exitFUSE, "%w", err)
+	}
+	s.fs.Device = device
+	if err := become(s.account); err != nil {
+		return nil, errors.Join(err, m.detach(ctx, s.mountpoint))
+	}
+	return thisMachine(), nil
 }

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/control"
-	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 func statusCommand() command {
@@ -28,13 +26,13 @@ object, without a mountpoint a list of objects; fields are added, never changed.
 		}
 		m := thisMachine()
 		if len(rest) == 0 {
-			return m.showAll(in, asJSON)
+			return showAll(m, in, asJSON)
 		}
 		path, err := c.one(rest, "which mountpoint")
 		if err != nil {
 			return err
 		}
-		s, err := m.statusAt(path)
+		s, err := statusAt(m, path)
 		if err != nil {
 			return err
 		}
@@ -47,17 +45,17 @@ object, without a mountpoint a list of objects; fields are added, never changed.
 }
 
 // statusAt asks the mount that a path lies in.
-func (m *machine) statusAt(path string) (control.Status, error) {
+func statusAt(m *machine, path string) (control.Status, error) {
 	at, err := m.mountOf(path)
 	if err != nil {
 		return control.Status{}, err
 	}
-	return at.status(context.Background())
+	return statusMount(context.Background(), at)
 }
 
 // status asks the mount.
-func (m mountedAt) status(ctx context.Context) (control.Status, error) {
-	client, err := m.dial()
+func statusMount(ctx context.Context, m mountedAt) (control.Status, error) {
+	client, err := dial(m)
 	if err != nil {
 		return control.Status{}, err
 	}
@@ -71,14 +69,14 @@ func (m mountedAt) status(ctx context.Context) (control.Status, error) {
 
 // showAll shows every mount. One that does not answer is no reason not to show
 // the others; its error is that of the command.
-func (m *machine) showAll(in invocation, asJSON bool) error {
+func showAll(m *machine, in invocation, asJSON bool) error {
 	mounts, err := m.ourMounts()
 	if err != nil {
 		return err
 	}
 	all, errs := []control.Status{}, []error(nil)
 	for _, at := range mounts {
-		s, err := at.status(context.Background())
+		s, err := statusMount(context.Background(), at)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -106,13 +104,4 @@ func oneLine(err error) error {
 		return nil
 	}
 	return fail(exitCode(err), "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
-}
-
-// printJSON prints a value for people and programs alike.
-func (in invocation) printJSON(v any) error {
-	out, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JSON: %w", err)
-	}
-	return in.print("%s\n", text.JSON(out))
 }

@@ -42,10 +42,10 @@ func (f fakeWatched) Drain(context.Context) error { return f.lost }
 // mountWatched makes a machine on which a mount of f is at the path returned.
 func mountWatched(t *testing.T, f fakeWatched) (*machine, string, eyes) {
 	t.Helper()
-	m := testMachine(t)
+	m := fakeMachine(t)
 	dir := t.TempDir()
 	t.Setenv(control.DirVariable, filepath.Join(t.TempDir(), "run"))
-	writeFile(t, m.mountinfo, fmt.Sprintf("36 35 0:77 / %s rw shared:1 - fuse.s3mount bucket rw,user_id=%d,group_id=0\n", dir, os.Geteuid()))
+	putFile(t, m.mountinfo, fmt.Sprintf("36 35 0:77 / %s rw shared:1 - fuse.s3mount bucket rw,user_id=%d,group_id=0\n", dir, os.Geteuid()))
 	s := defaultSettings()
 	s.mountpoint, s.source.spec = dir, "bucket"
 	e := openEyes(s, m, f, &control.Requests{}, func() []control.Feature { return nil }, nil, slog.New(slog.DiscardHandler))
@@ -58,7 +58,7 @@ func mountWatched(t *testing.T, f fakeWatched) (*machine, string, eyes) {
 
 func TestStatusText(t *testing.T) {
 	m, dir, _ := mountWatched(t, fakeWatched{})
-	s, err := m.statusAt(filepath.Join(dir, "below", "it"))
+	s, err := statusAt(m, filepath.Join(dir, "below", "it"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestShowAll(t *testing.T) {
 	m, dir, _ := mountWatched(t, fakeWatched{})
 	for _, asJSON := range []bool{false, true} {
 		var out bytes.Buffer
-		if err := m.showAll(invocation{stdout: &out}, asJSON); err != nil {
+		if err := showAll(m, invocation{stdout: &out}, asJSON); err != nil {
 			t.Error(err)
 		}
 		if !strings.Contains(out.String(), dir) || strings.HasPrefix(out.String(), "[") != asJSON {
@@ -96,27 +96,27 @@ func TestShowAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, m.mountinfo, string(line)+strings.NewReplacer("0:77", "0:78", dir, "/mnt/dead").Replace(string(line)))
+	putFile(t, m.mountinfo, string(line)+strings.NewReplacer("0:77", "0:78", dir, "/mnt/dead").Replace(string(line)))
 	var out bytes.Buffer
-	wantFailure(t, m.showAll(invocation{stdout: &out}, false), exitMountpoint, "/mnt/dead: the mount does not answer on a control socket; its log says why, and mounting again heals a dead mount")
+	wantFailure(t, showAll(m, invocation{stdout: &out}, false), exitMountpoint, "/mnt/dead: the mount does not answer on a control socket; its log says why, and mounting again heals a dead mount")
 	if !strings.Contains(out.String(), dir) {
 		t.Errorf("the other mount is not shown: %q", &out)
 	}
-	writeFile(t, m.mountinfo, "")
+	putFile(t, m.mountinfo, "")
 	out.Reset()
-	if err := m.showAll(invocation{stdout: &out}, false); err != nil || out.String() != "nothing is mounted\n" {
+	if err := showAll(m, invocation{stdout: &out}, false); err != nil || out.String() != "nothing is mounted\n" {
 		t.Errorf("no mount: %q, %v", &out, err)
 	}
 }
 
 func TestMountOf(t *testing.T) {
-	m := testMachine(t)
+	m := fakeMachine(t)
 	dir := t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, m.mountinfo, strings.ReplaceAll(`1 0 0:5 / DIR rw - fuse.s3mount a rw,user_id=0
+	putFile(t, m.mountinfo, strings.ReplaceAll(`1 0 0:5 / DIR rw - fuse.s3mount a rw,user_id=0
 2 0 0:6 / DIR/in rw - fuse.s3mount b rw,user_id=0
 3 0 0:7 / DIR/over rw - fuse.s3mount c rw,user_id=0
 4 0 0:8 / DIR/over rw - tmpfs tmpfs rw
@@ -140,11 +140,11 @@ func TestSyncOutcome(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		client, err := at.dial()
+		client, err := dial(at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = at.sync(t.Context(), client)
+		err = syncMount(t.Context(), at, client)
 		client.Close()
 		if lost == nil {
 			wantFailure(t, err, exitOK, "")
@@ -167,7 +167,7 @@ func TestUmountKeeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantFailure(t, m.umount(t.Context(), at), exitUnwritten, "denied")
+	wantFailure(t, umount(t.Context(), m, at), exitUnwritten, "denied")
 }
 
 // TestUmountOutcome: what the end of the mount lost is said once.
@@ -182,7 +182,7 @@ func TestUmountOutcome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantFailure(t, m.umount(t.Context(), at), exitUnwritten, dir+": not everything could be written to S3: denied")
+	wantFailure(t, umount(t.Context(), m, at), exitUnwritten, dir+": not everything could be written to S3: denied")
 }
 
 // TestUmountBusy: fusermount3 says that somebody uses the mount.
@@ -203,7 +203,7 @@ func TestUmountBusy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantFailure(t, m.umount(t.Context(), at), exitMountpoint, fmt.Sprintf("(%d)", os.Getpid()))
+	wantFailure(t, umount(t.Context(), m, at), exitMountpoint, fmt.Sprintf("(%d)", os.Getpid()))
 }
 
 func TestCommandFlags(t *testing.T) {

@@ -141,3 +141,14 @@ func latencies(calls map[string]control.Calls) map[string]metering.Latency {
 	}
 	return all
 }
+
+// featureLines describes what the server lacks.
+func featureLines(known []control.Feature) []string {
+	var lines []string
+	for _, one := range known {
+		if one.Missing {
+			lines = append(lines, one.Text+" (found by "+one.Origin+", "+one.Time.Local().Format("2 January 2006")+")")
+		}
+	}
+	return lines
+}

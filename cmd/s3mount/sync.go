@@ -35,25 +35,25 @@ in the recovery directory if S3 refused it for good.`,
 		if err != nil {
 			return err
 		}
-		client, err := at.dial()
+		client, err := dial(at)
 		if err != nil {
 			return err
 		}
 		defer client.Close()
 		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 		defer stop()
-		return at.sync(ctx, client)
+		return syncMount(ctx, at, client)
 	}
 	return c
 }
 
 // sync waits until S3 has everything, and shows how far that is.
-func (m mountedAt) sync(ctx context.Context, client *control.Client) error {
-	return m.outcome(m.write(ctx, client))
+func syncMount(ctx context.Context, m mountedAt, client *control.Client) error {
+	return outcomeMount(m, writeMount(ctx, m, client))
 }
 
 // write is sync that returns what the mount has answered.
-func (m mountedAt) write(ctx context.Context, client *control.Client) error {
+func writeMount(ctx context.Context, m mountedAt, client *control.Client) error {
 	d := progress.New(os.Stderr)
 	err := client.Sync(ctx, showOn(d, "writing to S3"))
 	d.Close()
@@ -64,7 +64,7 @@ func (m mountedAt) write(ctx context.Context, client *control.Client) error {
 }
 
 // outcome gives what a mount answered its exit code.
-func (m mountedAt) outcome(err error) error {
+func outcomeMount(m mountedAt, err error) error {
 	var refused *control.MountError
 	switch {
 	case err == nil:

@@ -55,7 +55,7 @@ and [per_gib] with received and sent. Interrupt it to end.`,
 		if err != nil {
 			return err
 		}
-		client, err := at.dial()
+		client, err := dial(at)
 		if err != nil {
 			return err
 		}

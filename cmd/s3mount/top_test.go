@@ -47,7 +47,7 @@ func TestPrices(t *testing.T) {
 		"currency = \"EUR\"\n[per_thousand]\nx = -1":                          "negative",
 		"currency = \"EUR\"\n[per_thousand]\nx = 1\n[per_gib]\nreceived = -1": "negative",
 	} {
-		writeFile(t, path, text)
+		putFile(t, path, text)
 		_, err := readPrices(path)
 		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says) || exitCode(err) != exitUsage) {
 			t.Errorf("%q: %v, want %q", text, err, says)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-
-	"github.com/urfave/cli/v2"
 )
 
 // helpFiles has one text for each topic. It is a variable because only one can
@@ -66,32 +64,6 @@ func exitText() string {
 	}
 	b.WriteString("\nThe helper mount.s3mount has the exit codes of mount(8).\n")
 	return b.String()
-}
-
-// runHelp shows a topic, the list of topics, or, for nothing, the text of
-// --help with the topics below it.
-func runHelp(in invocation, args []string) error {
-	switch len(args) {
-	case 0:
-		if err := in.showHelp(); err != nil {
-			return err
-		}
-		return in.print("\nTopics, for s3mount help TOPIC:\n%s", topicList())
-	case 1:
-		text, err := topicText(args[0])
-		if err != nil {
-			return err
-		}
-		return in.print("%s", text)
-	}
-	return command{name: "help", args: "[TOPIC]"}.tooMany(args[1])
-}
-
-// showHelp writes the text of --help.
-func (in invocation) showHelp() error {
-	app := newApp(defaultSettings(), in)
-	app.Action = func(c *cli.Context) error { return cli.ShowAppHelp(c) }
-	return app.Run([]string{"s3mount", "--help"})
 }
 
 // topicList has a line for each topic.

@@ -27,7 +27,7 @@ func TestUnit(t *testing.T) {
 	if !strings.Contains(string(text), "\nEnvironment=GOTRACEBACK=crash\n") {
 		t.Error("after a crash the unit is not started again")
 	}
-	s, _, err := parseArgs(strings.Fields("--foreground --state-dir /var/lib/s3mount-service bucket /mnt"))
+	s, err := parse(invocation{args: strings.Fields("s3mount --foreground --state-dir /var/lib/s3mount-service bucket /mnt"), lookup: func(string) (string, bool) { return "", false }})
 	if err != nil || !s.foreground {
 		t.Errorf("the unit's command line: %v", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/docker/go-units"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/metrics"
 )
 
 // The types below are flag.Value over one setting each. Those with
@@ -251,4 +253,10 @@ func (v idValue) lookup(name string) (uint64, error) {
 		return 0, err
 	}
 	return strconv.ParseUint(u.Uid, 10, 32)
+}
+
+// checkMetricsAddress checks what --metrics says.
+func checkMetricsAddress(text string) error {
+	_, err := metrics.Address(text)
+	return err
 }

@@ -22,7 +22,7 @@ func TestWarm(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		writeFile(t, path, strings.Repeat("x", i*1000))
+		putFile(t, path, strings.Repeat("x", i*1000))
 		total += int64(i * 1000)
 	}
 	if err := os.Symlink("/nowhere", filepath.Join(dir, "link")); err != nil {

@@ -30,7 +30,7 @@ func TestPlainHTTPWarns(t *testing.T) {
 		{"--endpoint http://s3.localhost:9000", "", false},
 		{"", "", false},
 	} {
-		s, _, err := parseArgs(strings.Fields(tc.args + " bucket /mnt"))
+		s, _, err := parsed(strings.Fields(tc.args + " bucket /mnt"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestPlainHTTPWarns(t *testing.T) {
 		if _, err := clientOptions(context.Background(), s, lookup, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
-		notes := s.warnings()
+		notes := warnings(s)
 		if (len(notes) > 0) != tc.warns || tc.warns && !strings.Contains(notes[0], "not encrypted") {
 			t.Errorf("%s with %q: %q", tc.args, tc.env, notes)
 		}
