@@ -2,45 +2,32 @@
 //
 //	s3mount [options] bucket[:prefix] mountpoint
 //
-// A few words in the place of the bucket are commands that do something else
-// (command.go), such as `s3mount help`.
+// This package has main and the order of a start. The work is in packages below
+// internal:
 //
-// Under the name mount.s3mount it is the helper that mount(8) calls for
+//	exit      exit codes, and the errors that carry them
+//	text      sizes, times and lists for people; what a terminal must not obey
+//	private   directories that only this user can enter
+//	progress  how far an operation is
+//	machine   what this computer and user can do, and what is mounted
+//	settings  options: table, file, environment, command line, -o
+//	manual    help topics, manual page, completions
+//	setup     directories, client, first request
+//	control   the socket on which a mount answers
+//	metrics   the answers to Prometheus
+//	daemon    background, logs, signals, service manager
+//	commands  status, top, sync, umount, warm, doctor
+//
+// A few words in the place of the bucket are commands, such as s3mount help. Under
+// the name mount.s3mount the program is the helper that mount(8) calls for
 // filesystems of type s3mount in /etc/fstab.
 //
-// # Flow
+// # Start
 //
-// The configuration file, the S3MOUNT_ environment, the command line and the -o
-// lists of mount(8) all end in one settings value, by way of one table of
-// options (options.go). The file comes first, then the environment, then the
-// command line from left to right; the last one wins. Settings are checked as a
-// whole, then the machine (mountpoint, /dev/fuse, fusermount3), then the bucket
-// with one LIST; only then is anything mounted. Each check ends in one line that
-// names what is wrong and what helps, and in an exit code of its own (exit.go).
-//
-// # Background
-//
-// A Go program cannot fork, so to go to the background the command starts
-// itself again with a pipe. The child does all the work from the checks on and
-// reports over the pipe; the parent waits for that report, so that a script
-// that runs s3mount finds either an answering filesystem or an error. The
-// child stays in the parent's process group until it is mounted and becomes a
-// session leader only then: the kernel lets only the process group of an
-// automounter walk over a mountpoint that is being automounted.
-//
-// # Eyes
-//
-// A mount answers on a control socket (package control, eyes.go): the commands
-// status, top, sync and umount find it by the mount's device number in
-// /proc/self/mountinfo. --help of each command tells what it does.
-//
-// # End
-//
-// SIGTERM and SIGINT write everything to S3, then unmount; a second signal, or
-// the end of --drain-timeout, says what would be lost and exits. A service
-// manager is told of the mount, of the end's progress and, for its watchdog,
-// that the mount answers (notify.go). An unmount from outside ends the process
-// as well, after everything is written.
+// The settings are checked as a whole, then the machine (mountpoint, /dev/fuse,
+// fusermount3), then the bucket with one LIST; only then is anything mounted. With
+// --user the mount comes first, because only root can make it, and the process
+// becomes the user before it reads anything from the network.
 //
 // # Invariants
 //

@@ -16,6 +16,9 @@ import (
 // module is the path of the root module.
 const module = "github.com/s3mount/s3mount"
 
+// internal begins the paths of the packages of the command.
+const internal = "cmd/s3mount/internal/"
+
 // layer is what the packages in one directory may import of this module.
 type layer struct {
 	dir     string
@@ -27,10 +30,30 @@ type layer struct {
 //	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache > cache/disk}
 //	fs/metering imports none of them
 //
+// and within cmd/s3mount
+//
+//	main > commands > {daemon, manual, setup} > settings > metrics > control
+//	machine, progress and private stand beside settings; exit and text are below all
+//
 // A directory stands for those below it that have no line of their own.
 func layers() []layer {
 	return []layer{
-		{"cmd/s3mount", []string{"fs", "fs/metering", "s3"}},
+		{"cmd/s3mount", []string{internal + "commands", internal + "daemon", internal + "exit", internal + "machine", internal + "progress",
+			internal + "settings", internal + "setup", internal + "text", internal + "control", "fs", "s3"}},
+		{internal + "commands", []string{internal + "control", internal + "daemon", internal + "exit", internal + "machine", internal + "manual",
+			internal + "private", internal + "progress", internal + "settings", internal + "setup", internal + "text", "fs", "fs/metering", "s3"}},
+		{internal + "daemon", []string{internal + "control", internal + "exit", internal + "machine", internal + "metrics", internal + "progress",
+			internal + "settings", internal + "text", "fs", "s3"}},
+		{internal + "manual", []string{internal + "exit", internal + "settings"}},
+		{internal + "setup", []string{internal + "exit", internal + "metrics", internal + "private", internal + "settings", internal + "text", "fs", "s3"}},
+		{internal + "settings", []string{internal + "exit", internal + "metrics", internal + "text", "fs", "s3"}},
+		{internal + "metrics", []string{internal + "control", "fs", "fs/metering"}},
+		{internal + "control", []string{"fs", "fs/metering", "s3"}},
+		{internal + "machine", []string{internal + "exit", internal + "text"}},
+		{internal + "progress", []string{internal + "text", "fs"}},
+		{internal + "private", nil},
+		{internal + "exit", []string{internal + "text"}},
+		{internal + "text", nil},
 		{"fs", []string{"fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache", "cache/disk"}},
 		{"fs/metering", nil},
 		{"fs/namespace", []string{"s3", "cache"}},
@@ -47,9 +70,9 @@ func layers() []layer {
 func owners() map[string]string {
 	return map[string]string{
 		"github.com/hanwen/go-fuse":       "fs",
-		"github.com/urfave/cli":           "cmd/s3mount",
-		"github.com/prometheus":           "cmd/s3mount",
-		"github.com/vbauerster/mpb":       "cmd/s3mount",
+		"github.com/urfave/cli":           internal + "settings",
+		"github.com/prometheus":           internal + "metrics",
+		"github.com/moby/sys":             internal + "machine",
 		"github.com/hashicorp/golang-lru": "cache",
 	}
 }

@@ -7,20 +7,24 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/commands"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/daemon"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
 func main() {
-	in := invocation{args: os.Args, lookup: os.LookupEnv, stdout: os.Stdout, version: version(), commands: commandLines()}
-	code := exitOK
+	in := settings.Invocation{Args: os.Args, Lookup: os.LookupEnv, Stdout: os.Stdout, Version: version(), Commands: commands.HelpLines()}
+	code := exit.OK
 	if err := run(in); err != nil {
-		if !errors.Is(err, errReported) {
+		if !errors.Is(err, exit.ErrReported) {
 			complain(os.Stderr, err)
 		}
-		code = exitCode(err)
+		code = exit.Code(err)
 	}
-	if isHelper(os.Args[0]) {
-		code = mountExitCode(code)
+	if settings.IsHelper(os.Args[0]) {
+		code = settings.MountExitCode(code)
 	}
 	os.Exit(code)
 }
@@ -30,36 +34,36 @@ func complain(to io.Writer, err error) { fmt.Fprintf(to, "s3mount: %s\n", text.O
 
 // run parses, then mounts: in this process if it is to stay in the foreground
 // or is the one in the background already, otherwise in a new one.
-func run(in invocation) error {
+func run(in settings.Invocation) error {
 	var err error
-	if isHelper(in.args[0]) {
-		if in, err = parseHelper(in); err != nil {
+	if settings.IsHelper(in.Args[0]) {
+		if in, err = settings.ParseHelper(in); err != nil {
 			return err
 		}
-	} else if c, ok := findCommand(in.args); ok {
-		return c.run(in, in.args[2:])
+	} else if c, ok := commands.Find(in.Args); ok {
+		return c.Run(in, in.Args[2:])
 	}
-	s, err := parse(in)
-	if err != nil || s == nil || s.fake {
+	s, err := settings.Parse(in)
+	if err != nil || s == nil || s.Fake {
 		return err
 	}
-	report, err := openReporter(os.Stderr)
+	report, err := daemon.OpenReporter(os.Stderr)
 	if err != nil {
 		return err
 	}
-	if !s.foreground && !report.inBackground() {
-		return background(os.Stderr)
+	if !s.Foreground && !report.InBackground() {
+		return daemon.Background(os.Stderr)
 	}
-	wasBackground := report.inBackground()
-	calmHeap(in.lookup)
-	v, err := start(s, in.lookup, report)
+	wasBackground := report.InBackground()
+	calmHeap(in.Lookup)
+	v, err := start(s, in.Lookup, report)
 	if err != nil {
-		return report.failed(err)
+		return report.Failed(err)
 	}
-	err = v.serve()
+	err = v.Serve()
 	if err != nil && wasBackground {
-		v.log.Error("ended with an error", slog.Any("error", err))
-		return &failure{code: exitCode(err), err: errReported}
+		v.Log.Error("ended with an error", slog.Any("error", err))
+		return &exit.Error{Code: exit.Code(err), Err: exit.ErrReported}
 	}
 	return err
 }

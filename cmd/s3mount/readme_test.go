@@ -7,6 +7,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/commands"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
 const readmeFile = "../../README.md"
@@ -42,18 +46,18 @@ func TestReadme(t *testing.T) {
 // readmeOptions is a table for each group of options.
 func readmeOptions() string {
 	var b strings.Builder
-	for _, group := range optionGroups() {
-		fmt.Fprintf(&b, "\n| %s | | Default |\n|---|---|---|\n", group.name)
-		for _, o := range group.options {
-			call := strings.Join(o.flags(), "`, `")
-			if o.arg != "" {
-				call += " " + o.arg
+	for _, group := range settings.OptionGroups() {
+		fmt.Fprintf(&b, "\n| %s | | Default |\n|---|---|---|\n", group.Name)
+		for _, o := range group.Options {
+			call := strings.Join(o.Flags(), "`, `")
+			if o.Arg != "" {
+				call += " " + o.Arg
 			}
-			preset := o.defaultText()
-			if preset != "" && o.preset == "" {
+			preset := o.DefaultText()
+			if preset != "" && o.Preset == "" {
 				preset = "`" + preset + "`"
 			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", call, o.usage, preset)
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", call, o.Usage, preset)
 		}
 	}
 	return b.String() + "\n"
@@ -62,8 +66,8 @@ func readmeOptions() string {
 func readmeCommands() string {
 	var b strings.Builder
 	b.WriteString("\n| Command | |\n|---|---|\n")
-	for _, c := range commands() {
-		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSpace("s3mount "+c.name+" "+c.args), c.usage)
+	for _, c := range commands.All() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.TrimSpace("s3mount "+c.Name+" "+c.Args), c.Usage)
 	}
 	return b.String() + "\n"
 }
@@ -71,8 +75,8 @@ func readmeCommands() string {
 func readmeExitCodes() string {
 	var b strings.Builder
 	b.WriteString("\n| Exit code | Meaning |\n|--:|---|\n")
-	for _, e := range exitCodes() {
-		fmt.Fprintf(&b, "| %d | %s |\n", e.code, e.means)
+	for _, e := range exit.Codes() {
+		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, e.Means)
 	}
 	return b.String() + "\n"
 }
@@ -108,7 +112,7 @@ func TestReadmeOptions(t *testing.T) {
 	}
 	others := map[string]bool{"help": true, "version": true, "now": true, "vfs-cache-mode": true, "from-env-file": true} // of other programs
 	for _, m := range regexp.MustCompile("[ `]--([a-z][a-z-]*)").FindAllStringSubmatch(string(text), -1) {
-		if _, ok := findOption(options(), m[1]); !ok && !others[m[1]] {
+		if _, ok := settings.FindOption(settings.Options(), m[1]); !ok && !others[m[1]] {
 			t.Errorf("there is no option --%s", m[1])
 		}
 	}

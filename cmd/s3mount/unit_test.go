@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
 const unitFile = "packaging/s3mount@.service"
@@ -19,7 +22,7 @@ func TestUnit(t *testing.T) {
 	}
 	// What somebody must correct first is not tried again; what the network or
 	// new credentials can mend is.
-	want := fmt.Sprintf("\nRestartPreventExitStatus=%d %d %d %d\n", exitUsage, exitMountpoint, exitFUSE, exitBucket)
+	want := fmt.Sprintf("\nRestartPreventExitStatus=%d %d %d %d\n", exit.Usage, exit.Mountpoint, exit.FUSE, exit.Bucket)
 	if !strings.Contains(string(text), want) {
 		t.Errorf("the unit lacks %q", want)
 	}
@@ -27,8 +30,8 @@ func TestUnit(t *testing.T) {
 	if !strings.Contains(string(text), "\nEnvironment=GOTRACEBACK=crash\n") {
 		t.Error("after a crash the unit is not started again")
 	}
-	s, err := parse(invocation{args: strings.Fields("s3mount --foreground --state-dir /var/lib/s3mount-service bucket /mnt"), lookup: func(string) (string, bool) { return "", false }})
-	if err != nil || !s.foreground {
+	s, err := settings.Parse(settings.Invocation{Args: strings.Fields("s3mount --foreground --state-dir /var/lib/s3mount-service bucket /mnt"), Lookup: func(string) (string, bool) { return "", false }})
+	if err != nil || !s.Foreground {
 		t.Errorf("the unit's command line: %v", err)
 	}
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {

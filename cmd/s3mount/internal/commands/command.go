@@ -1,0 +1,80 @@
+package commands
+
+import (
+	"slices"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/manual"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
+)
+
+// Command is something that s3mount does besides mounting: a word in the place
+// of the bucket. A bucket of the same name is mounted as s3://NAME.
+type Command struct {
+	Name  string
+	Args  string // what follows the name, for the help text
+	Usage string // one line
+	about string // what --help tells beside that
+	// run gets the arguments after the name.
+	Run func(in settings.Invocation, args []string) error
+}
+
+// All is the table, in the order of the help text.
+func All() []Command {
+	return []Command{
+		statusCommand(),
+		topCommand(),
+		syncCommand(),
+		umountCommand(),
+		warmCommand(),
+		doctorCommand(),
+		{Name: "completion", Args: "SHELL", Usage: "print the completion for bash, zsh or fish", Run: runCompletion},
+		{Name: "man", Usage: "print the manual page", Run: runMan},
+		{Name: "help", Args: "[TOPIC]", Usage: "explain a topic, or list the topics", Run: runHelp},
+	}
+}
+
+// Find looks for a command in the first argument.
+func Find(args []string) (Command, bool) {
+	if len(args) < 2 {
+		return Command{}, false
+	}
+	table := All()
+	i := slices.IndexFunc(table, func(c Command) bool { return c.Name == args[1] })
+	if i < 0 {
+		return Command{}, false
+	}
+	return table[i], true
+}
+
+// line is the command's line in the help text; a tab aligns the columns.
+func (c Command) line() string {
+	call := c.Name
+	if c.Args != "" {
+		call += " " + c.Args
+	}
+	return call + "\t" + c.Usage
+}
+
+// tooMany is the error of a command that got more arguments than it takes.
+func (c Command) tooMany(arg string) error {
+	return exit.Errorf(exit.Usage, "%q is one argument too many: s3mount %s %s", arg, c.Name, c.Args)
+}
+
+// HelpLines returns the lines of all commands for the help text.
+func HelpLines() []string {
+	var lines []string
+	for _, c := range All() {
+		lines = append(lines, c.line())
+	}
+	return lines
+}
+
+// commandEntries returns what the manual says of the commands.
+func commandEntries() []manual.Entry {
+	var entries []manual.Entry
+	for _, c := range All() {
+		entries = append(entries, manual.Entry{Name: c.Name, Args: c.Args, Usage: c.Usage})
+	}
+	return entries
+}

@@ -1,0 +1,59 @@
+package machine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
+)
+
+// maxUsers is how many of the programs that use a mount are named.
+const maxUsers = 5
+
+// UsersOf names programs that use a mount, as far as this user may see them in
+// /proc (proc_pid_cwd(5), proc_pid_fd(5)). Links are only read: nobody asks
+// the mount.
+func UsersOf(at Mount) string {
+	var names []string
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return ""
+	}
+	for _, dir := range processes {
+		if !uses(dir, at.Mountpoint) {
+			continue
+		}
+		name, err := os.ReadFile(filepath.Join(dir, "comm"))
+		if err != nil {
+			continue // it has ended
+		}
+		if len(names) == maxUsers {
+			names = append(names, "others")
+			break
+		}
+		pid, _ := strconv.Atoi(filepath.Base(dir)) // the pattern has digits only
+		names = append(names, fmt.Sprintf("%s (%d)", text.Printable(strings.TrimSpace(string(name))), pid))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ", used by " + text.Enumerate(names)
+}
+
+// uses tells whether the process in a directory of /proc has something of a
+// mount open or stands in it.
+func uses(process, mountpoint string) bool {
+	links := []string{filepath.Join(process, "cwd"), filepath.Join(process, "root")}
+	open, err := filepath.Glob(filepath.Join(process, "fd", "*"))
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(append(links, open...), func(link string) bool {
+		target, err := os.Readlink(link)
+		return err == nil && (target == mountpoint || strings.HasPrefix(target, strings.TrimSuffix(mountpoint, "/")+"/"))
+	})
+}

@@ -1,0 +1,183 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+	"github.com/s3mount/s3mount/fs"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// addressing is where the bucket's name goes in a URL.
+type addressing = s3.Addressing
+
+// addressingAuto lets the client choose, by the endpoint.
+const addressingAuto = s3.AddressingAuto
+
+// defaultDrainTimeout writes 90 GB at 25 MB/s; what is not in S3 after an hour
+// will not be there soon.
+const defaultDrainTimeout = time.Hour
+
+// Settings is all that the command line, the environment and -o said.
+type Settings struct {
+	Version    string // of the program
+	Source     Source
+	Mountpoint string          // absolute
+	alias      string          // what the user wrote for source: a mount of the configuration file
+	config     string          // the configuration file
+	Given      map[string]bool // names of the options that something was said of
+
+	S3        s3.Options
+	Profile   string
+	Anonymous bool   // send requests unsigned
+	CaFile    string // certificates to trust besides those of the system
+
+	Account  *Account // whom the process becomes; nil if it stays what it is
+	FS       fs.Options
+	Nonempty bool // a mountpoint with files in it will do
+
+	Foreground bool
+	// drainTimeout bounds the wait for S3 after SIGTERM; 0 is no bound.
+	DrainTimeout time.Duration
+	Fake         bool // check the command line, mount nothing
+	sloppy       bool // ignore unknown names in -o
+	Debug        bool
+	LogFile      string // "" is the system log, or stderr in the foreground
+	LogLevel     string
+	LogFormat    string
+	Metrics      string // where Prometheus is answered; "" is nowhere
+}
+
+// slowRequest is the age from which a FUSE request is logged as slow. One that
+// makes a single request to S3 is over by then: the last attempt begins before
+// the deadline, connects in name resolution and handshake, and is answered or
+// given up. Older ones move many bytes, or something is wrong.
+func slowRequest(o s3.Options) time.Duration {
+	o = o.Defaults()
+	return o.Deadline + 2*o.ConnectTimeout + o.ResponseTimeout
+}
+
+// Defaults are the settings of a mount about which nothing was said.
+func Defaults() *Settings {
+	s := &Settings{
+		Given:        map[string]bool{},
+		FS:           fs.DefaultOptions(),
+		LogLevel:     "info",
+		DrainTimeout: defaultDrainTimeout,
+		LogFormat:    "text",
+	}
+	s.S3.Deadline = s3.Options{}.Defaults().Deadline
+	s.FS.StateDir = defaultStateDir(os.Geteuid(), os.Getenv)
+	return s
+}
+
+// defaultStateDir is where recovery files go, by the Filesystem Hierarchy
+// Standard for root and by the XDG Base Directory Specification for users.
+func defaultStateDir(euid int, getenv func(string) string) string {
+	if euid == 0 {
+		return "/var/lib/s3mount"
+	}
+	if dir := getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "s3mount")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil || !filepath.IsAbs(home) {
+		// A user without a home: the name carries the number, so that users
+		// do not meet in one directory.
+		return filepath.Join(os.TempDir(), fmt.Sprintf("s3mount-%d", euid))
+	}
+	return filepath.Join(home, ".local", "state", "s3mount")
+}
+
+// SetArguments takes the two positional arguments.
+func (s *Settings) SetArguments(args []string) error {
+	switch {
+	case len(args) == 0:
+		return exit.Errorf(exit.Usage, "say what to mount and where: s3mount bucket[:prefix] mountpoint; see s3mount --help")
+	case len(args) == 1:
+		return exit.Errorf(exit.Usage, "the mountpoint is missing: s3mount %s mountpoint", args[0])
+	case len(args) > 2:
+		return exit.Errorf(exit.Usage, "%q is one argument too many: s3mount bucket[:prefix] mountpoint", args[2])
+	case args[1] == "":
+		return exit.Errorf(exit.Usage, "the mountpoint is an empty string")
+	}
+	src, err := parseSource(args[0])
+	if err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(args[1])
+	if err != nil {
+		return exit.Errorf(exit.Mountpoint, "find the current directory: %w", err)
+	}
+	s.Source, s.Mountpoint = src, dir
+	s.FS.Bucket, s.FS.Prefix, s.FS.Source = src.Bucket, src.Prefix, src.Spec
+	if s.alias != "" {
+		s.FS.Source = s.alias
+	}
+	return nil
+}
+
+// check refuses settings that cannot be or contradict each other, and makes
+// paths absolute, as a process in the background is in another directory.
+func (s *Settings) check() error {
+	if err := s.checkEndpoint(); err != nil {
+		return exit.Errorf(exit.Usage, "--endpoint: %w", err)
+	}
+	if s.Anonymous && s.Profile != "" {
+		return exit.Errorf(exit.Usage, "--no-sign-request and --profile contradict each other: leave one out")
+	}
+	for _, path := range []*string{&s.LogFile, &s.CaFile, &s.FS.StateDir, &s.FS.SpoolDir, &s.FS.CacheDir} {
+		if *path == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return exit.Errorf(exit.Usage, "find the current directory: %w", err)
+		}
+		*path = abs
+	}
+	if err := s.useAccount(os.Geteuid()); err != nil {
+		return err
+	}
+	// Package s3 takes 0 for its default. No request is repeated within a nanosecond.
+	s.S3.Deadline = max(s.S3.Deadline, time.Nanosecond)
+	s.FS.Debug = s.Debug
+	s.FS.SlowRequest = slowRequest(s.S3)
+	if s.Debug {
+		s.LogLevel = "debug"
+	}
+	if err := s.FS.Validate(); err != nil {
+		return exit.Errorf(exit.Usage, "%w", err)
+	}
+	return nil
+}
+
+// checkEndpoint wants the URL of a server, without anything that would be lost
+// or would be a secret on the command line.
+func (s *Settings) checkEndpoint() error {
+	if s.S3.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(s.S3.Endpoint)
+	switch {
+	case err != nil:
+		return errors.New("not a URL")
+	case u.User != nil:
+		return errors.New("a URL must not carry credentials: use a profile or the AWS_ variables")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("%q does not begin with https:// or http://", s.S3.Endpoint)
+	case u.Hostname() == "":
+		return fmt.Errorf("%q names no host", s.S3.Endpoint)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("%q has more than scheme, host, port and path", s.S3.Endpoint)
+	case strings.HasSuffix(s.S3.Endpoint, "/"+s.Source.Bucket) && s.S3.Addressing == addressingAuto:
+		return fmt.Errorf("%q ends in the bucket's name: give the server's address only", s.S3.Endpoint)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package settings
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+)
+
+// maxBucketName is the longest bucket name accepted. S3 itself allows 63
+// bytes, old buckets of us-east-1 and other servers up to 255.
+const maxBucketName = 255
+
+// Source is what is mounted: a bucket, or the keys under a prefix of it.
+type Source struct {
+	Bucket string
+	Prefix string // "" or a key prefix that ends in "/"
+	Spec   string // as the user wrote it: what df and /proc/mounts show
+}
+
+// parseSource reads bucket, bucket:prefix and s3://bucket/prefix. A prefix
+// names a directory, with or without the slash at its end. One slash at its
+// beginning is not part of it, so that bucket:/prefix means what it looks
+// like; keys that really begin with a slash are at bucket://prefix.
+func parseSource(spec string) (Source, error) {
+	bucket, prefix := spec, ""
+	if rest, ok := cutScheme(spec); ok {
+		bucket, prefix, _ = strings.Cut(rest, "/")
+	} else {
+		if strings.HasPrefix(spec, "arn:") {
+			return Source{}, exit.Errorf(exit.Usage, "%q is an ARN, which s3mount cannot mount: give the bucket's name or the access point's alias", spec)
+		}
+		if strings.HasPrefix(spec, "https://") || strings.HasPrefix(spec, "http://") {
+			return Source{}, exit.Errorf(exit.Usage, "%q is a server's address, not a bucket: write s3mount --endpoint URL bucket mountpoint", spec)
+		}
+		if i := strings.IndexAny(spec, ":/"); i >= 0 && spec[i] == '/' {
+			return Source{}, exit.Errorf(exit.Usage, "%q is not a bucket: write bucket, bucket:prefix or s3://bucket/prefix, then the mountpoint", spec)
+		}
+		bucket, prefix, _ = strings.Cut(spec, ":")
+		prefix = strings.TrimPrefix(prefix, "/")
+	}
+	if err := checkBucketName(bucket); err != nil {
+		return Source{}, exit.Errorf(exit.Usage, "%q: %w", spec, err)
+	}
+	if strings.ContainsRune(prefix, 0) {
+		return Source{}, exit.Errorf(exit.Usage, "%q: a prefix cannot contain a NUL byte", spec)
+	}
+	if prefix != "" && !strings.HasSuffix(prefix, "/") {
+		prefix += "/"
+	}
+	return Source{Bucket: bucket, Prefix: prefix, Spec: spec}, nil
+}
+
+// cutScheme takes s3:// off, in any case, as URL schemes have none.
+func cutScheme(spec string) (rest string, ok bool) {
+	const scheme = "s3://"
+	if len(spec) < len(scheme) || !strings.EqualFold(spec[:len(scheme)], scheme) {
+		return "", false
+	}
+	return spec[len(scheme):], true
+}
+
+// checkBucketName refuses what no S3 server accepts and what would change the
+// meaning of a URL. It is wider than the rules of AWS on purpose: other
+// servers know upper case, underscores and shorter names.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+func checkBucketName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("the bucket's name is missing")
+	case len(name) > maxBucketName:
+		return fmt.Errorf("a bucket's name has at most %d bytes, not %d", maxBucketName, len(name))
+	case name == "." || name == "..":
+		return fmt.Errorf("%q cannot be a bucket's name", name)
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !alnum && !strings.ContainsRune("-._", rune(c)) {
+			return fmt.Errorf("a bucket's name has letters, digits, '-', '.' and '_', not %q", string(rune(c)))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package setup
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
+	"github.com/s3mount/s3mount/s3"
+)
+
+const (
+	// CheckTimeout bounds the request that checks the bucket: long enough for
+	// single sign-on and a slow link, short enough for somebody who waits.
+	CheckTimeout = 20 * time.Second
+	// checkAttempts: one lost packet or one restarting server is no reason to
+	// fail a mount at boot, but an answer is worth more than patience.
+	checkAttempts = 3
+)
+
+// CheckBucket asks the bucket for one key under the prefix. That needs the
+// right endpoint, region, credentials and clock, and the permission without
+// which nothing works. It has a client of its own because that of the mount
+// is as patient as files need it.
+func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error {
+	o.MaxAttempts = min(o.MaxAttempts, checkAttempts)
+	client, err := s3.New(o)
+	if err != nil {
+		return exit.Errorf(exit.Usage, "%w", err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+	defer cancel()
+	_, err = client.Ls(ctx, &s3.LsInput{Bucket: s.Source.Bucket, Prefix: s.Source.Prefix, MaxKeys: 1})
+	return explain(s, err)
+}
+
+// EndpointName is what messages call the server.
+func EndpointName(s *settings.Settings) string {
+	if s.S3.Endpoint != "" {
+		return s.S3.Endpoint
+	}
+	return "AWS"
+}
+
+// explain says in one line what an error of the first request means and what
+// helps. The table is ordered: a kind comes before those that contain it.
+func explain(s *settings.Settings, err error) error {
+	if err == nil {
+		return nil
+	}
+	bucket, server := s.Source.Bucket, EndpointName(s)
+	switch {
+	case errors.Is(err, s3.ErrExpiredCredentials):
+		return exit.Errorf(exit.Credentials, "the credentials have expired: renew them (aws sso login, or a new session token)")
+	case errors.Is(err, s3.ErrClockSkew):
+		return exit.Errorf(exit.Credentials, "the clock of this machine differs from that of %s: set it (timedatectl set-ntp true)", server)
+	case errors.Is(err, s3.ErrNoCredentials):
+		return ExplainNoCredentials(err)
+	case isUnknownKey(err):
+		return exit.Errorf(exit.Credentials, "%s does not know the access key: check AWS_ACCESS_KEY_ID, the profile and --endpoint", server)
+	case errors.Is(err, s3.ErrNoSuchBucket):
+		return exit.Errorf(exit.Bucket, "the bucket %q does not exist at %s: check its name, --endpoint and --profile", bucket, server)
+	case errors.Is(err, s3.ErrRedirect):
+		return explainRedirect(s, err)
+	case errors.Is(err, s3.ErrForbidden):
+		return explainForbidden(s, err)
+	}
+	var e *s3.Error
+	if errors.As(err, &e) && e.Status != 0 {
+		return explainAnswer(s, e)
+	}
+	if why := explainTLS(err); why != "" {
+		return exit.Errorf(exit.Endpoint, "%s cannot be reached safely: %s", server, why)
+	}
+	if why := explainNetwork(err); why != "" {
+		return exit.Errorf(exit.Endpoint, "%s cannot be reached: %s", server, why)
+	}
+	return exit.Errorf(exit.Endpoint, "check the bucket %q: %w", bucket, err)
+}
+
+func explainRedirect(s *settings.Settings, err error) error {
+	var e *s3.Error
+	if errors.As(err, &e) && e.Region != "" {
+		return exit.Errorf(exit.Bucket, "the bucket %q is in the region %s: give --region %s", s.Source.Bucket, e.Region, e.Region)
+	}
+	if errors.As(err, &e) && e.Endpoint != "" {
+		return exit.Errorf(exit.Bucket, "the bucket %q is served by %s: give that as --endpoint", s.Source.Bucket, e.Endpoint)
+	}
+	return exit.Errorf(exit.Bucket, "the bucket %q is in another region: give --region", s.Source.Bucket)
+}
+
+// ExplainNoCredentials leaves out what the last place of the search said, as
+// most machines are none of EC2. What single sign-on or a program for
+// credentials says stays.
+func ExplainNoCredentials(err error) error {
+	why := ": " + cause(err)
+	if strings.Contains(why, "IMDS") {
+		why = ""
+	}
+	return exit.Errorf(exit.Credentials, "no credentials found%s; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --profile, or --no-sign-request for a public bucket", why)
+}
+
+// isUnknownKey tells the codes by which AWS and versitygw say that nobody has
+// the access key.
+func isUnknownKey(err error) bool {
+	var e *s3.Error
+	return errors.As(err, &e) && (e.Code == "InvalidAccessKeyId" || e.Code == "XAdminUserNotFound")
+}
+
+// explainForbidden tells a key that is not accepted from one that may not.
+func explainForbidden(s *settings.Settings, err error) error {
+	var e *s3.Error
+	code := ""
+	if errors.As(err, &e) {
+		code = e.Code
+	}
+	switch {
+	case code == "SignatureDoesNotMatch":
+		return exit.Errorf(exit.Credentials, "%s does not accept the secret key: check AWS_SECRET_ACCESS_KEY or the profile", EndpointName(s))
+	case s.Anonymous:
+		return exit.Errorf(exit.Bucket, "the bucket %q is not public: leave out --no-sign-request", s.Source.Bucket)
+	case s.Source.Prefix != "":
+		return exit.Errorf(exit.Bucket, "access to %q below %q is denied: these credentials need s3:ListBucket for that prefix", s.Source.Bucket, s.Source.Prefix)
+	}
+	return exit.Errorf(exit.Bucket, "access to the bucket %q is denied: these credentials need s3:ListBucket on it", s.Source.Bucket)
+}
+
+// explainTLS says what is wrong with the server's certificate, or nothing.
+func explainTLS(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &unknown):
+		return "its certificate is signed by an unknown authority; install that authority's certificate or name its file in --ca-file"
+	case errors.As(err, &host), errors.As(err, &invalid):
+		return cause(err)
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return "it does not speak TLS; give the endpoint with http://"
+	}
+	return ""
+}
+
+// explainNetwork says why no connection came about, or nothing if one did.
+func explainNetwork(err error) string {
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns):
+		return "the name " + dns.Name + " is not known (" + dns.Err + "); check --endpoint, --region and the network"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused; check the port in --endpoint and that the server runs"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, s3.ErrDeadline):
+		return "no answer in time; check --endpoint and the network"
+	case errors.As(err, &op):
+		return cause(err) + "; check --endpoint and the network"
+	}
+	return ""
+}
+
+// explainAnswer deals with answers that are no success and no known kind.
+func explainAnswer(s *settings.Settings, e *s3.Error) error {
+	if e.Code == "" {
+		return exit.Errorf(exit.Endpoint, "%s does not answer as S3 does (status %d): check --endpoint", EndpointName(s), e.Status)
+	}
+	return exit.Errorf(exit.Endpoint, "%s could not list the bucket %q: %w", EndpointName(s), s.Source.Bucket, e)
+}
+
+// cause is the text of the innermost error, where the reason stands; the
+// layers above repeat the request.
+func cause(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			break
+		}
+		err = next
+	}
+	return strings.ReplaceAll(err.Error(), "\n", " ")
+}
