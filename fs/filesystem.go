@@ -77,7 +77,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 		return nil, err
 	}
 	f.reads = readahead.New(s, f.blocks, readahead.Options{
-		Bucket: o.Bucket, Connections: o.Connections, Logger: o.Logger,
+		Bucket: o.Bucket, Connections: o.Connections, Deadline: o.Deadline, Logger: o.Logger,
 	}.Defaults())
 
 	if f.ns, err = namespace.New(s, o.namespaceOptions(budget)); err != nil {

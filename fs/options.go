@@ -75,6 +75,9 @@ type Options struct {
 	// Device is what Premount returned, if it has mounted already; nil if not.
 	Device *os.File
 
+	// Deadline is how long a read may wait while S3 makes no progress; 0 is the default of
+	// package readahead.
+	Deadline time.Duration
 	// SlowRequest is the age from which a FUSE request is logged as slow; 0 is
 	// never.
 	SlowRequest time.Duration

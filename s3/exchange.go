@@ -28,6 +28,7 @@ type call struct {
 	unasked     bool   // the question for a checksum was left out after a refusal
 	host        string // redirected to, for this call only
 	last        identity
+	start       time.Time // of the first attempt, or of its wait for a connection
 	// consume, if set, reads the response within the attempt, so that a body
 	// that is cut short or tells of an error is retried like any failure.
 	consume func(*response) error
@@ -67,14 +68,11 @@ type exchange struct {
 // attempt makes one HTTP exchange. The error, if any, is marked with whether
 // it is worth another.
 func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Error) {
-	select {
-	case c.slots <- struct{}{}:
-	default:
-		select {
-		case c.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, k.fail(contextError(ctx))
-		}
+	if try == 0 {
+		k.start = time.Now()
+	}
+	if e := c.takeSlot(ctx, k, try); e != nil {
+		return nil, e
 	}
 	own, cancel := context.WithCancelCause(ctx)
 	x := &exchange{c: c, k: k, ctx: ctx, own: own, cancel: cancel,
@@ -96,14 +94,52 @@ func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Err
 	return resp, nil
 }
 
+// allowance returns how long an attempt of a call may wait for a connection and for an
+// answer: until the deadline of the call. An attempt that begins just before the deadline
+// has lastAttempt, and one without any wait or failure before it has minPatience.
+func (c *Client) allowance(k *call, try int) time.Duration {
+	least := lastAttempt
+	if try == 0 {
+		least = minPatience
+	}
+	return max(c.opts.Deadline-time.Since(k.start), least)
+}
+
+// lastAttempt is within what a healthy S3 needs for nearly all answers.
+const lastAttempt = time.Second
+
+// errNoSlot says that the other calls took all connections until the deadline.
+var errNoSlot = errors.New("no connection became free in time")
+
+// takeSlot waits for one of the client's connections, up to the deadline of the call.
+func (c *Client) takeSlot(ctx context.Context, k *call, try int) *Error {
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(c.allowance(k, try))
+	defer timer.Stop()
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	case <-timer.C:
+		e := k.fail(errNoSlot)
+		e.kind, e.gaveUp = ErrTransient, true
+		return e
+	case <-ctx.Done():
+		return k.fail(contextError(ctx))
+	}
+}
+
 func (x *exchange) run() (*response, *Error) {
 	req, e := x.request()
 	if e != nil {
 		return nil, e
 	}
-	patience := x.c.opts.ResponseTimeout + 2*x.c.opts.ConnectTimeout
+	patience := min(x.c.opts.ResponseTimeout+2*x.c.opts.ConnectTimeout, x.c.allowance(x.k, x.at.Retry))
 	if x.k.slow {
-		patience += 9 * x.c.opts.ResponseTimeout
+		patience = 10*x.c.opts.ResponseTimeout + 2*x.c.opts.ConnectTimeout
 	}
 	x.wd.await(patience)
 	x.sent = true
@@ -230,6 +266,7 @@ func (x *exchange) attachBody(req *http.Request) error {
 			return err
 		}
 		b.wd = x.wd
+		b.responseTimeout = min(b.responseTimeout, c.allowance(k, x.at.Retry))
 		x.body = b
 		req.Body, req.ContentLength = b, b.size
 		if b.sum != nil {

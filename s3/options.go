@@ -80,7 +80,8 @@ type Options struct {
 	// of its response. Copies and the completion of uploads, which may work for
 	// minutes before they answer, get ten times as long. Default 60 s.
 	ResponseTimeout time.Duration
-	// Deadline is how long after its start a call may still begin another
+	// Deadline bounds what a call waits for a connection and for answers, over all its
+	// attempts, and is how long after its start a call may still begin another
 	// attempt. Default 60 s. One shorter than the defaults of the timeouts above
 	// shortens those, though not below 5 s.
 	Deadline time.Duration

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -441,6 +442,39 @@ func TestLeavingAnOpen(t *testing.T) {
 			}
 			cancel()
 		}
+		r.end(t)
+	})
+}
+
+// TestDeadlineBehindOthers opens and reads more files than there are connections to a
+// server that has stopped. No caller waits longer than the deadline, and one that waits
+// behind others does not wait for each of them.
+func TestDeadlineBehindOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := link20()
+		store.fault = func(int, *s3.GetInput) fault { return fault{hang: true} }
+		r := newRig(t, store, 64*mib, func(o *Options) { o.Connections = 2 })
+		var wg sync.WaitGroup
+		start := time.Now()
+		wantDeadline := func(op string, err error) {
+			if took := time.Since(start); !errors.Is(err, s3.ErrDeadline) || took > defaultDeadline+grace {
+				t.Errorf("%s ended after %v with %v", op, took, err)
+			}
+		}
+		for i := range 20 {
+			v := store.put(fmt.Sprint(i), mib, 1)
+			wg.Go(func() {
+				_, _, err := r.Open(t.Context(), v.Key, Version{})
+				wantDeadline("open", err)
+			})
+			wg.Go(func() {
+				rd := r.OpenVersion(v)
+				defer rd.Close()
+				_, err := rd.ReadAt(t.Context(), 0, 1)
+				wantDeadline("read", err)
+			})
+		}
+		wg.Wait()
 		r.end(t)
 	})
 }

@@ -234,6 +234,7 @@ func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
 			}
 			f.fill.Advance(got)
 			w.progress()
+			f.r.m.noteProgress()
 			pace.got(got)
 		}
 		switch {

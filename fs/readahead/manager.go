@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
@@ -50,6 +51,9 @@ type Manager struct {
 	wg        sync.WaitGroup // jobs, queued or running
 	emergency chan struct{}  // a token for each of the emergencies
 
+	began      time.Time
+	progressAt atomic.Int64 // nanoseconds after began of the last progress of S3
+
 	mu      sync.Mutex
 	closed  bool
 	running int            // jobs in flight, at most Options.Connections
@@ -89,7 +93,7 @@ type Stats struct {
 // completed by Defaults.
 func New(store Store, blocks *cache.Blocks, o Options) *Manager {
 	m := &Manager{
-		store: store, blocks: blocks, o: o.Defaults(),
+		store: store, blocks: blocks, o: o.Defaults(), began: time.Now(),
 		emergency: make(chan struct{}, emergencies),
 		opening:   make(map[string]int),
 		audits:    make(map[*cache.Object]*audit),

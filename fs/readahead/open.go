@@ -46,13 +46,17 @@ func (m *Manager) Open(ctx context.Context, key string, hint Version) (*Reader, 
 	if !m.enqueue(o.run) {
 		return nil, nil, ErrClosed
 	}
-	select {
-	case res := <-o.result:
-		return res.r, res.info, res.err
-	case <-ctx.Done():
-		close(o.left)
-		return nil, nil, ctx.Err()
-	}
+	var res opened
+	err := m.patiently(ctx, func(ctx context.Context) error {
+		select {
+		case res = <-o.result:
+			return res.err
+		case <-ctx.Done():
+			close(o.left)
+			return ctx.Err()
+		}
+	})
+	return res.r, res.info, err
 }
 
 // deliver hands the result to the caller, or drops it if that has gone.
@@ -101,6 +105,7 @@ func (o *opening) head() {
 		o.fail(err)
 		return
 	}
+	o.m.noteProgress()
 	o.deliver(opened{r: o.m.readerOf(o.key, info), info: info})
 }
 
@@ -152,6 +157,7 @@ func (o *opening) send() (*s3.GetOutput, *watchdog, time.Duration, error) {
 		took := time.Since(start)
 		if err == nil {
 			w.progress()
+			m.noteProgress()
 		}
 		if err == nil || !w.bit() {
 			return out, w, ttfb, err

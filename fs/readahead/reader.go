@@ -100,6 +100,11 @@ func (r *Reader) readWithin(ctx context.Context, off int64, n int, end int64) (*
 // await has what is absent of p fetched, and as many blocks after it as reach
 // says, and waits for all of p.
 func (r *Reader) await(ctx context.Context, p *Pins, s *stream, reach func() int) error {
+	return r.m.patiently(ctx, func(ctx context.Context) error { return r.fetchAll(ctx, p, s, reach) })
+}
+
+// fetchAll is await with no bound of its own.
+func (r *Reader) fetchAll(ctx context.Context, p *Pins, s *stream, reach func() int) error {
 	forced := false
 	for {
 		if err := r.demand(ctx, p, s, reach, &forced); err != nil {

@@ -54,6 +54,10 @@ type Settings struct {
 	Metrics      string // where Prometheus is answered; "" is nowhere
 }
 
+// leastDeadline lets a healthy server answer a read also where --deadline is shorter, as
+// package s3 does.
+const leastDeadline = 5 * time.Second
+
 // slowRequest is the age from which a FUSE request is logged as slow. One that
 // makes a single request to S3 is over by then: the last attempt begins before
 // the deadline, connects in name resolution and handshake, and is answered or
@@ -148,6 +152,7 @@ func (s *Settings) check() error {
 	// Package s3 takes 0 for its default. No request is repeated within a nanosecond.
 	s.S3.Deadline = max(s.S3.Deadline, time.Nanosecond)
 	s.FS.Debug = s.Debug
+	s.FS.Deadline = max(s.S3.Deadline, leastDeadline)
 	s.FS.SlowRequest = slowRequest(s.S3)
 	if s.Debug {
 		s.LogLevel = "debug"
