@@ -155,24 +155,55 @@ func (m *Mount) Drain(ctx context.Context) error {
 // Invalidate drops all cached metadata, the kernel's too.
 func (m *Mount) Invalidate() { m.f.invalidateAll() }
 
+// openFilesTime is how long a detached mount serves files that programs still have open.
+// A program that was asked to end together with the mount has closed them by then, and a
+// service manager has not lost its patience (90 s in systemd).
+const openFilesTime = 30 * time.Second
+
+// ErrOpenFiles says that programs had files open for openFilesTime after the mount was
+// detached. S3 holds everything that they wrote.
+var ErrOpenFiles = errors.New("files are still open")
+
 // Unmount writes everything to S3, takes the mount away from the tree of names
 // and returns when it has ended. While programs still have files open it is
-// detached, and goes on serving them until they close or ctx is over.
+// detached, and goes on serving them until they close, ctx is over, or nothing is
+// unwritten after openFilesTime.
 func (m *Mount) Unmount(ctx context.Context) error {
 	drained := m.f.drainLast(ctx)
 	m.f.end()
 	if err := m.unmount(); err != nil {
 		return errors.Join(drained, fmt.Errorf("unmount %s: %w", m.mountpoint, err))
 	}
-	select {
-	case <-m.done:
-		if m.err == nil && errors.Is(drained, writeback.ErrConflict) {
-			return drained // nothing is left to do, and yet S3 does not hold it
+	timer := time.NewTimer(openFilesTime)
+	defer timer.Stop()
+	for {
+		select {
+		case <-m.done:
+			if m.err == nil && errors.Is(drained, writeback.ErrConflict) {
+				return drained // nothing is left to do, and yet S3 does not hold it
+			}
+			return m.err
+		case <-ctx.Done():
+			return errors.Join(drained, m.Drain(context.WithoutCancel(ctx)), fmt.Errorf("%w: %w", ErrOpenFiles, ctx.Err()))
+		case <-timer.C:
+			if err := m.endUnderFiles(ctx, drained); err != nil {
+				return err
+			}
+			timer.Reset(time.Second)
 		}
-		return m.err
-	case <-ctx.Done():
-		return errors.Join(drained, m.Drain(context.WithoutCancel(ctx)), fmt.Errorf("files are still open: %w", ctx.Err()))
 	}
+}
+
+// endUnderFiles returns ErrOpenFiles, or why S3 does not hold everything, if the mount can
+// end while files are open. It returns nil while something is unwritten.
+func (m *Mount) endUnderFiles(ctx context.Context, drained error) error {
+	if m.Unwritten() != (Unwritten{}) {
+		return nil
+	}
+	if err := errors.Join(drained, m.Drain(ctx)); err != nil {
+		return err
+	}
+	return ErrOpenFiles
 }
 
 func (m *Mount) unmount() error {

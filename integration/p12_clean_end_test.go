@@ -35,13 +35,14 @@ func TestP12CleanEnd(t *testing.T) {
 		})
 	}
 	run(t, "open files", testEndWithOpenFiles)
+	run(t, "files stay open", testEndUnderOpenFiles)
 	run(t, "during an upload", testEndDuringUpload)
 	run(t, "dead mount", testDeadMount)
 	run(t, "silent server", testSilentServer)
 }
 
 // testEndWithOpenFiles: at a signal everything that was written goes to S3
-// although nobody closed it. The mount serves the open files until they are
+// although nobody closed it. The mount serves the open files for a while, until they are
 // closed, or until a second signal.
 func testEndWithOpenFiles(t *testing.T, w *harness.World) {
 	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -73,6 +74,31 @@ func testEndWithOpenFiles(t *testing.T, w *harness.World) {
 		if sig == syscall.SIGTERM {
 			m.WaitEnd(t)
 		}
+	}
+}
+
+// testEndUnderOpenFiles ends mounts under a program that does not close its files: by
+// SIGTERM alone, and by SIGTERM after a lazy unmount. They must end by themselves, and S3
+// must hold what was written.
+func testEndUnderOpenFiles(t *testing.T, w *harness.World) {
+	var mounts []*harness.Mount
+	for _, lazy := range []bool{false, true} {
+		m, bucket, _ := mountOf(t, w)
+		f, err := os.Create(m.Path("f"))
+		must(t, err)
+		defer f.Close()
+		_, err = f.Write(payload(1, 1000))
+		must(t, err)
+		if lazy {
+			m.Detach(t)
+		}
+		m.Signal(syscall.SIGTERM)
+		awaitObject(t, w, bucket, "f")
+		wantObject(t, w, bucket, "f", payload(1, 1000))
+		mounts = append(mounts, m)
+	}
+	for _, m := range mounts {
+		m.WaitEnd(t)
 	}
 }
 

@@ -101,6 +101,10 @@ func (v *Server) end(sig os.Signal, done <-chan error) error {
 	for {
 		select {
 		case err := <-unmounted:
+			if errors.Is(err, fs.ErrOpenFiles) {
+				display.Close()
+				return v.abandon("before programs closed their files")
+			}
 			if err == nil {
 				err = <-done
 			}
@@ -151,7 +155,7 @@ func (v *Server) abandon(why string) error {
 		v.Log.Warn("cannot detach the mountpoint", slog.Any("error", err))
 	}
 	if left == (fs.Unwritten{}) {
-		v.Log.Warn("ended " + why + " while programs had files open; everything they wrote is in S3")
+		v.Log.Warn("ended " + why + "; everything that programs wrote is in S3")
 		return nil
 	}
 	return exit.Errorf(exit.Unwritten, "ended %s; not in S3: %s", why, describe(left))

@@ -174,3 +174,19 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 }
+
+// TestServeEndsUnderOpenFiles ends a mount whose files stay open. The exit code says
+// whether S3 holds everything.
+func TestServeEndsUnderOpenFiles(t *testing.T) {
+	for left, code := range map[fs.Unwritten]int{{}: exit.OK, someLeft(): exit.Unwritten} {
+		synctest.Test(t, func(t *testing.T) {
+			signals := make(chan os.Signal, 1)
+			m := &fakeMount{left: left, err: fs.ErrOpenFiles, gone: make(chan struct{})}
+			v, _ := serverOf(m, signals, nil)
+			signals <- unix.SIGTERM
+			if err := v.Serve(); exit.Code(err) != code {
+				t.Errorf("with %+v left: %v, want the exit code %d", left, err, code)
+			}
+		})
+	}
+}
