@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/s3mount/s3mount/cache"
@@ -47,7 +46,8 @@ type filesystem struct {
 	handles *handles
 	attrs   *attrQueue
 	access  *access
-	server  *fuse.Server // set by Init, before the first request
+	server  notifier // set by Init, before the first request
+	sweep   sweep
 	kernel  backingFiles // reads the disk cache; nil where passThrough must not
 
 	// ending is over once the mount ends: what is in the journal then waits for
@@ -229,48 +229,6 @@ func (f *filesystem) resolve(ctx context.Context, dir *inode, name string) (*ino
 	f.inodes.pin(n)
 	f.inodes.forget(n.id, 1)
 	return n, nil
-}
-
-// forgetName makes the kernel look a name up again. It must not run in the
-// handler of a request on the same directory, whose lock the kernel holds.
-func (f *filesystem) forgetName(n *inode) {
-	dir, name := f.inodes.parentOf(n)
-	f.forgetDentry(dir, name)
-}
-
-// forgetDentry is forgetName for a name in a directory; nil is no directory.
-func (f *filesystem) forgetDentry(dir *inode, name string) {
-	if f.server != nil && dir != nil {
-		go f.server.EntryNotify(dir.id, name)
-	}
-}
-
-// refresh makes the kernel ask for attributes again. No page is touched, so it
-// may run in a handler.
-func (f *filesystem) refresh(n *inode) {
-	if f.server != nil {
-		f.server.InodeNotify(n.id, -1, 0)
-	}
-}
-
-// invalidate drops what is cached of one inode. A directory keeps its dentry:
-// to take that away would cut off the programs that stand in it.
-func (f *filesystem) invalidate(n *inode) {
-	f.ns.Invalidate(n.snapshot().Key)
-	f.refresh(n)
-	if n.kind != namespace.Directory {
-		f.forgetName(n)
-	}
-}
-
-func (f *filesystem) invalidateAll() {
-	f.ns.InvalidateAll()
-	for _, n := range f.inodes.all() {
-		f.refresh(n)
-		if n.kind != namespace.Directory {
-			f.forgetName(n)
-		}
-	}
 }
 
 // background is the context of work that no caller waits for. Its bound is a

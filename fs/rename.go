@@ -91,12 +91,12 @@ func (f *filesystem) tryRename(ctx *request, m *move) (err error) {
 	if m.n.kind != namespace.Directory {
 		var done bool
 		if done, err = f.renameUnsaved(ctx, m); done || err != nil {
-			m.relisted(err)
+			m.done(err)
 			return err
 		}
 	}
 	err = f.renameSaved(ctx, m)
-	m.relisted(err)
+	m.done(err)
 	return err
 }
 
@@ -117,9 +117,10 @@ func (f *filesystem) mayMove(ctx *request, m *move) error {
 	return f.access.confirmSticky(ctx, m.newDir, m.target, ctx.caller)
 }
 
-// relisted notes the change of both directories, if there was one.
-func (m *move) relisted(err error) {
+// done notes the times of what has moved and of both directories, if it has.
+func (m *move) done(err error) {
 	if err == nil {
+		m.n.stamp()
 		m.oldDir.relisted()
 		m.newDir.relisted()
 	}

@@ -93,9 +93,9 @@ func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 	return true
 }
 
-// stamp gives the inode a new ctime where nothing else of it changed. That alone
-// is not worth a request, and is not kept in S3: cp, tar and rsync set modes that
-// are there already.
+// stamp gives the inode a new ctime where nothing else changes that S3 keeps: after
+// a rename, or a chmod to the same mode as cp, tar and rsync do it. A ctime alone is
+// not worth a request, and is not kept in S3.
 func (n *inode) stamp() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

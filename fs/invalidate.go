@@ -1,0 +1,107 @@
+package fs
+
+import (
+	"sync"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+)
+
+// notifier is the part of go-fuse's server that makes the kernel drop what it has
+// cached; *fuse.Server implements it.
+type notifier interface {
+	EntryNotify(parent uint64, name string) fuse.Status
+	InodeNotify(node uint64, off, length int64) fuse.Status
+}
+
+var _ notifier = (*fuse.Server)(nil)
+
+// forgetName makes the kernel look a name up again. It must not run in the
+// handler of a request on the same directory, whose lock the kernel holds.
+func (f *filesystem) forgetName(n *inode) {
+	dir, name := f.inodes.parentOf(n)
+	f.forgetDentry(dir, name)
+}
+
+// forgetDentry is forgetName for a name in a directory; nil is no directory.
+func (f *filesystem) forgetDentry(dir *inode, name string) {
+	if f.server != nil && dir != nil {
+		go f.server.EntryNotify(dir.id, name)
+	}
+}
+
+// refresh makes the kernel ask for attributes again. No page is touched, so it
+// may run in a handler.
+func (f *filesystem) refresh(n *inode) {
+	if f.server != nil {
+		f.server.InodeNotify(n.id, -1, 0)
+	}
+}
+
+// invalidate drops what is cached of one inode. A directory keeps its dentry:
+// to take that away would cut off the programs that stand in it.
+func (f *filesystem) invalidate(n *inode) {
+	f.ns.Invalidate(n.snapshot().Key)
+	f.refresh(n)
+	if n.kind != namespace.Directory {
+		f.forgetName(n)
+	}
+}
+
+// invalidateAll drops everything that is cached. It does not wait for the kernel.
+func (f *filesystem) invalidateAll() {
+	f.ns.InvalidateAll()
+	f.sweep.start(f.watching.Go, f.forgetAll)
+}
+
+// forgetAll makes the kernel ask for all names and attributes again, one after the
+// other: EntryNotify waits while a program works in the directory.
+func (f *filesystem) forgetAll() {
+	if f.server == nil {
+		return
+	}
+	for _, n := range f.inodes.all() {
+		if f.life.Err() != nil {
+			return
+		}
+		f.refresh(n)
+		if dir, name := f.inodes.parentOf(n); dir != nil && n.kind != namespace.Directory {
+			f.server.EntryNotify(dir.id, name)
+		}
+	}
+}
+
+// sweep runs work in one goroutine at a time.
+type sweep struct {
+	mu      sync.Mutex
+	running bool
+	again   bool // work was asked for while it ran
+}
+
+// start runs work by means of spawn. If work runs already, it runs once more after
+// that.
+func (s *sweep) start(spawn func(func()), work func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running {
+		s.again = true
+		return
+	}
+	s.running = true
+	spawn(func() {
+		for again := true; again; {
+			work()
+			again = s.next()
+		}
+	})
+}
+
+// next reports whether work has to run once more.
+func (s *sweep) next() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	again := s.again
+	s.running, s.again = again, false
+	return again
+}
