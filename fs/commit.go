@@ -113,6 +113,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	n.mu.Unlock()
 	noted.Done()
 	// Never under n.mu: the namespace asks pending files for their state.
+	f.permits.learn(e.Key, nil)
 	f.ns.Committed(e)
 	f.ns.Remember(e, v.Object)
 	f.ns.DropPending(e.Key, n)

@@ -138,6 +138,7 @@ func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error,
 	if n == nil {
 		return fuse.Status(syscall.ESTALE)
 	}
+	f.permits.learn(e.Key, nil)
 	dir.relisted()
 	f.fillEntry(n, caller, out)
 	return fuse.OK

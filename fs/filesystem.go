@@ -48,6 +48,7 @@ type filesystem struct {
 	access  *access
 	server  notifier // set by Init, before the first request
 	sweep   sweep
+	permits permitted
 	kernel  backingFiles // reads the disk cache; nil where passThrough must not
 
 	// ending is over once the mount ends: what is in the journal then waits for

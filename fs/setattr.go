@@ -50,9 +50,12 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 		if err := f.exactly(ctx, n); err != nil {
 			return f.status("setattr", err)
 		}
+		before := n.snapshot().Attr
 		if n.applyAttr(in) {
 			f.noteAttrs(n)
-			f.keepAttrs(n)
+			if err := f.keepAttrs(ctx, n, before); err != nil {
+				return f.status("setattr", err)
+			}
 		} else {
 			n.stamp()
 		}
@@ -102,24 +105,49 @@ func (n *inode) stamp() {
 	n.stamped = time.Now()
 }
 
-// keepAttrs makes attributes that changed reach S3: on the next PUT of the
-// file if one is due, otherwise by themselves after a short delay.
-func (f *filesystem) keepAttrs(n *inode) {
+// keepAttrs makes attributes that changed reach S3: on the next PUT of the file if
+// one is due, otherwise by themselves after a short delay. If this mount has not
+// written in the directory lately, keepAttrs waits for S3. If S3 refuses the change,
+// the inode has the attributes from before again.
+func (f *filesystem) keepAttrs(ctx context.Context, n *inode, before namespace.Attr) error {
 	n.mu.Lock()
 	n.attrs = true
 	e, saved, unlinked := n.entry, n.saved, n.unlinked
 	rides := n.file != nil && n.file.Dirty()
 	n.mu.Unlock()
 	if unlinked || n == f.inodes.root {
-		return
+		return nil
 	}
 	if saved {
 		f.ns.Observe(e)
 	}
-	if rides {
-		return
+	switch {
+	case rides:
+		return nil
+	case !saved, f.o.Durability == durabilityJournal, f.permits.has(e.Key):
+		f.attrs.add(n)
+		return nil
 	}
-	f.attrs.add(n)
+	return f.storeAttrs(ctx, n, before)
+}
+
+// storeAttrs waits until S3 holds the attributes of n. A refusal or a server that does
+// not answer is an error. A server that cannot store attributes is none: copy tools
+// work on every server.
+func (f *filesystem) storeAttrs(ctx context.Context, n *inode, before namespace.Attr) error {
+	err := f.flushAttrs(ctx, n)
+	if err == nil {
+		return nil
+	}
+	if errno := errnoOf(err); errno != syscall.EACCES && errno != syscall.EINTR && !errors.Is(err, s3.ErrTransient) {
+		return nil // it is in the log
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.attrs {
+		n.entry.Attr = before
+	}
+	return err
 }
 
 // flushAttrs returns when S3 holds the attributes of n.
@@ -152,6 +180,7 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	n.mu.Unlock()
 
 	to, same, err := f.writeAttrs(ctx, e)
+	f.permits.learn(e.Key, err)
 	if f.passing(ctx, err) {
 		f.log.Warn("cannot save attributes yet; they are in the journal", slog.String("key", e.Key), slog.Any("error", err))
 		if f.ending.Err() == nil {
@@ -167,8 +196,10 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	if err != nil {
 		defer n.takeNoted().Done()
 		n.attrs = false
+		n.entry.Exact = false // what the object has is not known
 		n.mu.Unlock()
 		f.ns.Invalidate(e.Key)
+		f.refresh(n)
 		f.log.Warn("cannot save attributes", slog.String("key", e.Key), slog.Any("error", err))
 		return err
 	}

@@ -114,7 +114,7 @@ func (f *filesystem) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name 
 		all = map[string][]byte{}
 	}
 	all[name] = slices.Clone(value)
-	return f.setXattrs(n, all)
+	return f.setXattrs(cancel, &in.InHeader, n, all)
 }
 
 // RemoveXAttr removes one value.
@@ -130,7 +130,7 @@ func (f *filesystem) RemoveXAttr(cancel <-chan struct{}, h *fuse.InHeader, name 
 		return fuse.ENODATA
 	}
 	delete(all, name)
-	return f.setXattrs(n, all)
+	return f.setXattrs(cancel, h, n, all)
 }
 
 // ownXattrs is xattrsOf for a change: it makes sure that what other tools keep
@@ -202,17 +202,22 @@ func (f *filesystem) exactly(ctx context.Context, n *inode) error {
 
 // setXattrs makes all the extended attributes of an inode. The error for too
 // many of them is that of ext4.
-func (f *filesystem) setXattrs(n *inode, all map[string][]byte) fuse.Status {
+func (f *filesystem) setXattrs(cancel <-chan struct{}, h *fuse.InHeader, n *inode, all map[string][]byte) fuse.Status {
+	ctx := newRequest(cancel, h)
+	defer ctx.end()
 	text := namespace.EncodeXattrs(all)
 	n.mu.Lock()
 	if len(text) > namespace.XattrRoom(n.foreign.Metadata) {
 		n.mu.Unlock()
 		return fuse.Status(syscall.ENOSPC)
 	}
+	before := n.entry.Attr
 	n.entry.Attr.Xattr, n.entry.Attr.Ctime = text, time.Now()
 	n.mu.Unlock()
 	f.noteAttrs(n)
-	f.keepAttrs(n)
+	if err := f.keepAttrs(ctx, n, before); err != nil {
+		return f.status("xattr", err)
+	}
 	f.refresh(n) // the ctime
 	return fuse.OK
 }

@@ -110,7 +110,9 @@
 // deletes (delete.go); before the last child of a directory without marker is
 // deleted, the marker is written. A failed delete brings the name back and is
 // reported by the next FlushDir, Rmdir or Drain. The first delete of a mount
-// waits for S3, so that a missing permission shows at once. Where the caller
+// waits for S3, so that a missing permission shows at once. A rename that comes
+// first asks for the permission before it copies (refused.go), and takes its copy
+// back where the old name may not be deleted. Where the caller
 // keeps what it removes in a journal (Options.Journaled) none is waited for, one
 // that fails for a passing reason is tried again, and FinishRemove and
 // FinishRename do for the next mount what this one did not live to do.

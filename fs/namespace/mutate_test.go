@@ -58,7 +58,7 @@ func TestRenameFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustDrain(t, n)
-		equal(t, "requests", f.took(), "COPY 1 DELETE 1 PUT 1")
+		equal(t, "requests", f.took(), "COPY 1 DELETE 2 PUT 1")
 		equal(t, "keys", f.keys(), []string{"a/", "b/new", "b/two", "c/", "d/full"})
 		equal(t, "new key", out.Entry.Key, "b/new")
 		equal(t, "moved", out.Moved["a/one"].Key, "b/new")

@@ -79,12 +79,18 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 			return RenameOutput{}, err
 		}
 	}
+	if err := n.mayDelete(ctx, key); err != nil {
+		return RenameOutput{}, err
+	}
 	e, err := n.copyTo(ctx, old, key, in.NoReplace)
 	if err != nil {
 		return RenameOutput{}, err
 	}
 	n.Committed(e)
 	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag}); err != nil {
+		if in.New == nil && errors.Is(err, s3.ErrForbidden) {
+			n.undoCopy(e)
+		}
 		return RenameOutput{}, fmt.Errorf("delete the old name: %w", err)
 	}
 	return RenameOutput{Entry: e, Moved: map[string]Entry{in.Old.ID(): e}}, nil

@@ -49,6 +49,9 @@ func (n *Namespace) renameDir(ctx context.Context, in RenameInput, key string) (
 			return RenameOutput{}, err
 		}
 	}
+	if err := n.mayDelete(ctx, key); err != nil {
+		return RenameOutput{}, err
+	}
 	it, err := n.writeIntent(old, key)
 	if err != nil {
 		return RenameOutput{}, err
@@ -94,9 +97,10 @@ type move struct {
 	until    time.Time        // what was written later is none of it; zero: everything is
 	undone   bool             // nothing is left of the attempt
 
-	mu    sync.Mutex
-	count int
-	told  time.Time
+	mu      sync.Mutex
+	count   int
+	deleted int // old names
+	told    time.Time
 }
 
 // pair is an object and its copy.
@@ -144,9 +148,13 @@ func (m *move) run(ctx context.Context) error {
 		}
 		left, err := m.deleteAll(ctx, pairs)
 		if err != nil {
+			if round == 0 && !m.careful && m.deleted == 0 && errors.Is(err, s3.ErrForbidden) {
+				m.undo(pairs)
+			}
 			m.forget(list)
 			return err
 		}
+		m.n.proveDeletes(m.deleted > 0)
 		m.took(when, pairs, round == 0 && all)
 		m.dropIndexes(ctx, pairs)
 		if all && left == 0 && m.careful {
@@ -333,7 +341,11 @@ func (m *move) deleteAll(ctx context.Context, pairs []pair) (left int, err error
 					ids = append(ids, s3.ObjectID{Key: p.old.Key, ETag: p.old.ETag})
 				}
 			}
-			for key, err := range n.deleteObjects(ctx, ids) {
+			failed := n.deleteObjects(ctx, ids)
+			mu.Lock()
+			m.deleted += len(ids) - len(failed)
+			mu.Unlock()
+			for key, err := range failed {
 				if !errors.Is(err, s3.ErrPreconditionFailed) {
 					return fmt.Errorf("delete the old name %q: %w", key, err)
 				}

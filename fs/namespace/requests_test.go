@@ -92,10 +92,17 @@ func TestRequests(t *testing.T) {
 			}
 		}, "DELETE 1 PUT 1"},
 		{"rename of a file", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			n.deletes.proven = true // as after any delete of the mount
 			if _, err := mv(t, n, "dir/a", "dir/z"); err != nil {
 				t.Error(err)
 			}
 		}, "COPY 1 DELETE 1"},
+		// One delete asks for the permission, before there is a copy.
+		{"rename of a file, the first delete of the mount", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
+			if _, err := mv(t, n, "dir/a", "dir/z"); err != nil {
+				t.Error(err)
+			}
+		}, "COPY 1 DELETE 2"},
 		{"chmod", "", func(t *testing.T, n *Namespace, _ *fakeStore) {
 			if _, err := n.SetAttr(ctx, at(t, n, "file"), Attr{Perm: 0o600}); err != nil {
 				t.Error(err)
