@@ -285,3 +285,9 @@ func MemoryPeak(pid int) (int64, error) {
 	}
 	return 0, errors.New("the process has no resident set")
 }
+
+// Logs lists the logs of all mounts of this world.
+func (w *World) Logs() []string {
+	logs, _ := filepath.Glob(filepath.Join(w.Work, "s3mount-*.log")) // the pattern is right
+	return logs
+}

@@ -154,14 +154,15 @@ func (r *Referee) Empty(ctx context.Context) error {
 	return nil
 }
 
-// Keys lists every key under prefix in order.
+// Keys lists every key under prefix in order. It uses version 1 of ListObjects and
+// goes on after the last key of a page, which every server knows.
 func (r *Referee) Keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	p := s3.NewListObjectsV2Paginator(r.c, &s3.ListObjectsV2Input{
+	in := &s3.ListObjectsInput{
 		Bucket: &r.Bucket, Prefix: &prefix, EncodingType: types.EncodingTypeUrl, // XML cannot hold every key
-	})
-	for p.HasMorePages() {
-		page, err := p.NextPage(ctx)
+	}
+	for {
+		page, err := r.c.ListObjects(ctx, in)
 		if err != nil {
 			return nil, fmt.Errorf("list %q: %w", prefix, err)
 		}
@@ -175,6 +176,10 @@ func (r *Referee) Keys(ctx context.Context, prefix string) ([]string, error) {
 			}
 			keys = append(keys, key)
 		}
+		if !aws.ToBool(page.IsTruncated) || len(page.Contents) == 0 {
+			break
+		}
+		in.Marker = &keys[len(keys)-1]
 	}
 	sort.Strings(keys)
 	return keys, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -31,6 +32,9 @@ const (
 // is as patient as files need it.
 func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error {
 	o.MaxAttempts = min(o.MaxAttempts, checkAttempts)
+	if o.Logger != nil {
+		o.Logger = slog.New(withoutWarnings{o.Logger.Handler()})
+	}
 	client, err := s3.New(o)
 	if err != nil {
 		return exit.Errorf(exit.Usage, "%w", err)
@@ -40,6 +44,15 @@ func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error 
 	defer cancel()
 	_, err = client.Ls(ctx, &s3.LsInput{Bucket: s.Source.Bucket, Prefix: s.Source.Prefix, MaxKeys: 1})
 	return explain(s, err)
+}
+
+// withoutWarnings is a log without warnings. The client of the mount reports what
+// the server lacks, and the client that checks the bucket would report it as well.
+type withoutWarnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h withoutWarnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level != slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
 // EndpointName is what messages call the server.
