@@ -105,7 +105,7 @@ func TestCannotMount(t *testing.T) {
 	}
 }
 
-// TestHelp: --help and --version work without anything else.
+// TestHelp checks that --help and --version work without anything else.
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	run(t, "help", func(t *testing.T, w *harness.World) {
@@ -119,8 +119,8 @@ func TestHelp(t *testing.T) {
 				t.Errorf("the help does not tell of --%s", option)
 			}
 		}
-		if n := strings.Count(r.Out, "\n"); n > 70 {
-			t.Errorf("%d lines are not short", n)
+		if n := strings.Count(r.Out, "\n"); n > 72 { // one screen of a large terminal
+			t.Errorf("the help has %d lines, want 72 at most", n)
 		}
 	})
 	run(t, "version", func(t *testing.T, w *harness.World) {

@@ -25,8 +25,7 @@ Commands:
 {{end}}{{range .VisibleFlagCategories}}{{if .Name}}
 {{.Name}}:
 {{range .Flags}}  {{.}}
-{{end}}{{end}}{{end}}  --help, -h	show this text
-  --version, -V	show the version
+{{end}}{{end}}{{end}}  --help, --version	show this text (-h), or the version (-V)
 
 Each option is also a variable (--log-file: S3MOUNT_LOG_FILE) and a name for -o.
 Credentials come from where the AWS tools have them. To end: umount MOUNTPOINT.

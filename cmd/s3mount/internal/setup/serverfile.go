@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/private"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -22,6 +23,7 @@ const maxServerFile = 64 << 10
 // bucket, for all mounts with the same state directory. Two mounts that write
 // at the same moment may lose a finding of one of them, which is found again.
 type serverFiles struct {
+	stateDir string
 	dir      string
 	endpoint string
 
@@ -36,7 +38,7 @@ type serverFile struct {
 }
 
 func newServerFiles(stateDir, endpoint string) *serverFiles {
-	return &serverFiles{dir: filepath.Join(stateDir, "servers"), endpoint: endpoint}
+	return &serverFiles{stateDir: stateDir, dir: filepath.Join(stateDir, "servers"), endpoint: endpoint}
 }
 
 // path is the file of a bucket. Its name says nothing of the bucket.
@@ -106,8 +108,12 @@ func (f *serverFiles) SaveFeatures(bucket string, found []s3.Finding) error {
 
 // write replaces a file as a whole.
 func (f *serverFiles) write(path string, data []byte) error {
-	if err := os.MkdirAll(f.dir, 0o700); err != nil {
-		return fmt.Errorf("make the directory of findings about servers: %w", err)
+	// The doctor comes here before any mount has made the state directory private. A
+	// mount refuses a directory that has something in it and is open to others.
+	for _, dir := range []string{f.stateDir, f.dir} {
+		if err := private.Make(dir); err != nil {
+			return fmt.Errorf("make the directory of findings about servers: %w", err)
+		}
 	}
 	tmp, err := os.CreateTemp(f.dir, ".new-*")
 	if err != nil {

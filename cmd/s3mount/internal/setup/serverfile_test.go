@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/private"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -66,5 +67,20 @@ func TestDamagedServerFile(t *testing.T) {
 	}
 	if got, err := f.LoadFeatures("b"); err != nil || !reflect.DeepEqual(got, found) {
 		t.Errorf("of a newer version: %v %v", got, err)
+	}
+}
+
+// TestServerFilesArePrivate checks that findings that are saved before the first mount
+// leave a state directory that a mount accepts.
+func TestServerFilesArePrivate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := newServerFiles(dir, "http://server").SaveFeatures("bucket", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := private.Check(dir); err != nil {
+		t.Error(err)
 	}
 }
