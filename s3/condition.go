@@ -6,6 +6,29 @@ import (
 	"net/http"
 )
 
+// AWS documents the following about conditions (read in November 2026):
+//
+//   - PutObject, CompleteMultipartUpload and CopyObject take If-None-Match, whose
+//     only value is "*", and If-Match with an ETag. A condition that does not hold
+//     is answered with 412 PreconditionFailed, an absent object under If-Match with
+//     404 NoSuchKey. Two writers that meet get 409 ConditionalRequestConflict, after
+//     which a PUT is sent again and an upload is made anew.
+//     https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+//   - If-None-Match needs s3:PutObject only, If-Match s3:GetObject as well, and so
+//     does a DELETE with an ETag beside s3:DeleteObject. A client without that
+//     permission gets 403.
+//   - DeleteObject takes If-Match, DeleteObjects an element ETag per key. A key
+//     whose ETag differs is an Error element with PreconditionFailed inside the
+//     200. They look at the current version only, also in versioned buckets, and a
+//     concurrent PUT can make them fail with 409.
+//     https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+//   - Bucket policies can refuse writes and deletes without a condition with 403
+//     (conditional-writes-enforce.html, conditional-delete-enforce.html). A full
+//     replacement and an unlink have none, so that they fail with EACCES there.
+//   - GET, HEAD and the sources of copies compare as RFC 9110 says, If-Match before
+//     If-Unmodified-Since.
+//     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+
 // condition is what a write demands of the object that it replaces or deletes.
 type condition struct{ ifMatch, ifNoneMatch string }
 

@@ -6,7 +6,9 @@ import (
 )
 
 // Limits of the S3 API
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read in
+// November 2026). 10,000 parts of at most 5 GiB make an object of at most 48.8 TiB;
+// other servers end at 5 TiB, as S3 did until 2025.
 const (
 	// MaxKeyLength is the longest key in bytes.
 	MaxKeyLength = 1024
