@@ -48,6 +48,23 @@
 // objects are held to the checksum that the server gives. Payloads are not
 // hashed for the signature (UNSIGNED-PAYLOAD): SHA-256 costs five times a CRC.
 //
+// # Features
+//
+// Servers ignore, refuse or misjudge what S3 does. The table in feature.go names
+// everything that the client can do without: how it finds out, and what it does
+// instead. What is known of a bucket's server is a Finding for each feature, from
+// a profile (Options.Server), from a probe on objects of the client's own
+// (Options.ProbePrefix, featureprobe.go), or from the answer to a request of the
+// caller. It is kept for a week in Options.FeatureStore, and what is missing is
+// logged once. AWS is known by its endpoint, and nothing is asked there.
+//
+//	conditions of writes   condition.go   the condition, or HEAD, compare and write
+//	sources of copies      copysource.go  the same for what is copied
+//	DeleteObjects          deletemulti.go or single deletes in parallel
+//	copies                 relay.go       or GET and PUT through bounded memory
+//	reads                  read.go        If-Match, checksums
+//	listings               ls.go          tokens, or the last name; version 1
+//
 // # Lost answers
 //
 // A write whose answer was lost is repeated. Where the repetition fails on
@@ -56,7 +73,7 @@
 //
 // # Locks
 //
-// The mutexes of watchdog, retryBudget, capabilityCache and defaultProvider
+// The mutexes of watchdog, retryBudget, bucketFeatures and defaultProvider
 // are leaves: nothing is called under them. sendBody.mu is held while the
 // caller's reader is read and written to the network, and is above watchdog's;
 // stop, which waits for it, is called without any lock after the exchange's

@@ -180,12 +180,18 @@ func explainNetwork(err error) string {
 	return ""
 }
 
-// explainAnswer deals with answers that are no success and no known kind.
+// explainAnswer names an answer that is no success and of no known kind, and
+// what can be done about it.
 func explainAnswer(s *settings.Settings, e *s3.Error) error {
 	if e.Code == "" {
 		return exit.Errorf(exit.Endpoint, "%s does not answer as S3 does (status %d): check --endpoint", EndpointName(s), e.Status)
 	}
-	return exit.Errorf(exit.Endpoint, "%s could not list the bucket %q: %w", EndpointName(s), s.Source.Bucket, e)
+	remedy := "check --endpoint and --region, and try --path-style or --virtual-host"
+	if errors.Is(e, s3.ErrTransient) {
+		remedy = "the server is overloaded or broken; try again later"
+	}
+	return exit.Errorf(exit.Endpoint, "%s could not list the bucket %q: it answers %d %s (%s); %s",
+		EndpointName(s), s.Source.Bucket, e.Status, e.Code, e.Message, remedy)
 }
 
 // cause is the text of the innermost error, where the reason stands; the
