@@ -39,15 +39,6 @@ func (c *Client) do(ctx context.Context, k *call) (*response, error) {
 	}
 }
 
-// attemptOnce makes a call without retries.
-func (c *Client) attemptOnce(ctx context.Context, k *call) (*response, error) {
-	resp, e := c.attempt(ctx, k, 0)
-	if e != nil {
-		return nil, e
-	}
-	return resp, nil
-}
-
 // fail makes the error of a call that got no answer.
 func (k *call) fail(err error) *Error {
 	return &Error{Op: k.op, Bucket: k.bucket, Key: k.key, Err: err}

@@ -138,7 +138,7 @@ func TestParseError(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newFakeClient(t, func(*http.Request) (*http.Response, error) { return answer(400, tt.body), nil })
-			_, err := c.attemptOnce(t.Context(), &call{op: "X", method: "GET", bucket: "bucket"})
+			_, err := attemptOnce(t.Context(), c, &call{op: "X", method: "GET", bucket: "bucket"})
 			e := wantIs(t, err)
 			if e.Code != tt.code || e.Message != tt.message || e.Region != tt.region || e.Endpoint != tt.endpoint || e.Status != 400 {
 				t.Errorf("got %+v", e)

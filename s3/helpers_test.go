@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -171,4 +172,13 @@ func parseList(data []byte) (*LsPage, error) {
 		return nil, err
 	}
 	return &p.page, nil
+}
+
+// attemptOnce makes a call without retries.
+func attemptOnce(ctx context.Context, c *Client, k *call) (*response, error) {
+	resp, e := c.attempt(ctx, k, 0)
+	if e != nil {
+		return nil, e
+	}
+	return resp, nil
 }
