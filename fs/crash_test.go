@@ -134,9 +134,6 @@ func crashOptions(state, durability string) func(*Options) {
 		}
 		o.Posix = "off"
 		o.PartSize = s3.MinPartSize
-		if durability == durabilityS3 {
-			o.Delete = deleteSync // gathered unlinks may be lost: only a journal keeps them
-		}
 	}
 }
 

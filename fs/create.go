@@ -60,6 +60,7 @@ func (f *filesystem) nameIn(ctx *request, id uint64, name string) (*inode, fuse.
 	if !utf8.ValidString(name) {
 		return nil, fuse.Status(syscall.EILSEQ)
 	}
+	f.runs.changed(ctx.caller.Pid)
 	return f.writableDir(ctx, id)
 }
 

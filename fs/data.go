@@ -112,6 +112,7 @@ func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
 	h.wrote(in)
+	f.runs.changed(in.Pid)
 	n := h.node
 	n.mu.Lock()
 	file := f.dirtyThrough(h)

@@ -96,6 +96,7 @@ func (f *filesystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.
 	}
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
+	h.node.listedBy.Store(in.Pid)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.node.gone() {

@@ -43,6 +43,7 @@ type filesystem struct {
 
 	inodes  *inodes
 	gate    *nameGate
+	runs    *removalRuns
 	handles *handles
 	attrs   *attrQueue
 	access  *access
@@ -68,7 +69,7 @@ type filesystem struct {
 
 func newFilesystem(s store, o Options) (*filesystem, error) {
 	s = newKeyGate(s)
-	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles(), patience: endPatience}
+	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles(), runs: newRemovalRuns(), patience: endPatience}
 	f.ending, f.end = context.WithCancel(context.Background())
 	f.life, f.stop = context.WithCancel(context.Background())
 	budget := cache.NewBudget(o.MemoryLimit)

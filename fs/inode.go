@@ -81,6 +81,8 @@ type inode struct {
 	// times show that as long as the inode lives; to store it would cost a PUT
 	// for each directory that something is written in.
 	listed time.Time
+	// listedBy is the thread that has listed a directory last.
+	listedBy atomic.Uint32
 	// stamped is a ctime that is not worth to be stored (stamp).
 	stamped time.Time
 	// timesSet: the mtime is one that a program set, not that of a write.

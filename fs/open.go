@@ -25,6 +25,9 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 	if (writes(in.Flags) || in.Flags&syscall.O_TRUNC != 0) && f.o.ReadOnly {
 		return fuse.EROFS
 	}
+	if writes(in.Flags) || in.Flags&syscall.O_TRUNC != 0 {
+		f.runs.changed(in.Pid)
+	}
 	if !writes(in.Flags) && in.Flags&syscall.O_TRUNC != 0 && n.kind == namespace.File {
 		// As truncate(2) does it: no handle will save what this one cannot write.
 		if err := f.access.confirmFile(ctx, n, in.Caller); err != nil {

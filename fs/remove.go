@@ -43,8 +43,13 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	discarded, written := n.discard()
 	detached = discarded || detached
 	if n.isSaved() || written {
-		err = f.ns.Unlink(ctx, dir.snapshot(), name, n.snapshot())
+		unlink := f.ns.Unlink
+		if f.runs.goOn(h.Pid) {
+			unlink = f.ns.UnlinkInRun
+		}
+		err = unlink(ctx, dir.snapshot(), name, n.snapshot())
 	}
+	f.runs.removed(h.Pid)
 	if err != nil && !absent(err) {
 		noted.Done()
 		if detached {
@@ -148,7 +153,13 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 	}
 	defer n.commit.give()
 	noted := f.noteRemoval(n)
-	if err := f.ns.Rmdir(ctx, dir.snapshot(), name, n.snapshot()); err != nil {
+	rmdir := f.ns.Rmdir
+	if f.runs.goOn(h.Pid) && h.Pid != 0 && dir.listedBy.Load() == h.Pid {
+		rmdir = f.ns.RmdirInRun
+	}
+	err = rmdir(ctx, dir.snapshot(), name, n.snapshot())
+	f.runs.removed(h.Pid)
+	if err != nil {
 		noted.Done()
 		return f.status("rmdir", err)
 	}

@@ -25,6 +25,7 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 	if f.o.ReadOnly {
 		return fuse.EROFS
 	}
+	f.runs.changed(in.Pid)
 	if _, open := in.GetFh(); !open && n.isCut() {
 		return fuse.Status(syscall.ESTALE) // the kernel then looks the name up again
 	}

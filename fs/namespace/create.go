@@ -80,10 +80,8 @@ func (n *Namespace) Mkdir(ctx context.Context, dir Entry, text string, a Attr) (
 	if err := n.mustBeFree(ctx, dir, text, nm); err != nil {
 		return Entry{}, fmt.Errorf("mkdir: %w", err)
 	}
-	for _, id := range []string{key, nm.key()} {
-		if err := n.waitDeleted(ctx, id); err != nil {
-			return Entry{}, fmt.Errorf("mkdir: %w", err)
-		}
+	if err := n.WaitDeleted(ctx, nm.key()); err != nil {
+		return Entry{}, fmt.Errorf("mkdir: %w", err)
 	}
 	e, err := n.putMarker(ctx, key, a, nil, true)
 	if err != nil {

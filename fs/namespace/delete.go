@@ -15,16 +15,23 @@ import (
 //	queued ──flush──> sent ──ok──> done
 //	   ↑                   ├─failed─> done, the name is back
 //	   └────later──────────┴─for a passing reason, with Options.Journaled
+//
+// One that is gathered is acknowledged when it is recorded, and is sent with the
+// next batch; for any other the caller waits until it is done.
 type deletion struct {
 	entry Entry
 	dir   string   // where a failure is reported
 	etag  string   // if set, only this version is to go
 	none  bool     // a directory without marker: nothing to delete
 	kept  *keeping // its marker was on its way when it was removed
-	now   bool     // somebody waits for it
-	sent  bool
-	done  chan struct{}
-	err   error // set before done is closed
+	// gather says that the caller does not wait: S3 gets it with the next batch.
+	gather bool
+	// acknowledged says that the caller has been told that the name is gone. Changes
+	// that come after that wait until S3 has executed it.
+	acknowledged bool
+	sent         bool
+	done         chan struct{}
+	err          error // set before done is closed
 }
 
 // deleter gathers deletions into DeleteObjects.
@@ -51,28 +58,65 @@ func (d *deleter) init(n *Namespace) {
 	d.errs = map[string]error{}
 }
 
-// Unlink removes a file: its name is gone at once, its object with the next
-// batch. Only the first delete of a mount waits for S3, and with DeleteSync
-// each. The error is ErrIsDir for a directory.
+// Unlink removes a file. S3 has executed the delete when it returns, unless the
+// caller keeps the removal in a journal (Options.Journaled). The error is ErrIsDir
+// for a directory.
 func (n *Namespace) Unlink(ctx context.Context, dir Entry, text string, e Entry) error {
-	if e.Kind == Directory {
+	return n.unlink(ctx, text, &deletion{entry: e, gather: n.o.Journaled})
+}
+
+// UnlinkInRun is Unlink for a file of many that one program removes one after the
+// other: S3 gets the delete with the next batch. The removal is recorded in the state
+// directory. Every later change of the mount waits for it, as do Rmdir, FlushDir
+// and Drain, which report what fails. The first delete of a mount waits for S3, so
+// that a missing permission shows at once, and so does each with Options.DeleteSync.
+func (n *Namespace) UnlinkInRun(ctx context.Context, dir Entry, text string, e Entry) error {
+	return n.unlink(ctx, text, &deletion{entry: e, gather: true})
+}
+
+func (n *Namespace) unlink(ctx context.Context, text string, d *deletion) error {
+	if d.entry.Kind == Directory {
 		return fmt.Errorf("unlink %q: %w", text, ErrIsDir)
 	}
-	if err := n.remove(ctx, &deletion{entry: e}); err != nil {
-		return fmt.Errorf("unlink %q: %w", e.Key, err)
+	if err := n.remove(ctx, d); err != nil {
+		return fmt.Errorf("unlink %q: %w", d.entry.Key, err)
 	}
 	return nil
 }
 
-// remove hides a name and queues its deletion.
+// remove hides a name and queues its deletion. It waits for S3 unless the deletion
+// is gathered.
 func (n *Namespace) remove(ctx context.Context, d *deletion) error {
+	if !d.gather && d.entry.Kind != Directory { // that of a directory goes with its content
+		if err := n.waitAcknowledged(ctx); err != nil {
+			return err
+		}
+	}
+	if again := n.hide(d); again != nil {
+		if d.gather {
+			return nil // what was made again since is not in S3 yet
+		}
+		return n.waitDeleted(ctx, d.entry.ID())
+	}
+	if d.acknowledged && n.record(d) {
+		return nil
+	}
+	n.flushDeletes()
+	err := d.wait(ctx)
+	n.reported(d)
+	return err
+}
+
+// hide queues a deletion, and decides whether it is acknowledged at once. If one of
+// the same name is under way, hide returns that.
+func (n *Namespace) hide(d *deletion) (again *deletion) {
 	e := d.entry
 	d.dir, _ = n.rowOf(e)
 	d.done = make(chan struct{})
 	n.mu.Lock()
-	if n.hidden[e.ID()] != nil {
-		n.mu.Unlock()
-		return nil // what was made again since is not in S3 yet
+	defer n.mu.Unlock()
+	if again := n.hidden[e.ID()]; again != nil {
+		return again
 	}
 	n.hidden[e.ID()] = d
 	if d.none {
@@ -83,21 +127,25 @@ func (n *Namespace) remove(ctx context.Context, d *deletion) error {
 	n.note(mutation{entry: e, gone: true, own: true})
 	q := &n.deletes
 	q.queue = append(q.queue, d)
-	wait := d.now || n.o.DeleteSync || !q.proven && !d.none && !n.o.Journaled || len(q.queue) > maxQueued
-	full := len(q.queue) >= s3.MaxListKeys
-	if !wait && !full && q.timer == nil {
+	d.acknowledged = d.gather && !n.o.DeleteSync && (q.proven || d.none || n.o.Journaled) && len(q.queue) <= maxQueued
+	switch {
+	case !d.acknowledged:
+	case len(q.queue) >= s3.MaxListKeys:
+		n.goLocked(n.flushDeletes)
+	case q.timer == nil:
 		q.timer = time.AfterFunc(n.o.DeleteDelay, n.flushDeletes)
 	}
-	n.mu.Unlock()
-	if wait || full {
-		n.flushDeletes()
-	}
-	if !wait {
+	return nil
+}
+
+// waitAcknowledged sends the deletions that were acknowledged and waits for them, so
+// that other clients see changes in the order in which they were made. With
+// Options.Journaled there is no such order.
+func (n *Namespace) waitAcknowledged(ctx context.Context) error {
+	if n.o.Journaled {
 		return nil
 	}
-	err := d.wait(ctx)
-	n.reported(d)
-	return err
+	return n.waitFor(ctx, func(d *deletion) bool { return d.acknowledged })
 }
 
 // reported takes back the report of a deletion that the caller hears of.
@@ -167,6 +215,7 @@ func (n *Namespace) deleteBatch(ctx context.Context, batch []*deletion) {
 	}
 	indexes := n.indexesOf(batch)
 	errs := n.deleteObjects(ctx, append(objects, indexes...))
+	defer n.recorded(batch)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, d := range batch {
@@ -262,10 +311,15 @@ func (n *Namespace) deleted(d *deletion, err error) {
 
 // waitBelow sends all deletions below a directory and waits for them.
 func (n *Namespace) waitBelow(ctx context.Context, prefix string) error {
+	return n.waitFor(ctx, func(d *deletion) bool { return strings.HasPrefix(d.entry.Key, prefix) })
+}
+
+// waitFor sends all deletions and waits for those that match.
+func (n *Namespace) waitFor(ctx context.Context, match func(*deletion) bool) error {
 	n.mu.Lock()
 	var wait []*deletion
 	for _, d := range n.hidden {
-		if strings.HasPrefix(d.entry.Key, prefix) {
+		if match(d) {
 			wait = append(wait, d)
 		}
 	}
@@ -293,11 +347,14 @@ func (n *Namespace) takeError(dir string) error {
 	return err
 }
 
-// WaitDeleted waits until no delete of a file's key is under way. fs calls it
-// before it commits a file under a key that was unlinked or renamed here. The
+// WaitDeleted waits until S3 has executed all removals that were acknowledged, and
+// no delete of a file's key is under way. fs calls it before it commits a file. The
 // same goes for the marker of a directory of that name: servers that keep
 // objects in files have no place for both.
 func (n *Namespace) WaitDeleted(ctx context.Context, key string) error {
+	if err := n.waitAcknowledged(ctx); err != nil {
+		return err
+	}
 	dir, rel := n.fileParts(key)
 	if err := n.waitDeleted(ctx, rowID(dir, rel)); err != nil {
 		return err

@@ -106,11 +106,17 @@
 //
 // # Changes
 //
-// Mkdir writes a marker. Unlink and Rmdir hide the name at once and gather the
-// deletes (delete.go); before the last child of a directory without marker is
-// deleted, the marker is written. A failed delete brings the name back and is
-// reported by the next FlushDir, Rmdir or Drain. The first delete of a mount
-// waits for S3, so that a missing permission shows at once. A rename that comes
+// Mkdir writes a marker. Unlink, Rmdir and Rename return when S3 has executed the
+// delete. UnlinkInRun and RmdirInRun hide the name at once and gather the deletes
+// (delete.go); the caller uses them for all but the first of many removals, with
+// no other change in between (fs/removalruns.go). Each is recorded in the state
+// directory before it is acknowledged (removallog.go), and Recover finishes it after
+// a crash. Every other change waits until S3 has executed what was acknowledged, so
+// that other clients see changes in the order in which they were made; the removals
+// of one run have no order among themselves. Before the last child of a directory
+// without marker is deleted, the marker is written. A failed delete brings the name
+// back and is reported by the next FlushDir, Rmdir or Drain. The first delete of a
+// mount waits for S3, so that a missing permission shows at once. A rename that comes
 // first asks for the permission before it copies (refused.go), and takes its copy
 // back where the old name may not be deleted. Where the caller
 // keeps what it removes in a journal (Options.Journaled) none is waited for, one
@@ -131,6 +137,7 @@
 //   - NewFileKey when a file is created, AddPending until its first commit or
 //     its unlink (DropPending). A pending file has no object: Unlink and Rename
 //     are only for what S3 holds.
+//   - UnlinkInRun and RmdirInRun in the middle of a run, else Unlink and Rmdir.
 //   - WaitDeleted before each commit under a key.
 //   - Committed after each commit, with the attributes that the commit wrote;
 //     Observe after a GET or HEAD.

@@ -191,7 +191,7 @@ func TestPlainBucketGrowsNoIndex(t *testing.T) {
 			}
 			n.Observe(e)
 		}
-		if err := n.Unlink(context.Background(), at(t, n, "d"), "a", at(t, n, "d/a")); err != nil {
+		if err := n.UnlinkInRun(context.Background(), at(t, n, "d"), "a", at(t, n, "d/a")); err != nil {
 			t.Fatal(err)
 		}
 		mustDrain(t, n)
@@ -268,9 +268,9 @@ func TestIndexFollowsDirectory(t *testing.T) {
 		}
 		for _, step := range []struct{ dir, name string }{{"e/s", "g"}, {"e", "s"}, {"e", "f"}, {"", "e"}} {
 			d, e := at(t, n, step.dir), at(t, n, joinPath(step.dir, step.name))
-			err := n.Unlink(ctx, d, step.name, e)
+			err := n.UnlinkInRun(ctx, d, step.name, e)
 			if errors.Is(err, ErrIsDir) {
-				err = n.Rmdir(ctx, d, step.name, e)
+				err = n.RmdirInRun(ctx, d, step.name, e)
 			}
 			if err != nil {
 				t.Fatal(err)

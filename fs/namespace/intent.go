@@ -109,8 +109,12 @@ func (n *Namespace) Recover(ctx context.Context) error {
 	}
 	var errs []error
 	for _, d := range found {
-		if strings.HasSuffix(d.Name(), intentSuffix) {
-			errs = append(errs, n.recoverOne(ctx, filepath.Join(n.o.StateDir, d.Name())))
+		path := filepath.Join(n.o.StateDir, d.Name())
+		switch {
+		case strings.HasSuffix(d.Name(), intentSuffix):
+			errs = append(errs, n.recoverOne(ctx, path))
+		case strings.HasSuffix(d.Name(), removalSuffix):
+			errs = append(errs, n.recoverRemovals(ctx, path))
 		}
 	}
 	return errors.Join(errs...)

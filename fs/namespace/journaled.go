@@ -17,7 +17,7 @@ const deleteRetry = time.Second
 // retryDelete puts a delete that failed for a passing reason back into the
 // queue, if the caller keeps it on disk: its name is gone for good. n.mu is held.
 func (n *Namespace) retryDelete(d *deletion, err error) bool {
-	if err == nil || !n.o.Journaled || d.now || !errors.Is(err, s3.ErrTransient) || n.life.Err() != nil {
+	if err == nil || !n.o.Journaled || !d.gather || !errors.Is(err, s3.ErrTransient) || n.life.Err() != nil {
 		return false
 	}
 	n.o.Logger.Warn("delete failed, trying again", "key", d.entry.Key, "err", err)
@@ -61,7 +61,7 @@ func (n *Namespace) FinishRemove(ctx context.Context, e Entry, until time.Time) 
 			return nil
 		}
 		if err == nil {
-			err = n.remove(ctx, &deletion{entry: e, none: !explicit, now: true})
+			err = n.remove(ctx, &deletion{entry: e, none: !explicit})
 		}
 		return err
 	}
@@ -75,7 +75,7 @@ func (n *Namespace) FinishRemove(ctx context.Context, e Entry, until time.Time) 
 		n.o.Logger.Info("what was removed was written again, it stays", "key", e.Key)
 		return nil
 	}
-	if err := n.remove(ctx, &deletion{entry: now, etag: now.ETag, now: true}); err != nil {
+	if err := n.remove(ctx, &deletion{entry: now, etag: now.ETag}); err != nil {
 		return fmt.Errorf("remove %q: %w", e.Key, err)
 	}
 	return nil
@@ -111,7 +111,7 @@ func (n *Namespace) FinishRename(ctx context.Context, old Entry, key, over strin
 		}
 		n.Committed(got)
 	}
-	if err := n.remove(ctx, &deletion{entry: now, etag: now.ETag, now: true}); err != nil {
+	if err := n.remove(ctx, &deletion{entry: now, etag: now.ETag}); err != nil {
 		return fmt.Errorf("delete the old name %q: %w", old.Key, err)
 	}
 	return nil

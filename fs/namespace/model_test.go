@@ -150,9 +150,9 @@ func (m *machine) remove(t *rapid.T) {
 		if len(m.model.children(path)) > 0 {
 			want = ErrNotEmpty
 		}
-		err = m.n.Rmdir(context.Background(), d, name, e)
+		err = m.n.RmdirInRun(context.Background(), d, name, e)
 	} else {
-		err = m.n.Unlink(context.Background(), d, name, e)
+		err = m.n.UnlinkInRun(context.Background(), d, name, e)
 	}
 	if !errors.Is(err, want) {
 		t.Fatalf("remove %q: %v, want %v", path, err, want)

@@ -111,16 +111,18 @@ func TestRenameOfChangedFileIsStale(t *testing.T) {
 
 func TestRenameKeepsVersionWrittenMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(t, "a", "z")
+		f := newFake(t, "a")
 		n := newTest(t, f)
-		if err := n.Unlink(context.Background(), n.Root(), "z", at(t, n, "z")); err != nil {
-			t.Fatal(err) // the first delete is sent at once, so that the next is gathered
-		}
+		at(t, n, "a")
+		f.setFail(func(op, key string) error {
+			if op == "DELETE" && key == "a" {
+				f.set("a", "other", nil, time.Now())
+			}
+			return nil
+		})
 		if _, err := mv(t, n, "a", "b"); err != nil {
 			t.Fatal(err)
 		}
-		f.set("a", "other", nil, time.Now())
-		mustDrain(t, n)
 		equal(t, "keys", f.keys(), []string{"a", "b"})
 		equal(t, "names", ls(t, n, ""), []string{"a", "b"})
 	})
@@ -276,17 +278,17 @@ func TestFailedDeleteBringsNameBack(t *testing.T) {
 			return nil
 		}
 		f.setFail(refuse)
-		if err := n.Unlink(ctx, d, "a", at(t, n, "d/a")); !errors.Is(err, s3.ErrForbidden) {
+		if err := n.UnlinkInRun(ctx, d, "a", at(t, n, "d/a")); !errors.Is(err, s3.ErrForbidden) {
 			t.Errorf("the first unlink: %v, want %v", err, s3.ErrForbidden)
 		}
 		equal(t, "after the first", ls(t, n, "d"), []string{"a", "b", "c", "keep"})
 		f.setFail(nil)
-		if err := n.Unlink(ctx, d, "a", at(t, n, "d/a")); err != nil {
+		if err := n.UnlinkInRun(ctx, d, "a", at(t, n, "d/a")); err != nil {
 			t.Fatal(err)
 		}
 		f.setFail(refuse)
 		for _, name := range []string{"b", "c"} {
-			if err := n.Unlink(ctx, d, name, at(t, n, "d/"+name)); err != nil {
+			if err := n.UnlinkInRun(ctx, d, name, at(t, n, "d/"+name)); err != nil {
 				t.Errorf("unlink: %v", err)
 			}
 		}
@@ -308,7 +310,7 @@ func TestCreateAfterUnlink(t *testing.T) {
 		n := newTest(t, f)
 		ctx := context.Background()
 		for _, name := range []string{"a", "b"} {
-			if err := n.Unlink(ctx, n.Root(), name, at(t, n, name)); err != nil {
+			if err := n.UnlinkInRun(ctx, n.Root(), name, at(t, n, name)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -45,7 +45,8 @@ type Namespace struct {
 
 	hits, misses atomic.Int64 // lookups that the caches could answer, and not
 
-	deletes deleter
+	deletes  deleter
+	removals *removalLog
 
 	mu      sync.Mutex
 	root    Entry
@@ -77,6 +78,7 @@ func New(store Store, o Options) (*Namespace, error) {
 	n.life, n.stop = context.WithCancel(context.Background())
 	n.initKnown()
 	n.deletes.init(n)
+	n.removals = newRemovalLog(o.StateDir)
 	n.root = Entry{Key: o.Prefix, Kind: Directory, Implicit: true}
 	n.root.Attr = n.defaults(Directory, n.started)
 	if n.useLocal() {
@@ -91,6 +93,9 @@ func (n *Namespace) Close() {
 	n.stop() // under the lock: nothing starts in the background after it
 	n.mu.Unlock()
 	n.background.Wait()
+	if err := n.removals.close(); err != nil {
+		n.o.Logger.Warn("cannot close the record of removals", "err", err)
+	}
 }
 
 // goLocked runs f beside everything else, unless the namespace is closed. n.mu

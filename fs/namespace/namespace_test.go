@@ -249,7 +249,7 @@ func TestUnlinkAndRmdir(t *testing.T) {
 		var rm func(dir Entry, name string, e Entry)
 		rm = func(dir Entry, name string, e Entry) {
 			if e.Kind != Directory {
-				if err := n.Unlink(ctx, dir, name, e); err != nil {
+				if err := n.UnlinkInRun(ctx, dir, name, e); err != nil {
 					t.Fatal(err)
 				}
 				return
@@ -265,7 +265,7 @@ func TestUnlinkAndRmdir(t *testing.T) {
 				}
 				rm(e, d.Name, d.Entry)
 			}
-			if err := n.Rmdir(ctx, dir, name, e); err != nil {
+			if err := n.RmdirInRun(ctx, dir, name, e); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -290,11 +290,11 @@ func TestImplicitDirectoryStays(t *testing.T) {
 		n := newTest(t, f)
 		ctx := context.Background()
 		d := at(t, n, "d")
-		if err := n.Unlink(ctx, d, "only", at(t, n, "d/only")); err != nil {
+		if err := n.UnlinkInRun(ctx, d, "only", at(t, n, "d/only")); err != nil {
 			t.Fatal(err)
 		}
 		e := at(t, n, "e")
-		if err := n.Unlink(ctx, e, "one", at(t, n, "e/one")); err != nil {
+		if err := n.UnlinkInRun(ctx, e, "one", at(t, n, "e/one")); err != nil {
 			t.Fatal(err)
 		}
 		if err := n.Drain(ctx); err != nil {
@@ -302,10 +302,10 @@ func TestImplicitDirectoryStays(t *testing.T) {
 		}
 		equal(t, "keys", f.keys(), []string{"d/", "e/two"})
 		equal(t, "names", ls(t, n, ""), []string{"d/", "e/"})
-		if err := n.Rmdir(ctx, n.Root(), "e", e); !errors.Is(err, ErrNotEmpty) {
+		if err := n.RmdirInRun(ctx, n.Root(), "e", e); !errors.Is(err, ErrNotEmpty) {
 			t.Errorf("rmdir of a directory with a child: %v", err)
 		}
-		if err := n.Rmdir(ctx, n.Root(), "d", at(t, n, "d")); err != nil {
+		if err := n.RmdirInRun(ctx, n.Root(), "d", at(t, n, "d")); err != nil {
 			t.Errorf("rmdir: %v", err)
 		}
 		if err := n.Drain(ctx); err != nil {

@@ -87,7 +87,11 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 		return RenameOutput{}, err
 	}
 	n.Committed(e)
-	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag}); err != nil {
+	// A caller that does not want to wait any more is not heard at once: the file
+	// has two names now.
+	ctx, stop := n.settling(ctx)
+	defer stop()
+	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag, gather: n.o.Journaled}); err != nil {
 		if in.New == nil && errors.Is(err, s3.ErrForbidden) {
 			n.undoCopy(e)
 		}

@@ -53,7 +53,7 @@ func TestRequests(t *testing.T) {
 				t.Error(err)
 			}
 			f.took()
-			if err := n.Rmdir(ctx, n.Root(), "new", e); err != nil {
+			if err := n.RmdirInRun(ctx, n.Root(), "new", e); err != nil {
 				t.Error(err)
 			}
 		}, "DELETE 1 LIST 1"},
@@ -75,19 +75,19 @@ func TestRequests(t *testing.T) {
 			}
 		}, "PUT 1"},
 		{"unlink, the first of the mount", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
-			if err := n.Unlink(ctx, at(t, n, "dir"), "a", at(t, n, "dir/a")); err != nil {
+			if err := n.UnlinkInRun(ctx, at(t, n, "dir"), "a", at(t, n, "dir/a")); err != nil {
 				t.Error(err)
 			}
 		}, "DELETE 1"},
 		{"unlink of all files of a directory", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
 			for _, name := range []string{"a", "b", "c"} {
-				if err := n.Unlink(ctx, at(t, n, "dir"), name, at(t, n, "dir/"+name)); err != nil {
+				if err := n.UnlinkInRun(ctx, at(t, n, "dir"), name, at(t, n, "dir/"+name)); err != nil {
 					t.Error(err)
 				}
 			}
 		}, "DELETE 1 MULTI 1"},
 		{"unlink of the last file of an implicit directory", "impl", func(t *testing.T, n *Namespace, _ *fakeStore) {
-			if err := n.Unlink(ctx, at(t, n, "impl"), "only", at(t, n, "impl/only")); err != nil {
+			if err := n.UnlinkInRun(ctx, at(t, n, "impl"), "only", at(t, n, "impl/only")); err != nil {
 				t.Error(err)
 			}
 		}, "DELETE 1 PUT 1"},

@@ -10,10 +10,37 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Rmdir removes an empty directory. It is gone at once, its marker with the
-// next batch. The error is ErrNotEmpty, ErrNotDir, or that of an earlier
+// Rmdir removes an empty directory. S3 has executed the removal, and those of all
+// that was in the directory, when it returns, unless the caller keeps it in a
+// journal (Options.Journaled). The error is ErrNotEmpty, ErrNotDir, or that of a
 // delete in the directory which failed.
 func (n *Namespace) Rmdir(ctx context.Context, dir Entry, text string, e Entry) error {
+	if err := n.rmdir(ctx, text, e, n.o.Journaled); err != nil || n.o.Journaled {
+		return err
+	}
+	err := n.waitAcknowledged(ctx)
+	if err == nil {
+		err = n.waitBelow(ctx, e.Key)
+	}
+	if err == nil {
+		err = n.takeError(e.Key)
+	}
+	if err != nil {
+		n.mu.Lock()
+		n.forget(e) // what could not be deleted keeps it
+		n.mu.Unlock()
+		return fmt.Errorf("rmdir %q: %w", e.Key, err)
+	}
+	return nil
+}
+
+// RmdirInRun is Rmdir for a directory of many that one program removes, as
+// UnlinkInRun is Unlink.
+func (n *Namespace) RmdirInRun(ctx context.Context, dir Entry, text string, e Entry) error {
+	return n.rmdir(ctx, text, e, true)
+}
+
+func (n *Namespace) rmdir(ctx context.Context, text string, e Entry, gather bool) error {
 	if e.Kind != Directory {
 		return fmt.Errorf("rmdir %q: %w", text, ErrNotDir)
 	}
@@ -27,7 +54,7 @@ func (n *Namespace) Rmdir(ctx context.Context, dir Entry, text string, e Entry) 
 	if err != nil {
 		return fmt.Errorf("rmdir %q: %w", e.Key, err)
 	}
-	if err := n.remove(ctx, &deletion{entry: e, none: !explicit}); err != nil {
+	if err := n.remove(ctx, &deletion{entry: e, none: !explicit, gather: gather}); err != nil {
 		return fmt.Errorf("rmdir %q: %w", e.Key, err)
 	}
 	return nil

@@ -21,7 +21,7 @@ func TestKeptWithoutPending(t *testing.T) {
 		ctx := context.Background()
 		ls(t, n, "d")
 		n.AddPending("d/tmp", pendingFile{Key: "d/tmp"})
-		if err := n.Unlink(ctx, at(t, n, "d"), "a", at(t, n, "d/a")); err != nil {
+		if err := n.UnlinkInRun(ctx, at(t, n, "d"), "a", at(t, n, "d/a")); err != nil {
 			t.Fatal(err)
 		}
 		mustDrain(t, n)
@@ -176,7 +176,7 @@ func TestErrorOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a", "d/b", "d/keep", "first")
 		n := newTest(t, f)
-		if err := n.Unlink(context.Background(), n.Root(), "first", at(t, n, "first")); err != nil {
+		if err := n.UnlinkInRun(context.Background(), n.Root(), "first", at(t, n, "first")); err != nil {
 			t.Fatal(err)
 		}
 		d := at(t, n, "d")
@@ -191,14 +191,14 @@ func TestErrorOfAnother(t *testing.T) {
 			return nil
 		})
 		a, b := Entry{Key: "d/a"}, Entry{Key: "d/b"}
-		if err := n.remove(context.Background(), &deletion{entry: a}); err != nil {
+		if err := n.remove(context.Background(), &deletion{entry: a, gather: true}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
 		ctx, giveUp := context.WithCancel(context.Background())
 		giveUp()
-		if err := n.remove(ctx, &deletion{entry: b, now: true}); !errors.Is(err, context.Canceled) {
+		if err := n.remove(ctx, &deletion{entry: b}); !errors.Is(err, context.Canceled) {
 			t.Fatalf("delete: %v", err)
 		}
 		close(answer)
