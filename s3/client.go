@@ -23,8 +23,9 @@ type Client struct {
 	relays    chan struct{} // one per relayed part in memory
 	integrity integrity
 
-	profile profile  // what is known of the server from the start
-	buckets sync.Map // bucket → *bucketFeatures
+	profile profile        // what is known of the server from the start
+	buckets sync.Map       // bucket → *bucketFeatures
+	probing sync.WaitGroup // probes in the background
 
 	regions     sync.Map     // bucket → region, where it is not Options.Region
 	virtualHost atomic.Bool  // the server refused path-style
@@ -74,8 +75,20 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close drops idle connections. Calls under way go on.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+// Close waits until probes of the server have removed their objects, for ten
+// seconds at most, and drops idle connections. Calls under way go on.
+func (c *Client) Close() {
+	ended := make(chan struct{})
+	go func() {
+		c.probing.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(abortTimeout):
+	}
+	c.transport.CloseIdleConnections()
+}
 
 // now is the time by the server's clock, as far as it is known to differ.
 func (c *Client) now() time.Time {

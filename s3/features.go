@@ -208,7 +208,8 @@ func (c *Client) relies(ctx context.Context, f *bucketFeatures, x Feature) (Supp
 		return SupportIgnored, nil
 	case p.done == nil:
 		p.done = make(chan struct{})
-		go c.probeInBackground(context.WithoutCancel(ctx), f, group, p.done)
+		done := p.done
+		c.probing.Go(func() { c.probeInBackground(context.WithoutCancel(ctx), f, group, done) })
 	}
 	done := p.done
 	f.mu.Unlock()

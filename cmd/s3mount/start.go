@@ -93,7 +93,7 @@ func startAs(ctx context.Context, s *settings.Settings, m *machine.Machine, look
 		return nil, err
 	}
 	notes = append(notes, setup.Warnings(s)...)
-	v.Mount = mount
+	v.Mount, v.CloseClient = mount, client.Close
 	v.Eyes = daemon.OpenEyes(s, m, mount, requests, daemon.FeaturesOf(client, s.Source.Bucket), prometheus, logs.Logger)
 	logs.Info("mounted", slog.String("source", s.Source.Spec), slog.String("mountpoint", s.Mountpoint), slog.String("version", version()))
 	for _, note := range notes {

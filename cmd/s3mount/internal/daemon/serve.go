@@ -37,13 +37,15 @@ type Server struct {
 	Manager  *notifier // the service manager; nil is none
 	// drainTimeout bounds the wait for S3 after a signal; 0 is no bound.
 	DrainTimeout time.Duration
-	Eyes         Eyes // of others on the mount
+	Eyes         Eyes   // of others on the mount
+	CloseClient  func() // ends what the S3 client does in the background
 }
 
 // Serve returns when the filesystem is unmounted, by somebody else or by a
 // signal, and everything is in S3; the error tells what is not.
 func (v *Server) Serve() error {
 	err := v.untilEnd()
+	v.CloseClient()
 	v.Eyes.Close(err)
 	return err
 }

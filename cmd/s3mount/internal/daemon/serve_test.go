@@ -54,12 +54,13 @@ func someLeft() fs.Unwritten { return fs.Unwritten{Bytes: 3 << 20, Uploads: 2} }
 func serverOf(m *fakeMount, signals chan os.Signal, terminal io.Writer) (*Server, *bytes.Buffer) {
 	var records bytes.Buffer
 	return &Server{
-		Mount:    m,
-		Detach:   func() error { return nil },
-		Signals:  signals,
-		Reopen:   func() error { return nil },
-		Log:      slog.New(slog.NewTextHandler(&records, nil)),
-		Terminal: terminal,
+		CloseClient: func() {},
+		Mount:       m,
+		Detach:      func() error { return nil },
+		Signals:     signals,
+		Reopen:      func() error { return nil },
+		Log:         slog.New(slog.NewTextHandler(&records, nil)),
+		Terminal:    terminal,
 	}, &records
 }
 
