@@ -129,7 +129,8 @@ func (i importOf) violates() string {
 	return "that is against the order"
 }
 
-// layerOf finds the line for a directory: its own or that of the nearest above.
+// layerOf finds the line for a directory: its own, or the line of the nearest
+// directory above.
 func layerOf(dir string) (layer, bool) {
 	for d := dir; d != "."; d = path.Dir(d) {
 		for _, l := range layers() {

@@ -24,7 +24,7 @@ import (
 )
 
 // start checks everything, mounts and returns the server that waits for the
-// end. Whatever goes wrong before the mount answers is its error.
+// end. It returns every error up to the moment in which the mount answers.
 func start(s *settings.Settings, lookup func(string) (string, bool), report *daemon.Reporter) (*daemon.Server, error) {
 	// Registered before anything is mounted, so that a signal always finds
 	// somebody who unmounts.

@@ -20,8 +20,8 @@ func TestUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What somebody must correct first is not tried again; what the network or
-	// new credentials can mend is.
+	// A mistake that a person must correct is not tried again. A failure that the
+	// network or new credentials can mend is.
 	want := fmt.Sprintf("\nRestartPreventExitStatus=%d %d %d %d\n", exit.Usage, exit.Mountpoint, exit.FUSE, exit.Bucket)
 	if !strings.Contains(string(text), want) {
 		t.Errorf("the unit lacks %q", want)

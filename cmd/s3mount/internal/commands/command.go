@@ -14,7 +14,7 @@ type Command struct {
 	Name  string
 	Args  string // what follows the name, for the help text
 	Usage string // one line
-	about string // what --help tells beside that
+	about string // the text of --help
 	// run gets the arguments after the name.
 	Run func(in settings.Invocation, args []string) error
 }

@@ -5,6 +5,6 @@
 // process through the control socket (package control), by the device number of the
 // mount in /proc/self/mountinfo, so that also a mount that hangs can be asked.
 //
-// What a mount answers may have been written by another user. It is made printable as
-// a whole before any text is built from it.
+// Another user may have written the answer of a mount. It is made printable as a
+// whole before any text is built from it.
 package commands

@@ -28,8 +28,8 @@ what is missing: FUSE, the mountpoint if it is given after the bucket, the local
 directories, the credentials, the endpoint, the clock, the rights to list and to
 write, and what the server lacks of S3. For the last ones it
 writes some objects below the prefix and removes them again; with --read-only it
-does not. The options are those of a mount. The exit code is that of the first
-thing that a mount would fail for, see s3mount help exit-codes.`,
+does not. It takes the options of a mount. The exit code is the one of the first
+failure that a mount would have, see s3mount help exit-codes.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
 		flags, rest, err := settings.FlagsFirst(settings.Options(), args)
@@ -67,8 +67,8 @@ type examination struct {
 	first   error // what a mount would fail for
 }
 
-// finding is what a check came to: an error that a mount would fail with, or a
-// text; doubt tells that the text is of something that a mount works without.
+// finding is the result of a check: an error that a mount would fail with, or a
+// text. doubt marks a text about something that a mount works without.
 type finding struct {
 	text  string
 	doubt bool
@@ -104,7 +104,7 @@ func (e *examination) run(ctx context.Context) error {
 	return e.verdict()
 }
 
-// report prints a finding and tells whether the next checks make sense.
+// report prints a finding and reports whether the next checks make sense.
 func (e *examination) report(what string, f finding) bool {
 	mark, says := "ok  ", f.text
 	switch {
@@ -209,7 +209,7 @@ func (e *examination) checkBucket(ctx context.Context) finding {
 	return found("%s lists %s", setup.EndpointName(e.s), e.s.Source.Spec)
 }
 
-// checkTransport tells of what others could read.
+// checkTransport reports data that others could read.
 func (e *examination) checkTransport() finding {
 	if notes := setup.Warnings(e.s); len(notes) > 0 {
 		return doubtful("%s", strings.Join(notes, "; "))

@@ -14,7 +14,7 @@ const badSkew = time.Minute
 // read their clock once a second.
 const sameClock = 2 * time.Second
 
-// serverClock compares the clock of a server with that of this machine, by the
+// serverClock compares the clock of a server with the clock of this machine, by the
 // Date of its answers (RFC 9110, section 6.6.1).
 type serverClock struct {
 	mu    sync.Mutex
@@ -47,7 +47,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip calls it.
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// skew tells how far this machine is ahead of the server, once it has answered.
+// skew returns how far this machine is ahead of the server, once it has answered.
 func (c *serverClock) skew() (time.Duration, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

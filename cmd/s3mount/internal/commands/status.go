@@ -71,7 +71,7 @@ func statusMount(ctx context.Context, m machine.Mount) (control.Status, error) {
 }
 
 // showAll shows every mount. One that does not answer is no reason not to show
-// the others; its error is that of the command.
+// the others; the command returns its error.
 func showAll(m *machine.Machine, in settings.Invocation, asJSON bool) error {
 	mounts, err := m.OurMounts()
 	if err != nil {
@@ -101,7 +101,7 @@ func showAll(m *machine.Machine, in settings.Invocation, asJSON bool) error {
 	return oneLine(errors.Join(errs...))
 }
 
-// oneLine makes an error one line; its code is that of the first part.
+// oneLine makes an error one line, with the code of its first part.
 func oneLine(err error) error {
 	if err == nil {
 		return nil

@@ -39,7 +39,7 @@ and [per_gib] with received and sent. Interrupt it to end.`,
 		rest, done, err := c.parse(in, args, []settings.Option{
 			{Name: "interval", Arg: "TIME", Usage: "time between two looks", Value: func(*settings.Settings) flag.Value { return settings.Duration(&w.interval) }},
 			{Name: "count", Arg: "N", Usage: "looks to take; 0 is no end", Value: func(*settings.Settings) flag.Value { return settings.Count(&w.count, 0) }},
-			{Name: "prices", Arg: "FILE", Usage: "table of prices in place of that of AWS", Value: func(*settings.Settings) flag.Value { return settings.String(&prices) }},
+			{Name: "prices", Arg: "FILE", Usage: "table of prices in place of the one of AWS", Value: func(*settings.Settings) flag.Value { return settings.String(&prices) }},
 		})
 		if err != nil || done {
 			return err
@@ -85,7 +85,7 @@ type watcher struct {
 	size     func() (columns, rows int) // of the terminal; nil if it is none
 }
 
-// What a terminal obeys (ECMA-48, and xterm's alternate screen).
+// The control sequences of a terminal (ECMA-48, and xterm's alternate screen).
 const (
 	enterScreen = "\x1b[?1049h\x1b[?25l"
 	leaveScreen = "\x1b[?25h\x1b[?1049l"

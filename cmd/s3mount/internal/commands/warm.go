@@ -36,9 +36,9 @@ func warmCommand() Command {
 	c := Command{
 		Name: "warm", Args: "PATH...", Usage: "read files once, so that caches have them",
 		about: `Reads the files at and below the paths, and thereby their names, so that later
-reads find them in the caches: that of the kernel, the memory of the mount and,
-with --cache, the disk. What is more than the caches hold pushes out what was
-read first. The exit code is 1 if a file could not be read.`,
+reads find them in the caches: of the kernel, in the memory of the mount and,
+with --cache, on the disk. If the caches cannot hold everything, they drop the
+files that were read first. The exit code is 1 if a file could not be read.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
 		readers := warmReaders

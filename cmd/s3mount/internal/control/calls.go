@@ -45,7 +45,8 @@ func (r *Requests) Observe(a s3.Attempt) {
 	c.received.Add(uint64(max(a.BytesReceived, 0)))
 }
 
-// isFailure tells a failed exchange from an answer that somebody asked for.
+// isFailure reports whether an exchange failed. Answers that the caller asked for,
+// such as 404, are no failures.
 func isFailure(a s3.Attempt) bool {
 	switch a.Status {
 	case http.StatusNotModified, http.StatusNotFound, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:

@@ -133,7 +133,8 @@ func TestSyncGivenUp(t *testing.T) {
 	<-ended
 }
 
-// TestEnding: those who wait for the end hear how it was, and the socket is gone.
+// TestEnding checks that clients that wait for the end get its result, and that the
+// socket is gone.
 func TestEnding(t *testing.T) {
 	for _, lost := range []error{nil, errors.New("not written: k")} {
 		dir := testDir(t)

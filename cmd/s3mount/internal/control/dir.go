@@ -72,7 +72,7 @@ func makeDir(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What systemd and others make is open for reading; names of sockets are
+	// Directories of systemd and of others are open for reading; names of sockets are
 	// nobody else's business.
 	if err := dir.Chmod(0o700); err != nil {
 		dir.Close()

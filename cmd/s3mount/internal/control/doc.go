@@ -6,13 +6,13 @@
 //	                  everything that was written before the request, or with an error
 //	GET  /v1/wait     the same until the mount has ended
 //
-// The version in the path is that of the meaning: fields are added, never
+// The path has the version of the meaning: fields are added, never
 // changed. A newer program may so ask an older mount.
 //
 // # Where
 //
 // The socket lies in the runtime directory (RuntimeDir), under the device
-// number of the mount (SocketName), which /proc/self/mountinfo tells without
+// number of the mount (SocketName), which /proc/self/mountinfo has without
 // asking the mount itself: also one that hangs can be asked for its status.
 //
 // # Who

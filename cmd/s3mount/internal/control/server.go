@@ -125,7 +125,7 @@ func (s *Server) locked(change func() error) error {
 	return change()
 }
 
-// End tells those who wait how the mount ended and takes the socket away.
+// End reports the result of the mount to the clients that wait and removes the socket.
 func (s *Server) End(result error) {
 	s.end.Do(func() {
 		s.result = result

@@ -130,10 +130,10 @@ func OpenReporter(stderr io.Writer) (*Reporter, error) {
 	return &Reporter{pipe: os.NewFile(uintptr(fd), "status"), Stderr: stderr}, nil
 }
 
-// InBackground tells whether a parent waits for reports.
+// InBackground reports whether a parent waits for reports.
 func (p *Reporter) InBackground() bool { return p.pipe != nil }
 
-// Note tells the user something that does not end the start.
+// Note shows the user a message that does not end the start.
 func (p *Reporter) Note(note string) {
 	if p.pipe == nil {
 		fmt.Fprintf(p.Stderr, "s3mount: %s\n", text.Lines(note))
@@ -160,7 +160,7 @@ func (p *Reporter) send(r report) {
 	}
 }
 
-// Mounted leaves the parent's session, directory and files, and tells it so.
+// Mounted leaves the parent's session, directory and files, and reports the mount.
 // Only now: before the mount, an automounter lets only its own process group
 // pass the mountpoint.
 func (p *Reporter) Mounted() error {

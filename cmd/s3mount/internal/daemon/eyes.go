@@ -17,7 +17,7 @@ import (
 	"github.com/s3mount/s3mount/fs"
 )
 
-// Eyes are those whom a mount tells what it does. The zero value is nobody.
+// Eyes are the servers that show the state of a mount. The zero value has none.
 type Eyes struct {
 	Control *control.Server // nil if there is no socket
 	metrics *metrics.Server // nil unless --metrics
@@ -64,7 +64,7 @@ func ListenForMetrics(s *settings.Settings) (net.Listener, error) {
 	return l, nil
 }
 
-// Close tells everybody how the mount ended.
+// Close reports the result of the mount to its clients and closes the servers.
 func (e Eyes) Close(result error) {
 	if e.Control != nil {
 		e.Control.End(result)

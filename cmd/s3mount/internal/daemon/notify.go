@@ -16,8 +16,8 @@ import (
 // one, so that one may come late.
 const stopExtension = 2 * progress.LineTick
 
-// notifier tells the service manager how the process is (sd_notify(3)). Without
-// a service manager it does nothing.
+// notifier reports the state of the process to the service manager (sd_notify(3)).
+// Without a service manager it does nothing.
 type notifier struct {
 	send func(state string) error
 	// watchdog is within which time the manager wants to hear of the process;
@@ -43,8 +43,8 @@ func NewNotifier(ping func(ctx context.Context) error, log *slog.Logger) (*notif
 	}, nil
 }
 
-// tell sends lines of NAME=VALUE. That the manager cannot be reached is worth
-// a record but no reason to stop serving.
+// tell sends lines of NAME=VALUE. If the manager cannot be reached, the mount goes
+// on serving, and the log has a record.
 func (n *notifier) tell(state string) {
 	if n == nil {
 		return

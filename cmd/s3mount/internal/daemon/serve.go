@@ -42,7 +42,7 @@ type Server struct {
 }
 
 // Serve returns when the filesystem is unmounted, by somebody else or by a
-// signal, and everything is in S3; the error tells what is not.
+// signal, and everything is in S3; the error names the data that is not.
 func (v *Server) Serve() error {
 	err := v.untilEnd()
 	v.CloseClient()

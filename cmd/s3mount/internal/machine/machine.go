@@ -21,7 +21,7 @@ type Machine struct {
 	Mountinfo string // path of /proc/self/mountinfo
 	FuseDev   string // path of /dev/fuse
 	FuseConf  string // path of fusermount3's configuration
-	// canMount tells whether this process may mount by itself.
+	// canMount reports whether this process may mount by itself.
 	CanMount bool
 	LookPath func(string) (string, error)
 	Stat     func(string) (os.FileInfo, error)
@@ -62,7 +62,7 @@ func hasMountCapability() bool {
 	return own.Get(capability.EFFECTIVE, capability.CAP_SYS_ADMIN)
 }
 
-// lazyUnmount detaches path by the system call or, for those who may not, by
+// lazyUnmount detaches path by the system call. Users who may not call it use
 // fusermount3.
 func (m *Machine) lazyUnmount(ctx context.Context, path string) error {
 	if m.CanMount {

@@ -46,7 +46,7 @@ func (m *Machine) CheckMountpoint(ctx context.Context, path string, nonempty boo
 	return healed, err
 }
 
-// IsDead tells the errors that a FUSE mount gives when its process is gone.
+// IsDead reports whether an error is one of a FUSE mount whose process is gone.
 func IsDead(err error) bool {
 	return errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED)
 }

@@ -46,7 +46,7 @@ func (m *Machine) MountOf(path string) (Mount, error) {
 	if at, ok := covering(all, real); err == nil && ok {
 		return at, nil
 	}
-	return Mount{}, exit.Errorf(exit.Mountpoint, "%s is not in a mount of s3mount: s3mount status lists those that there are", path)
+	return Mount{}, exit.Errorf(exit.Mountpoint, "%s is not in a mount of s3mount: s3mount status lists the mounts", path)
 }
 
 // covering returns the innermost of the mounts that path lies in.

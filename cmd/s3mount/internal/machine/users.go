@@ -44,7 +44,7 @@ func UsersOf(at Mount) string {
 	return ", used by " + text.Enumerate(names)
 }
 
-// uses tells whether the process in a directory of /proc has something of a
+// uses reports whether the process in a directory of /proc has something of a
 // mount open or stands in it.
 func uses(process, mountpoint string) bool {
 	links := []string{filepath.Join(process, "cwd"), filepath.Join(process, "root")}

@@ -7,7 +7,7 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// Shells are those that runCompletion writes for.
+// Shells returns the shells that have a completion.
 func Shells() []string { return []string{"bash", "zsh", "fish"} }
 
 // commandNames are the words that can stand in the place of a bucket.
@@ -56,7 +56,7 @@ func Bash(commands []Entry) string {
 // Zsh is a function for zsh's _arguments.
 // https://zsh.sourceforge.io/Doc/Release/Completion-System.html
 func Zsh(commands []Entry) string {
-	// What stands inside single quotes there, with the signs of _arguments.
+	// The text stands in single quotes, and _arguments has signs of its own.
 	escape := strings.NewReplacer(`'`, `'\''`, `[`, `\[`, `]`, `\]`, `:`, `\:`).Replace
 	var b strings.Builder
 	b.WriteString("#compdef s3mount\n# made by: s3mount completion zsh\n_arguments -s \\\n")

@@ -32,7 +32,7 @@ func Page(commands []Entry) string {
 	p.line(".PP")
 	p.text("It returns when the mount answers, and serves in the background. Unmount with umount(8), or fusermount3(1) for users: the process goes on until S3 has everything, and s3mount umount waits for that.")
 	p.section("OPTIONS")
-	p.text("Each option is also a variable of the environment, a name for -o and /etc/fstab, and a key of the configuration file: --log-file is S3MOUNT_LOG_FILE and log_file. What stands on the command line wins over the environment, and that over the file.")
+	p.text("Each option is also a variable of the environment, a name for -o and /etc/fstab, and a key of the configuration file: --log-file is S3MOUNT_LOG_FILE and log_file. The command line wins over the environment, and the environment over the file.")
 	for _, group := range settings.OptionGroups() {
 		p.line(`.SS "` + Roff(group.Name) + `"`)
 		for _, o := range group.Options {

@@ -5,7 +5,7 @@
 // things protect it. The directory itself has the mode 0700 and belongs to the
 // user. And each directory above it, also on the way through symbolic links,
 // belongs to root or to the user, and nobody else can write to it unless its
-// sticky bit is set, as that of /tmp is. Otherwise somebody could rename a part of
+// sticky bit is set, as on /tmp. Otherwise somebody could rename a part of
 // the path and put another directory there.
 //
 // The path is walked from the root with openat(2), so that the directory that was

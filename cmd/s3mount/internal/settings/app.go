@@ -99,7 +99,7 @@ func newApp(s *Settings, in Invocation) *cli.App {
 	}
 }
 
-// AsksFor tells whether one of the flags is there.
+// AsksFor reports whether one of the flags is there.
 func AsksFor(args []string, names ...string) bool {
 	for _, arg := range args {
 		if strings.HasPrefix(arg, "-") && slices.Contains(names, strings.TrimLeft(arg, "-")) {

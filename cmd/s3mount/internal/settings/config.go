@@ -45,8 +45,8 @@ func readConfig(path string) (*configFile, error) {
 		return nil, exit.Errorf(exit.Usage, "--config: %w", err)
 	}
 	f := &configFile{path: path, mounts: map[string][]configEntry{}}
-	// The decoder finds what is no TOML, and keys that are there twice. The
-	// parser below tells the line of each key, which the decoder cannot.
+	// The decoder finds invalid TOML and duplicate keys. The parser below knows the
+	// line and the literal text of each value: 0o640 is a mode, and not 416.
 	var whole map[string]any
 	if err := toml.Unmarshal(text, &whole); err != nil {
 		var where *toml.DecodeError
@@ -146,7 +146,7 @@ func (f *configFile) checkKey(key string, line int) error {
 	return nil
 }
 
-// isSecret tells names that people give to what must stay secret.
+// isSecret reports whether a key is a name that people give to secrets.
 func isSecret(key string) bool {
 	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
 	return slices.ContainsFunc([]string{"secret", "passw", "token", "access_key"}, func(word string) bool {

@@ -25,7 +25,7 @@ func MountExitCode(code int) int {
 	return mountExitFail
 }
 
-// IsHelper tells whether mount(8) called the command, by the name that a helper
+// IsHelper reports whether mount(8) called the command, by the name that a helper
 // has for filesystems of type s3mount or fuse.s3mount.
 func IsHelper(argv0 string) bool {
 	name := filepath.Base(argv0)

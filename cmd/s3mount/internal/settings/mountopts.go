@@ -166,7 +166,7 @@ func insteadOf(name string) string {
 	return instead
 }
 
-// isSwitch tells whether an option can stand without a value.
+// isSwitch reports whether an option can stand without a value.
 func isSwitch(v flag.Value) bool {
 	b, ok := v.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()

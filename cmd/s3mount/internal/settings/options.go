@@ -39,7 +39,7 @@ type Option struct {
 	Value func(*Settings) flag.Value
 }
 
-// bind gives the option's value in s. What sets it is remembered in s.given.
+// bind returns the option's value in s. s.Given remembers that it was set.
 func (o Option) bind(s *Settings) flag.Value {
 	return boundValue{o.Value(s), o.Name, s.Given}
 }
@@ -57,7 +57,7 @@ func (v boundValue) Set(text string) error {
 	return v.Value.Set(text)
 }
 
-// IsBoolFlag tells the flag package whether the option is a switch.
+// IsBoolFlag reports to the flag package whether the option is a switch.
 func (v boundValue) IsBoolFlag() bool { return isSwitch(v.Value) }
 
 // Env is the name of the option's environment variable.

@@ -74,7 +74,7 @@ func explain(s *settings.Settings, err error) error {
 	case errors.Is(err, s3.ErrExpiredCredentials):
 		return exit.Errorf(exit.Credentials, "the credentials have expired: renew them (aws sso login, or a new session token)")
 	case errors.Is(err, s3.ErrClockSkew):
-		return exit.Errorf(exit.Credentials, "the clock of this machine differs from that of %s: set it (timedatectl set-ntp true)", server)
+		return exit.Errorf(exit.Credentials, "the clock of this machine differs from the clock of %s: set it (timedatectl set-ntp true)", server)
 	case errors.Is(err, s3.ErrNoCredentials):
 		return ExplainNoCredentials(err)
 	case isUnknownKey(err):
@@ -121,14 +121,15 @@ func ExplainNoCredentials(err error) error {
 	return exit.Errorf(exit.Credentials, "no credentials found%s; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --profile, or --no-sign-request for a public bucket", why)
 }
 
-// isUnknownKey tells the codes by which AWS and versitygw say that nobody has
-// the access key.
+// isUnknownKey reports whether an error has one of the codes by which AWS and
+// versitygw say that the access key does not exist.
 func isUnknownKey(err error) bool {
 	var e *s3.Error
 	return errors.As(err, &e) && (e.Code == "InvalidAccessKeyId" || e.Code == "XAdminUserNotFound")
 }
 
-// explainForbidden tells a key that is not accepted from one that may not.
+// explainForbidden distinguishes a key that the server does not accept from a key
+// that lacks a permission.
 func explainForbidden(s *settings.Settings, err error) error {
 	var e *s3.Error
 	code := ""

@@ -25,9 +25,8 @@ func endpointVariables() []string {
 // its own to find out what the server enforces.
 const probeDir = ".s3mount/"
 
-// ClientOptions are the options of the mount's client. What the settings leave
-// open comes from the configuration of the AWS tools: credentials, region,
-// endpoint.
+// ClientOptions returns the options of the mount's client. The configuration of the
+// AWS tools completes the settings: credentials, region, endpoint.
 func ClientOptions(ctx context.Context, s *settings.Settings, lookup func(string) (string, bool), log *slog.Logger) (s3.Options, error) {
 	o := s.S3
 	o.Logger = log
@@ -95,8 +94,8 @@ func rootCAs(s *settings.Settings) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// sdkLogger takes what the SDK would print on stderr. What matters of it comes
-// back as an error, too.
+// sdkLogger logs the messages that the SDK would print on stderr. Failures come back
+// as errors as well.
 type sdkLogger struct{ log *slog.Logger }
 
 // Logf logs one message of the SDK.

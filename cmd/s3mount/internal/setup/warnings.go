@@ -22,12 +22,12 @@ func Warnings(s *settings.Settings) []string {
 	return notes
 }
 
-// isLoopback tells whether a host is this machine; *.localhost is (RFC 6761).
+// isLoopback reports whether a host is this machine; *.localhost is (RFC 6761).
 func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// MetricsAreOpen tells whether other machines may be able to read the metrics.
+// MetricsAreOpen reports whether other machines may be able to read the metrics.
 func MetricsAreOpen(text string) bool {
 	addr, err := metrics.Address(text)
 	if text == "" || err != nil {
