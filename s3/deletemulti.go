@@ -42,6 +42,15 @@ func (c *Client) DeleteMulti(ctx context.Context, in *DeleteMultiInput) ([]Delet
 	return m.results, err
 }
 
+// DeletesCompare reports whether the server holds a delete to the ETag that it
+// names, at least in single deletes. Where it does not, the client compares by a
+// HEAD request immediately before, so that a delete should not be put off. At the
+// first call for a bucket it may probe the server. It makes no request on AWS.
+func (c *Client) DeletesCompare(ctx context.Context, bucket string) bool {
+	s, err := c.relies(ctx, c.features(bucket), FeatureDeleteIfMatch)
+	return err == nil && !s.missing()
+}
+
 // multiDelete is one call of DeleteMulti.
 type multiDelete struct {
 	c       *Client

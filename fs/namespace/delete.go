@@ -70,8 +70,10 @@ func (n *Namespace) Unlink(ctx context.Context, dir Entry, text string, e Entry)
 // directory. Every later change of the mount waits for it, as do Rmdir, FlushDir
 // and Drain, which report what fails. The first delete of a mount waits for S3, so
 // that a missing permission shows at once, and so does each with Options.DeleteSync.
+// Each waits as well where the server does not compare versions: a delete that
+// comes later could hit what another client has written since.
 func (n *Namespace) UnlinkInRun(ctx context.Context, dir Entry, text string, e Entry) error {
-	return n.unlink(ctx, text, &deletion{entry: e, gather: true})
+	return n.unlink(ctx, text, &deletion{entry: e, gather: n.o.Journaled || n.store.DeletesCompare(ctx, n.o.Bucket)})
 }
 
 func (n *Namespace) unlink(ctx context.Context, text string, d *deletion) error {
@@ -128,6 +130,9 @@ func (n *Namespace) hide(d *deletion) (again *deletion) {
 	q := &n.deletes
 	q.queue = append(q.queue, d)
 	d.acknowledged = d.gather && !n.o.DeleteSync && (q.proven || d.none || n.o.Journaled) && len(q.queue) <= maxQueued
+	if d.acknowledged && d.etag == "" && e.Kind != Directory {
+		d.etag = e.ETag // what another client writes from here on must stay
+	}
 	switch {
 	case !d.acknowledged:
 	case len(q.queue) >= s3.MaxListKeys:
@@ -222,7 +227,7 @@ func (n *Namespace) deleteBatch(ctx context.Context, batch []*deletion) {
 		err := errs[d.entry.Key]
 		if d.etag != "" && errors.Is(err, s3.ErrPreconditionFailed) {
 			// Another wrote under the name since: that version stays.
-			n.o.Logger.Info("the old name was written again during a rename", "key", d.entry.Key)
+			n.o.Logger.Info("the name was written again since it was removed; the new version stays", "key", d.entry.Key)
 			err = nil
 			defer n.forget(d.entry)
 		}

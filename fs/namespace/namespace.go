@@ -24,6 +24,8 @@ type Store interface {
 	Copy(ctx context.Context, in *s3.CopyInput) (*s3.CopyOutput, error)
 	Delete(ctx context.Context, in *s3.DeleteInput) (*s3.DeleteOutput, error)
 	DeleteMulti(ctx context.Context, in *s3.DeleteMultiInput) ([]s3.DeleteResult, error)
+	// DeletesCompare reports whether the server itself holds a delete to its ETag.
+	DeletesCompare(ctx context.Context, bucket string) bool
 }
 
 // Namespace maps names to keys and knows what S3 holds under them. All
