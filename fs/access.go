@@ -258,12 +258,17 @@ func (a *access) confirmSticky(ctx context.Context, dir, n *inode, caller fuse.C
 // learn makes sure that the inode has the attributes of its object, and returns its
 // permissions.
 func (a *access) learn(ctx context.Context, n *inode) (permissions, error) {
+	return a.learnBy(ctx, n, a.f.ns.Confirm)
+}
+
+// learnBy is learn by one of the questions that the namespace can ask.
+func (a *access) learnBy(ctx context.Context, n *inode, ask func(context.Context, namespace.Entry) (namespace.Entry, error)) (permissions, error) {
 	e := n.snapshot()
 	if e.Exact || n.private() {
 		return permissionsOf(e), nil
 	}
 	asked := a.f.inodes.now()
-	now, err := a.f.ns.Confirm(ctx, e)
+	now, err := ask(ctx, e)
 	if err != nil {
 		return permissions{}, err
 	}
@@ -282,13 +287,14 @@ func (a *access) learn(ctx context.Context, n *inode) (permissions, error) {
 	return permissionsOf(now), nil
 }
 
-// show is learn for attributes that are only shown. What may not be asked is shown
-// with the attributes that are known.
+// show is learn for attributes that are shown, on every mount: they are exact where a
+// mount has stored attributes in the directory. An object that may not be asked is
+// shown with the attributes that are known.
 func (a *access) show(ctx context.Context, n *inode) error {
-	if !a.on {
+	if !a.on && !a.f.ns.Hinted(n.snapshot()) {
 		return nil
 	}
-	_, err := a.learn(ctx, n)
+	_, err := a.learnBy(ctx, n, a.f.ns.Attributes)
 	switch {
 	case errors.Is(err, s3.ErrForbidden), errors.Is(err, s3.ErrInvalidInput):
 		return nil

@@ -89,7 +89,9 @@ func (f *filesystem) fillEntry(n *inode, caller fuse.Caller, out *fuse.EntryOut)
 	fillAttr(n, e, &out.Attr)
 	ttl := f.ns.TTL(e)
 	out.SetEntryTimeout(ttl)
-	out.SetAttrTimeout(ttl)
+	if e.Exact || !f.ns.Hinted(e) {
+		out.SetAttrTimeout(ttl)
+	} // else the kernel asks with GETATTR when it needs them
 }
 
 // fillAttrOut answers GETATTR and SETATTR.

@@ -156,11 +156,10 @@ func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
 // learned takes over what a HEAD or GET of an open told of a file.
 func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry, info *s3.ObjectInfo, asked moment) error {
 	e := f.ns.FromInfo(info)
-	if e.Kind != n.kind {
-		f.ns.Invalidate(old.Key)
-		return syscall.ESTALE
-	}
 	f.ns.Observe(e)
+	if e.Kind != n.kind {
+		return syscall.ESTALE // the kernel looks the name up again, and finds the other kind
+	}
 	if err := f.learnAtOpen(ctx, n, e, asked); err != nil {
 		return err
 	}

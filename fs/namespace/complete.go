@@ -3,7 +3,9 @@ package namespace
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,27 +26,30 @@ func each[T any](ctx context.Context, limit int, items []T, f func(context.Conte
 	return g.Wait()
 }
 
-// completeLines gives the rows of a directory their attributes: from its index,
-// and where that does not cover them from the objects, in parallel. A directory
-// without an index costs nothing.
+// completeLines gives the rows of a directory the attributes that its index tells.
+// The others keep the defaults: objects are asked when somebody looks at them
+// (Attributes), except where a listing cannot tell what kind of file they are.
 func (n *Namespace) completeLines(ctx context.Context, dir string, lines []line) error {
-	open := 0
-	for i := range lines {
-		if !lines[i].known() {
-			open++
-		}
-	}
-	if open == 0 || n.o.Posix == PosixOff {
+	if n.o.Posix == PosixOff || !slices.ContainsFunc(lines, func(ln line) bool { return !ln.known() }) {
 		return nil
 	}
-	x, err := n.indexFor(ctx, dir)
+	x, err := n.indexOf(ctx, dir, lines)
 	if err != nil {
 		return err
 	}
-	if x == nil && n.o.Posix != PosixFull {
+	ask := n.cover(dir, x, lines)
+	err = each(ctx, n.o.Connections, ask, n.askLine)
+	n.rememberLocally(dir, ask)
+	return err
+}
+
+// cover gives the rows of a directory the attributes that hints tell, and returns
+// the rows that a listing cannot be trusted with. x is nil if there is no index.
+func (n *Namespace) cover(dir string, x *attrIndex, lines []line) (ask []*line) {
+	full := n.o.Posix == PosixFull
+	if x == nil && !full {
 		return nil
 	}
-	var ask []*line
 	local := n.localAttrs(dir)
 	for i := range lines {
 		ln := &lines[i]
@@ -58,15 +63,13 @@ func (n *Namespace) completeLines(ctx context.Context, dir string, lines []line)
 		if !found && n.knownLocally(local, ln.rel, &ln.entry) {
 			ln.exact, found = true, true
 		}
-		isDir := ln.entry.Kind == Directory
-		if !found && (!isDir || n.o.Posix == PosixFull || !ln.entry.Implicit) {
+		ln.unsure = !found && mayBeSpecial(x, &ln.entry)
+		if !found && (full || ln.unsure) {
 			ask = append(ask, ln)
 		}
 	}
 	n.keepAttrs(dir, lines)
-	err = each(ctx, n.o.Connections, ask, n.askLine)
-	n.rememberLocally(dir, ask)
-	return err
+	return ask
 }
 
 // known reports whether nothing is left to find out of a row.
@@ -75,6 +78,13 @@ func (ln *line) known() bool { return ln.stat != nil || ln.entry.Exact || ln.isM
 // isMarker reports whether a row is that of the directory's own marker. With
 // data it is the row of a file.
 func (ln *line) isMarker() bool { return ln.rel == "" && ln.entry.Size == 0 }
+
+// mayBeSpecial reports whether an object that the index of its directory does not
+// tell of may be a symlink or another special file: only where the index says that
+// there are such.
+func mayBeSpecial(x *attrIndex, e *Entry) bool {
+	return x != nil && x.special && e.Kind == File && e.Size <= specialSize
+}
 
 // askLine reads the attributes of one object. What is gone meanwhile is left
 // out of the listing; what may not be read is shown with defaults.
@@ -141,37 +151,58 @@ func (n *Namespace) completeEntry(ctx context.Context, e Entry) (Entry, error) {
 	if rel == "" && e.Size == 0 {
 		return e, nil
 	}
-	x, err := n.indexFor(ctx, dir)
+	lines := []line{{rel: rel, entry: e}}
+	x, err := n.indexOf(ctx, dir, lines)
 	if err != nil {
 		return Entry{}, err
 	}
-	ask := n.o.Posix == PosixFull
-	if x == nil && ask && n.knownLocally(n.localAttrs(dir), rel, &e) {
-		n.keepAttrs(dir, []line{{rel: rel, entry: e, exact: true}})
-		return e, nil
+	if len(n.cover(dir, x, lines)) > 0 {
+		return n.Stat(ctx, e)
 	}
-	if x != nil {
-		exact, found := n.attrsOf(x, rel, &e)
-		if exact {
-			n.keepAttrs(dir, []line{{rel: rel, entry: e, exact: true}})
-			return e, nil
-		}
-		ask = ask || found || e.Kind != Directory || !e.Implicit
-	}
-	if !ask && !n.mayBeSpecial(&e) {
-		return e, nil
-	}
-	return n.Stat(ctx, e)
+	return lines[0].entry, nil
 }
 
-// mayBeSpecial reports whether a small object was written since the catalogue
-// of indexes was listed, in a bucket that has such: another mount may have
-// made a symlink of which the catalogue does not tell yet.
-func (n *Namespace) mayBeSpecial(e *Entry) bool {
+// indexOf returns the index of a directory, or nil if there is none, as of a time
+// after some rows were listed. A special file of another mount comes after the index
+// of its directory. So if there is no index then, none of the rows is such a file.
+func (n *Namespace) indexOf(ctx context.Context, dir string, lines []line) (*attrIndex, error) {
+	since := n.lastSeen(dir, lines)
+	x, err := n.indexFor(ctx, dir, since)
+	if err != nil || !since.IsZero() {
+		return x, err
+	}
+	// The catalogue may have been loaded just now, and be older than the rows.
+	if since = n.lastSeen(dir, lines); since.IsZero() {
+		return x, nil
+	}
+	return n.indexFor(ctx, dir, since)
+}
+
+// lastSeen returns when the youngest small objects were listed, if that was after the
+// catalogue of indexes, and otherwise the zero time.
+func (n *Namespace) lastSeen(dir string, lines []line) time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	c := &n.catalogue
-	return e.Kind == File && e.Size <= specialSize && len(c.etags) > 0 && e.LastModified.After(c.when.Add(-ownSlack))
+	if len(c.etags) == 0 {
+		return time.Time{} // no mount has stored attributes in this bucket
+	}
+	var last time.Time
+	for i := range lines {
+		e := &lines[i].entry
+		young := e.Kind == File && e.Size <= specialSize && e.LastModified.After(c.when.Add(-ownSlack))
+		if lines[i].known() || !young {
+			continue
+		}
+		told := n.now()
+		if p := n.pageOf(dir, lines[i].rel); p != nil {
+			told = p.told
+		}
+		if told.After(c.when) && told.After(last) {
+			last = told
+		}
+	}
+	return last
 }
 
 // prefetchIndexes reads the indexes of directories that a walk will come to.

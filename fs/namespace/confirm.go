@@ -29,7 +29,7 @@ func (n *Namespace) Confirm(ctx context.Context, e Entry) (Entry, error) {
 		if marker.Implicit {
 			return n.noteNoMarker(e.Key, until), nil
 		}
-		if x, err := n.indexFor(ctx, n.parentOf(e.Key)); err == nil && x != nil {
+		if x, err := n.indexFor(ctx, n.parentOf(e.Key), time.Time{}); err == nil && x != nil {
 			_, rel := n.split(e.Key)
 			if exact, _ := n.attrsOf(x, rel, &marker); exact {
 				n.Observe(marker)

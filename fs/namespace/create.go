@@ -190,8 +190,8 @@ func (n *Namespace) Mknod(ctx context.Context, dir Entry, text string, k Kind, a
 		return Entry{}, fmt.Errorf("mknod: %w", err)
 	}
 	if k != File {
-		parent, _ := n.fileParts(key)
-		if err := n.needIndex(ctx, parent); err != nil {
+		parent, rel := n.fileParts(key)
+		if err := n.needIndex(ctx, parent, rel, k); err != nil {
 			return Entry{}, fmt.Errorf("mknod: %w", err)
 		}
 	}

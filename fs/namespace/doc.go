@@ -84,25 +84,34 @@
 // of what this tool wrote has the Date of that answer, and stands for
 // Last-Modified up to a second later (dateLag): what another tool changes in
 // that time counts as changed if it changes the bytes, or comes after the index.
-// Objects that the index of their directory does not cover are
-// asked with a HEAD, in parallel, and the row is mended. A directory without an
-// index shows defaults and costs no request; one LIST, the catalogue, tells
-// which directories have one. Only attributes that a listing would show wrong
-// start an index. It is written when the directory has been quiet for a second,
-// and by Drain, with If-Match, and merged if another mount wrote it. Before the
-// first symlink or other special file of a directory its index is made, so that
-// none is taken for a plain file even after a crash. Deleting the indexes loses
-// nothing that Options.Posix "full" would not find again on the objects.
-// What "full" found on the objects is remembered on the local disk
-// (localattrs.go).
+// A directory without an index shows defaults and costs no request; one LIST, the
+// catalogue, tells which directories have one. Only attributes that a listing would
+// show wrong start an index. It is written when the directory has been quiet for a
+// second, and by Drain, with If-Match, and merged if another mount wrote it. Deleting
+// the indexes loses nothing that Options.Posix "full" would not find again on the
+// objects. What "full" found on the objects is remembered on the local disk
+// (localattrs.go). An index that is damaged or that S3 does not show is ignored.
+//
+// A lookup and a listing need only what LIST tells. An object that the index of its
+// directory does not cover is asked with a HEAD when its attributes are shown
+// (Attributes) or decide about access (Confirm), and the row is mended. A program that
+// shows the files of a directory in order gets them in parallel (ask.go).
+//
+// A LIST does not tell a symlink or another special file from a plain one. Before the
+// first special file of a directory comes a row in its index, and before an index
+// counts as absent or without such rows, the catalogue must be younger than the
+// listing. So no special file of a mount is taken for a plain one, even after a crash.
+// Where there are such rows, small objects that the index does not cover are asked when
+// they are listed or looked up.
 //
 // Attributes that change alone are a copy of the object onto itself, which must
 // carry all that it has beside its bytes: a HEAD asks for that, unless this
 // mount wrote or asked the object moments ago (remember.go).
 //
 // The marker of a subdirectory is not seen by a delimited LIST. The index row of
-// a directory is then shown as a hint (Entry.Exact is false), and a lookup of
-// that name confirms it with a HEAD.
+// a directory is then shown as a hint (Entry.Exact is false). Confirm finds the exact
+// attributes: by the marker in a listing of the directory itself, which may agree with
+// the index, or with a HEAD.
 //
 // # Changes
 //
@@ -131,7 +140,8 @@
 // # What fs calls when
 //
 //   - Recover once, before the first operation; Drain, then Close, at the end.
-//   - Lookup, Stat, OpenDir for what is asked. A Dirent that is Partial is given
+//   - Lookup, Stat, OpenDir for what is asked; Attributes where an inexact entry that
+//     is Hinted is shown, and Confirm where it decides about access. A Dirent that is Partial is given
 //     to the kernel as a name without attributes.
 //   - Appeared before a file is created by who would not replace another.
 //   - NewFileKey when a file is created, AddPending until its first commit or

@@ -142,7 +142,7 @@ func (n *Namespace) isWanted(s stretch, fl *flight) bool {
 func (n *Namespace) came(s stretch, since time.Time) (listing, bool) {
 	switch {
 	case s.catalogue:
-		return listing{}, n.flights[s] == nil && n.catalogueFresh()
+		return listing{}, n.flights[s] == nil && n.catalogueFresh(since)
 	case since.IsZero() || !s.delimited || s.stem != "":
 		return listing{}, false
 	}
@@ -165,7 +165,7 @@ func (n *Namespace) pageIn(got *listing, dir, rel string) *page {
 	if got.raw == nil || !got.delimited {
 		return nil
 	}
-	b := builder{n: n, when: got.when, from: got.from, token: got.token}
+	b := builder{n: n, when: got.when, told: n.now(), from: got.from, token: got.token}
 	b.delimited(got.dir, got.stem, got.raw)
 	if len(b.done) == 0 || !follows(b.done[0]) {
 		return nil
@@ -199,7 +199,7 @@ func (n *Namespace) list(ctx context.Context, s stretch, wanted func() bool) (li
 		n.endFill(f, func() { n.setCatalogue(when, got) })
 		return listing{}, nil
 	}
-	b := builder{n: n, when: when, from: s.from, token: got.NextToken}
+	b := builder{n: n, when: when, told: n.now(), from: s.from, token: got.NextToken}
 	res := listing{stretch: s, when: when, token: got.NextToken, more: got.NextToken != "", raw: got}
 	n.endFill(f, func() {
 		if s.delimited {
@@ -251,6 +251,7 @@ func (n *Namespace) lsWhile(ctx context.Context, s stretch, wanted func() bool) 
 type builder struct {
 	n      *Namespace
 	when   time.Time
+	told   time.Time
 	from   string // full key after which the listing began, "" for the beginning
 	token  string // "" if the listing is at its end
 	isFlat bool
@@ -260,7 +261,7 @@ type builder struct {
 
 // begin opens the page of a directory.
 func (b *builder) begin(dir string) *page {
-	p := &page{dir: dir, when: b.when}
+	p := &page{dir: dir, when: b.when, told: b.told}
 	if strings.HasPrefix(b.from, dir) {
 		p.from = skipBelow(b.from[len(dir):])
 	}

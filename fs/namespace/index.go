@@ -30,7 +30,26 @@ type attrIndex struct {
 	etag string // "" if there is none, only changes of this mount
 	mod  int64  // Last-Modified in seconds
 	rows map[string]attrRow
+	// special: there are symlinks and other special files, perhaps some of which the
+	// rows do not tell.
+	special bool
+	// sealed: the server does not show the index, so that this mount cannot replace it
+	// without losing what is in it.
+	sealed bool
+	// absent: there is no such object, although the catalogue tells of one.
+	absent bool
 }
+
+// setRows replaces the rows of an index.
+func (x *attrIndex) setRows(rows map[string]attrRow) {
+	x.rows, x.special = rows, false
+	for _, r := range rows {
+		x.special = x.special || isSpecial(r.kind)
+	}
+}
+
+// isSpecial reports whether a file of this kind looks like a plain file in a listing.
+func isSpecial(k Kind) bool { return k != File && k != Directory }
 
 func indexCost(_ string, x *attrIndex) int64 {
 	n := indexRowCost * (1 + len(x.rows))
@@ -70,20 +89,25 @@ func indexName(rel string) string {
 func (n *Namespace) prefetchCatalogue() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.o.Posix == PosixOff || n.catalogueFresh() {
+	if n.o.Posix == PosixOff || n.catalogueFresh(time.Time{}) {
 		return
 	}
 	n.goLocked(func() {
-		_ = n.loadCatalogue(n.life) // an error comes again when the catalogue is needed
+		_ = n.loadCatalogue(n.life, time.Time{}) // an error comes again when the catalogue is needed
 	})
 }
 
-// catalogueFresh reports whether the catalogue may be believed. A fresh listing
-// of the root that does not show the reserved directory makes it empty. n.mu is held.
-func (n *Namespace) catalogueFresh() bool {
+// catalogueFresh reports whether the catalogue may be believed, and was listed after
+// since. A fresh listing of the root that does not show the reserved directory makes
+// it empty. n.mu is held.
+func (n *Namespace) catalogueFresh(since time.Time) bool {
 	now := n.now()
 	trust := max(n.o.TTL, minTrust)
-	if !n.catalogue.when.IsZero() && now.Sub(n.catalogue.when) < trust {
+	fresh := func() bool {
+		when := n.catalogue.when
+		return !when.IsZero() && now.Sub(when) < trust && !when.Before(since)
+	}
+	if fresh() {
 		return true
 	}
 	p := n.pageOf(n.o.Prefix, reservedDir)
@@ -93,20 +117,28 @@ func (n *Namespace) catalogueFresh() bool {
 	if _, found := p.search(reservedDir); !found {
 		n.setCatalogue(p.when, &s3.LsPage{})
 	}
-	return !n.catalogue.when.IsZero() && now.Sub(n.catalogue.when) < trust
+	return fresh()
 }
 
-// loadCatalogue makes sure that the catalogue is not too old.
-func (n *Namespace) loadCatalogue(ctx context.Context) error {
+// loadCatalogue makes sure that the catalogue is not too old, and was listed after
+// since.
+func (n *Namespace) loadCatalogue(ctx context.Context, since time.Time) error {
 	n.mu.Lock()
-	fresh := n.catalogueFresh()
+	fresh := n.catalogueFresh(since)
 	n.mu.Unlock()
 	if fresh {
 		return nil
 	}
-	_, err := n.fetch(ctx, stretch{dir: n.o.Prefix + indexDir, catalogue: true})
-	if errors.Is(err, s3.ErrForbidden) {
-		// A policy that hides our hints: there are none for this mount.
+	s := stretch{dir: n.o.Prefix + indexDir, catalogue: true}
+	_, err := n.fetchSince(ctx, s, since)
+	n.mu.Lock()
+	older := n.catalogue.when.Before(since) // it shared a LIST that began before
+	n.mu.Unlock()
+	if err == nil && older {
+		_, err = n.fetchSince(ctx, s, since)
+	}
+	if err != nil && unusable(err) {
+		// A policy that hides the hints: there are none for this mount.
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.setCatalogue(n.now(), &s3.LsPage{})
@@ -137,12 +169,12 @@ func (n *Namespace) setCatalogue(when time.Time, got *s3.LsPage) {
 }
 
 // indexFor returns the index of a directory with the changes that are not yet
-// written, or nil if there is none.
-func (n *Namespace) indexFor(ctx context.Context, dir string) (*attrIndex, error) {
+// written, or nil if there is none. What it says is not older than since.
+func (n *Namespace) indexFor(ctx context.Context, dir string, since time.Time) (*attrIndex, error) {
 	if n.o.Posix == PosixOff || strings.HasPrefix(dir, n.o.Prefix+reservedDir) {
 		return nil, nil
 	}
-	if err := n.loadCatalogue(ctx); err != nil {
+	if err := n.loadCatalogue(ctx, since); err != nil {
 		return nil, err
 	}
 	n.mu.Lock()
@@ -151,14 +183,22 @@ func (n *Namespace) indexFor(ctx context.Context, dir string) (*attrIndex, error
 	k, cached := n.indexes.Get(dir)
 	changed := n.changes[dir] != nil
 	var w *indexLoad
-	fresh := cached && (tag.etag == "" || k.Value.etag == tag.etag) && n.now().Before(k.Until)
+	same := cached && (tag.etag == "" || k.Value.etag == tag.etag)
+	if cached && (k.Value.sealed || k.Value.absent) {
+		same = !k.Since.Before(n.catalogue.when) // asked again after each catalogue
+	}
+	fresh := same && n.now().Before(k.Until)
 	if !fresh && exists {
 		w = n.loadIndex(dir)
 	}
 	n.mu.Unlock()
 	switch {
-	case fresh:
+	case fresh && !k.Value.absent:
 		return k.Value, nil
+	case fresh && changed:
+		return &attrIndex{}, nil
+	case fresh:
+		return nil, nil
 	case exists:
 		return n.awaitIndex(ctx, w)
 	case changed:
@@ -177,7 +217,11 @@ func (n *Namespace) loadIndex(dir string) *indexLoad {
 			w.index, w.err = n.readIndex(n.life, dir)
 			n.mu.Lock()
 			delete(n.loading, dir)
-			if w.err == nil && w.index != nil {
+			switch {
+			case w.err != nil:
+			case w.index == nil:
+				n.indexes.Put(dir, &attrIndex{absent: true}, n.now().Add(n.o.TTL))
+			default:
 				n.indexes.Put(dir, w.index, n.now().Add(n.o.TTL))
 			}
 			n.mu.Unlock()
@@ -206,29 +250,99 @@ type indexLoad struct {
 	err   error
 }
 
-// readIndex performs the GET. An index that cannot be understood counts as one
-// without rows: then each object is asked itself.
+// readIndex performs the GET. An index that cannot be read counts as one without
+// rows, and this mount does not write it. One that is damaged counts as one without
+// rows as well, and the next write replaces it.
 func (n *Namespace) readIndex(ctx context.Context, dir string) (*attrIndex, error) {
 	out, err := n.store.Get(ctx, &s3.GetInput{Bucket: n.o.Bucket, Key: n.indexKey(dir)})
-	if errors.Is(err, s3.ErrNotFound) || errors.Is(err, s3.ErrForbidden) {
+	switch {
+	case errors.Is(err, s3.ErrNotFound):
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil && !unusable(err):
 		return nil, fmt.Errorf("read attribute index of %q: %w", dir, err)
+	case err != nil:
+		etag := n.listedIndex(dir)
+		n.ignoreIndex(dir, etag, err)
+		if errors.Is(err, s3.ErrChecksum) && etag != "" {
+			return &attrIndex{etag: etag, special: true}, nil
+		}
+		return &attrIndex{special: true, sealed: true}, nil
 	}
 	defer out.Body.Close()
-	x := &attrIndex{etag: out.ETag, mod: out.LastModified.Unix()}
+	x := &attrIndex{etag: out.ETag, mod: out.LastModified.Unix(), special: true}
+	rows, err := n.rowsOf(out, dir)
+	switch {
+	case err != nil && !errors.Is(err, errIndex) && !unusable(err):
+		return nil, fmt.Errorf("read attribute index of %q: %w", dir, err)
+	case err != nil:
+		n.ignoreIndex(dir, out.ETag, err)
+	default:
+		x.setRows(rows)
+	}
+	return x, nil
+}
+
+// listedIndex returns the ETag of an index as the catalogue tells it.
+func (n *Namespace) listedIndex(dir string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.catalogue.etags[indexName(strings.TrimPrefix(dir, n.o.Prefix))].etag
+}
+
+// unusable reports whether an error is of one object, and comes again: the server
+// refuses to show it, or its bytes are not those that were stored. Any other error
+// says that S3 cannot be asked at present.
+func unusable(err error) bool {
+	var e *s3.Error
+	return errors.Is(err, s3.ErrChecksum) || errors.As(err, &e) && e.Status >= 400 && e.Status < 500 && !errors.Is(err, s3.ErrTransient)
+}
+
+// rowsOf reads the rows of an index.
+func (n *Namespace) rowsOf(out *s3.GetOutput, dir string) (map[string]attrRow, error) {
+	if out.Size > maxIndexSize {
+		return nil, fmt.Errorf("%w: %d bytes are too many", errIndex, out.Size)
+	}
 	data, err := io.ReadAll(io.LimitReader(out.Body, maxIndexSize))
 	if err != nil {
-		return nil, fmt.Errorf("read attribute index of %q: %w", dir, err)
+		return nil, err
 	}
 	rel, rows, err := decodeIndex(data)
-	if err != nil || rel != strings.TrimPrefix(dir, n.o.Prefix) {
-		n.o.Logger.Warn("attribute index is not used", "dir", dir, "err", err)
-		return x, nil
+	if err == nil && rel != strings.TrimPrefix(dir, n.o.Prefix) {
+		err = fmt.Errorf("%w: it is that of %q", errIndex, rel)
 	}
-	x.rows = rows
-	return x, nil
+	return rows, err
+}
+
+// ignoreIndex logs once that a version of an index is not used.
+func (n *Namespace) ignoreIndex(dir, etag string, err error) {
+	n.mu.Lock()
+	old, known := n.ignored[dir]
+	if len(n.ignored) >= maxIgnored {
+		clear(n.ignored)
+	}
+	n.ignored[dir] = etag
+	n.mu.Unlock()
+	if !known || old != etag {
+		n.o.Logger.Warn("an attribute index is not used", "dir", dir, "key", n.indexKey(dir), "err", err)
+	}
+}
+
+// maxIgnored bounds the indexes of which a mount remembers that it logged them.
+const maxIgnored = 1000
+
+// carryDoubt gives the directory that a file moves to an index, if that of the file
+// has one which does not tell of the file: its attributes are then read when somebody
+// looks, as they would have been before.
+func (n *Namespace) carryDoubt(e Entry, key string) {
+	from, _ := n.fileParts(e.Key)
+	to, _ := n.fileParts(key)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if e.Exact || !n.hasIndex(from) || n.hasIndex(to) || n.o.ReadOnly || n.noIndex {
+		return
+	}
+	n.change(to)
+	n.scheduleIndexes()
 }
 
 // attrsOf finds the attributes of an entry in the index of its directory. A

@@ -172,7 +172,7 @@ func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
 	defer n.mu.Unlock()
 	if err == nil {
 		n.indexes.Put(dir, x, n.now().Add(n.o.TTL))
-		if n.catalogue.etags != nil {
+		if n.catalogue.etags != nil && !x.sealed {
 			name := indexName(strings.TrimPrefix(dir, n.o.Prefix))
 			n.catalogue.etags[name] = indexTag{etag: x.etag, own: n.now()}
 		}
@@ -191,23 +191,24 @@ func (n *Namespace) writeIndex(ctx context.Context, dir string) error {
 	return err
 }
 
-// needIndex makes sure that a directory has an index before it gets its first
-// special file: where there is an index, no object is taken for a plain file
-// on the word of a listing alone, even if this mount dies now.
-func (n *Namespace) needIndex(ctx context.Context, dir string) error {
+// needIndex makes sure that the index of a directory says that there are special
+// files, before the directory gets its first one of a kind: no mount then takes it for
+// a plain file on the word of a listing alone, even if this mount dies now. The row of
+// the file stands for no version yet.
+func (n *Namespace) needIndex(ctx context.Context, dir, rel string, k Kind) error {
 	if n.o.Posix == PosixOff || n.o.ReadOnly {
 		return nil
 	}
-	x, err := n.indexFor(ctx, dir)
+	x, err := n.indexFor(ctx, dir, time.Time{})
 	if err != nil {
 		return err
 	}
 	n.mu.Lock()
-	if x != nil && x.etag != "" || n.noIndex {
+	if x != nil && x.special || n.noIndex {
 		n.mu.Unlock()
 		return nil
 	}
-	n.change(dir)
+	n.change(dir).rows[rel] = noVersion(k)
 	n.mu.Unlock()
 	err = n.writeIndex(ctx, dir)
 	if errors.Is(err, s3.ErrForbidden) {
@@ -216,27 +217,34 @@ func (n *Namespace) needIndex(ctx context.Context, dir string) error {
 	return err
 }
 
+// noVersion is the row of a special file of which nothing but the kind is known.
+func noVersion(k Kind) *attrRow { return &attrRow{kind: k} }
+
 // mergeIndex reads the index that exists, applies the changes and writes it,
 // on the condition that nobody else did meanwhile.
 func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]*attrRow) (*attrIndex, error) {
-	old, err := n.indexFor(ctx, dir)
+	old, err := n.indexFor(ctx, dir, time.Time{})
 	for try := 0; ; try++ {
 		if err != nil {
 			return nil, err
 		}
-		x := &attrIndex{rows: map[string]attrRow{}}
-		if old != nil {
-			x.rows, x.etag = agedRows(old), old.etag
+		if old != nil && old.sealed {
+			return old, nil
 		}
-		n.prune(dir, x.rows)
+		x, merged := &attrIndex{}, map[string]attrRow{}
+		if old != nil {
+			merged, x.etag = agedRows(old), old.etag
+		}
+		n.prune(dir, merged)
 		for rel, r := range rows {
-			switch had, ok := x.rows[rel]; {
+			switch had, ok := merged[rel]; {
 			case r == nil:
-				delete(x.rows, rel)
+				delete(merged, rel)
 			case !ok || had.mod <= r.latest():
-				x.rows[rel] = *r
+				merged[rel] = *r
 			} // else another mount wrote a later version
 		}
+		x.setRows(merged)
 		err = n.putIndex(ctx, dir, x)
 		if !errors.Is(err, s3.ErrPreconditionFailed) && !errors.Is(err, s3.ErrConflict) || try == indexTries {
 			return x, err
@@ -252,11 +260,14 @@ func (n *Namespace) mergeIndex(ctx context.Context, dir string, rows map[string]
 func agedRows(x *attrIndex) map[string]attrRow {
 	rows := make(map[string]attrRow, len(x.rows))
 	for rel, r := range x.rows {
-		if r.latest() >= x.mod {
-			if !r.approx {
-				continue
-			}
+		switch {
+		case r.latest() < x.mod:
+		case r.approx:
 			r.mod = x.mod - 1 - dateLag
+		case isSpecial(r.kind):
+			r = *noVersion(r.kind)
+		default:
+			continue
 		}
 		rows[rel] = r
 	}

@@ -63,7 +63,9 @@ type Namespace struct {
 	loading    map[string]*indexLoad // by directory
 	changes    map[string]*changeSet // of indexes, by directory
 	indexTimer *time.Timer
-	noIndex    bool // S3 does not let this mount write indexes
+	asking     map[string]*askRun // by directory
+	ignored    map[string]string  // ETags of indexes that are not used, by directory
+	noIndex    bool               // S3 does not let this mount write indexes
 }
 
 // New returns the namespace of a bucket. It makes no request.
@@ -75,7 +77,7 @@ func New(store Store, o Options) (*Namespace, error) {
 		store: store, o: o, started: time.Now(),
 		fills: map[*fill]struct{}{}, flights: map[stretch]*flight{},
 		pending: map[string]map[string]Pending{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
-		loading: map[string]*indexLoad{}, changes: map[string]*changeSet{},
+		loading: map[string]*indexLoad{}, changes: map[string]*changeSet{}, asking: map[string]*askRun{}, ignored: map[string]string{},
 	}
 	n.life, n.stop = context.WithCancel(context.Background())
 	n.initKnown()

@@ -35,6 +35,19 @@ func at(t *testing.T, n *Namespace, path string) Entry {
 	return e
 }
 
+// shown returns an entry as stat shows it.
+func shown(t *testing.T, n *Namespace, e Entry) Entry {
+	t.Helper()
+	if !n.Hinted(e) {
+		return e
+	}
+	got, err := n.Attributes(context.Background(), e)
+	if err != nil {
+		t.Fatalf("attributes of %q: %v", e.Key, err)
+	}
+	return got
+}
+
 func find(n *Namespace, path string) (Entry, error) {
 	e := n.Root()
 	if path == "" {

@@ -34,7 +34,7 @@ func TestObjectsWithTheMarkOfALink(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustDrain(t, n)
-		equal(t, "mode of the other name", at(t, n, "b").Attr.Perm, 0o640)
+		equal(t, "mode of the other name", shown(t, n, at(t, n, "b")).Attr.Perm, 0o640)
 		info, err := f.Head(ctx, &s3.HeadInput{Bucket: n.o.Bucket, Key: "c"})
 		if err != nil {
 			t.Fatal(err)

@@ -25,9 +25,10 @@ const highest = "\U0010FFFF"
 type page struct {
 	dir      string // prefix
 	from, to string
-	end      bool // there is nothing after to
-	assumed  bool // of a directory that was made here: no listing has told it
-	when     time.Time
+	end      bool      // there is nothing after to
+	assumed  bool      // of a directory that was made here: no listing has told it
+	when     time.Time // the request that told it began
+	told     time.Time // and ended
 	until    time.Time // believed until then
 	token    string    // continues the listing after to, if still known
 	next     string    // the full key where a listing across directories stopped
@@ -279,6 +280,7 @@ func (p *page) overlay(q *page) {
 		to.copyRow(p, &p.rows[i])
 	}
 	p.rows, p.blob, p.attrs, p.text = to.rows, to.blob, to.attrs, to.text
+	p.told = q.told
 }
 
 // snapshot returns a copy that no change of the cache reaches.

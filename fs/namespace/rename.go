@@ -70,6 +70,7 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 		in.Old = old
 	}
 	old = in.Old
+	n.carryDoubt(old, key)
 	if in.NoReplace {
 		// Few servers enforce a condition on the target of a copy, so it is
 		// looked at as late as can be.

@@ -289,7 +289,7 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 	if e.Exact || n.o.Posix == PosixOff || rel == "" && e.Size == 0 {
 		return e, nil
 	}
-	x, err := n.indexFor(ctx, dir)
+	x, err := n.indexFor(ctx, dir, time.Time{})
 	if err != nil || x == nil {
 		return e, err
 	}

@@ -7,11 +7,12 @@ import (
 
 // line is a row as the lister takes it out of a page.
 type line struct {
-	rel   string
-	entry Entry
-	stat  func() Entry // of a pending file
-	exact bool         // the index told the attributes
-	gone  bool
+	rel    string
+	entry  Entry
+	stat   func() Entry // of a pending file
+	exact  bool         // the index told the attributes
+	unsure bool         // the file may be special
+	gone   bool
 }
 
 // take copies the next rows from the cache, or from what was just fetched,
@@ -83,15 +84,9 @@ func (l *Lister) show(lines []line) {
 				l.view = append(l.view, Dirent{Name: name, Entry: l.n.contEntry(l.base + l.stem + part)})
 			}
 		default:
-			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: ln.unsure(l.n)})
+			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: ln.unsure && !ln.entry.Exact})
 		}
 	}
-}
-
-// unsure reports whether a lookup may show something else than the listing,
-// because the file may be special.
-func (ln *line) unsure(n *Namespace) bool {
-	return !ln.entry.Exact && n.mayBeSpecial(&ln.entry)
 }
 
 // shadowing keeps the objects whose name a later directory may share: in key

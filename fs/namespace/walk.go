@@ -124,6 +124,17 @@ func (n *Namespace) lookupByListing(ctx context.Context, nm name) (bool, error) 
 	}
 	n.mu.Lock()
 	top := n.climb(nm.dir, func(h hint) time.Time { return h.missed })
+	coming, comes := n.comingFor(nm.key())
+	if comes {
+		n.mu.Unlock()
+		if _, err := n.fetch(ctx, coming); err != nil {
+			return false, err
+		}
+		if _, k := n.lookupKnown(nm); k != unknown {
+			return true, nil
+		}
+		n.mu.Lock()
+	}
 	h, list := n.countMiss(nm.dir, top != nm.dir)
 	n.mu.Unlock()
 	if !list {
@@ -150,6 +161,18 @@ func (n *Namespace) lookupByListing(ctx context.Context, nm name) (bool, error) 
 	}
 	_, k := n.lookupKnown(nm)
 	return k != unknown, nil
+}
+
+// comingFor returns the LIST across directories under way that will most likely tell
+// of a key: of all that begin before the key, the one that begins last. n.mu is held.
+func (n *Namespace) comingFor(key string) (s stretch, ok bool) {
+	for f := range n.flights {
+		tells := !f.delimited && !f.catalogue && f.max == 0 && strings.HasPrefix(key, f.dir) && f.from <= key
+		if tells && (!ok || f.from > s.from) {
+			s, ok = f, true
+		}
+	}
+	return s, ok
 }
 
 // countMiss notes that a lookup in dir needs a request, and tells whether that
