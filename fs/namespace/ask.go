@@ -37,9 +37,10 @@ type askRun struct {
 }
 
 // Hinted reports whether stat must show the exact attributes of an entry, since a mount
-// has stored attributes in its directory. Elsewhere, it shows the defaults.
+// has stored attributes in its directory. Elsewhere, it shows the defaults. A directory
+// of which a listing shows no marker has none, or the index tells of it.
 func (n *Namespace) Hinted(e Entry) bool {
-	if n.o.Posix == PosixOff || e.Key == n.o.Prefix {
+	if n.o.Posix == PosixOff || e.Key == n.o.Prefix || e.Kind == Directory && e.Implicit {
 		return false
 	}
 	dir, rel := n.rowOf(e)

@@ -159,7 +159,11 @@ func (n *Namespace) completeEntry(ctx context.Context, e Entry) (Entry, error) {
 	if len(n.cover(dir, x, lines)) > 0 {
 		return n.Stat(ctx, e)
 	}
-	return lines[0].entry, nil
+	got := lines[0].entry
+	if got.Kind == Directory && !got.Exact && got.Attr != e.Attr {
+		return n.Confirm(ctx, got) // the index tells of it, but perhaps of an older version
+	}
+	return got, nil
 }
 
 // indexOf returns the index of a directory, or nil if there is none, as of a time
