@@ -91,14 +91,14 @@ func (t *telling) note(p permissions, thread uint32) {
 // the kernel knows already. The kernel may hold names in the directory, and would let
 // others through to them by defaults.
 func (t *telling) keep(e *namespace.Entry) {
-	if !e.Exact && e.Kind == namespace.Directory && t.last != (permissions{}) {
+	if t != nil && !e.Exact && e.Kind == namespace.Directory && t.last != (permissions{}) {
 		e.Attr.Perm, e.Attr.UID, e.Attr.GID = t.last.perm, t.last.uid, t.last.gid
 	}
 }
 
 // decidedBy reports whether the kernel has let a thread through by p.
 func (t *telling) decidedBy(p permissions, thread uint32) bool {
-	if t.last != p {
+	if t == nil || t.last != p {
 		return false
 	}
 	c := t.change
@@ -111,8 +111,11 @@ func (a *access) told(n *inode, e namespace.Entry, caller fuse.Caller) {
 	if !a.on {
 		return
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.told == nil {
+		n.told = &telling{}
+	}
 	n.told.note(permissionsOf(e), caller.Pid)
 }
 
@@ -131,9 +134,9 @@ func (a *access) confirm(ctx context.Context, n *inode, caller fuse.Caller) erro
 
 // decided returns ESTALE unless the kernel has let the caller through by truth.
 func (a *access) decided(n *inode, truth permissions, caller fuse.Caller) error {
-	n.mu.Lock()
+	n.mutex.Lock()
 	ok := n.told.decidedBy(truth, caller.Pid)
-	n.mu.Unlock()
+	n.mutex.Unlock()
 	if ok {
 		return nil
 	}
@@ -279,8 +282,8 @@ func (a *access) learnBy(ctx context.Context, n *inode, ask func(context.Context
 		a.f.forgetName(n)
 		return permissions{}, syscall.ESTALE
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.attrs || n.entry.Exact { // this mount may have changed them since
 		now = n.entry
 	}

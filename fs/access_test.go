@@ -105,6 +105,9 @@ func TestAccessOfTwoThreads(t *testing.T) {
 // the mode of a directory, does not make the kernel forget what it knows.
 func TestListingDoesNotLoosenADirectory(t *testing.T) {
 	n := &inode{kind: namespace.Directory}
+	n.lock()
+	defer n.unlock()
+	n.told = &telling{}
 	n.entry = namespace.Entry{Key: "d/", ETag: "m", Kind: namespace.Directory, Exact: true, Attr: namespace.Attr{Perm: 0o700, UID: 1002, GID: 1002}}
 	n.told.note(permissionsOf(n.entry), 1)
 	n.update(namespace.Entry{Key: "d/", Kind: namespace.Directory, Implicit: true, Attr: namespace.Attr{Perm: 0o755}})

@@ -51,9 +51,9 @@ func (f *filesystem) note(c writeback.Change, d changeData) *writeback.Noted {
 
 // noteRemoval notes that n goes; the caller has its turn.
 func (f *filesystem) noteRemoval(n *inode) *writeback.Noted {
-	n.mu.Lock()
+	n.lock()
 	e, saved, file := n.entry, n.saved, n.file
-	n.mu.Unlock()
+	n.unlock()
 	doubt := file != nil && file.Committing()
 	if !saved && !doubt {
 		return nil // S3 has never heard of it
@@ -121,9 +121,9 @@ func (f *filesystem) noteRest(old namespace.Entry, noted *writeback.Noted) *writ
 // noteAttrs notes the attributes of n, unless they ride on a close that is
 // still to come.
 func (f *filesystem) noteAttrs(n *inode) {
-	n.mu.Lock()
+	n.lock()
 	e, void := n.entry, n.unlinked || n.file != nil && n.writers > 0 && n.file.Dirty()
-	n.mu.Unlock()
+	n.unlock()
 	if void || n == f.inodes.root {
 		return
 	}
@@ -131,15 +131,15 @@ func (f *filesystem) noteAttrs(n *inode) {
 	if noted == nil {
 		return
 	}
-	n.mu.Lock()
+	n.lock()
 	before := n.takeNoted()
 	n.noted = noted
-	n.mu.Unlock()
+	n.unlock()
 	before.Done() // the journal has newer ones
 }
 
 // takeNoted takes the note of the attributes, which S3 has, or nobody will
-// want any more. n.mu is held.
+// want any more. The inode is locked.
 func (n *inode) takeNoted() *writeback.Noted {
 	noted := n.noted
 	n.noted = nil

@@ -58,7 +58,7 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	n := h.node
 	f.closeReader(h)
 
-	n.mu.Lock()
+	n.lock()
 	n.opens--
 	if h.writable {
 		n.writers--
@@ -68,7 +68,7 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	if n.opens == 0 {
 		idle, n.backing = n.backing, nil
 	}
-	n.mu.Unlock()
+	n.unlock()
 	f.unregister(idle)
 	if h.writable && f.o.Durability == durabilityJournal {
 		f.watching.Go(func() { f.released(h, n) }) // the kernel lets only so many requests wait
@@ -99,30 +99,30 @@ func (f *filesystem) released(h *handle, n *inode) {
 // pending: who wrote the file is about to save it. Until then the inode shows it
 // by its unsaved state, which nobody else may let go.
 func (n *inode) pending() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return n.saving > 0 && n.file != nil && !n.unlinked && !n.isCurrent()
 }
 
 // endSaving notes that a handle that wrote has come to its end.
 func (n *inode) endSaving() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.saving--
 }
 
 // linger waits as long as the file is held back that the journal has. It tells
 // whether there is something left to do: not if somebody writes the file again.
 func (f *filesystem) linger(n *inode) bool {
-	n.mu.Lock()
+	n.lock()
 	file := n.file
-	n.mu.Unlock()
+	n.unlock()
 	if file == nil || f.o.Durability != durabilityJournal {
 		return true
 	}
 	file.Linger(f.ending)
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return n.writers == 0
 }
 
@@ -159,9 +159,9 @@ func (f *filesystem) saveOnce(n *inode) error {
 
 // inJournal tells whether the journal has what is unsaved of the inode.
 func (n *inode) inJournal() bool {
-	n.mu.Lock()
+	n.lock()
 	file := n.file
-	n.mu.Unlock()
+	n.unlock()
 	return file != nil && file.Dirty() && !file.Stale() && file.InJournal()
 }
 
@@ -207,11 +207,11 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 	}
 	defer n.commit.give()
 	referenced := f.inodes.isReferenced(n)
-	n.mu.Lock()
+	n.lock()
 	file, base, hidden := n.file, n.base, n.hidden
 	waits := file != nil && file.InJournal() && file.Dirty() && !file.Stale() && f.ending.Err() == nil
 	if waits || n.writers > 0 || n.unlinked && (n.opens > 0 || referenced && !n.cut) {
-		n.mu.Unlock()
+		n.unlock()
 		return
 	}
 	unsaved := n.cut && n.changed
@@ -221,7 +221,7 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 	} else {
 		hidden = nil
 	}
-	n.mu.Unlock()
+	n.unlock()
 
 	if file != nil && unsaved {
 		file.Keep(errCut)
@@ -243,7 +243,7 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	ctx, stop := f.untilEnding(ctx)
 	err := file.Close(ctx)
 	stop()
-	n.mu.Lock()
+	n.lock()
 	n.epoch++
 	e, unlinked := n.entry, n.unlinked
 	lost := err != nil || n.conflict
@@ -254,7 +254,7 @@ func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.Fi
 	// S3 has nothing of it, unless someone has begun to write it anew.
 	ghost := lost && !n.saved && !n.unlinked && n.file == nil
 	n.unlinked, n.ghost = n.unlinked || ghost, ghost
-	n.mu.Unlock()
+	n.unlock()
 	if unlinked {
 		return
 	}

@@ -15,9 +15,9 @@ import (
 // commit returns when S3 holds the bytes that were written to n so far, with
 // the attributes that ride on them.
 func (f *filesystem) commit(ctx context.Context, n *inode) error {
-	n.mu.Lock()
+	n.lock()
 	idle := n.unlinked || n.file == nil || n.isCurrent() && n.file.Err() == nil
-	n.mu.Unlock()
+	n.unlock()
 	if idle {
 		return nil
 	}
@@ -26,9 +26,9 @@ func (f *filesystem) commit(ctx context.Context, n *inode) error {
 
 // commitNow is commit for callers that have the inode's turn.
 func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
-	n.mu.Lock()
+	n.lock()
 	file, unlinked, key, object := n.file, n.unlinked, n.entry.Key, f.objectOptions(n)
-	n.mu.Unlock()
+	n.unlock()
 	if unlinked || file == nil {
 		return nil
 	}
@@ -36,18 +36,18 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 	sends := file.Dirty()
 	v, err := file.Commit(ctx)
 	if errors.Is(err, writeback.ErrConflict) || errors.Is(err, writeback.ErrKept) {
-		n.mu.Lock()
+		n.lock()
 		n.conflict = true
-		n.mu.Unlock()
+		n.unlock()
 		f.ns.Invalidate(key) // what was known of the key is wrong
 	}
 	if err != nil {
 		return err
 	}
-	n.mu.Lock()
+	n.lock()
 	// The same bytes once more are a version with other times.
 	known := !sends && n.saved && v.ETag == n.entry.ETag && v.Size == n.entry.Size
-	n.mu.Unlock()
+	n.unlock()
 	if !known {
 		f.committed(n, v)
 	}
@@ -58,14 +58,14 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 // local disk, from where they go to S3. The release of the last handle waits
 // for that, and until then the inode shows them.
 func (f *filesystem) persist(ctx context.Context, n *inode) error {
-	n.mu.Lock()
+	n.lock()
 	file := n.file
 	if file == nil || n.unlinked {
-		n.mu.Unlock()
+		n.unlock()
 		return nil
 	}
 	object, shared := f.objectOptions(n), n.writers > 1
-	n.mu.Unlock()
+	n.unlock()
 	file.SetObject(object)
 	err := file.Persist(ctx)
 	if shared {
@@ -83,7 +83,7 @@ func (f *filesystem) persistInTurn(ctx context.Context, n *inode) error {
 
 // isCurrent: S3 holds the content, and the entry tells so. Under pressure
 // writeback commits by itself, so the one does not follow from the other.
-// n.mu is held.
+// The inode is locked.
 func (n *inode) isCurrent() bool {
 	v := n.file.Version()
 	return !n.file.Dirty() && v != nil && n.saved && v.ETag == n.entry.ETag
@@ -91,9 +91,9 @@ func (n *inode) isCurrent() bool {
 
 // committed takes over a version that this mount has just written.
 func (f *filesystem) committed(n *inode, v writeback.Version) {
-	n.mu.Lock()
+	n.lock()
 	if n.unlinked {
-		n.mu.Unlock()
+		n.unlock()
 		return
 	}
 	if n.pages == n.entry.ETag || !n.saved {
@@ -110,7 +110,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	if !owes {
 		noted = n.takeNoted()
 	}
-	n.mu.Unlock()
+	n.unlock()
 	noted.Done()
 	// Never under n.mu: the namespace asks pending files for their state.
 	f.permits.learn(e.Key, nil)
@@ -125,7 +125,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 // owesAttrs tells whether the inode has attributes that the version v does not
 // carry. An upload that ran while the file was written carries those of its
 // start. The times that writing itself set are then moved back to what it
-// carries: to write them would cost a copy of a large object. n.mu is held.
+// carries: to write them would cost a copy of a large object. The inode is locked.
 func (n *inode) owesAttrs(v writeback.Version) bool {
 	_, carried, ok := namespace.AttrFromMetadata(v.Object.Metadata, n.entry.Attr, v.Date)
 	if !ok {
@@ -139,23 +139,32 @@ func (n *inode) owesAttrs(v writeback.Version) bool {
 		a.Xattr != carried.Xattr
 }
 
-// objectOptions are what a PUT of the inode carries beside the bytes; n.mu is
+// objectOptions are what a PUT of the inode carries beside the bytes; the inode is
 // held.
 func (f *filesystem) objectOptions(n *inode) s3.ObjectOptions {
-	o := n.foreign
+	o := n.carried()
 	if o.ContentType == "" {
 		o.ContentType = contentType(n.entry.Key)
 	}
 	if f.o.Posix != string(namespace.PosixOff) {
-		o.Metadata = n.entry.Attr.MergeMetadata(n.kind, n.foreign.Metadata)
+		o.Metadata = n.entry.Attr.MergeMetadata(n.kind, o.Metadata)
 	}
 	return o
 }
 
+// carried returns what other tools gave the object beside its bytes, as far as it is
+// known. The inode is locked.
+func (n *inode) carried() s3.ObjectOptions {
+	if n.foreign == nil {
+		return s3.ObjectOptions{}
+	}
+	return *n.foreign
+}
+
 // foreignOptions are the properties that other tools gave an object. They stay
 // when a part of it is rewritten here.
-func foreignOptions(info *s3.ObjectInfo) s3.ObjectOptions {
-	return s3.ObjectOptions{
+func foreignOptions(info *s3.ObjectInfo) *s3.ObjectOptions {
+	return &s3.ObjectOptions{
 		ContentType:        info.ContentType,
 		ContentEncoding:    info.ContentEncoding,
 		ContentDisposition: info.ContentDisposition,
@@ -177,7 +186,7 @@ func contentType(key string) string {
 }
 
 // moved takes over a version that holds the same bytes as the one before: a
-// copy by this mount under another key, or with other attributes. n.mu is held.
+// copy by this mount under another key, or with other attributes. The inode is locked.
 func (f *filesystem) moved(n *inode, to namespace.Entry) {
 	from := versionOf(n.entry)
 	if n.kind == namespace.File {

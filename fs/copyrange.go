@@ -27,15 +27,15 @@ func (f *filesystem) CopyFileRange(cancel <-chan struct{}, in *fuse.CopyFileRang
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
 	to.wroteUnknown()
-	to.node.mu.Lock()
+	to.node.lock()
 	file := f.dirtyThrough(to)
-	to.node.mu.Unlock()
+	to.node.unlock()
 	if file.Clone(ctx, v, f.writebackBase(v), int64(in.OffOut), n) != nil {
 		return 0, fuse.ENOTSUP
 	}
-	to.node.mu.Lock()
+	to.node.lock()
 	to.node.touch()
-	to.node.mu.Unlock()
+	to.node.unlock()
 	return uint32(n), fuse.OK
 }
 
@@ -43,9 +43,9 @@ func (f *filesystem) CopyFileRange(cancel <-chan struct{}, in *fuse.CopyFileRang
 // it is saved, and long enough to be a part.
 func (f *filesystem) cloneable(h *handle, in *fuse.CopyFileRangeIn) (writeback.Version, bool) {
 	n := h.node
-	n.mu.Lock()
+	n.lock()
 	e, file := n.entry, n.file
-	n.mu.Unlock()
+	n.unlock()
 	if file != nil || n.kind != namespace.File || in.OffIn != in.OffOut || e.Size < s3.MinPartSize {
 		return writeback.Version{}, false
 	}

@@ -87,9 +87,9 @@ func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, per
 	e := namespace.Entry{Key: key, Kind: namespace.File, Attr: newAttr(parent, caller, perm, false), Exact: true}
 	e.LastModified = e.Attr.Mtime
 	n := f.inodes.create(dir, name, e)
-	n.mu.Lock()
+	n.lock()
 	n.file = f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: f.objectOptions(n), Turn: n.commit.try})
-	n.mu.Unlock()
+	n.unlock()
 	f.showPending(n, key)
 	dir.relisted()
 	return n, nil

@@ -54,8 +54,8 @@ type making struct {
 }
 
 func (n *inode) made() making {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return making{n.file, n.epoch}
 }
 
@@ -63,9 +63,9 @@ func (n *inode) made() making {
 // made a newer version than the one that the handle was opened on.
 func (f *filesystem) pin(ctx *request, h *handle, off int64, size int) (*readahead.Pins, error) {
 	n := h.node
-	n.mu.Lock()
+	n.lock()
 	epoch, e := n.epoch, n.entry
-	n.mu.Unlock()
+	n.unlock()
 	h.mu.Lock()
 	if h.reader != nil && h.epoch != epoch {
 		h.reader.Close()
@@ -114,11 +114,11 @@ func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte
 	h.wrote(in)
 	f.runs.changed(in.Pid)
 	n := h.node
-	n.mu.Lock()
+	n.lock()
 	file := f.dirtyThrough(h)
 	n.touch()
 	killed := n.killSuid(in)
-	n.mu.Unlock()
+	n.unlock()
 
 	// Pages that a mapping wrote have their place; what an O_APPEND handle
 	// writes goes to the end, wherever the kernel thinks that is.
@@ -146,7 +146,7 @@ func (f *filesystem) Writev(<-chan struct{}, *fuse.WriteIn, [][]byte) (uint32, f
 
 // killSuid takes the setuid and setgid bits away when someone other than root
 // writes, where the kernel leaves that to us: on handles past the page cache.
-// n.mu is held.
+// The inode is locked.
 func (n *inode) killSuid(in *fuse.WriteIn) bool {
 	perm := n.entry.Attr.Perm
 	if !n.direct || in.Uid == 0 || perm&(syscall.S_ISUID|syscall.S_ISGID) == 0 {
@@ -178,10 +178,10 @@ func (f *filesystem) Fallocate(cancel <-chan struct{}, in *fuse.FallocateIn) fus
 	defer ctx.end()
 	h.wroteUnknown()
 	n := h.node
-	n.mu.Lock()
+	n.lock()
 	file := f.dirtyThrough(h)
 	n.touch()
-	n.mu.Unlock()
+	n.unlock()
 	off, length := int64(in.Offset), int64(in.Length)
 	var err error
 	switch in.Mode {
@@ -206,9 +206,9 @@ func (f *filesystem) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekO
 	if n == nil {
 		return fuse.EBADF
 	}
-	n.mu.Lock()
+	n.lock()
 	file, size := n.file, n.entry.Size
-	n.mu.Unlock()
+	n.unlock()
 	off := int64(in.Offset)
 	var err error
 	switch {

@@ -68,6 +68,11 @@
 //
 // # Memory
 //
+// An inode that was only looked up keeps a packed entry and nothing else, 350 bytes
+// with its name and its places in the table. The rest of the state is made when the
+// inode is locked, and is dropped again if nothing but the entry is left in it
+// (inodestate.go).
+//
 // Inodes may take a quarter of Options.MemoryLimit, and are charged to the budget.
 // Beyond that the pruner asks the kernel to forget some (prune.go): by
 // FUSE_NOTIFY_PRUNE, and before Linux 6.18 by taking their names away.
@@ -98,13 +103,13 @@
 //	dirHandle.mu     one READDIR of a handle at a time (held across LIST: it
 //	                 is a turn of the kernel's making)
 //	inodes.mu        the table and the tree of names
-//	inode.mu         one inode's state
+//	inode.lock       one inode's state
 //	handle.mu        one handle's reader
 //	attrQueue.mu, handles.mu
 //	the locks of readahead and writeback
 //
 // The namespace asks pending files for their state, so it is never called
-// under inode.mu.
+// under the lock of an inode.
 //
 // # Invariants
 //

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+
+	"github.com/s3mount/s3mount/fs/namespace"
 )
 
 // hold has the turns of the inodes that a rename touches. Of a directory it has
@@ -26,7 +28,7 @@ func (t *inodes) newHold(roots ...*inode) *hold {
 			continue
 		}
 		h.waits = append(h.waits, t.subtree(root)...)
-		if root.children != nil {
+		if root.kind == namespace.Directory {
 			h.dirs = append(h.dirs, root)
 		}
 	}

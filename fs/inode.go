@@ -4,14 +4,13 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/readahead"
-	"github.com/s3mount/s3mount/fs/writeback"
-	"github.com/s3mount/s3mount/s3"
 )
 
 // inode is a file or directory that the kernel knows, or that has unsaved
@@ -20,6 +19,8 @@ type inode struct {
 	id   uint64         // the kernel's nodeid, never used twice
 	ino  uint64         // st_ino
 	kind namespace.Kind // another kind under the same name is another inode
+	// listedBy is the thread that has listed a directory last.
+	listedBy atomic.Uint32
 
 	// Guarded by inodes.mu.
 	parent   *inode // nil for the root, and once the name is gone
@@ -35,65 +36,17 @@ type inode struct {
 	// is let go. It is taken before commit.
 	settling turn
 
-	mu    sync.Mutex // guards what follows
-	entry namespace.Entry
-	told  telling // what the kernel knows of the permissions of entry; only where access is on
-	// file holds unsaved bytes; nil while nobody has the file open for writing.
-	file  *writeback.File
-	base  *readahead.Reader // what file was opened on; closed with it
-	saved bool              // S3 holds an object under entry.Key
-	// conflict: someone else wrote the object first; file's bytes are kept
-	// elsewhere and the inode shows again what S3 holds once file is let go.
-	conflict bool
-	changed  bool             // bytes were written or the size set since file was opened or committed
-	foreign  s3.ObjectOptions // what other tools gave the object beside its bytes
-	writers  int              // open handles that may write, and truncate(2) under way
-	saving   int              // handles that wrote, and whose end is on its way
-	opens    int              // open handles
-	direct   bool             // the open handles go past the kernel's page cache
-	// shrunk: someone else made the file smaller than the kernel was told.
-	shrunk bool
-	// backing is the file of the disk cache that the kernel reads by itself; all
-	// open handles are of that mode, or none is.
-	backing *backing
-	// epoch counts the versions that this mount made; readers of an older one
-	// take up the new one (the mount always sees its own writes).
-	epoch uint64
-	// madeAt is when this mount made the last version.
-	madeAt moment
-	// pages is the ETag of the version whose pages the kernel may hold.
-	pages string
-	// unlinked: no name any more; lives until the last close (P7).
-	unlinked bool
-	// ghost: unlinked because it could not be saved and S3 never had it; the
-	// kernel may still believe in its name.
-	ghost bool
-	// cut is set once the name has another inode although nothing removed the name:
-	// an unlink or a rename failed, or the object is another version now (leaveBehind).
-	cut bool
-	// hidden holds the bytes of an open file whose key is gone.
-	hidden *namespace.Entry
-	// attrs is set while entry.Attr has changes that S3 does not hold.
-	attrs bool
-	// noted is the journal's record of attrs.
-	noted *writeback.Noted
-	// listed is when this mount last changed the entries of a directory. Its
-	// times show that as long as the inode lives; to store it would cost a PUT
-	// for each directory that something is written in.
-	listed time.Time
-	// listedBy is the thread that has listed a directory last.
-	listedBy atomic.Uint32
-	// stamped is a ctime that is not worth to be stored (stamp).
-	stamped time.Time
-	// timesSet: the mtime is one that a program set, not that of a write.
-	timesSet bool
+	state
 }
 
 // snapshot returns the entry as the mount sees it now: S3's, overlaid by what
 // is unsaved.
 func (n *inode) snapshot() namespace.Entry {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if e, ok := n.peek(); ok {
+		return e
+	}
+	n.lock()
+	defer n.unlock()
 	return n.snapshotLocked()
 }
 
@@ -107,15 +60,21 @@ func (n *inode) snapshotLocked() namespace.Entry {
 
 // untouched: the file was created or emptied, and nothing was written yet.
 func (n *inode) untouched() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.file != nil && !n.changed
 }
 
 // tell returns the snapshot that the kernel gets.
 func (n *inode) tell() namespace.Entry {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if e, ok := n.peek(); ok {
+		return e
+	}
+	n.lock()
+	defer n.unlock()
 	n.shrunk = false
 	e := n.snapshotLocked()
 	if n.listed.After(firstTime(e.Attr.Mtime, e.LastModified)) {
@@ -131,19 +90,22 @@ func (n *inode) tell() namespace.Entry {
 
 // relisted notes that the entries of a directory changed.
 func (n *inode) relisted() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.listed = time.Now()
 }
 
 func (n *inode) isGhost() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.ghost
 }
 
 // update makes e the entry of the inode, except for attributes that this mount knows
-// better. Only learn calls it. n.mu is held.
+// better. Only learn calls it. The inode is locked.
 func (n *inode) update(e namespace.Entry) {
 	if n.attrs {
 		if e.Exact && !n.entry.Exact {
@@ -186,27 +148,27 @@ type inodes struct {
 
 	clock atomic.Uint64 // counts the versions that this mount makes; see moment
 
-	most    int               // inodes beyond it are to be forgotten
-	charge  func(delta int64) // hears of the bytes of the inodes; nil: nothing is bounded
-	charged int               // steps of inodesCharged
-	crowded chan struct{}     // holds one element when there are more than most
-}
+	changed atomic.Int64 // inodes that have more than what a lookup gives them
 
-// inodeBytes is what an inode takes that was only looked up, with its name and its
-// places in the maps, as BenchmarkInodeBytes measures it.
-const inodeBytes = 1200
+	limit   int64             // bytes of inodes beyond which some are to be forgotten
+	charge  func(delta int64) // hears of the bytes of the inodes; nil: nothing is bounded
+	charged int64             // of them, what charge has heard of
+	crowded chan struct{}     // holds one element when there are too many
+}
 
 // rootID is FUSE_ROOT_ID of the kernel (fs/fuse/fuse_i.h).
 const rootID = 1
 
 func newInodes(root namespace.Entry) *inodes {
-	r := &inode{id: rootID, ino: rootID, kind: namespace.Directory, entry: root, commit: newTurn(), settling: newTurn(), nlookup: 1, children: map[string]*inode{}}
-	return &inodes{
+	r := &inode{id: rootID, ino: rootID, kind: namespace.Directory, nlookup: 1}
+	t := &inodes{
 		byID:   map[uint64]*inode{rootID: r},
 		inUse:  map[uint64]*inode{rootID: r},
 		nextID: rootID, root: r, reaped: func(*inode) {},
 		crowded: make(chan struct{}, 1),
 	}
+	r.create(root, &t.changed)
+	return t
 }
 
 // get returns the inode that the kernel calls id. The kernel names only
@@ -244,7 +206,11 @@ func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 		return n
 	}
 	n = t.add(e)
-	n.nlookup, n.saved = 1, true
+	n.lookUp(e, &t.changed)
+	n.nlookup = 1
+	if at := strings.LastIndex(e.Key, name); at >= 0 {
+		name = e.Key[at : at+len(name)] // shares the memory of the key
+	}
 	t.attach(n, dir, name)
 	t.adopt(n)
 	t.mu.Unlock()
@@ -258,17 +224,16 @@ func (t *inodes) create(dir *inode, name string, e namespace.Entry) *inode {
 	defer t.mu.Unlock()
 	t.vacate(dir, name, nil)
 	n := t.add(e)
+	n.create(e, &t.changed)
 	n.nlookup = 1
 	t.attach(n, dir, name)
 	return n
 }
 
+// add puts a new inode without a state into the table. t.mu is held.
 func (t *inodes) add(e namespace.Entry) *inode {
 	t.nextID++
-	n := &inode{id: t.nextID, kind: e.Kind, entry: e, commit: newTurn(), settling: newTurn()}
-	if e.Kind == namespace.Directory {
-		n.children = map[string]*inode{}
-	}
+	n := &inode{id: t.nextID, kind: e.Kind}
 	n.ino = inodeNumber(e.Key)
 	for t.inUse[n.ino] != nil {
 		// Another live inode, renamed away from this key, still has the number.
@@ -336,6 +301,7 @@ func (t *inodes) reap(n *inode) {
 		return
 	}
 	dir := t.detach(n)
+	n.leave()
 	delete(t.byID, n.id)
 	delete(t.inUse, n.ino)
 	t.counted()

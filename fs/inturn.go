@@ -27,9 +27,9 @@ func (n *inode) inTurn(ctx context.Context, work func() error) error {
 // interrupts the commit that has the turn: an upload of many bytes is of no use
 // any more.
 func (n *inode) claim(ctx context.Context) error {
-	n.mu.Lock()
+	n.lock()
 	file := n.file
-	n.mu.Unlock()
+	n.unlock()
 	if file != nil {
 		defer file.Interrupt()()
 	}

@@ -36,22 +36,25 @@ func (f *filesystem) enter(dir *inode, name string, e namespace.Entry, asked mom
 //
 // Attributes that wait for S3 keep the entry as it is until S3 has them.
 func (f *filesystem) learn(n *inode, e namespace.Entry, asked moment) bool {
-	n.mu.Lock()
+	if n.is(e) {
+		return true
+	}
+	n.lock()
 	switch {
 	case asked < n.madeAt, n.file != nil, n.unlinked, e.Kind != n.kind, e.Key != n.entry.Key:
 	case !n.showsAnother(e):
 		n.update(e)
 	case !n.attrs:
-		n.mu.Unlock()
+		n.unlock()
 		f.leaveBehind(n)
 		return false
 	}
-	n.mu.Unlock()
+	n.unlock()
 	return true
 }
 
 // showsAnother reports whether open handles show another version than e. A file that
-// is open for writing only, past the kernel's pages, shows none. n.mu is held.
+// is open for writing only, past the kernel's pages, shows none. The inode is locked.
 func (n *inode) showsAnother(e namespace.Entry) bool {
 	if n.opens == 0 || n.kind != namespace.File || n.direct && n.opens == n.writers {
 		return false
@@ -79,10 +82,10 @@ func opaqueTag(etag string) string { return strings.Trim(strings.TrimPrefix(etag
 // and its version; what they write from now on is kept aside at the last close, and
 // close(2) reports ESTALE. It returns false if the inode had no name any more.
 func (f *filesystem) leaveBehind(n *inode) bool {
-	n.mu.Lock()
+	n.lock()
 	taken := n.unlinked
 	n.cut = !taken
-	n.mu.Unlock()
+	n.unlock()
 	if taken {
 		return false
 	}
@@ -93,7 +96,10 @@ func (f *filesystem) leaveBehind(n *inode) bool {
 // isCut reports whether the name of the inode has another inode now. The kernel may
 // still believe in the name; on ESTALE it looks the name up again.
 func (n *inode) isCut() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.cut
 }

@@ -131,8 +131,8 @@ func (f *filesystem) endOfFile(n *inode, in *fuse.GetAttrIn) bool {
 	if h == nil || h.node != n || h.writable {
 		return false
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	v, ok := h.version()
 	return ok && v == versionOf(n.entry) && v.ETag != "" && n.file == nil && !n.unlinked
 }
@@ -170,20 +170,29 @@ func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
 
 // private: only this mount knows the state of the inode.
 func (n *inode) private() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.file != nil || n.unlinked
 }
 
 func (n *inode) isOpen() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.opens > 0
 }
 
 func (n *inode) gone() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.unlinked
 }
 

@@ -23,9 +23,12 @@ func (t *inodes) isReferenced(n *inode) bool {
 // forgotten releases the content of an inode that nothing refers to any more. It is
 // called with inodes.mu held, and so leaves the work to the background.
 func (f *filesystem) forgotten(n *inode) {
-	n.mu.Lock()
+	if !n.isUsed() {
+		return
+	}
+	n.lock()
 	holds := n.unlinked && (n.file != nil || n.hidden != nil)
-	n.mu.Unlock()
+	n.unlock()
 	if !holds {
 		return
 	}
@@ -38,8 +41,11 @@ func (f *filesystem) forgotten(n *inode) {
 
 // isBare tells whether the inode has lost its name, and has no content of its own.
 func (n *inode) isBare() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.unlinked && n.file == nil && n.hidden == nil
 }
 
@@ -47,9 +53,9 @@ func (n *inode) isBare() bool {
 // error is ESTALE, on which the kernel looks the name up again.
 func (f *filesystem) openBare(ctx context.Context, h *handle) error {
 	n := h.node
-	n.mu.Lock()
+	n.lock()
 	e, epoch := n.entry, n.epoch
-	n.mu.Unlock()
+	n.unlock()
 	if h.writable || e.ETag == "" {
 		return syscall.ESTALE
 	}

@@ -11,6 +11,9 @@ import (
 // attach gives an inode without a name its name.
 func (t *inodes) attach(n, dir *inode, name string) {
 	n.parent, n.name = dir, name
+	if dir.children == nil {
+		dir.children = map[string]*inode{}
+	}
 	dir.children[name] = n
 }
 
@@ -46,7 +49,7 @@ func (t *inodes) known(dir *inode, name string, e namespace.Entry) *inode {
 
 // holdsKey reports whether a key may be in a directory. It may not if the
 // directory was renamed after the key was looked up.
-func (n *inode) holdsKey(key string) bool { return strings.HasPrefix(key, n.snapshot().Key) }
+func (n *inode) holdsKey(key string) bool { return strings.HasPrefix(key, n.keyNow()) }
 
 // isBelow reports whether n is dir or has a name below it.
 func isBelow(n, dir *inode) bool {

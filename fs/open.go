@@ -68,9 +68,12 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 // aside. It stays what the handles have that are open, but the name is the other's:
 // the next open must find what S3 holds (P2), also before the last of them is gone.
 func (n *inode) isStale() bool {
-	n.mu.Lock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
 	file := n.file
-	n.mu.Unlock()
+	n.unlock()
 	return file != nil && file.Stale()
 }
 
@@ -139,8 +142,11 @@ func (f *filesystem) openVersion(ctx context.Context, h *handle, flags uint32) e
 // hasShrunk: the kernel believes in a larger size, and would read zeros behind
 // the end. On ESTALE it looks the name up again, and then knows.
 func (n *inode) hasShrunk() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.shrunk
 }
 
@@ -163,12 +169,12 @@ func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry,
 	if err := f.learnAtOpen(ctx, n, e, asked); err != nil {
 		return err
 	}
-	n.mu.Lock()
+	n.lock()
 	n.shrunk = n.shrunk || n.entry.Size < old.Size
 	if n.entry.ETag == info.ETag {
 		n.foreign = foreignOptions(info)
 	}
-	n.mu.Unlock()
+	n.unlock()
 	if e.ETag != old.ETag || e.Size != old.Size {
 		f.refresh(n)
 	}
@@ -178,9 +184,9 @@ func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry,
 // learnAtOpen is learn for an open, which must see the version e (P2): attributes that
 // wait are saved first. On ESTALE the kernel looks the name up again.
 func (f *filesystem) learnAtOpen(ctx context.Context, n *inode, e namespace.Entry, asked moment) error {
-	n.mu.Lock()
+	n.lock()
 	waits := n.attrs && n.showsAnother(e)
-	n.mu.Unlock()
+	n.unlock()
 	if waits {
 		if err := f.flushAttrs(ctx, n); err != nil {
 			return err
@@ -195,9 +201,9 @@ func (f *filesystem) learnAtOpen(ctx context.Context, n *inode, e namespace.Entr
 
 func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 	n := h.node
-	n.mu.Lock()
+	n.lock()
 	old, epoch, asked := n.entry, n.epoch, f.inodes.now()
-	n.mu.Unlock()
+	n.unlock()
 	r, info, err := f.reads.Open(ctx, old.Key, versionOf(old))
 	if err != nil {
 		return f.vanished(n, err)
@@ -228,8 +234,8 @@ func (f *filesystem) vanished(n *inode, err error) error {
 // and no slower with small ones. All other handles of the file then do the
 // same until the last close, so that no page can be stale.
 func (f *filesystem) opened(h *handle, flags uint32, out *fuse.OpenOut) {
-	h.node.mu.Lock()
-	defer h.node.mu.Unlock()
+	h.node.lock()
+	defer h.node.unlock()
 	f.openedLocked(h, flags, out)
 }
 
@@ -288,7 +294,7 @@ func (h *handle) version() (v readahead.Version, ok bool) {
 	return h.reader.Version(), true
 }
 
-// dirty returns the file that takes the inode's writes; n.mu is held.
+// dirty returns the file that takes the inode's writes; The inode is locked.
 func (f *filesystem) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versionOf(n.entry)) }
 
 // dirtyThrough is dirty for a write through h. It is built on the version that h

@@ -77,7 +77,7 @@ func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) err
 		fresh = f.register(h)
 	}
 	n := h.node
-	n.mu.Lock()
+	n.lock()
 	stale := h.isStale() || passes && (n.unlinked || n.backing != nil && (h.reader == nil || h.reader.Version() != n.backing.version))
 	switch {
 	case stale:
@@ -92,7 +92,7 @@ func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) err
 		out.BackingID = n.backing.id
 		out.Fh = f.handles.addFile(h)
 	}
-	n.mu.Unlock()
+	n.unlock()
 	f.unregister(fresh)
 	if stale {
 		return syscall.ESTALE
@@ -104,9 +104,9 @@ func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) err
 // not have all of it, or the inode is open already.
 func (f *filesystem) register(h *handle) *backing {
 	n := h.node
-	n.mu.Lock()
+	n.lock()
 	open, e := n.opens > 0, n.entry
-	n.mu.Unlock()
+	n.unlock()
 	if open || h.reader == nil || versionOf(e) != h.reader.Version() {
 		return nil
 	}

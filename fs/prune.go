@@ -96,26 +96,36 @@ func (p *pruner) ask(victims []*inode) {
 	}
 }
 
-// bound makes the table tell when it has more inodes than fit into limit bytes, and
-// charge for their bytes.
-func (t *inodes) bound(limit int64, charge func(delta int64)) {
-	t.most, t.charge = int(limit/inodeBytes), charge
-}
+const (
+	// inodeBytes is what an inode takes that was only looked up, with its name and
+	// its places in the maps, as BenchmarkInodeBytes measures it.
+	inodeBytes = 350
+	// usedBytes is what one takes beside that once it was opened or changed: the size
+	// of used, with an ETag.
+	usedBytes = 700
+	// inodesCharged is how many bytes are charged at a time: so rarely is the budget's
+	// lock taken.
+	inodesCharged = 64 << 10
+)
 
-// inodesCharged is how many inodes are charged for at a time: so rarely is the budget's
-// lock taken.
-const inodesCharged = 256
+// bound makes the table tell when its inodes take more than limit bytes, and charge
+// for their bytes.
+func (t *inodes) bound(limit int64, charge func(delta int64)) { t.limit, t.charge = limit, charge }
+
+// bytes returns what all inodes take. t.mu is held.
+func (t *inodes) bytes() int64 { return int64(len(t.byID))*inodeBytes + t.changed.Load()*usedBytes }
 
 // counted charges for the inodes, and tells when there are too many. t.mu is held.
 func (t *inodes) counted() {
 	if t.charge == nil {
 		return
 	}
-	if steps := len(t.byID) / inodesCharged; steps != t.charged {
-		t.charge(int64(steps-t.charged) * inodesCharged * inodeBytes)
-		t.charged = steps
+	now := t.bytes()
+	if step := now / inodesCharged * inodesCharged; step != t.charged {
+		t.charge(step - t.charged)
+		t.charged = step
 	}
-	if len(t.byID) > t.most {
+	if now > t.limit {
 		select {
 		case t.crowded <- struct{}{}:
 		default: // it is known
@@ -127,10 +137,12 @@ func (t *inodes) counted() {
 func (t *inodes) excess() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if len(t.byID) <= t.most {
+	now := t.bytes()
+	if now <= t.limit {
 		return 0
 	}
-	return len(t.byID) - t.most + t.most/pruneDown
+	// Those that are forgotten take as much as the others.
+	return int(float64(now-t.limit+t.limit/pruneDown) / float64(now) * float64(len(t.byID)))
 }
 
 // idle returns up to most inodes that only the kernel refers to, and of which
@@ -160,7 +172,10 @@ func (t *inodes) idle(most int) []*inode {
 
 // forgettable reports whether a lookup finds all again that the inode shows.
 func (n *inode) forgettable() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return true
+	}
+	n.lock()
+	defer n.unlock()
 	return n.file == nil && !n.attrs && !n.unlinked && n.opens == 0 && n.listed.IsZero() && n.stamped.IsZero()
 }

@@ -52,7 +52,7 @@ func TestInodesAreBounded(t *testing.T) {
 	for _, old := range []bool{false, true} {
 		t.Run(fmt.Sprintf("old kernel %v", old), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const most = 4 * inodesCharged
+				const most = 4 * inodesCharged / inodeBytes
 				tab := newInodes(dirEntry(""))
 				budget := cache.NewBudget(1 << 30)
 				tab.bound(most*inodeBytes, chargeTo(budget))
@@ -75,7 +75,7 @@ func TestInodesAreBounded(t *testing.T) {
 				if n := tab.count(); n > most || n < most/2 || highest > most+50 {
 					t.Errorf("%d inodes at the end, %d at most, want up to %d", n, highest, most)
 				}
-				if used := budget.Used(); used < int64(tab.count()-inodesCharged)*inodeBytes || used > int64(tab.count())*inodeBytes {
+				if used := budget.Used(); used < tab.bytes()-inodesCharged || used > tab.bytes() {
 					t.Errorf("%d bytes are charged for %d inodes", used, tab.count())
 				}
 				if old == (k.asked > 0) || old != (k.byName > 0) {

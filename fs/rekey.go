@@ -39,12 +39,12 @@ func (f *filesystem) rekeyChildren(dir *inode, from string, out namespace.Rename
 // rekeyOne gives one inode its new entry. An inode without a name keeps its key
 // (P7), so that nothing brings it back.
 func (f *filesystem) rekeyOne(n *inode, to namespace.Entry) {
-	n.mu.Lock()
+	n.lock()
 	from, gone := n.entry.Key, n.unlinked
 	if !gone {
 		f.moved(n, to)
 	}
-	n.mu.Unlock()
+	n.unlock()
 	if !gone && f.ns.DropPending(from, n) {
 		f.showPending(n, to.Key)
 	}
@@ -54,9 +54,9 @@ func (f *filesystem) rekeyOne(n *inode, to namespace.Entry) {
 // name or its key meanwhile.
 func (f *filesystem) showPending(n *inode, key string) {
 	f.ns.AddPending(key, n)
-	n.mu.Lock()
+	n.lock()
 	void := n.unlinked || n.entry.Key != key
-	n.mu.Unlock()
+	n.unlock()
 	if void {
 		f.ns.DropPending(key, n)
 	}

@@ -66,9 +66,9 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 // discard ends all writing of the unsaved state to S3. It tells whether there
 // was any, and whether a commit may have made an object of it.
 func (n *inode) discard() (had, written bool) {
-	n.mu.Lock()
+	n.lock()
 	file := n.file
-	n.mu.Unlock()
+	n.unlock()
 	if file == nil {
 		return false, false
 	}
@@ -78,8 +78,8 @@ func (n *inode) discard() (had, written bool) {
 // beginTaking is called before a name is taken off its inode. From then on
 // changed tells whether there are bytes that S3 does not hold.
 func (n *inode) beginTaking() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.file != nil && !n.file.Dirty() {
 		n.changed = false
 	}
@@ -100,27 +100,33 @@ var errCut = errors.New("the name is that of another version")
 
 // isLost: bytes were written that are not saved, under a name that still is there.
 func (n *inode) isLost() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
 	return n.cut && n.changed
 }
 
 func (n *inode) isSaved() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if !n.isUsed() {
+		return true
+	}
+	n.lock()
+	defer n.unlock()
 	return n.saved
 }
 
 // gone marks an inode whose name is gone.
 func (f *filesystem) gone(n *inode) {
-	n.mu.Lock()
+	n.lock()
 	n.unlinked = true
 	key, file := n.entry.Key, n.file
 	noted := n.takeNoted()
 	if n.hidden != nil {
 		n.entry = *n.hidden
 	}
-	n.mu.Unlock()
+	n.unlock()
 	noted.Done()
 	if file != nil {
 		file.Discard()
@@ -187,9 +193,9 @@ const hiddenPrefix = ".s3mount/unlinked/"
 // readers will see ESTALE, which is no reason to refuse the removal. It tells
 // whether there was something to do.
 func (f *filesystem) detach(ctx context.Context, n *inode) bool {
-	n.mu.Lock()
+	n.lock()
 	e, open, saved, whole := n.snapshotLocked(), n.opens > 0, n.saved, n.file != nil && n.file.Version() == nil
-	n.mu.Unlock()
+	n.unlock()
 	if !open || !saved || whole || n.kind != namespace.File {
 		return false
 	}
@@ -208,18 +214,18 @@ func (f *filesystem) detach(ctx context.Context, n *inode) bool {
 // takeIn reads the whole content into unsaved state that is never saved. Handles
 // may write at the same time.
 func (f *filesystem) takeIn(ctx context.Context, n *inode) error {
-	n.mu.Lock()
+	n.lock()
 	file := f.dirty(n)
-	n.mu.Unlock()
+	n.unlock()
 	file.Discard()
 	return file.TakeIn(ctx)
 }
 
 // hide copies the object inside S3 to a key of its own until the last close.
 func (f *filesystem) hide(ctx context.Context, n *inode) error {
-	n.mu.Lock()
+	n.lock()
 	e := n.entry
-	n.mu.Unlock()
+	n.unlock()
 	to := e
 	to.Key = f.o.Prefix + hiddenPrefix + rand.Text()
 	out, err := f.store.Copy(ctx, &s3.CopyInput{
@@ -230,8 +236,8 @@ func (f *filesystem) hide(ctx context.Context, n *inode) error {
 		return fmt.Errorf("keep the bytes of an open file: %w", err)
 	}
 	to.ETag, to.VersionID, to.LastModified = out.ETag, out.VersionID, out.LastModified
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	f.reads.Move(versionOf(e), versionOf(to))
 	n.hidden = &to
 	return nil

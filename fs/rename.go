@@ -190,9 +190,9 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 	if err != nil {
 		return false, err
 	}
-	n.mu.Lock()
+	n.lock()
 	file, old := n.file, n.entry.Key
-	n.mu.Unlock()
+	n.unlock()
 	if file == nil {
 		return false, syscall.ENOENT // it could not be saved and is gone
 	}
@@ -213,10 +213,10 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 	if over == nil && m.target != nil && m.target.isSaved() {
 		file.Replaces(m.target.snapshot().ETag)
 	}
-	n.mu.Lock()
+	n.lock()
 	// What the commit will replace, if there is something.
 	n.entry.Key, n.saved = key, m.target != nil && (m.target.isSaved() || over != nil && over.Committing())
-	n.mu.Unlock()
+	n.unlock()
 	f.ns.DropPending(old, n)
 	if f.o.Durability == durabilityJournal {
 		err = f.persist(ctx, n) // the journal knows it by the old name
@@ -239,8 +239,8 @@ func (f *filesystem) overtaken(ctx context.Context, m *move) (*writeback.File, e
 	}
 	m.target.beginTaking()
 	m.taken = f.detach(ctx, m.target) || m.taken
-	m.target.mu.Lock()
-	defer m.target.mu.Unlock()
+	m.target.lock()
+	defer m.target.unlock()
 	return m.target.file, nil
 }
 

@@ -272,9 +272,9 @@ func TestRenameTouchesOnlyWhatMoves(t *testing.T) {
 	other := k.f.inodes.get(id)
 	for _, pair := range [][2]string{{"f", "g"}, {"d", "e"}} {
 		k.lookup(pair[0])
-		other.mu.Lock()
+		other.lock()
 		st := k.f.Rename(nil, &fuse.RenameIn{InHeader: header(rootID), Newdir: rootID}, pair[0], pair[1])
-		other.mu.Unlock()
+		other.unlock()
 		k.must(st, "rename", pair[0])
 	}
 	k.wantObject("g", "f")

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -165,18 +166,29 @@ var (
 )
 
 // turn lets one at a time through; a wait for it ends with its context.
-type turn chan struct{}
+// Its channel, which holds an element while somebody has the turn, is made when it is
+// taken for the first time: most inodes are only looked up.
+type turn struct{ c atomic.Pointer[chan struct{}] }
 
-func newTurn() turn { return make(turn, 1) }
+// queue returns the channel.
+func (t *turn) queue() chan struct{} {
+	if c := t.c.Load(); c != nil {
+		return *c
+	}
+	c := make(chan struct{}, 1)
+	t.c.CompareAndSwap(nil, &c)
+	return *t.c.Load()
+}
 
-func (t turn) take(ctx context.Context) error {
+func (t *turn) take(ctx context.Context) error {
+	c := t.queue()
 	select {
-	case t <- struct{}{}:
+	case c <- struct{}{}:
 		return nil
 	default:
 	}
 	select {
-	case t <- struct{}{}:
+	case c <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -184,13 +196,13 @@ func (t turn) take(ctx context.Context) error {
 }
 
 // try takes the turn if it is free, and returns what gives it back.
-func (t turn) try() (give func(), ok bool) {
+func (t *turn) try() (give func(), ok bool) {
 	select {
-	case t <- struct{}{}:
+	case t.queue() <- struct{}{}:
 		return t.give, true
 	default:
 		return nil, false
 	}
 }
 
-func (t turn) give() { <-t }
+func (t *turn) give() { <-t.queue() }

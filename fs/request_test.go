@@ -81,7 +81,7 @@ func TestRequestEndWithoutWait(t *testing.T) {
 
 func TestTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	turn := newTurn()
+	turn := &turn{}
 	if err := turn.take(ctx); err != nil {
 		t.Fatal(err)
 	}

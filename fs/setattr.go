@@ -70,8 +70,8 @@ const attrsInValid = fuse.FATTR_MODE | fuse.FATTR_UID | fuse.FATTR_GID | fuse.FA
 
 // applyAttr changes the attributes that in names and tells whether there were any.
 func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	a := n.entry.Attr
 	if mode, ok := in.GetMode(); ok {
 		a.Perm = mode
@@ -101,8 +101,8 @@ func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 // a rename, or a chmod to the same mode as cp, tar and rsync do it. A ctime alone is
 // not worth a request, and is not kept in S3.
 func (n *inode) stamp() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.stamped = time.Now()
 }
 
@@ -111,11 +111,11 @@ func (n *inode) stamp() {
 // written in the directory lately, keepAttrs waits for S3. If S3 refuses the change,
 // the inode has the attributes from before again.
 func (f *filesystem) keepAttrs(ctx context.Context, n *inode, before namespace.Attr) error {
-	n.mu.Lock()
+	n.lock()
 	n.attrs = true
 	e, saved, unlinked := n.entry, n.saved, n.unlinked
 	rides := n.file != nil && n.file.Dirty()
-	n.mu.Unlock()
+	n.unlock()
 	if unlinked || n == f.inodes.root {
 		return nil
 	}
@@ -143,8 +143,8 @@ func (f *filesystem) storeAttrs(ctx context.Context, n *inode, before namespace.
 	if errno := errnoOf(err); errno != syscall.EACCES && errno != syscall.EINTR && !errors.Is(err, s3.ErrTransient) {
 		return nil // it is in the log
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if !n.attrs {
 		n.entry.Attr = before
 	}
@@ -153,9 +153,9 @@ func (f *filesystem) storeAttrs(ctx context.Context, n *inode, before namespace.
 
 // flushAttrs returns when S3 holds the attributes of n.
 func (f *filesystem) flushAttrs(ctx context.Context, n *inode) error {
-	n.mu.Lock()
+	n.lock()
 	idle := !n.attrs || n.unlinked || n == f.inodes.root
-	n.mu.Unlock()
+	n.unlock()
 	if idle {
 		return nil
 	}
@@ -164,21 +164,21 @@ func (f *filesystem) flushAttrs(ctx context.Context, n *inode) error {
 
 // flushAttrsNow is flushAttrs for callers that have the inode's turn.
 func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
-	n.mu.Lock()
+	n.lock()
 	known := n.file == nil || n.file.Dirty() || n.isCurrent()
-	n.mu.Unlock()
+	n.unlock()
 	if !known { // the spool was full, and writeback saved the file by itself
 		if err := f.commitNow(ctx, n); err != nil {
 			return err
 		}
 	}
-	n.mu.Lock()
+	n.lock()
 	e := n.entry
 	if !n.attrs || n.unlinked || !n.saved || (n.file != nil && n.file.Dirty()) {
-		n.mu.Unlock()
+		n.unlock()
 		return nil // nothing to do, or it rides on the commit
 	}
-	n.mu.Unlock()
+	n.unlock()
 
 	to, same, err := f.writeAttrs(ctx, e)
 	f.permits.learn(e.Key, err)
@@ -193,12 +193,12 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 		f.attrs.add(n) // the caller does not wait for it any more
 		return err
 	}
-	n.mu.Lock()
+	n.lock()
 	if err != nil {
 		defer n.takeNoted().Done()
 		n.attrs = false
 		n.entry.Exact = false // what the object has is not known
-		n.mu.Unlock()
+		n.unlock()
 		f.ns.Invalidate(e.Key)
 		f.refresh(n)
 		f.log.Warn("cannot save attributes", slog.String("key", e.Key), slog.Any("error", err))
@@ -210,12 +210,12 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	}
 	if !same {
 		n.superseded(to, f.inodes.next())
-		n.mu.Unlock()
+		n.unlock()
 		f.refresh(n)
 		return nil
 	}
 	f.moved(n, to)
-	n.mu.Unlock()
+	n.unlock()
 	return nil
 }
 
@@ -238,7 +238,7 @@ func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to name
 
 // superseded takes over a version with other bytes than the inode had, as a lookup
 // does: what is cached of the version before is not of this one, and who has that
-// open goes on with it (P2). n.mu is held.
+// open goes on with it (P2). The inode is locked.
 func (n *inode) superseded(to namespace.Entry, made moment) {
 	if n.opens > 0 || n.file != nil {
 		return // the next open finds out
@@ -285,27 +285,27 @@ func (f *filesystem) beginWriting(ctx context.Context, n *inode) error {
 		return err
 	}
 	defer n.settling.give()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.writers++
 	return nil
 }
 
 // endWriting lets the unsaved state go, if nobody else writes.
 func (f *filesystem) endWriting(ctx context.Context, n *inode) {
-	n.mu.Lock()
+	n.lock()
 	n.writers--
-	n.mu.Unlock()
+	n.unlock()
 	f.settle(ctx, n)
 }
 
 // truncate sets the size in the unsaved state. To zero is a whole replacement:
 // nothing of the old version is kept, so no condition holds the commit (P3).
 func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
-	n.mu.Lock()
+	n.lock()
 	fresh := size == 0 && n.file == nil && !n.unlinked
 	if fresh {
-		n.foreign = s3.ObjectOptions{}
+		n.foreign = nil
 		in := writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n), Turn: n.commit.try}
 		if n.saved {
 			in.Replaces = n.entry.ETag
@@ -315,7 +315,7 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	file, key := f.dirty(n), n.entry.Key
 	n.touch()
 	n.changed = n.changed && !fresh
-	n.mu.Unlock()
+	n.unlock()
 	if fresh {
 		f.showPending(n, key)
 		return nil
@@ -323,7 +323,7 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	return file.Truncate(ctx, size)
 }
 
-// touch marks a change of the bytes by this mount; n.mu is held.
+// touch marks a change of the bytes by this mount; The inode is locked.
 func (n *inode) touch() {
 	t := time.Now()
 	n.entry.Attr.Mtime, n.entry.Attr.Ctime = t, t

@@ -181,9 +181,9 @@ func TestReaderLeavesWhatIsUnsaved(t *testing.T) {
 	<-g.arrived // on its way
 	n := k.f.handles.file(fh).node
 	reader := k.openFile("f", syscall.O_RDONLY)
-	n.mu.Lock()
+	n.lock()
 	n.writers, n.saving = 0, 1 // the writer's handle is gone, and what it set going is not done
-	n.mu.Unlock()
+	n.unlock()
 	k.release(reader)
 	if !n.private() {
 		t.Error("the unsaved state is gone")
@@ -191,9 +191,9 @@ func TestReaderLeavesWhatIsUnsaved(t *testing.T) {
 	if a, st := k.stat("f"); st != fuse.OK || a.Size != 4 {
 		t.Errorf("size %d, %v", a.Size, st)
 	}
-	n.mu.Lock()
+	n.lock()
 	n.writers, n.saving = 1, 0
-	n.mu.Unlock()
+	n.unlock()
 	close(g.open)
 	k.release(fh)
 	if err := k.f.drain(t.Context()); err != nil {

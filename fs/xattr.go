@@ -137,9 +137,9 @@ func (f *filesystem) RemoveXAttr(cancel <-chan struct{}, h *fuse.InHeader, name 
 // in the object's metadata is known, which leaves less room.
 func (f *filesystem) ownXattrs(cancel <-chan struct{}, h *fuse.InHeader) (*inode, map[string][]byte, fuse.Status) {
 	if n := f.inodes.get(h.NodeId); n != nil && n.kind == namespace.File && !n.private() {
-		n.mu.Lock()
-		known := n.foreign.Metadata != nil
-		n.mu.Unlock()
+		n.lock()
+		known := n.carried().Metadata != nil
+		n.unlock()
 		ctx := newRequest(cancel, h)
 		defer ctx.end()
 		if !known {
@@ -206,14 +206,14 @@ func (f *filesystem) setXattrs(cancel <-chan struct{}, h *fuse.InHeader, n *inod
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
 	text := namespace.EncodeXattrs(all)
-	n.mu.Lock()
-	if len(text) > namespace.XattrRoom(n.foreign.Metadata) {
-		n.mu.Unlock()
+	n.lock()
+	if len(text) > namespace.XattrRoom(n.carried().Metadata) {
+		n.unlock()
 		return fuse.Status(syscall.ENOSPC)
 	}
 	before := n.entry.Attr
 	n.entry.Attr.Xattr, n.entry.Attr.Ctime = text, time.Now()
-	n.mu.Unlock()
+	n.unlock()
 	f.noteAttrs(n)
 	if err := f.keepAttrs(ctx, n, before); err != nil {
 		return f.status("xattr", err)

@@ -55,7 +55,7 @@ func run(in settings.Invocation) error {
 		return daemon.Background(os.Stderr)
 	}
 	wasBackground := report.InBackground()
-	calmHeap(in.Lookup)
+	calmHeap(in.Lookup, s.FS.MemoryLimit)
 	v, err := start(s, in.Lookup, report)
 	if err != nil {
 		return report.Failed(err)

@@ -1,0 +1,171 @@
+package fs
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/readahead"
+	"github.com/s3mount/s3mount/fs/writeback"
+	"github.com/s3mount/s3mount/s3"
+)
+
+// state is what an inode shows. Of an inode that was only looked up it is a packed
+// entry; what only open and changed inodes need is in used.
+//
+//	           lock
+//	looked up ──────▶ used ──┐
+//	    ▲                    │ unlock, while something but the entry is there
+//	    └── unlock, else ────┘
+type state struct {
+	mutex sync.Mutex // guards what follows; see lock
+	told  *telling   // what the kernel knows of the permissions of the entry; nil: nothing, as where access is off
+	key   string     // of known
+	known namespace.Packed
+	*used               // nil: the inode was only looked up
+	count *atomic.Int64 // counts the inodes that have a used
+}
+
+// used is the state of an inode that is open, was opened, or was changed by this mount.
+type used struct {
+	entry namespace.Entry
+	// file holds unsaved bytes; nil while nobody has the file open for writing.
+	file  *writeback.File
+	base  *readahead.Reader // what file was opened on; closed with it
+	saved bool              // S3 holds an object under entry.Key
+	// conflict: someone else wrote the object first; file's bytes are kept
+	// elsewhere and the inode shows again what S3 holds once file is let go.
+	conflict bool
+	changed  bool              // bytes were written or the size set since file was opened or committed
+	foreign  *s3.ObjectOptions // what other tools gave the object beside its bytes; nil: not known
+	writers  int               // open handles that may write, and truncate(2) under way
+	saving   int               // handles that wrote, and whose end is on its way
+	opens    int               // open handles
+	direct   bool              // the open handles go past the kernel's page cache
+	// shrunk: someone else made the file smaller than the kernel was told.
+	shrunk bool
+	// backing is the file of the disk cache that the kernel reads by itself; all
+	// open handles are of that mode, or none is.
+	backing *backing
+	// epoch counts the versions that this mount made; readers of an older one
+	// take up the new one (the mount always sees its own writes).
+	epoch uint64
+	// madeAt is when this mount made the last version.
+	madeAt moment
+	// pages is the ETag of the version whose pages the kernel may hold.
+	pages string
+	// unlinked: no name any more; lives until the last close (P7).
+	unlinked bool
+	// ghost: unlinked because it could not be saved and S3 never had it; the
+	// kernel may still believe in its name.
+	ghost bool
+	// cut is set once the name has another inode although nothing removed the name:
+	// an unlink or a rename failed, or the object is another version now (leaveBehind).
+	cut bool
+	// hidden holds the bytes of an open file whose key is gone.
+	hidden *namespace.Entry
+	// attrs is set while entry.Attr has changes that S3 does not hold.
+	attrs bool
+	// noted is the journal's record of attrs.
+	noted *writeback.Noted
+	// listed is when this mount last changed the entries of a directory. Its
+	// times show that as long as the inode lives; to store it would cost a PUT
+	// for each directory that something is written in.
+	listed time.Time
+	// stamped is a ctime that is not worth to be stored (stamp).
+	stamped time.Time
+	// timesSet: the mtime is one that a program set, not that of a write.
+	timesSet bool
+}
+
+// lookUp makes s the state of a new inode of an object that S3 holds.
+func (s *state) lookUp(e namespace.Entry, count *atomic.Int64) {
+	s.key, s.known, s.count = e.Key, namespace.Pack(e), count
+}
+
+// create makes s the state of a new inode of a file that S3 does not hold.
+func (s *state) create(e namespace.Entry, count *atomic.Int64) {
+	s.used, s.count = &used{entry: e}, count
+	count.Add(1)
+}
+
+// lock makes the caller the only one who uses the state.
+func (s *state) lock() {
+	s.mutex.Lock()
+	if s.used == nil {
+		s.used = &used{entry: s.known.Entry(s.key), saved: true}
+		s.counted(1)
+	}
+}
+
+// counted counts an inode that got a used, or lost it.
+func (s *state) counted(delta int64) {
+	if s.count != nil {
+		s.count.Add(delta)
+	}
+}
+
+// leave ends that the inode is counted, because it leaves the table.
+func (s *state) leave() {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.used != nil {
+		s.counted(-1)
+	}
+	s.count = nil
+}
+
+// keyNow returns the key of the entry.
+func (s *state) keyNow() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.used != nil {
+		return s.entry.Key
+	}
+	return s.key
+}
+
+// unlock ends lock. Nothing is kept of an inode but its entry if there is nothing else.
+func (s *state) unlock() {
+	if s.used.isPlain() {
+		s.key, s.known = s.entry.Key, namespace.Pack(s.entry)
+		s.used = nil
+		s.counted(-1)
+	}
+	s.mutex.Unlock()
+}
+
+// isPlain reports whether there is nothing but an entry that S3 holds.
+func (u *used) isPlain() bool {
+	if !u.saved || u.opens > 0 || u.file != nil || u.pages != "" || u.foreign != nil {
+		return false // the usual cases, without a copy
+	}
+	rest := *u
+	rest.entry = namespace.Entry{}
+	return rest == used{saved: true}
+}
+
+// peek returns the entry if the inode was only looked up.
+func (s *state) peek() (e namespace.Entry, ok bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.used != nil {
+		return e, false
+	}
+	return s.known.Entry(s.key), true
+}
+
+// is reports whether the inode was only looked up and e says nothing new of it.
+func (s *state) is(e namespace.Entry) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.used == nil && s.key == e.Key && s.known == namespace.Pack(e)
+}
+
+// isUsed reports whether the inode is more than looked up.
+func (s *state) isUsed() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.used != nil
+}
