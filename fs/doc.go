@@ -38,6 +38,9 @@
 // key (detach): small content is taken in, larger is copied inside S3 to a
 // hidden key until the last close (P7).
 //
+// While a request writes a key, no GET of the key is open and none is started
+// (keygate.go): some servers hold a lock on the key during either.
+//
 // Blocks that readahead brings are kept on disk, too, if there is a disk cache
 // (diskcache.go); a read-only mount lets the kernel read files that are wholly
 // there by itself (passthrough.go).
@@ -107,6 +110,7 @@
 //	handle.mu        one handle's reader
 //	attrQueue.mu, handles.mu
 //	the locks of readahead and writeback
+//	keyGate.mu       the keys with requests under way
 //
 // The namespace asks pending files for their state, so it is never called
 // under the lock of an inode.

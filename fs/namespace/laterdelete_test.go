@@ -63,3 +63,41 @@ func TestDeleteIsNotPutOffWithoutComparison(t *testing.T) {
 		equal(t, "keys", f.keys(), []string{"c"})
 	})
 }
+
+// A rename of a directory deletes no version that another client wrote after the
+// copies, and the rename takes that version along.
+func TestRenameOfDirectoryKeepsNewerVersions(t *testing.T) {
+	for name, support := range map[string]map[s3.Feature]s3.Support{
+		"compares":                nil,
+		"compares single deletes": {s3.FeatureDeleteObjectsETag: s3.SupportIgnored},
+		"compares nothing": {s3.FeatureDeleteObjectsETag: s3.SupportIgnored, s3.FeatureDeleteIfMatch: s3.SupportIgnored,
+			s3.FeatureCopySourceIf: s3.SupportIgnored},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, n := deleting(t, support)
+				f.server.PutObject("b", "d/", nil, nil)
+				f.server.PutObject("b", "d/x", []byte("old"), nil)
+				f.server.PutObject("b", "d/y", []byte("old"), nil)
+				n.InvalidateAll()
+				written := false
+				f.setFail(func(op, _ string) error {
+					if op == "MULTI" && !written {
+						written = true
+						f.server.PutObject("b", "d/x", []byte("newer"), nil)
+					}
+					return nil
+				})
+				if _, err := mv(t, n, "d", "e"); err != nil {
+					t.Error(err)
+				}
+				if !written {
+					t.Error("the rename has deleted nothing together")
+				}
+				if body, _, _ := f.server.Object("b", "e/x"); string(body) != "newer" {
+					t.Errorf("the newer version is lost: e/x holds %q, keys %q", body, f.keys())
+				}
+			})
+		})
+	}
+}

@@ -24,6 +24,10 @@
 //	                      UploadPart of the rest, CompleteUpload
 //	                ─ judge: was it ours? ─ resolve a conflict ─ finish: extents turn clean
 //
+// The bytes of the base that a Put keeps are read before its request starts
+// (kept.go), into the pool or the spool: some servers answer no GET of a key while
+// a PUT of it is under way, and a body that waited for one would wait for itself.
+//
 // Holes of at least one part are not sent: if there are two parts of them or
 // more, one part of zeros becomes an object below Options.ScratchPrefix, and the
 // parts of the holes are copied from it inside S3 (zeros.go). For long holes larger
