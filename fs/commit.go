@@ -104,6 +104,9 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	n.entry.Exact, n.saved = true, true
 	n.epoch++
 	n.madeAt = f.inodes.next()
+	if f.o.OpenTTL > 0 {
+		n.checked = time.Now()
+	}
 	n.attrs = n.owesAttrs(v)
 	e, owes := n.entry, n.attrs
 	var noted *writeback.Noted

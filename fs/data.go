@@ -41,6 +41,8 @@ func (f *filesystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 			return fuse.ReadResultData(nil), fuse.OK
 		case errors.Is(err, readahead.ErrStale) && h.node.made() != made:
 			continue // the version is gone because this mount has made another one
+		case errors.Is(err, readahead.ErrStale):
+			h.node.uncheck()
 		}
 		return nil, f.status("read", err)
 	}

@@ -46,6 +46,7 @@ type filesystem struct {
 	runs    *removalRuns
 	handles *handles
 	attrs   *attrQueue
+	checks  checks
 	access  *access
 	server  notifier // set by Init, before the first request
 	sweep   sweep

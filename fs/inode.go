@@ -107,6 +107,9 @@ func (n *inode) isGhost() bool {
 // update makes e the entry of the inode, except for attributes that this mount knows
 // better. Only learn calls it. The inode is locked.
 func (n *inode) update(e namespace.Entry) {
+	if !sameVersion(n.entry, e) {
+		n.checked = time.Time{}
+	}
 	if n.attrs {
 		if e.Exact && !n.entry.Exact {
 			n.entry.Attr.Xattr = e.Attr.Xattr // what was never seen was not changed

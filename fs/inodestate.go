@@ -51,6 +51,9 @@ type used struct {
 	// epoch counts the versions that this mount made; readers of an older one
 	// take up the new one (the mount always sees its own writes).
 	epoch uint64
+	// checked is when S3 was last asked for the object by a GET or HEAD of an open, or
+	// written to, and had the version of entry. It is set only with Options.OpenTTL.
+	checked time.Time
 	// madeAt is when this mount made the last version.
 	madeAt moment
 	// pages is the ETag of the version whose pages the kernel may hold.

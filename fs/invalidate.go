@@ -43,6 +43,7 @@ func (f *filesystem) refresh(n *inode) {
 // to take that away would cut off the programs that stand in it.
 func (f *filesystem) invalidate(n *inode) {
 	f.ns.Invalidate(n.snapshot().Key)
+	n.uncheck()
 	f.refresh(n)
 	if n.kind != namespace.Directory {
 		f.forgetName(n)
@@ -52,6 +53,7 @@ func (f *filesystem) invalidate(n *inode) {
 // invalidateAll drops everything that is cached. It does not wait for the kernel.
 func (f *filesystem) invalidateAll() {
 	f.ns.InvalidateAll()
+	f.checks.voidAll()
 	f.sweep.start(f.watching.Go, f.forgetAll)
 }
 

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"syscall"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
@@ -151,12 +152,22 @@ func (n *inode) hasShrunk() bool {
 }
 
 func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
-	old, asked := n.snapshot(), f.inodes.now()
+	n.lock()
+	old, asked, relies := n.snapshotLocked(), f.inodes.now(), f.relies(n)
+	n.unlock()
+	if relies {
+		return nil
+	}
+	sent := time.Now()
 	info, err := f.store.Head(ctx, &s3.HeadInput{Bucket: f.o.Bucket, Key: old.Key})
 	if err != nil {
 		return f.vanished(n, err)
 	}
-	return f.learned(ctx, n, old, info, asked)
+	if err := f.learned(ctx, n, old, info, asked); err != nil {
+		return err
+	}
+	f.check(n, readahead.Version{Key: old.Key, ETag: info.ETag, Size: info.Size}, sent)
+	return nil
 }
 
 // learned takes over what a HEAD or GET of an open told of a file.
@@ -201,9 +212,15 @@ func (f *filesystem) learnAtOpen(ctx context.Context, n *inode, e namespace.Entr
 
 func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 	n := h.node
+	done, end, err := f.openUnchecked(ctx, h)
+	if done || err != nil {
+		return err
+	}
+	defer end()
 	n.lock()
 	old, epoch, asked := n.entry, n.epoch, f.inodes.now()
 	n.unlock()
+	sent := time.Now()
 	r, info, err := f.reads.Open(ctx, old.Key, versionOf(old))
 	if err != nil {
 		return f.vanished(n, err)
@@ -215,6 +232,7 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 		}
 	}
 	h.reader, h.epoch = r, epoch
+	f.check(n, r.Version(), sent)
 	return nil
 }
 

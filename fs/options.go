@@ -75,6 +75,9 @@ type Options struct {
 	// Device is what Premount returned, if it has mounted already; nil if not.
 	Device *os.File
 
+	// OpenTTL is how long an open may rely on the last GET, HEAD or write of the file,
+	// where the content is in the cache; 0 asks S3 at each open.
+	OpenTTL time.Duration
 	// Deadline is how long a read may wait while S3 makes no progress; 0 is the default of
 	// package readahead.
 	Deadline time.Duration
@@ -159,6 +162,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("linger %v: must not be negative", o.Linger)
 	case o.Delete != deleteGather && o.Delete != deleteSync:
 		return fmt.Errorf("--delete %q: must be gather or sync", o.Delete)
+	case o.OpenTTL < 0:
+		return fmt.Errorf("--open-ttl %v: must not be negative", o.OpenTTL)
 	case o.MetadataTTL < 0:
 		return fmt.Errorf("--metadata-ttl %v: must not be negative", o.MetadataTTL)
 	case o.MemoryLimit < minMemory:

@@ -59,6 +59,26 @@ func (m *Manager) Open(ctx context.Context, key string, hint Version) (*Reader, 
 	return res.r, res.info, err
 }
 
+// Cached reports whether a reader of v finds its first bytes in the cache, or on their way
+// there, and of a small object all of them.
+func (m *Manager) Cached(v Version) bool {
+	if !strong(v.ETag) {
+		return false
+	}
+	n := v.Size
+	if n > cache.SmallObject {
+		n = min(n, cache.BlockSize)
+	}
+	obj := m.blocks.Object(v.Key, v.ETag, v.Size)
+	defer obj.Close()
+	for i := int64(0); i*cache.BlockSize < n; i++ {
+		if obj.Held(i*cache.BlockSize, 1) == 0 && !m.blocks.OnDisk(v.Key, v.ETag, v.Size, i) {
+			return false
+		}
+	}
+	return true
+}
+
 // deliver hands the result to the caller, or drops it if that has gone.
 func (o *opening) deliver(res opened) {
 	select {

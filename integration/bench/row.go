@@ -30,6 +30,8 @@ type row struct {
 	held func(ctx context.Context, b *bucket) (bool, error)
 	// journal: the row is measured with --durability=journal, too.
 	journal bool
+	// options are given to s3mount; no other tool is measured in a row with options.
+	options []string
 	// raw is the same work by package s3 alone; nil if it has no such form.
 	raw func(ctx context.Context, r rawRun) error
 }
@@ -43,6 +45,9 @@ type rawRun struct {
 
 // suits tells whether a tool is measured in a row.
 func (r row) suits(tool string) bool {
+	if r.options != nil {
+		return tool == toolOwn
+	}
 	switch tool {
 	case toolRaw:
 		return r.raw != nil

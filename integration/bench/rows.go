@@ -52,8 +52,15 @@ func readRows() []row {
 			script: `for f in small/*; do cat "$f" > /dev/null; done`},
 		{name: "smallread16", what: "read 1200 files of 4 KiB, 16 threads", data: "1200 small", bytes: small(1200), raw: rawSmall(1200, 16),
 			script: `"$BENCH" -work readall small`},
+		{name: "reopen", what: "300 processes open 10 files of 4 KiB each", data: "300 small", bytes: exactly(300 * 10 * smallSize),
+			script: reopen},
+		{name: "reopen-ttl", what: "the same with --open-ttl 1m", data: "300 small", bytes: exactly(300 * 10 * smallSize),
+			options: []string{"--open-ttl", "1m"}, script: reopen},
 	}
 }
+
+// reopen opens the same small files again and again, as the programs that git starts do.
+const reopen = `set -- $(ls small | head -10); cd small; for i in $(seq 300); do cat "$@" > /dev/null; done`
 
 func nameRows() []row {
 	return []row{

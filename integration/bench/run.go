@@ -217,7 +217,7 @@ func (b *bench) measureMount(ctx context.Context, endpoint string, row row, bk *
 		return fmt.Errorf("make a work directory: %w", err)
 	}
 	defer harness.RemoveUnmounted(work)
-	at := mountpoint{binary: binary, endpoint: endpoint, bucket: bk.Bucket, cached: row.again}
+	at := mountpoint{binary: binary, endpoint: endpoint, bucket: bk.Bucket, cached: row.again, options: row.options}
 	if row.again {
 		if err := b.mountFor(ctx, t, at, work, func(m *mounted) error { return b.script(ctx, m.dir, row.warm, nil) }); err != nil {
 			return err

@@ -29,9 +29,10 @@ func isPeer(tool string) bool { return tool != toolRaw && tool != toolOwn && too
 // mountpoint is what a tool is to mount, and where.
 type mountpoint struct {
 	binary, endpoint, bucket string
-	dir                      string // to mount at
-	state                    string // directory of the tool's own
-	cached                   bool   // what is read is kept in state, on disk
+	dir                      string   // to mount at
+	state                    string   // directory of the tool's own
+	cached                   bool     // what is read is kept in state, on disk
+	options                  []string // of s3mount
 }
 
 // tool is a program that mounts, in the foreground.
@@ -68,7 +69,7 @@ func ownCommand(durability string) func(mountpoint) *exec.Cmd {
 			// The data of the bench may leave less room than the cache would.
 			args = append(args, "--cache", filepath.Join(m.state, "cache"), "--cache-min-free", "64M")
 		}
-		return exec.Command(m.binary, append(args, m.bucket, m.dir)...)
+		return exec.Command(m.binary, slices.Concat(args, m.options, []string{m.bucket, m.dir})...)
 	}
 }
 
