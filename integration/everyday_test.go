@@ -41,6 +41,44 @@ func TestEveryday(t *testing.T) {
 	run(t, "programs", everyday.run)
 	run(t, "many files", manyFiles)
 	run(t, "two mounts", twoMountsAppend)
+	run(t, "changes of files that are not cached", changeUncached)
+}
+
+// changeUncached changes files that the mount has not read. The deadline is shorter
+// than the 30 s for which MinIO blocks a PUT beside a GET of the same key.
+func changeUncached(t *testing.T, w *harness.World) {
+	m, bucket, proxy := mountOf(t, w, "--deadline", "10s", "--metadata-ttl", "0s")
+	for i, size := range []int{1000, 1 << 20, 5 << 20, 8 << 20, 20 << 20} {
+		for name, change := range map[string]func(f *os.File, b []byte) []byte{
+			"write in place": func(f *os.File, b []byte) []byte {
+				_, err := f.WriteAt([]byte("INPLACE"), int64(size/2))
+				must(t, err)
+				copy(b[size/2:], "INPLACE")
+				return b
+			},
+			"append": func(f *os.File, b []byte) []byte {
+				_, err := f.WriteAt([]byte("TAIL"), int64(size))
+				must(t, err)
+				return append(b, "TAIL"...)
+			},
+			"truncate": func(f *os.File, b []byte) []byte {
+				must(t, f.Truncate(int64(size-10)))
+				return b[:size-10]
+			},
+		} {
+			key := fmt.Sprintf("%s %d", name, size)
+			body := payload(i, size)
+			must(t, bucket.Put(w.Context(t), key, body, nil))
+			f, err := os.OpenFile(m.Path(key), os.O_RDWR, 0)
+			must(t, err)
+			body = change(f, body)
+			must(t, f.Close())
+			wantObject(t, w, bucket, key, body)
+		}
+	}
+	if past := strings.Join(proxy.Past("append 5242880"), "\n"); strings.Contains(past, ": 503 ") {
+		t.Errorf("the server refused a request for a while:\n%s", past)
+	}
 }
 
 // manyFiles copies, moves and removes more files than a request can list or delete.

@@ -7,15 +7,15 @@ var All = []Server{
 	{
 		Name: Versitygw, Title: "[versitygw](https://github.com/versity/versitygw)", Version: "1.8",
 		Limits: []Limit{
-			{Feature: s3test.NestedKeys, Row: "Keys", Reason: "keys are paths: a file cannot be a directory, too", Instead: "such keys cannot be there"},
-			{Feature: s3test.RawKeys, Row: "Keys", Reason: "keys are paths: empty, `.` and `..` segments are refused", Instead: "such keys cannot be there"},
-			{Feature: s3test.LongSegments, Row: "Keys", Reason: "keys are paths: a file name has 255 bytes at most", Instead: "such keys cannot be there"},
+			{Feature: s3test.NestedKeys, Row: "Keys", Reason: "keys are paths, so that there is no object `a` beside `a/b`", Instead: "nothing, such keys cannot exist there"},
+			{Feature: s3test.RawKeys, Row: "Keys", Reason: "keys with empty, `.` or `..` segments are refused", Instead: "nothing, such keys cannot exist there"},
+			{Feature: s3test.LongSegments, Row: "Keys", Reason: "key segments over 255 bytes are refused", Instead: "nothing, such keys cannot exist there"},
 			{Feature: s3test.MarkerBodies, Row: "Keys", Reason: "a key that ends in a slash is a directory, which has no bytes"},
 			{Feature: s3test.ControlKeys, Row: "Keys", Reason: "encoding-type=url is ignored, and XML cannot hold control characters"},
 			{Feature: s3test.CustomerKeys, Row: "Put", Reason: "SSE-C headers are ignored"},
 			{Feature: s3test.Encryption, Row: "Put", Reason: "SSE headers are ignored"},
 			{Feature: s3test.StorageClasses, Row: "Put", Reason: "x-amz-storage-class is ignored"},
-			{Feature: s3test.ConditionalDeleteMulti, Row: "DeleteMulti", Reason: "the ETag of an entry in DeleteObjects is ignored", Instead: "deletes one by one where a version matters"},
+			{Feature: s3test.ConditionalDeleteMulti, Row: "DeleteMulti", Reason: "the ETag of an entry in DeleteObjects is ignored", Instead: "deletes versions one by one, in parallel"},
 			{Feature: s3test.ConditionalCopyTarget, Row: "Copy", Reason: "If-Match and If-None-Match of CopyObject are ignored", Instead: "a HEAD just before the copy"},
 			{Feature: s3test.UploadPages, Row: "Multipart", Reason: "it refuses the upload-id-marker that it gave"},
 		},
@@ -23,9 +23,9 @@ var All = []Server{
 	{
 		Name: MinIO, Title: "[MinIO](https://github.com/minio/minio)", Version: "February 2026",
 		Limits: []Limit{
-			{Feature: s3test.RawKeys, Row: "Keys", Reason: "keys with empty, `.` or `..` segments are refused", Instead: "such keys cannot be there"},
-			{Feature: s3test.LongSegments, Row: "Keys", Reason: "key segments over 255 bytes are refused", Instead: "such keys cannot be there"},
-			{Feature: s3test.NestedKeys, Row: "Keys", Reason: "a listing shows no `a/b` beside `a`", Instead: "such keys cannot be there"},
+			{Feature: s3test.RawKeys, Row: "Keys", Reason: "keys with empty, `.` or `..` segments are refused", Instead: "nothing, such keys cannot exist there"},
+			{Feature: s3test.LongSegments, Row: "Keys", Reason: "key segments over 255 bytes are refused", Instead: "nothing, such keys cannot exist there"},
+			{Feature: s3test.NestedKeys, Row: "Keys", Reason: "a listing shows no `a/b` beside `a`", Instead: "nothing, such keys cannot exist there"},
 			{Feature: s3test.SmallPages, Row: "Ls", Reason: "IsTruncated is wrong in a page of one row"},
 			{Feature: s3test.ConditionalDelete, Row: "Conditions", Reason: "If-Match of DELETE is ignored", Instead: "a HEAD just before the DELETE"},
 			{Feature: s3test.ConditionalDeleteMulti, Row: "DeleteMulti", Reason: "the ETag of an entry in DeleteObjects is ignored"},
@@ -65,7 +65,11 @@ var All = []Server{
 	{Title: "Wasabi", Missing: "nothing known"},
 	{Title: "OpenStack Swift", Missing: "conditional PUT and trailers are refused; DeleteObjects does not take an ETag", Instead: "a HEAD just before the PUT; checksums in headers; single deletes in parallel"},
 	{Title: "Alibaba OSS", Missing: "conditional PUT is refused", Instead: "a HEAD just before the PUT"},
-	{Title: "Storj", Missing: "UploadPartCopy, and with some versions CopyObject, are refused", Instead: "reads and writes the bytes itself, which costs more"},
+	{Title: "Storj", Missing: "UploadPartCopy, and with some versions CopyObject, are refused", Instead: "downloads and uploads the bytes, which costs more"},
+	{Title: "SeaweedFS", Missing: "If-Match of GET never matches", Instead: "compares the ETag of each answer"},
+	{Title: "OVHcloud", Missing: "conditions are accepted and ignored", Instead: "a HEAD just before the PUT; of two clients that write at the same moment, both can succeed"},
+	{Title: "Huawei OBS", Missing: "listings have no continuation token", Instead: "goes on after the last name of a page"},
+	{Title: "rclone serve s3", Missing: "answers have other root elements", Instead: "reads what is in them"},
 	{
 		Name: Gofakes3,
 		Limits: []Limit{
