@@ -7,6 +7,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
@@ -130,7 +131,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 // start. The times that writing itself set are then moved back to what it
 // carries: to write them would cost a copy of a large object. The inode is locked.
 func (n *inode) owesAttrs(v writeback.Version) bool {
-	_, carried, ok := namespace.AttrFromMetadata(v.Object.Metadata, n.entry.Attr, v.Date)
+	_, carried, ok := attrs.FromMetadata(v.Object.Metadata, n.entry.Attr, v.Date)
 	if !ok {
 		return false // attributes are not kept in this mount
 	}
@@ -150,7 +151,7 @@ func (f *filesystem) objectOptions(n *inode) s3.ObjectOptions {
 		o.ContentType = contentType(n.entry.Key)
 	}
 	if f.o.Posix != string(namespace.PosixOff) {
-		o.Metadata = n.entry.Attr.MergeMetadata(n.kind, o.Metadata)
+		o.Metadata = attrs.MergeMetadata(n.entry.Attr, n.kind, o.Metadata)
 	}
 	return o
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/namespace"
 )
 
@@ -168,7 +169,7 @@ func (f *filesystem) xattrsOf(cancel <-chan struct{}, h *fuse.InHeader, exact bo
 			return nil, nil, f.status("xattr", err)
 		}
 	}
-	all, err := namespace.DecodeXattrs(n.snapshot().Attr.Xattr)
+	all, err := attrs.DecodeXattrs(n.snapshot().Attr.Xattr)
 	if err != nil {
 		f.log.Debug("extended attributes are not shown", "key", n.snapshot().Key, "error", err)
 		return nil, nil, fuse.ENOTSUP // and so nothing is written over them
@@ -205,9 +206,9 @@ func (f *filesystem) exactly(ctx context.Context, n *inode) error {
 func (f *filesystem) setXattrs(cancel <-chan struct{}, h *fuse.InHeader, n *inode, all map[string][]byte) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
-	text := namespace.EncodeXattrs(all)
+	text := attrs.EncodeXattrs(all)
 	n.lock()
-	if len(text) > namespace.XattrRoom(n.carried().Metadata) {
+	if len(text) > attrs.XattrRoom(n.carried().Metadata) {
 		n.unlock()
 		return fuse.Status(syscall.ENOSPC)
 	}

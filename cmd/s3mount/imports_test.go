@@ -28,7 +28,8 @@ type layer struct {
 // layers is the order of imports, from the top down:
 //
 //	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache > cache/disk}
-//	fs/metering imports none of them
+//	fs/namespace > fs/attrs > fs/entry
+//	fs/entry and fs/metering import none of them
 //
 // and within cmd/s3mount
 //
@@ -54,9 +55,11 @@ func layers() []layer {
 		{internal + "private", nil},
 		{internal + "exit", []string{internal + "text"}},
 		{internal + "text", nil},
-		{"fs", []string{"fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache", "cache/disk"}},
+		{"fs", []string{"fs/attrs", "fs/entry", "fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache", "cache/disk"}},
 		{"fs/metering", nil},
-		{"fs/namespace", []string{"s3", "cache"}},
+		{"fs/namespace", []string{"fs/attrs", "fs/entry", "s3", "cache"}},
+		{"fs/attrs", []string{"fs/entry", "s3", "cache"}},
+		{"fs/entry", nil},
 		{"fs/readahead", []string{"s3", "cache", "cache/disk"}},
 		{"fs/writeback", []string{"s3", "cache"}},
 		{"s3", nil},

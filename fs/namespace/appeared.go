@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // Appeared asks whether a file has come to be under a name that was seen to be
@@ -30,7 +32,7 @@ func (n *Namespace) Appeared(ctx context.Context, dir Entry, text string) (bool,
 func (n *Namespace) justAbsent(nm name) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	id := rowID(nm.dir, nm.rel)
+	id := entry.RowID(nm.dir, nm.rel)
 	if n.hidden[id] != nil {
 		return true
 	}

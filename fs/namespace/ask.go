@@ -43,7 +43,7 @@ func (n *Namespace) Hinted(e Entry) bool {
 	if n.o.Posix == PosixOff || e.Key == n.o.Prefix || e.Kind == Directory && e.Implicit {
 		return false
 	}
-	dir, rel := n.rowOf(e)
+	dir, rel := n.keys.RowOf(e)
 	if rel == "" {
 		return false
 	}
@@ -55,7 +55,7 @@ func (n *Namespace) Hinted(e Entry) bool {
 // Attributes returns an entry with the attributes of its object, and learns those of
 // the files behind it if they are likely to be looked at.
 func (n *Namespace) Attributes(ctx context.Context, e Entry) (Entry, error) {
-	dir, rel := n.rowOf(e)
+	dir, rel := n.keys.RowOf(e)
 	if e.Exact || n.o.Posix == PosixOff || e.Kind == Directory || rel == "" {
 		return n.Confirm(ctx, e)
 	}

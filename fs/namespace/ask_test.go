@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/attrs"
 )
 
 // askedDir makes a directory with an index that tells of one file, and count files that
@@ -17,7 +19,7 @@ func askedDir(t *testing.T, f *fakeStore, count int) {
 	mustDrain(t, n)
 	n.Close()
 	for i := range count {
-		f.set(fmt.Sprintf("f%03d", i), "same", attrFor(i).Metadata(File), time.Now())
+		f.set(fmt.Sprintf("f%03d", i), "same", attrs.Metadata(attrFor(i), File), time.Now())
 	}
 	time.Sleep(time.Hour)
 	f.took()

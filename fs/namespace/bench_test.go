@@ -88,7 +88,7 @@ func BenchmarkBytesPerEntry(b *testing.B) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		n, err := New(s, Options{Bucket: "b", Posix: PosixOff})
+		n, err := New(s, listingOptions())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func BenchmarkBytesPerFact(b *testing.B) {
 // BenchmarkWarmListing measures reading a directory that is in the cache.
 func BenchmarkWarmListing(b *testing.B) {
 	const count = 100_000
-	n, err := New(newListOnly(count, usualName), Options{Bucket: "b", Posix: PosixOff})
+	n, err := New(newListOnly(count, usualName), listingOptions())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func BenchmarkWarmListing(b *testing.B) {
 // BenchmarkLookupListed measures lookups that a listing answers.
 func BenchmarkLookupListed(b *testing.B) {
 	const count = 100_000
-	n, err := New(newListOnly(count, usualName), Options{Bucket: "b", Posix: PosixOff})
+	n, err := New(newListOnly(count, usualName), listingOptions())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func BenchmarkHugeDirectory(b *testing.B) {
 			s := newListOnly(count, tc.name)
 			s.delay = 20 * time.Millisecond
 			for b.Loop() {
-				n, err := New(s, Options{Bucket: "b", Posix: PosixOff})
+				n, err := New(s, listingOptions())
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -232,4 +232,11 @@ func listAll(b testing.TB, n *Namespace, want int) {
 	if got != want {
 		b.Fatalf("%d names, want %d", got, want)
 	}
+}
+
+// listingOptions are options that read no attributes.
+func listingOptions() Options {
+	o := DefaultOptions()
+	o.Bucket, o.Posix = "b", PosixOff
+	return o
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -147,7 +148,7 @@ func (n *Namespace) completeEntry(ctx context.Context, e Entry) (Entry, error) {
 	if e.Exact || n.o.Posix == PosixOff {
 		return e, nil
 	}
-	dir, rel := n.rowOf(e)
+	dir, rel := n.keys.RowOf(e)
 	if rel == "" && e.Size == 0 {
 		return e, nil
 	}
@@ -194,7 +195,7 @@ func (n *Namespace) lastSeen(dir string, lines []line) time.Time {
 	var last time.Time
 	for i := range lines {
 		e := &lines[i].entry
-		young := e.Kind == File && e.Size <= specialSize && e.LastModified.After(c.when.Add(-ownSlack))
+		young := e.Kind == File && e.Size <= specialSize && e.LastModified.After(c.when.Add(-entry.OwnSlack))
 		if lines[i].known() || !young {
 			continue
 		}
@@ -214,7 +215,7 @@ func (n *Namespace) prefetchIndexes(pages []*page) {
 	n.mu.Lock()
 	var dirs []string
 	for _, p := range pages {
-		if _, held := n.indexes.Get(p.dir); !held && n.hasIndex(p.dir) && !strings.HasPrefix(p.dir, n.o.Prefix+reservedDir) {
+		if _, held := n.indexes.Get(p.dir); !held && n.hasIndex(p.dir) && !strings.HasPrefix(p.dir, n.keys.ReservedDir()) {
 			dirs = append(dirs, p.dir)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -12,7 +13,7 @@ import (
 // if they are known, and otherwise one HEAD. A directory without a marker has the
 // default attributes by definition: Confirm returns them as exact.
 func (n *Namespace) Confirm(ctx context.Context, e Entry) (Entry, error) {
-	_, stem := n.parts(e)
+	_, stem := n.keys.Stem(e)
 	switch {
 	case e.Exact:
 		return e, nil
@@ -30,7 +31,7 @@ func (n *Namespace) Confirm(ctx context.Context, e Entry) (Entry, error) {
 			return n.noteNoMarker(e.Key, until), nil
 		}
 		if x, err := n.indexFor(ctx, n.parentOf(e.Key), time.Time{}); err == nil && x != nil {
-			_, rel := n.split(e.Key)
+			_, rel := n.keys.Split(e.Key)
 			if exact, _ := n.attrsOf(x, rel, &marker); exact {
 				n.Observe(marker)
 				return marker, nil
@@ -45,7 +46,7 @@ func (n *Namespace) Confirm(ctx context.Context, e Entry) (Entry, error) {
 }
 
 func (n *Namespace) parentOf(key string) string {
-	dir, _ := n.split(key)
+	dir, _ := n.keys.Split(key)
 	return dir
 }
 
@@ -75,9 +76,9 @@ func (n *Namespace) listedMarker(key string) (marker Entry, until time.Time, ok 
 	marker = Entry{Key: key, Kind: Directory, Implicit: true}
 	if i, found := p.search(""); found && p.rows[i].size == 0 {
 		r := &p.rows[i]
-		marker.Implicit, marker.ETag, marker.LastModified = false, p.etag(r), unpackTime(r.mod)
+		marker.Implicit, marker.ETag, marker.LastModified = false, p.etag(r), entry.UnpackTime(r.mod)
 	}
-	marker.Attr = n.defaults(Directory, marker.LastModified)
+	marker.Attr = n.defaults.Attr(Directory, marker.LastModified)
 	return marker, p.until, true
 }
 
@@ -91,7 +92,7 @@ func (n *Namespace) noteNoMarker(key string, until time.Time) Entry {
 		e.Key = key
 		return e
 	}
-	e := Entry{Key: key, Kind: Directory, Implicit: true, Exact: true, Attr: n.defaults(Directory, n.started)}
+	e := Entry{Key: key, Kind: Directory, Implicit: true, Exact: true, Attr: n.defaults.Attr(Directory, n.defaults.Started)}
 	n.facts.Put(key, newFact(e, false), until)
 	return e
 }

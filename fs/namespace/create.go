@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -25,7 +27,7 @@ func (n *Namespace) NewFileKey(dir Entry, text string) (string, error) {
 	if !nm.file() {
 		return "", fmt.Errorf("file name %q: %w", text, ErrInvalidName)
 	}
-	n.kickDeleted(rowID(nm.dir, nm.rel))
+	n.kickDeleted(entry.RowID(nm.dir, nm.rel))
 	return nm.key(), nil
 }
 
@@ -38,7 +40,7 @@ func (n *Namespace) newName(dir Entry, text string) (name, error) {
 	switch {
 	case nm.form == formNone, nm.form == formCont:
 		return name{}, fmt.Errorf("name %q: %w", text, ErrInvalidName)
-	case n.reserved(nm.dir, nm.rel+"/"):
+	case n.keys.IsReserved(nm.dir, nm.rel+"/"):
 		return name{}, fmt.Errorf("name %q: %w", text, ErrReserved)
 	case len(nm.key())+1 > s3.MaxKeyLength && (nm.directory() && !nm.file() || len(nm.key()) > s3.MaxKeyLength):
 		return name{}, fmt.Errorf("key of %d bytes: %w", len(nm.key()), ErrNameTooLong)
@@ -137,7 +139,7 @@ func (n *Namespace) putMarker(ctx context.Context, key string, a Attr, meta map[
 	in.ContentType = markerType
 	in.Metadata = meta
 	if n.o.Posix != PosixOff {
-		in.Metadata = a.MergeMetadata(Directory, meta)
+		in.Metadata = attrs.MergeMetadata(a, Directory, meta)
 	}
 	out, err := n.putNew(ctx, in, fresh)
 	if err != nil {
@@ -148,7 +150,7 @@ func (n *Namespace) putMarker(ctx context.Context, key string, a Attr, meta map[
 		LastModified: n.timeOf(out), Attr: a, Exact: true,
 	}
 	n.mu.Lock()
-	n.note(mutation{entry: e, own: true})
+	n.note(entry.Change{Entry: e, Own: true})
 	n.mu.Unlock()
 	n.Remember(e, in.ObjectOptions)
 	return e, nil
@@ -190,14 +192,14 @@ func (n *Namespace) Mknod(ctx context.Context, dir Entry, text string, k Kind, a
 		return Entry{}, fmt.Errorf("mknod: %w", err)
 	}
 	if k != File {
-		parent, rel := n.fileParts(key)
+		parent, rel := n.keys.SplitFile(key)
 		if err := n.needIndex(ctx, parent, rel, k); err != nil {
 			return Entry{}, fmt.Errorf("mknod: %w", err)
 		}
 	}
 	in := &s3.PutInput{Bucket: n.o.Bucket, Key: key, Body: strings.NewReader(target), Size: int64(len(target))}
 	if n.o.Posix != PosixOff {
-		in.Metadata = a.Metadata(k)
+		in.Metadata = attrs.Metadata(a, k)
 	}
 	out, err := n.putNew(ctx, in, true)
 	if err != nil {

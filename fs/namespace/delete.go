@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -113,7 +114,7 @@ func (n *Namespace) remove(ctx context.Context, d *deletion) error {
 // the same name is under way, hide returns that.
 func (n *Namespace) hide(d *deletion) (again *deletion) {
 	e := d.entry
-	d.dir, _ = n.rowOf(e)
+	d.dir, _ = n.keys.RowOf(e)
 	d.done = make(chan struct{})
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -126,7 +127,7 @@ func (n *Namespace) hide(d *deletion) (again *deletion) {
 		d.none = !ok || f.Negative || f.Value.flags&factImplicit != 0
 		d.kept = n.keeping[e.ID()]
 	}
-	n.note(mutation{entry: e, gone: true, own: true})
+	n.note(entry.Change{Entry: e, Gone: true, Own: true})
 	q := &n.deletes
 	q.queue = append(q.queue, d)
 	d.acknowledged = d.gather && !n.o.DeleteSync && (q.proven || d.none || n.o.Journaled) && len(q.queue) <= maxQueued
@@ -304,7 +305,7 @@ func (n *Namespace) deleted(d *deletion, err error) {
 	defer close(d.done)
 	if err == nil {
 		n.deletes.proven = n.deletes.proven || !d.none
-		n.note(mutation{entry: d.entry, gone: true, own: true})
+		n.note(entry.Change{Entry: d.entry, Gone: true, Own: true})
 		return
 	}
 	n.o.Logger.Warn("delete failed, the name is back", "key", d.entry.Key, "err", err)
@@ -360,8 +361,8 @@ func (n *Namespace) WaitDeleted(ctx context.Context, key string) error {
 	if err := n.waitAcknowledged(ctx); err != nil {
 		return err
 	}
-	dir, rel := n.fileParts(key)
-	if err := n.waitDeleted(ctx, rowID(dir, rel)); err != nil {
+	dir, rel := n.keys.SplitFile(key)
+	if err := n.waitDeleted(ctx, entry.RowID(dir, rel)); err != nil {
 		return err
 	}
 	return n.waitDeleted(ctx, key+"/")
@@ -401,14 +402,14 @@ func (n *Namespace) isHidden(e Entry) bool {
 	if n.hidden[e.ID()] == nil {
 		return false
 	}
-	dir, rel := n.rowOf(e)
+	dir, rel := n.keys.RowOf(e)
 	return n.pending[dir][rel] == nil // made again since
 }
 
 // FlushDir waits for the deletes in a directory and reports the first failure
 // since the last report.
 func (n *Namespace) FlushDir(ctx context.Context, dir Entry) error {
-	base, _ := n.parts(dir)
+	base, _ := n.keys.Stem(dir)
 	if err := n.waitBelow(ctx, base); err != nil {
 		return fmt.Errorf("flush directory %q: %w", base, err)
 	}

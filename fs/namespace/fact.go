@@ -3,6 +3,8 @@ package namespace
 import (
 	"time"
 	"unsafe"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // fact is what is known of a single key, from a HEAD, a GET or a write. The
@@ -16,7 +18,7 @@ type fact struct {
 	size  int64
 	mod   int64 // packed Last-Modified
 	etag  [16]byte
-	attr  packedAttr
+	attr  entry.PackedAttr
 	whole *Entry // of an entry with more than that
 }
 
@@ -31,21 +33,21 @@ const (
 // newFact packs an entry.
 func newFact(e Entry, own bool) fact {
 	e.Key = ""
-	f := fact{own: own, kind: e.Kind, size: e.Size, mod: packTime(e.LastModified), attr: packAttr(e.Attr)}
+	f := fact{own: own, kind: e.Kind, size: e.Size, mod: entry.PackTime(e.LastModified), attr: e.Attr.Pack()}
 	if e.Exact {
 		f.flags |= factExact
 	}
 	if e.Implicit {
 		f.flags |= factImplicit
 	}
-	if sum, parts, ok := splitETag(e.ETag); ok {
+	if sum, parts, ok := entry.SplitETag(e.ETag); ok {
 		copy(f.etag[:], sum)
 		f.parts = parts
 	} else {
 		f.flags |= factNoETag
 	}
 	for _, t := range []*time.Time{&e.LastModified, &e.Attr.Mtime, &e.Attr.Ctime, &e.Attr.Atime} {
-		if packed := unpackTime(packTime(*t)); packed.Equal(*t) {
+		if packed := entry.UnpackTime(entry.PackTime(*t)); packed.Equal(*t) {
 			*t = packed // else it is farther off than 64 bits of nanoseconds reach
 		}
 	}
@@ -61,11 +63,11 @@ func (f *fact) entry() Entry {
 		return *f.whole
 	}
 	e := Entry{
-		Kind: f.kind, Size: f.size, LastModified: unpackTime(f.mod), Attr: f.attr.unpack(""),
+		Kind: f.kind, Size: f.size, LastModified: entry.UnpackTime(f.mod), Attr: f.attr.Unpack(""),
 		Exact: f.flags&factExact != 0, Implicit: f.flags&factImplicit != 0,
 	}
 	if f.flags&factNoETag == 0 {
-		e.ETag = joinETag(f.etag[:], f.parts)
+		e.ETag = entry.JoinETag(f.etag[:], f.parts)
 	}
 	return e
 }

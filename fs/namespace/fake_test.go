@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 	"github.com/s3mount/s3mount/s3/s3test"
 )
@@ -127,7 +128,7 @@ func (f *fakeStore) keys() []string { return f.server.Keys("b") }
 
 // files returns the keys without those of the hints.
 func (f *fakeStore) files() []string {
-	return slices.DeleteFunc(f.keys(), func(k string) bool { return strings.HasPrefix(k, reservedDir) })
+	return slices.DeleteFunc(f.keys(), func(k string) bool { return strings.HasPrefix(k, entry.ReservedRel) })
 }
 
 // metadata returns the user metadata of an object.

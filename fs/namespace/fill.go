@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -16,7 +17,7 @@ import (
 // the LIST brings.
 type fill struct {
 	prefix string
-	muts   []mutation
+	muts   []entry.Change
 }
 
 // beginFill and endFill surround a request whose answer may be older than a
@@ -76,8 +77,8 @@ type listing struct {
 	rows  int     // of a delimited LIST
 	pages []*page // also those for which there is no room in the cache; guarded by Namespace.mu
 
-	raw  *s3.LsPage // what S3 told
-	muts []mutation // and what this mount changed meanwhile
+	raw  *s3.LsPage     // what S3 told
+	muts []entry.Change // and what this mount changed meanwhile
 }
 
 // fetch performs one LIST and puts what it tells into the cache. Callers that
@@ -172,12 +173,12 @@ func (n *Namespace) pageIn(got *listing, dir, rel string) *page {
 	}
 	p := b.done[0]
 	for _, m := range got.muts {
-		switch in, rel := n.rowOf(m.entry); {
+		switch in, rel := n.keys.RowOf(m.Entry); {
 		case in != dir || !p.covers(rel):
-		case m.gone:
+		case m.Gone:
 			p.remove(rel)
 		default:
-			p.put(rel, &m.entry, m.own)
+			p.put(rel, &m.Entry, m.Own)
 		}
 	}
 	return p
@@ -411,35 +412,19 @@ func (n *Namespace) withAttr(e *Entry) *Entry {
 	switch {
 	case e.Kind == Directory && e.Implicit && !known.Implicit && n.now().Before(f.Until):
 		return &known // a common prefix does not tell of the marker that is known
-	case known.Exact && sameVersion(&known, e, f.Value.own):
+	case known.Exact && entry.SameVersion(&known, e, f.Value.own):
 		e.Kind, e.Attr, e.Target, e.Exact = known.Kind, known.Attr, known.Target, true
 	}
 	return e
 }
 
-// ownSlack bounds how much the Last-Modified that this mount noted of its own
-// write, the server's clock when it answered, may differ from that of a listing.
-const ownSlack = 2 * time.Second
-
-// sameVersion reports whether two entries are of the same bytes written at the
-// same time. Some answers give Last-Modified in whole seconds, others do not.
-func sameVersion(a, b *Entry, own bool) bool {
-	if a.ETag != b.ETag || a.Size != b.Size {
-		return false
-	}
-	if own {
-		return b.LastModified.Sub(a.LastModified).Abs() <= ownSlack
-	}
-	return a.LastModified.Unix() == b.LastModified.Unix()
-}
-
 // pageTTL tells how long a page is believed: as long as its youngest object
 // that another wrote.
 func (n *Namespace) pageTTL(p *page) time.Duration {
-	youngest := int64(noTime)
+	youngest := int64(entry.NoTime)
 	for i := range p.rows {
 		if r := &p.rows[i]; r.flags&rowOwn == 0 && r.mod > youngest {
-			f, ok := n.facts.Get(rowID(p.dir, p.rel(r)))
+			f, ok := n.facts.Get(entry.RowID(p.dir, p.rel(r)))
 			if ok && !f.Negative && f.Value.own && f.Value.entry().ETag == p.etag(r) {
 				r.flags |= rowOwn
 				continue
@@ -447,5 +432,5 @@ func (n *Namespace) pageTTL(p *page) time.Duration {
 			youngest = r.mod
 		}
 	}
-	return n.ttlOf(unpackTime(youngest), false)
+	return n.ttlOf(entry.UnpackTime(youngest), false)
 }

@@ -10,11 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
 // indexDir is where the attribute indexes are, below the mount's root.
-const indexDir = reservedDir + "attrs/"
+const indexDir = entry.ReservedRel + "attrs/"
 
 const (
 	// indexMemory bounds the indexes that are held: a row takes some 200 bytes,
@@ -110,11 +111,11 @@ func (n *Namespace) catalogueFresh(since time.Time) bool {
 	if fresh() {
 		return true
 	}
-	p := n.pageOf(n.o.Prefix, reservedDir)
+	p := n.pageOf(n.o.Prefix, entry.ReservedRel)
 	if p == nil || !now.Before(p.until) {
 		return false
 	}
-	if _, found := p.search(reservedDir); !found {
+	if _, found := p.search(entry.ReservedRel); !found {
 		n.setCatalogue(p.when, &s3.LsPage{})
 	}
 	return fresh()
@@ -171,7 +172,7 @@ func (n *Namespace) setCatalogue(when time.Time, got *s3.LsPage) {
 // indexFor returns the index of a directory with the changes that are not yet
 // written, or nil if there is none. What it says is not older than since.
 func (n *Namespace) indexFor(ctx context.Context, dir string, since time.Time) (*attrIndex, error) {
-	if n.o.Posix == PosixOff || strings.HasPrefix(dir, n.o.Prefix+reservedDir) {
+	if n.o.Posix == PosixOff || strings.HasPrefix(dir, n.keys.ReservedDir()) {
 		return nil, nil
 	}
 	if err := n.loadCatalogue(ctx, since); err != nil {
@@ -334,8 +335,8 @@ const maxIgnored = 1000
 // has one which does not tell of the file: its attributes are then read when somebody
 // looks, as they would have been before.
 func (n *Namespace) carryDoubt(e Entry, key string) {
-	from, _ := n.fileParts(e.Key)
-	to, _ := n.fileParts(key)
+	from, _ := n.keys.SplitFile(e.Key)
+	to, _ := n.keys.SplitFile(key)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if e.Exact || !n.hasIndex(from) || n.hasIndex(to) || n.o.ReadOnly || n.noIndex {
@@ -374,7 +375,7 @@ func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bo
 	if !hint {
 		e.Kind, e.Exact = r.kind, true
 	}
-	e.Attr, e.Target = r.attr.unpack(r.xattr), r.target
+	e.Attr, e.Target = r.attr.Unpack(r.xattr), r.target
 	return e.Exact, true
 }
 
@@ -382,15 +383,6 @@ func (n *Namespace) attrsOf(x *attrIndex, rel string, e *Entry) (exact, found bo
 func rowFor(e *Entry, own bool) *attrRow {
 	return &attrRow{
 		kind: e.Kind, approx: own, etag: e.ETag, size: e.Size, mod: e.LastModified.Unix(),
-		attr: packAttr(e.Attr), target: e.Target, xattr: e.Attr.Xattr,
+		attr: e.Attr.Pack(), target: e.Target, xattr: e.Attr.Xattr,
 	}
-}
-
-// plain reports whether a listing alone shows what an entry is.
-func (n *Namespace) plain(e *Entry) bool {
-	def := n.defaults(e.Kind, e.LastModified)
-	a := e.Attr
-	special := e.Kind != File && e.Kind != Directory
-	return !special && a.Perm == def.Perm && a.UID == def.UID && a.GID == def.GID && a.Mtime.Equal(def.Mtime) &&
-		a.Xattr == ""
 }

@@ -14,6 +14,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -28,9 +30,9 @@ func drawRow(t *rapid.T) attrRow {
 		size: rapid.Int64Min(0).Draw(t, "size"), mod: rapid.Int64().Draw(t, "mod"),
 		target: rapid.StringN(0, 20, 60).Draw(t, "target"), xattr: rapid.StringN(0, 20, 60).Draw(t, "xattr"),
 	}
-	r.attr = packedAttr{
-		rapid.Uint32().Draw(t, "perm"), rapid.Uint32().Draw(t, "uid"), rapid.Uint32().Draw(t, "gid"), rapid.Uint32().Draw(t, "rdev"),
-		rapid.Int64().Draw(t, "mtime"), rapid.Int64().Draw(t, "ctime"), rapid.Int64().Draw(t, "atime"),
+	r.attr = entry.PackedAttr{
+		Perm: rapid.Uint32().Draw(t, "perm"), UID: rapid.Uint32().Draw(t, "uid"), GID: rapid.Uint32().Draw(t, "gid"), Rdev: rapid.Uint32().Draw(t, "rdev"),
+		Mtime: rapid.Int64().Draw(t, "mtime"), Ctime: rapid.Int64().Draw(t, "ctime"), Atime: rapid.Int64().Draw(t, "atime"),
 	}
 	return r
 }
@@ -85,7 +87,7 @@ func commit(t *testing.T, n *Namespace, f *fakeStore, dir, name, body string, a 
 		t.Fatal(err)
 	}
 	in := &s3.PutInput{Bucket: "b", Key: key, Body: strings.NewReader(body), Size: int64(len(body))}
-	in.Metadata = a.Metadata(File)
+	in.Metadata = attrs.Metadata(a, File)
 	out, err := f.Put(context.Background(), in)
 	if err != nil {
 		t.Fatal(err)
@@ -158,8 +160,8 @@ func TestIndexCannotLie(t *testing.T) {
 		mustDrain(t, n)
 		time.Sleep(10 * time.Second)
 		other := attrFor(40)
-		f.set("d/f0", "changed", other.Metadata(File), time.Now())
-		f.set("d/f1", "same", other.Metadata(File), time.Now()) // only the attributes
+		f.set("d/f0", "changed", attrs.Metadata(other, File), time.Now())
+		f.set("d/f1", "same", attrs.Metadata(other, File), time.Now()) // only the attributes
 		f.set("d/new", "new", nil, time.Now())
 		f.took()
 		n = newTest(t, f)

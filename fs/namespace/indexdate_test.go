@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/attrs"
 )
 
 // Servers that make the Date of their answers once a second tell one that may
@@ -51,7 +53,7 @@ func TestIndexOlderThanChange(t *testing.T) {
 		commit(t, n, f, "d", "f", "same", attrFor(3))
 		mustDrain(t, n)
 		other := attrFor(40)
-		f.set("d/f", "same", other.Metadata(File), time.Now()) // a second after the first, and as soon as the index
+		f.set("d/f", "same", attrs.Metadata(other, File), time.Now()) // a second after the first, and as soon as the index
 		time.Sleep(time.Second)
 		commit(t, n, f, "d", "g", "more", attrFor(4)) // the row of f is written once more
 		mustDrain(t, n)

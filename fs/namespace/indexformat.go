@@ -2,14 +2,13 @@ package namespace
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // The attribute index of a directory is one object:
@@ -61,7 +60,7 @@ type attrRow struct {
 	etag   string
 	size   int64
 	mod    int64 // seconds
-	attr   packedAttr
+	attr   entry.PackedAttr
 	target string
 	xattr  string
 }
@@ -110,7 +109,7 @@ func appendRow(b []byte, r *attrRow) []byte {
 		kind |= moreBit
 	}
 	b = append(b, kind)
-	if sum, parts, ok := splitETag(r.etag); ok {
+	if sum, parts, ok := entry.SplitETag(r.etag); ok {
 		b = append(append(b, etagMD5), sum...)
 		b = binary.AppendUvarint(b, uint64(parts))
 	} else {
@@ -118,12 +117,12 @@ func appendRow(b []byte, r *attrRow) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(r.size))
 	b = binary.AppendVarint(b, r.mod)
-	for _, v := range []uint32{r.attr.perm, r.attr.uid, r.attr.gid, r.attr.rdev} {
+	for _, v := range []uint32{r.attr.Perm, r.attr.UID, r.attr.GID, r.attr.Rdev} {
 		b = binary.AppendUvarint(b, uint64(v))
 	}
-	b = binary.AppendVarint(b, r.attr.mtime)
-	b = binary.AppendVarint(b, r.attr.ctime-r.attr.mtime)
-	b = binary.AppendVarint(b, r.attr.atime-r.attr.mtime)
+	b = binary.AppendVarint(b, r.attr.Mtime)
+	b = binary.AppendVarint(b, r.attr.Ctime-r.attr.Mtime)
+	b = binary.AppendVarint(b, r.attr.Atime-r.attr.Mtime)
 	b = appendString(b, r.target)
 	if r.xattr != "" {
 		b = appendString(append(b, 1, moreXattr), r.xattr)
@@ -133,32 +132,6 @@ func appendRow(b []byte, r *attrRow) []byte {
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// splitETag takes the usual ETag apart: an MD5 in lower-case hex, with the
-// number of parts behind a dash for a multipart upload. ok is false for any other.
-func splitETag(etag string) (sum []byte, parts uint32, ok bool) {
-	s, _ := strings.CutPrefix(etag, `"`)
-	s, _ = strings.CutSuffix(s, `"`)
-	digest, count, _ := strings.Cut(s, "-")
-	n, _ := strconv.ParseUint("0"+count, 10, 32)
-	sum, err := hex.DecodeString(digest)
-	if err != nil || len(sum) != 16 || joinETag(sum, uint32(n)) != etag {
-		return nil, 0, false
-	}
-	return sum, uint32(n), true
-}
-
-// joinETag is the inverse of splitETag.
-func joinETag(sum []byte, parts uint32) string {
-	b := make([]byte, 0, 48)
-	b = append(b, '"')
-	b = hex.AppendEncode(b, sum)
-	if parts > 0 {
-		b = append(b, '-')
-		b = strconv.AppendUint(b, uint64(parts), 10)
-	}
-	return string(append(b, '"'))
 }
 
 // decodeIndex reads an index object.
@@ -210,7 +183,7 @@ func (d *decoder) row() (r attrRow, ok bool) {
 	case etagMD5:
 		sum := d.bytes(16)
 		parts := d.uvarint()
-		r.etag = joinETag(sum, uint32(parts))
+		r.etag = entry.JoinETag(sum, uint32(parts))
 	case etagString:
 		r.etag = d.string()
 	default:
@@ -218,12 +191,12 @@ func (d *decoder) row() (r attrRow, ok bool) {
 	}
 	r.size = int64(d.uvarint())
 	r.mod = d.varint()
-	for _, v := range []*uint32{&r.attr.perm, &r.attr.uid, &r.attr.gid, &r.attr.rdev} {
+	for _, v := range []*uint32{&r.attr.Perm, &r.attr.UID, &r.attr.GID, &r.attr.Rdev} {
 		*v = uint32(d.uvarint())
 	}
-	r.attr.mtime = d.varint()
-	r.attr.ctime = r.attr.mtime + d.varint()
-	r.attr.atime = r.attr.mtime + d.varint()
+	r.attr.Mtime = d.varint()
+	r.attr.Ctime = r.attr.Mtime + d.varint()
+	r.attr.Atime = r.attr.Mtime + d.varint()
 	r.target = d.string()
 	ok = true
 	if kind&moreBit != 0 {

@@ -4,12 +4,14 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"testing"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // TestIndexWithHardLinks reads an index of a version that knew hard links. The
 // rows count, and what they say of links is ignored.
 func TestIndexWithHardLinks(t *testing.T) {
-	plain := attrRow{kind: File, etag: `"x"`, size: 3, mod: 5, attr: packedAttr{perm: 0o640, uid: 7}}
+	plain := attrRow{kind: File, etag: `"x"`, size: 3, mod: 5, attr: entry.PackedAttr{Perm: 0o640, UID: 7}}
 	withXattr := plain
 	withXattr.xattr = "%7B%7D"
 	linked := appendRow(nil, &plain)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -41,25 +42,25 @@ type changeSet struct {
 // indexNote takes a change of this mount, or what a HEAD told, into the
 // changes of the directory's index. Only attributes that a listing does not
 // show start an index; an index that exists follows every change. n.mu is held.
-func (n *Namespace) indexNote(m mutation) {
+func (n *Namespace) indexNote(m entry.Change) {
 	if n.o.Posix == PosixOff || n.o.ReadOnly || n.noIndex {
 		return
 	}
-	dir, rel := n.rowOf(m.entry)
-	if rel == "" && m.entry.Size == 0 || strings.HasPrefix(m.entry.Key, n.o.Prefix+reservedDir) {
+	dir, rel := n.keys.RowOf(m.Entry)
+	if rel == "" && m.Entry.Size == 0 || strings.HasPrefix(m.Entry.Key, n.keys.ReservedDir()) {
 		return
 	}
 	c := n.changes[dir]
-	if m.gone {
+	if m.Gone {
 		// A row without its object is harmless: it goes when the index is
 		// written for another reason.
-		if c != nil && m.own {
+		if c != nil && m.Own {
 			c.rows[rel] = nil
 		}
 		return
 	}
-	e := m.entry
-	row := rowFor(&e, m.own)
+	e := m.Entry
+	row := rowFor(&e, m.Own)
 	if !e.Exact || e.ETag == "" || !n.rowWanted(dir, rel, row, m) {
 		return
 	}
@@ -72,16 +73,16 @@ func (n *Namespace) indexNote(m mutation) {
 // rowWanted reports whether an index should tell of an object: of what this
 // mount wrote if there is an index or the listing alone would show it wrong; of
 // what it only saw if the index that is held tells otherwise. n.mu is held.
-func (n *Namespace) rowWanted(dir, rel string, row *attrRow, m mutation) bool {
-	e := m.entry
-	if c := n.changes[dir]; c != nil && m.own {
+func (n *Namespace) rowWanted(dir, rel string, row *attrRow, m entry.Change) bool {
+	e := m.Entry
+	if c := n.changes[dir]; c != nil && m.Own {
 		return true
 	}
 	k, held := n.indexes.Get(dir)
 	if !n.hasIndex(dir) {
-		return (m.own || n.o.Posix == PosixFull) && !n.plain(&e)
+		return (m.Own || n.o.Posix == PosixFull) && !n.defaults.Show(&e)
 	}
-	if m.own {
+	if m.Own {
 		return true
 	}
 	if !held {
@@ -281,7 +282,7 @@ func (n *Namespace) prune(dir string, rows map[string]attrRow) {
 	now := n.now()
 	for rel, r := range rows {
 		p := n.pageOf(dir, rel)
-		if p == nil || !now.Before(p.until) || r.mod >= p.when.Add(-ownSlack).Unix() {
+		if p == nil || !now.Before(p.until) || r.mod >= p.when.Add(-entry.OwnSlack).Unix() {
 			continue
 		}
 		if _, found := p.search(rel); !found {

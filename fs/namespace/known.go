@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // knowledge says how much is known of a key.
@@ -161,7 +162,7 @@ func (n *Namespace) cut(q, p *page) {
 func (n *Namespace) forget(e Entry) {
 	n.facts.Delete(e.ID())
 	n.recent.Delete(e.Key)
-	dir, rel := n.rowOf(e)
+	dir, rel := n.keys.RowOf(e)
 	p := n.pageOf(dir, rel)
 	if p == nil {
 		return
@@ -217,7 +218,7 @@ func (n *Namespace) freshAfter(dir, rel string, since time.Time) *page {
 // find tells what is known of a key now: of a file, or of a directory if rel
 // ends in "/". n.mu is held.
 func (n *Namespace) find(dir, rel string) (Entry, knowledge) {
-	id := rowID(dir, rel)
+	id := entry.RowID(dir, rel)
 	if n.hidden[id] != nil {
 		return Entry{}, absent
 	}
@@ -244,88 +245,55 @@ func (n *Namespace) find(dir, rel string) (Entry, knowledge) {
 	return e, present
 }
 
-// rowID is Entry.ID of a row.
-func rowID(dir, rel string) string {
-	if rel == "" {
-		return dir + "\x00"
-	}
-	return dir + rel
-}
-
-// fileParts returns the directory and the row of a file. Data under "d/" is a
-// file in the directory "d/" whose row is empty.
-func (n *Namespace) fileParts(key string) (dir, rel string) {
-	if strings.HasSuffix(key, "/") {
-		return key, ""
-	}
-	return n.split(key)
-}
-
-// rowOf returns the directory and the row of an entry.
-func (n *Namespace) rowOf(e Entry) (dir, rel string) {
-	if e.Kind == Directory {
-		return n.split(e.Key)
-	}
-	return n.fileParts(e.Key)
-}
-
-// mutation is a change of one key that this mount made or saw.
-type mutation struct {
-	entry Entry // of what is gone: Key and Kind
-	gone  bool
-	own   bool // this mount made the change
-	seen  bool // nobody changed anything: it tells what is there
-}
-
 // note applies a change, also to what listings under way will bring. n.mu is held.
-func (n *Namespace) note(m mutation) {
+func (n *Namespace) note(m entry.Change) {
 	for f := range n.fills {
-		if strings.HasPrefix(m.entry.Key, f.prefix) {
+		if strings.HasPrefix(m.Entry.Key, f.prefix) {
 			f.muts = append(f.muts, m)
 		}
 	}
 	n.apply(m)
 }
 
-// apply brings the caches to what a mutation says. n.mu is held.
-func (n *Namespace) apply(m mutation) {
+// apply brings the caches to what a entry.Change says. n.mu is held.
+func (n *Namespace) apply(m entry.Change) {
 	now := n.now()
-	id := m.entry.ID()
-	dir, rel := n.rowOf(m.entry)
-	if !m.seen {
-		n.recent.Delete(m.entry.Key)
+	id := m.Entry.ID()
+	dir, rel := n.keys.RowOf(m.Entry)
+	if !m.Seen {
+		n.recent.Delete(m.Entry.Key)
 	}
 	switch {
-	case m.gone && m.own:
+	case m.Gone && m.Own:
 		n.facts.PutNegative(id, now.Add(n.o.TTL))
-	case m.gone:
+	case m.Gone:
 		n.facts.PutNegative(id, now.Add(min(negativeTTL, n.o.TTL)))
 	default:
-		e := m.entry
-		n.facts.Put(id, newFact(e, m.own), now.Add(n.ttlOf(e.LastModified, m.own)))
+		e := m.Entry
+		n.facts.Put(id, newFact(e, m.Own), now.Add(n.ttlOf(e.LastModified, m.Own)))
 	}
 	n.patch(dir, rel, m)
 	n.indexNote(m)
-	if !m.gone {
+	if !m.Gone {
 		n.ensureParent(dir)
 	}
-	if m.entry.Kind == Directory {
-		m.gone = m.gone || m.entry.Implicit
-		n.patch(m.entry.Key, "", m) // the marker is the first row of its own directory
+	if m.Entry.Kind == Directory {
+		m.Gone = m.Gone || m.Entry.Implicit
+		n.patch(m.Entry.Key, "", m) // the marker is the first row of its own directory
 	}
 }
 
 // patch corrects the page that covers a row. n.mu is held.
-func (n *Namespace) patch(dir, rel string, m mutation) {
+func (n *Namespace) patch(dir, rel string, m entry.Change) {
 	p := n.pageOf(dir, rel)
 	if p == nil {
 		return
 	}
 	n.pages.Delete(pageKey(p)) // its cost changes
-	if m.gone {
+	if m.Gone {
 		p.remove(rel)
 	} else {
-		p.put(rel, &m.entry, m.own)
+		p.put(rel, &m.Entry, m.Own)
 	}
 	if len(p.rows) > maxPageRows {
 		n.insertPage(p.splitHalf())
@@ -337,7 +305,7 @@ func (n *Namespace) patch(dir, rel string, m mutation) {
 // own parent. n.mu is held.
 func (n *Namespace) ensureParent(dir string) {
 	for dir != n.o.Prefix {
-		parent, rel := n.split(dir)
+		parent, rel := n.keys.Split(dir)
 		p := n.pageOf(parent, rel)
 		if p == nil {
 			return
@@ -346,20 +314,9 @@ func (n *Namespace) ensureParent(dir string) {
 			return
 		}
 		e := Entry{Key: dir, Kind: Directory, Implicit: true}
-		n.patch(parent, rel, mutation{entry: e})
+		n.patch(parent, rel, entry.Change{Entry: e})
 		dir = parent
 	}
-}
-
-// split parts a key into the prefix of its directory and the rest: "a/b/" is
-// "a/" and "b/".
-func (n *Namespace) split(key string) (dir, rel string) {
-	i := strings.LastIndexByte(strings.TrimSuffix(key, "/"), '/') + 1
-	if strings.HasSuffix(key, "//") {
-		i = len(key) - 1 // the last segment is empty
-	}
-	i = max(i, len(n.o.Prefix))
-	return key[:min(i, len(key))], key[min(i, len(key)):]
 }
 
 // minTrust is the shortest time that anything is believed, unless Options.TTL

@@ -62,7 +62,7 @@ func (n *Namespace) OpenDir(dir Entry) *Lister {
 		n.prefetchCatalogue()
 	}
 	l := &Lister{n: n, dir: dir}
-	l.base, l.stem = n.parts(dir)
+	l.base, l.stem = n.keys.Stem(dir)
 	l.rewind()
 	return l
 }

@@ -83,7 +83,7 @@ func (n *Namespace) knownLocally(rows map[string]attrRow, rel string, e *Entry) 
 	if !ok || e.ETag == "" || r.etag != e.ETag || r.size != e.Size || r.mod != e.LastModified.Unix() {
 		return false
 	}
-	e.Kind, e.Attr, e.Target, e.Exact = r.kind, r.attr.unpack(r.xattr), r.target, true
+	e.Kind, e.Attr, e.Target, e.Exact = r.kind, r.attr.Unpack(r.xattr), r.target, true
 	return true
 }
 

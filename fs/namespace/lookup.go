@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -26,7 +28,7 @@ func (nm name) key() string { return nm.dir + nm.rel }
 
 // resolve finds the keys of a name. form is formNone if there can be none.
 func (n *Namespace) resolve(dir Entry, text string) name {
-	base, stem := n.parts(dir)
+	base, stem := n.keys.Stem(dir)
 	seg, f := decode(text)
 	nm := name{dir: base, rel: stem + seg, form: f}
 	switch {
@@ -54,7 +56,7 @@ func (nm name) directory() bool { return nm.form == formPlain || nm.form == form
 // the name is known to be absent.
 func (n *Namespace) Lookup(ctx context.Context, dir Entry, text string) (Entry, error) {
 	nm := n.resolve(dir, text)
-	if nm.form == formNone || n.reserved(nm.dir, nm.rel+"/") && nm.directory() && !nm.file() {
+	if nm.form == formNone || n.keys.IsReserved(nm.dir, nm.rel+"/") && nm.directory() && !nm.file() {
 		return Entry{}, fmt.Errorf("lookup %q: %w", text, s3.ErrNotFound)
 	}
 	if nm.form == formCont {
@@ -112,11 +114,11 @@ func (n *Namespace) lookupKnown(nm name) (Entry, knowledge) {
 		return fe, file
 	}
 	de, sub := n.find(nm.dir, nm.rel+"/")
-	if n.reserved(nm.dir, nm.rel+"/") {
+	if n.keys.IsReserved(nm.dir, nm.rel+"/") {
 		return Entry{}, absent
 	}
 	if sub == unknown && n.pendingIn(nm.dir+nm.rel+"/") {
-		return Entry{Key: nm.key() + "/", Kind: Directory, Implicit: true, Attr: n.defaults(Directory, time.Time{})}, present
+		return Entry{Key: nm.key() + "/", Kind: Directory, Implicit: true, Attr: n.defaults.Attr(Directory, time.Time{})}, present
 	}
 	if nm.form == formDir && !isDots(baseName(nm.rel)) {
 		// The name is that of a directory only where an object holds the plain one.
@@ -198,7 +200,7 @@ func (n *Namespace) head(ctx context.Context, key string, isDir bool) (Entry, er
 		absent := errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket) && !isDir
 		n.endFill(f, func() {
 			if absent {
-				n.apply(mutation{entry: Entry{Key: key}, gone: true})
+				n.apply(entry.Change{Entry: Entry{Key: key}, Gone: true})
 			}
 		})
 		return Entry{}, err
@@ -209,7 +211,7 @@ func (n *Namespace) head(ctx context.Context, key string, isDir bool) (Entry, er
 		n.endFill(f, nil) // data under the key of a directory is no marker
 		return Entry{}, s3.ErrNotFound
 	}
-	n.endFill(f, func() { n.apply(mutation{entry: e, own: n.isOwn(e), seen: true}) })
+	n.endFill(f, func() { n.apply(entry.Change{Entry: e, Own: n.isOwn(e), Seen: true}) })
 	if len(f.muts) == 0 {
 		n.Remember(e, optionsOf(info))
 	}
@@ -232,15 +234,15 @@ func (n *Namespace) probeDir(ctx context.Context, key string) (Entry, error) {
 		return Entry{}, err
 	}
 	if len(got.Objects) == 0 {
-		n.endFill(f, func() { n.apply(mutation{entry: Entry{Key: key, Kind: Directory}, gone: true}) })
+		n.endFill(f, func() { n.apply(entry.Change{Entry: Entry{Key: key, Kind: Directory}, Gone: true}) })
 		return Entry{}, s3.ErrNotFound
 	}
 	e := Entry{Key: key, Kind: Directory, Implicit: true}
 	if o := got.Objects[0]; o.Key == key && o.Size == 0 {
 		e.Implicit, e.ETag, e.LastModified = false, o.ETag, o.LastModified
 	}
-	e.Attr = n.defaults(Directory, e.LastModified)
-	n.endFill(f, func() { n.apply(mutation{entry: e}) })
+	e.Attr = n.defaults.Attr(Directory, e.LastModified)
+	n.endFill(f, func() { n.apply(entry.Change{Entry: e}) })
 	if e.Implicit || n.o.Posix == PosixOff {
 		return e, nil
 	}
@@ -274,7 +276,7 @@ func (n *Namespace) lookupCont(ctx context.Context, dir Entry, nm name) (Entry, 
 // Stat asks S3 for the present state of an entry. The error is s3.ErrNotFound
 // if it is gone.
 func (n *Namespace) Stat(ctx context.Context, e Entry) (Entry, error) {
-	base, stem := n.parts(e)
+	base, stem := n.keys.Stem(e)
 	switch {
 	case e.Kind != Directory:
 		got, err := n.head(ctx, e.Key, false)
@@ -330,12 +332,12 @@ func (n *Namespace) FromInfo(info *s3.ObjectInfo) Entry {
 	if strings.HasSuffix(info.Key, "/") && info.Size == 0 {
 		e.Kind = Directory
 	}
-	def := n.defaults(e.Kind, info.LastModified)
+	def := n.defaults.Attr(e.Kind, info.LastModified)
 	if n.o.Posix == PosixOff {
 		e.Attr = def
 		return e
 	}
-	kind, attr, found := AttrFromMetadata(info.Metadata, def, info.LastModified)
+	kind, attr, found := attrs.FromMetadata(info.Metadata, def, info.LastModified)
 	e.Attr = attr
 	if !found {
 		e.Attr = def
@@ -350,8 +352,8 @@ func (n *Namespace) FromInfo(info *s3.ObjectInfo) Entry {
 func (n *Namespace) Observe(e Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	dir, rel := n.fileParts(e.Key)
-	n.note(mutation{entry: e, own: n.isOwn(e) || n.pending[dir][rel] != nil, seen: true})
+	dir, rel := n.keys.SplitFile(e.Key)
+	n.note(entry.Change{Entry: e, Own: n.isOwn(e) || n.pending[dir][rel] != nil, Seen: true})
 }
 
 // Committed takes in a version that this mount has just written: it is
@@ -359,7 +361,7 @@ func (n *Namespace) Observe(e Entry) {
 func (n *Namespace) Committed(e Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.note(mutation{entry: e, own: true})
+	n.note(entry.Change{Entry: e, Own: true})
 }
 
 // TTL tells how long the kernel may believe an entry.
@@ -371,7 +373,7 @@ func (n *Namespace) TTL(e Entry) time.Duration {
 	if f, ok := n.facts.Get(e.ID()); ok && !f.Negative {
 		left = f.Until.Sub(now)
 	}
-	dir, rel := n.split(e.Key)
+	dir, rel := n.keys.Split(e.Key)
 	if p := n.pageOf(dir, rel); p != nil {
 		left = max(left, p.until.Sub(now))
 	}
@@ -384,7 +386,7 @@ func (n *Namespace) NegativeTTL(dir Entry) time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	ttl := min(negativeTTL, n.o.TTL)
-	base, _ := n.parts(dir)
+	base, _ := n.keys.Stem(dir)
 	if d := n.dirs[base]; d != nil && len(d.pages) == 1 {
 		if p := d.pages[0]; p.from == "" && p.end {
 			return min(max(p.until.Sub(n.now()), 0), n.o.TTL)

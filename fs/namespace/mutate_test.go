@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -134,7 +135,7 @@ func TestRenameDirectory(t *testing.T) {
 		for i := range 500 {
 			plainBig(f, fmt.Sprintf("top/d/s%d/f%03d", i%7, i))
 		}
-		f.set("top/d/link", "target", Attr{Perm: 0o777}.Metadata(Symlink), time.Now())
+		f.set("top/d/link", "target", attrs.Metadata(Attr{Perm: 0o777}, Symlink), time.Now())
 		before := len(f.keys())
 		dir := t.TempDir()
 		n := newTest(t, f, func(o *Options) { o.StateDir = dir })
@@ -404,13 +405,13 @@ func TestAttrDialects(t *testing.T) {
 			k, v, _ := strings.Cut(kv, "=")
 			m[k] = v
 		}
-		kind, a, found := AttrFromMetadata(m, def, mod)
+		kind, a, found := attrs.FromMetadata(m, def, mod)
 		got := fmt.Sprintf("%o %d %d %d.%09d", a.Perm, a.UID, a.GID, a.Mtime.Unix(), a.Mtime.Nanosecond())
 		if kind != tc.kind || got != tc.want || found == tc.none {
 			t.Errorf("%s: kind %d, %s, found %v; want kind %d, %s", tc.name, kind, got, found, tc.kind, tc.want)
 		}
-		back := a.MergeMetadata(kind, m)
-		kind2, a2, _ := AttrFromMetadata(back, Attr{}, time.Time{})
+		back := attrs.MergeMetadata(a, kind, m)
+		kind2, a2, _ := attrs.FromMetadata(back, Attr{}, time.Time{})
 		a.Rdev = a2.Rdev
 		if kind2 != kind || !a2.Mtime.Equal(a.Mtime) || a2.Perm != a.Perm || a2.UID != a.UID {
 			t.Errorf("%s: written as %v reads as %+v", tc.name, maps.Collect(maps.All(back)), a2)

@@ -9,11 +9,9 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
-
-// reservedDir holds this tool's own hints, at the mount's root.
-const reservedDir = ".s3mount/"
 
 // Store is what this package asks of S3; *s3.Client is one.
 type Store interface {
@@ -31,9 +29,10 @@ type Store interface {
 // Namespace maps names to keys and knows what S3 holds under them. All
 // methods are safe for concurrent use.
 type Namespace struct {
-	store   Store
-	o       Options
-	started time.Time // of directories that have no time of their own
+	store    Store
+	o        Options
+	keys     entry.Root
+	defaults entry.Defaults // attributes of objects that carry none
 
 	life       context.Context // of all background work, until Close
 	stop       context.CancelFunc
@@ -74,8 +73,9 @@ func New(store Store, o Options) (*Namespace, error) {
 		return nil, fmt.Errorf("namespace: %w", err)
 	}
 	n := &Namespace{
-		store: store, o: o, started: time.Now(),
-		fills: map[*fill]struct{}{}, flights: map[stretch]*flight{},
+		store: store, o: o, keys: entry.Root(o.Prefix),
+		defaults: entry.Defaults{FilePerm: o.FilePerm, DirPerm: o.DirPerm, UID: o.UID, GID: o.GID, Started: time.Now()},
+		fills:    map[*fill]struct{}{}, flights: map[stretch]*flight{},
 		pending: map[string]map[string]Pending{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
 		loading: map[string]*indexLoad{}, changes: map[string]*changeSet{}, asking: map[string]*askRun{}, ignored: map[string]string{},
 	}
@@ -84,7 +84,7 @@ func New(store Store, o Options) (*Namespace, error) {
 	n.deletes.init(n)
 	n.removals = newRemovalLog(o.StateDir)
 	n.root = Entry{Key: o.Prefix, Kind: Directory, Implicit: true}
-	n.root.Attr = n.defaults(Directory, n.started)
+	n.root.Attr = n.defaults.Attr(Directory, n.defaults.Started)
 	if n.useLocal() {
 		n.background.Go(func() { n.pruneLocal(n.life, maxLocalAttrs) })
 	}
@@ -117,38 +117,10 @@ func (n *Namespace) Root() Entry {
 	return n.root
 }
 
-// parts returns the prefix of the directory that e is in S3, and for a
-// continuation the part of the segment that its name stands for.
-func (n *Namespace) parts(e Entry) (base, stem string) {
-	if e.Key == n.o.Prefix || strings.HasSuffix(e.Key, "/") {
-		return e.Key, ""
-	}
-	i := max(strings.LastIndexByte(e.Key, '/')+1, len(n.o.Prefix))
-	return e.Key[:i], e.Key[i:]
-}
-
 // contEntry is the directory of all names that begin with a part of a segment.
 func (n *Namespace) contEntry(key string) Entry {
-	return Entry{Key: key, Kind: Directory, Implicit: true, Attr: n.defaults(Directory, time.Time{})}
+	return Entry{Key: key, Kind: Directory, Implicit: true, Attr: n.defaults.Attr(Directory, time.Time{})}
 }
-
-// reserved reports whether a key is one of this tool's own hints.
-func (n *Namespace) reserved(base, rel string) bool {
-	return base == n.o.Prefix && strings.HasPrefix(rel, reservedDir)
-}
-
-// ID returns a string that no other file or directory of the mount has: the
-// key, and a mark where a file and a directory share it.
-func (e Entry) ID() string {
-	isDirKey := strings.HasSuffix(e.Key, "/") || e.Key == ""
-	if (e.Kind == Directory) == isDirKey {
-		return e.Key
-	}
-	return e.Key + "\x00"
-}
-
-// IsDir reports whether e is a directory.
-func (e Entry) IsDir() bool { return e.Kind == Directory }
 
 // Invalidate forgets what is cached of a key, and of all below it if it is a
 // directory.

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestObjectsWithTheMarkOfALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
-		meta := Attr{Perm: 0o640, UID: 7, GID: 8, Mtime: time.Unix(100, 0)}.Metadata(File)
+		meta := attrs.Metadata(Attr{Perm: 0o640, UID: 7, GID: 8, Mtime: time.Unix(100, 0)}, File)
 		meta["s3mount-link"] = "ABC/1"
 		for _, key := range []string{"a", "b"} {
 			f.set(key, "shared", meta, time.Now())

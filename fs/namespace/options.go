@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // Posix chooses how much of the POSIX attributes is stored and read.
@@ -84,9 +86,9 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("option TTL %v is negative", o.TTL)
 	case o.MemoryLimit < minMemoryLimit:
 		return fmt.Errorf("option MemoryLimit %d is below %d", o.MemoryLimit, minMemoryLimit)
-	case o.FilePerm&^permMask != 0:
+	case o.FilePerm&^entry.PermMask != 0:
 		return fmt.Errorf("option FilePerm %#o has more than permission bits", o.FilePerm)
-	case o.DirPerm&^permMask != 0:
+	case o.DirPerm&^entry.PermMask != 0:
 		return fmt.Errorf("option DirPerm %#o has more than permission bits", o.DirPerm)
 	case o.Posix != PosixAuto && o.Posix != PosixFull && o.Posix != PosixOff:
 		return fmt.Errorf("option Posix %q is not auto, full or off", o.Posix)

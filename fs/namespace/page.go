@@ -2,12 +2,12 @@ package namespace
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 	"sort"
 	"strings"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -63,53 +63,19 @@ const (
 // special holds the attributes of a row where they are known.
 type special struct {
 	kind   Kind
-	attr   packedAttr
+	attr   entry.PackedAttr
 	target string
 	xattr  string
 }
 
 func specialOf(e *Entry) special {
-	return special{kind: e.Kind, attr: packAttr(e.Attr), target: e.Target, xattr: e.Attr.Xattr}
+	return special{kind: e.Kind, attr: e.Attr.Pack(), target: e.Target, xattr: e.Attr.Xattr}
 }
 
 // into gives an entry what s holds.
 func (s *special) into(e *Entry) {
 	e.Kind, e.Target, e.Exact = s.kind, s.target, true
-	e.Attr = s.attr.unpack(s.xattr)
-}
-
-// packedAttr is Attr in a third of the space.
-type packedAttr struct {
-	perm, uid, gid, rdev uint32
-	mtime, ctime, atime  int64
-}
-
-func packAttr(a Attr) packedAttr {
-	return packedAttr{a.Perm, a.UID, a.GID, a.Rdev, packTime(a.Mtime), packTime(a.Ctime), packTime(a.Atime)}
-}
-
-func (p packedAttr) unpack(xattr string) Attr {
-	return Attr{
-		Perm: p.perm, UID: p.uid, GID: p.gid, Rdev: p.rdev,
-		Mtime: unpackTime(p.mtime), Ctime: unpackTime(p.ctime), Atime: unpackTime(p.atime), Xattr: xattr,
-	}
-}
-
-// noTime is the packed zero time: 0 is the beginning of 1970, which is a time.
-const noTime = math.MinInt64
-
-func packTime(t time.Time) int64 {
-	if t.IsZero() {
-		return noTime
-	}
-	return t.UnixNano()
-}
-
-func unpackTime(ns int64) time.Time {
-	if ns == noTime {
-		return time.Time{}
-	}
-	return time.Unix(0, ns)
+	e.Attr = s.attr.Unpack(s.xattr)
 }
 
 // pageOverhead is what a page costs beside its rows in bytes: the struct, its
@@ -172,7 +138,7 @@ func (p *page) remove(rel string) {
 func (p *page) appendRow(rel string, e *Entry) { p.rows = append(p.rows, p.makeRow(rel, e)) }
 
 func (p *page) makeRow(rel string, e *Entry) row {
-	r := row{size: e.Size, mod: packTime(e.LastModified), off: uint32(len(p.blob)), n: uint16(len(rel))}
+	r := row{size: e.Size, mod: entry.PackTime(e.LastModified), off: uint32(len(p.blob)), n: uint16(len(rel))}
 	p.blob = append(p.blob, rel...)
 	if strings.HasSuffix(rel, "/") {
 		r.flags |= rowDir
@@ -201,7 +167,7 @@ func (p *page) packETag(r *row, etag string) {
 		r.flags |= rowNoETag
 		return
 	}
-	if sum, parts, ok := splitETag(etag); ok {
+	if sum, parts, ok := entry.SplitETag(etag); ok {
 		copy(r.etag[:], sum)
 		r.parts = parts
 		return
@@ -221,7 +187,7 @@ func (p *page) etag(r *row) string {
 		off, n := binary.LittleEndian.Uint32(r.etag[0:]), binary.LittleEndian.Uint32(r.etag[4:])
 		return string(p.blob[off : off+n])
 	}
-	return joinETag(r.etag[:], r.parts)
+	return entry.JoinETag(r.etag[:], r.parts)
 }
 
 // splitHalf moves the later half of the rows to a page of its own.
@@ -321,30 +287,15 @@ func (p *page) seal() {
 // entry makes an Entry of a row; attributes that are not known are defaults.
 func (n *Namespace) entry(p *page, r *row) Entry {
 	e := Entry{
-		Key: p.dir + p.rel(r), Size: r.size, ETag: p.etag(r), LastModified: unpackTime(r.mod),
+		Key: p.dir + p.rel(r), Size: r.size, ETag: p.etag(r), LastModified: entry.UnpackTime(r.mod),
 	}
 	if r.flags&rowDir != 0 {
 		e.Kind = Directory
 		e.Implicit = r.flags&rowExplicit == 0
 	}
-	e.Attr = n.defaults(e.Kind, e.LastModified)
+	e.Attr = n.defaults.Attr(e.Kind, e.LastModified)
 	if r.attr > 0 {
 		p.attrs[r.attr-1].into(&e)
 	}
 	return e
-}
-
-// defaults are the attributes of an object that carries none.
-func (n *Namespace) defaults(k Kind, lastModified time.Time) Attr {
-	perm := n.o.FilePerm
-	if k == Directory {
-		perm = n.o.DirPerm
-		if lastModified.IsZero() {
-			lastModified = n.started
-		}
-	}
-	return Attr{
-		Perm: perm, UID: n.o.UID, GID: n.o.GID,
-		Mtime: lastModified, Ctime: lastModified, Atime: lastModified,
-	}
 }

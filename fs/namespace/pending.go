@@ -15,7 +15,7 @@ type Pending interface {
 // AddPending shows a file under a key. It takes the place of another file that
 // is shown there.
 func (n *Namespace) AddPending(key string, p Pending) {
-	dir, rel := n.fileParts(key)
+	dir, rel := n.keys.SplitFile(key)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.pending[dir] == nil {
@@ -27,7 +27,7 @@ func (n *Namespace) AddPending(key string, p Pending) {
 // DropPending ends AddPending: the file is in S3 now, or gone. It reports
 // whether the file was shown. Another file under the key stays.
 func (n *Namespace) DropPending(key string, p Pending) bool {
-	dir, rel := n.fileParts(key)
+	dir, rel := n.keys.SplitFile(key)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.pending[dir][rel] != p {

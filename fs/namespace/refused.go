@@ -21,7 +21,7 @@ func (n *Namespace) mayDelete(ctx context.Context, key string) error {
 	n.mu.Lock()
 	known := n.deletes.proven || n.o.Journaled
 	n.mu.Unlock()
-	dir, _ := n.fileParts(key)
+	dir, _ := n.keys.SplitFile(key)
 	probe := dir + reservedName + rand.Text()
 	if known || len(probe) > s3.MaxKeyLength {
 		return nil

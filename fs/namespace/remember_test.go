@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -85,7 +86,7 @@ func TestSetAttrOfWhatIsKnown(t *testing.T) {
 				equal(t, "requests", f.took(), tc.want)
 				meta := f.metadata(e.Key)
 				equal(t, "what another tool put there", meta["colour"], tc.meta)
-				_, a, _ := AttrFromMetadata(meta, Attr{}, got.LastModified)
+				_, a, _ := attrs.FromMetadata(meta, Attr{}, got.LastModified)
 				equal(t, "mode", a.Perm, attrFor(3).Perm)
 			})
 		})

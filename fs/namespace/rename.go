@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -42,7 +43,7 @@ func (n *Namespace) rename(ctx context.Context, in RenameInput) (RenameOutput, e
 		return RenameOutput{}, err
 	}
 	isDir := in.Old.Kind == Directory
-	switch _, stem := n.parts(in.Old); {
+	switch _, stem := n.keys.Stem(in.Old); {
 	case in.NoReplace && in.New != nil:
 		return RenameOutput{}, ErrExists
 	case isDir && stem != "", isDir && !nm.directory(), !isDir && !nm.file():
@@ -66,7 +67,7 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 	if err := n.WaitDeleted(ctx, key); err != nil {
 		return RenameOutput{}, err
 	}
-	if old, err := n.completeEntry(ctx, old); err == nil && sameVersion(&old, &in.Old, true) {
+	if old, err := n.completeEntry(ctx, old); err == nil && entry.SameVersion(&old, &in.Old, true) {
 		in.Old = old
 	}
 	old = in.Old

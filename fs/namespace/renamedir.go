@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -111,7 +112,7 @@ type pair struct {
 
 func (n *Namespace) newMove(old, to string, open []string) *move {
 	m := &move{n: n, old: old, new: to, open: map[string]bool{}, moved: map[string]Entry{}, told: n.now()}
-	m.entry = Entry{Key: old, Kind: Directory, Implicit: true, Attr: n.defaults(Directory, time.Time{})}
+	m.entry = Entry{Key: old, Kind: Directory, Implicit: true, Attr: n.defaults.Attr(Directory, time.Time{})}
 	for _, k := range open {
 		m.open[k] = true
 	}
@@ -180,7 +181,7 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 			if strings.HasSuffix(o.Key, "/") && o.Size == 0 {
 				e.Kind = Directory
 			}
-			e.Attr = m.n.defaults(e.Kind, o.LastModified)
+			e.Attr = m.n.defaults.Attr(e.Kind, o.LastModified)
 			if len(m.new)+len(o.Key)-len(m.old) > s3.MaxKeyLength {
 				return nil, false, fmt.Errorf("key below %q: %w", m.new, ErrNameTooLong)
 			}
@@ -285,7 +286,7 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 	n.mu.Lock()
 	e = *n.withAttr(&e)
 	n.mu.Unlock()
-	dir, rel := n.rowOf(e)
+	dir, rel := n.keys.RowOf(e)
 	if e.Exact || n.o.Posix == PosixOff || rel == "" && e.Size == 0 {
 		return e, nil
 	}
@@ -368,10 +369,10 @@ func (m *move) keepParent(ctx context.Context) error {
 	gone := &deletion{entry: m.entry, none: true, sent: true, done: make(chan struct{})}
 	close(gone.done)
 	n.mu.Lock()
-	n.note(mutation{entry: to, own: true})
+	n.note(entry.Change{Entry: to, Own: true})
 	n.hidden[m.old] = gone
 	n.mu.Unlock()
-	parent, _ := n.split(m.old)
+	parent, _ := n.keys.Split(m.old)
 	err := n.keepDir(ctx, parent)
 	n.mu.Lock()
 	delete(n.hidden, m.old)
@@ -398,13 +399,13 @@ func (m *move) took(when time.Time, pairs []pair, complete bool) {
 		if p.old.Key == m.old && p.old.Kind == Directory {
 			m.entry.Implicit, m.entry.ETag, m.entry.LastModified = false, p.new.ETag, p.new.LastModified
 		}
-		n.note(mutation{entry: p.old, gone: true, own: true})
-		n.note(mutation{entry: p.new, own: true})
+		n.note(entry.Change{Entry: p.old, Gone: true, Own: true})
+		n.note(entry.Change{Entry: p.new, Own: true})
 		got.Objects = append(got.Objects, s3.ListedObject{
 			Key: p.new.Key, Size: p.new.Size, ETag: p.new.ETag, LastModified: p.new.LastModified,
 		})
 	}
-	n.note(mutation{entry: Entry{Key: m.old, Kind: Directory}, gone: true, own: true})
+	n.note(entry.Change{Entry: Entry{Key: m.old, Kind: Directory}, Gone: true, Own: true})
 	if complete {
 		b := builder{n: n, when: when}
 		b.flat(m.new, got)
@@ -421,7 +422,7 @@ func (m *move) dropIndexes(ctx context.Context, pairs []pair) {
 	last := ""
 	n.mu.Lock()
 	for _, p := range pairs {
-		dir, _ := n.fileParts(p.old.Key)
+		dir, _ := n.keys.SplitFile(p.old.Key)
 		if dir != last && strings.HasPrefix(dir, m.old) {
 			last = dir
 			ids = append(ids, n.dropIndex(dir)...)
@@ -450,7 +451,7 @@ func (m *move) output(in RenameInput) RenameOutput {
 	for key := range m.open {
 		if _, done := m.moved[key]; !done && strings.HasPrefix(key, m.old) && strings.HasSuffix(key, "/") {
 			e := Entry{Key: m.new + key[len(m.old):], Kind: Directory, Implicit: true}
-			e.Attr = n.defaults(Directory, time.Time{})
+			e.Attr = n.defaults.Attr(Directory, time.Time{})
 			m.moved[key] = e
 		}
 	}
@@ -458,7 +459,7 @@ func (m *move) output(in RenameInput) RenameOutput {
 	e.Key = m.new
 	m.moved[m.old] = e
 	n.mu.Lock()
-	n.note(mutation{entry: e, own: true})
+	n.note(entry.Change{Entry: e, Own: true})
 	n.mu.Unlock()
 	return RenameOutput{Entry: e, Moved: m.moved}
 }

@@ -67,7 +67,7 @@ func (m *move) forget(list []Entry) {
 		n.forget(e)
 		to := Entry{Key: m.new + e.Key[len(m.old):], Kind: e.Kind}
 		for n.forget(to); len(to.Key) > len(m.new); n.forget(to) {
-			to.Key, _ = n.rowOf(to)
+			to.Key, _ = n.keys.RowOf(to)
 			to.Kind = Directory
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -44,7 +45,7 @@ func (n *Namespace) rmdir(ctx context.Context, text string, e Entry, gather bool
 	if e.Kind != Directory {
 		return fmt.Errorf("rmdir %q: %w", text, ErrNotDir)
 	}
-	if _, stem := n.parts(e); stem != "" {
+	if _, stem := n.keys.Stem(e); stem != "" {
 		return n.rmdirCont(ctx, text, e)
 	}
 	if err := n.takeError(e.Key); err != nil {
@@ -131,7 +132,7 @@ func (n *Namespace) keeper(d *deletion) string {
 func (n *Namespace) keeperLocked(d *deletion) string {
 	dir := d.dir
 	for dir != n.o.Prefix && n.hidden[dir] != nil {
-		dir, _ = n.split(dir)
+		dir, _ = n.keys.Split(dir)
 	}
 	return dir
 }
@@ -182,7 +183,7 @@ func (n *Namespace) keepDir(ctx context.Context, dir string) error {
 	k := &keeping{done: make(chan struct{})}
 	n.keeping[dir] = k
 	n.mu.Unlock()
-	a := n.defaults(Directory, n.now())
+	a := n.defaults.Attr(Directory, n.now())
 	_, err := n.putMarker(ctx, dir, a, nil, true)
 	if errors.Is(err, s3.ErrPreconditionFailed) {
 		err = nil // another made it meanwhile
@@ -227,7 +228,7 @@ func (n *Namespace) visible(dir string) (rows int, complete, explicit bool) {
 			rel := p.rel(r)
 			if rel == "" && r.size == 0 {
 				explicit = true
-			} else if n.hidden[rowID(dir, rel)] == nil {
+			} else if n.hidden[entry.RowID(dir, rel)] == nil {
 				rows++
 			}
 		}

@@ -3,6 +3,8 @@ package namespace
 import (
 	"slices"
 	"strings"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // line is a row as the lister takes it out of a page.
@@ -50,7 +52,7 @@ func (l *Lister) take(got listing) ([]line, bool) {
 	lines := make([]line, 0, last-i)
 	for ; i < last; i++ {
 		rel := p.rel(&p.rows[i])
-		if n.hidden[rowID(l.base, rel)] == nil {
+		if n.hidden[entry.RowID(l.base, rel)] == nil {
 			lines = append(lines, line{rel: rel, entry: n.entry(p, &p.rows[i])})
 		}
 	}
@@ -68,7 +70,7 @@ func (l *Lister) show(lines []line) {
 			ln.entry = ln.stat()
 		}
 		seg, isDir := strings.CutSuffix(ln.rel, "/")
-		if ln.gone || ln.isMarker() || l.n.reserved(l.base, ln.rel) {
+		if ln.gone || ln.isMarker() || l.n.keys.IsReserved(l.base, ln.rel) {
 			continue
 		}
 		shadowed := l.shadowing(seg, isDir)

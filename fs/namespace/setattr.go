@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -13,7 +14,7 @@ import (
 // written if there is none. The error is ErrStale if the object is no longer
 // the version of e.
 func (n *Namespace) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error) {
-	_, stem := n.parts(e)
+	_, stem := n.keys.Stem(e)
 	switch {
 	case e.Kind == Directory && e.Key == "":
 		e.Attr, e.Exact = a, true // the root of a bucket has no key: kept for the life of the mount
@@ -49,7 +50,7 @@ func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr
 	if !e.Exact {
 		a.Xattr = had.Xattr // never read, so nothing of it was changed
 	}
-	r.o.Metadata = a.MergeMetadata(e.Kind, r.o.Metadata)
+	r.o.Metadata = attrs.MergeMetadata(a, e.Kind, r.o.Metadata)
 	in := &s3.CopyInput{
 		SrcBucket: n.o.Bucket, SrcKey: e.Key, SrcIf: s3.Conditions{IfMatch: r.etag}, SrcSize: r.size,
 		Bucket: n.o.Bucket, Key: e.Key, ReplaceMetadata: true, ObjectOptions: r.o,
@@ -99,7 +100,7 @@ func (n *Namespace) setDirAttr(ctx context.Context, e Entry, a Attr) (Entry, err
 	}
 	meta := r.o.Metadata
 	if found && !e.Exact {
-		a.Xattr = meta[metaXattr]
+		a.Xattr = meta[attrs.MetaXattr]
 	}
 	got, err := n.putMarker(ctx, e.Key, a, meta, false)
 	if err != nil {

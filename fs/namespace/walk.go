@@ -78,7 +78,7 @@ func (n *Namespace) walk(ctx context.Context, dir, next string) (listing, bool, 
 	n.mu.Lock()
 	top := n.climb(dir, func(h hint) time.Time { return h.listed })
 	for d := dir; d != top; { // the walk goes on
-		d, _ = n.split(d)
+		d, _ = n.keys.Split(d)
 		n.noteListed(d)
 	}
 	n.mu.Unlock()
@@ -99,7 +99,7 @@ func (n *Namespace) walk(ctx context.Context, dir, next string) (listing, bool, 
 // walkWindow, together with all between. n.mu is held.
 func (n *Namespace) climb(dir string, used func(hint) time.Time) string {
 	for dir != n.o.Prefix {
-		parent, _ := n.split(dir)
+		parent, _ := n.keys.Split(dir)
 		if n.now().Sub(used(n.hintOf(parent))) > walkWindow {
 			break
 		}

@@ -1,4 +1,4 @@
-package namespace
+package attrs
 
 import (
 	"maps"
@@ -6,20 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// The file type bits of st_mode (inode(7)).
-const (
-	modeFmt    = 0o170000
-	modeSocket = 0o140000
-	modeLink   = 0o120000
-	modeFile   = 0o100000
-	modeBlock  = 0o060000
-	modeDir    = 0o040000
-	modeChar   = 0o020000
-	modeFIFO   = 0o010000
-
-	permMask = 0o7777
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // The user metadata (x-amz-meta-*) that holds attributes. The first group is
@@ -41,63 +29,19 @@ const (
 	metaFileAtime = "file-atime"
 )
 
-// attrKeys lists the metadata that Attr.Metadata owns: SetAttr replaces these
-// and keeps all other.
-func attrKeys() []string {
+// ownKeys returns the metadata that Metadata writes, and that MergeMetadata replaces.
+func ownKeys() []string {
 	return []string{
 		metaMode, metaUID, metaGID, metaMtime, metaCtime, metaAtime, metaRdev,
-		metaFilePerm, metaFileOwner, metaFileGroup, metaFileMtime, metaFileAtime, metaXattr,
+		metaFilePerm, metaFileOwner, metaFileGroup, metaFileMtime, metaFileAtime, MetaXattr,
 	}
 }
 
-// Mode returns the st_mode of a file of kind k with these attributes.
-func (a Attr) Mode(k Kind) uint32 { return k.modeBits() | a.Perm&permMask }
-
-func (k Kind) modeBits() uint32 {
-	switch k {
-	case Directory:
-		return modeDir
-	case Symlink:
-		return modeLink
-	case FIFO:
-		return modeFIFO
-	case Socket:
-		return modeSocket
-	case CharDevice:
-		return modeChar
-	case BlockDevice:
-		return modeBlock
-	default:
-		return modeFile
-	}
-}
-
-// kindOf returns the kind of an st_mode; no type bits mean a file.
-func kindOf(mode uint32) (Kind, bool) {
-	switch mode & modeFmt {
-	case 0, modeFile:
-		return File, true
-	case modeDir:
-		return Directory, true
-	case modeLink:
-		return Symlink, true
-	case modeFIFO:
-		return FIFO, true
-	case modeSocket:
-		return Socket, true
-	case modeChar:
-		return CharDevice, true
-	case modeBlock:
-		return BlockDevice, true
-	}
-	return File, false
-}
-
-// Metadata returns the user metadata that stores these attributes: mode as
-// decimal st_mode with its type bits, uid and gid in decimal, times as
-// decimal seconds with a fraction of nine digits where there is one. Zero
-// times are left out.
-func (a Attr) Metadata(k Kind) map[string]string {
+// Metadata returns the user metadata that stores the attributes of a file of kind k.
+// The mode is written as decimal st_mode with its type bits, uid and gid in decimal,
+// and times as decimal seconds with a fraction of nine digits where there is one.
+// Zero times are left out.
+func Metadata(a entry.Attr, k entry.Kind) map[string]string {
 	m := map[string]string{
 		metaMode: strconv.FormatUint(uint64(a.Mode(k)), 10),
 		metaUID:  strconv.FormatUint(uint64(a.UID), 10),
@@ -108,45 +52,45 @@ func (a Attr) Metadata(k Kind) map[string]string {
 			m[key] = formatTime(t)
 		}
 	}
-	if k == CharDevice || k == BlockDevice {
+	if k == entry.CharDevice || k == entry.BlockDevice {
 		m[metaRdev] = strconv.FormatUint(uint64(a.Rdev), 10)
 	}
 	if a.Xattr != "" {
-		m[metaXattr] = a.Xattr
+		m[MetaXattr] = a.Xattr
 	}
 	return m
 }
 
-// MergeMetadata returns the user metadata of an object after its attributes
-// changed to a: all that m holds beside attributes stays.
-func (a Attr) MergeMetadata(k Kind, m map[string]string) map[string]string {
+// MergeMetadata returns the user metadata of an object with the metadata m after its
+// attributes have changed to a. It keeps everything in m that is no attribute.
+func MergeMetadata(a entry.Attr, k entry.Kind, m map[string]string) map[string]string {
 	out := maps.Clone(m)
 	if out == nil {
 		out = map[string]string{}
 	}
-	for _, key := range attrKeys() {
+	for _, key := range ownKeys() {
 		delete(out, key)
 	}
-	maps.Copy(out, a.Metadata(k))
+	maps.Copy(out, Metadata(a, k))
 	return out
 }
 
-// AttrFromMetadata reads attributes from user metadata. What is absent or
-// cannot be read is taken from def, and times from lastModified. found is
-// false if the metadata holds no attribute at all.
+// FromMetadata reads attributes from user metadata. It takes attributes that are
+// absent or cannot be read from def, and times from lastModified. found is false if
+// the metadata holds no attribute at all.
 //
-// Each attribute is read from the dialect of s3fs first, then from the one of
-// AWS's file services. mode is decimal st_mode (s3fs); a value that cannot be
-// one is read as octal (rclone with --metadata). Times are seconds with an
+// FromMetadata reads each attribute in the dialect of s3fs first, then in the dialect
+// of AWS's file services. mode is decimal st_mode (s3fs); a value that cannot be
+// decimal is read as octal (rclone with --metadata). Times are seconds with an
 // optional fraction (s3fs, rclone), nanoseconds with the suffix "ns" (AWS) or
 // RFC 3339 (rclone with --metadata).
-func AttrFromMetadata(m map[string]string, def Attr, lastModified time.Time) (k Kind, a Attr, found bool) {
+func FromMetadata(m map[string]string, def entry.Attr, lastModified time.Time) (k entry.Kind, a entry.Attr, found bool) {
 	a = def
 	a.Mtime, a.Ctime, a.Atime = lastModified, time.Time{}, time.Time{}
-	a.Xattr, found = m[metaXattr]
+	a.Xattr, found = m[MetaXattr]
 	if mode, ok := parseMode(m); ok {
-		k, _ = kindOf(mode)
-		a.Perm = mode & permMask
+		k, _ = entry.KindOf(mode)
+		a.Perm = mode & entry.PermMask
 		found = true
 	}
 	for _, f := range []struct {
@@ -199,14 +143,14 @@ func parseMode(m map[string]string) (uint32, bool) {
 		}
 		for ; base >= 8; base -= 2 {
 			mode, err := strconv.ParseUint(v, base, 32)
-			if _, known := kindOf(uint32(mode)); err == nil && known && mode <= modeFmt|permMask {
+			if _, known := entry.KindOf(uint32(mode)); err == nil && known {
 				return uint32(mode), true
 			}
 		}
 	}
 	if v, ok := m[metaFilePerm]; ok {
 		mode, err := strconv.ParseUint(v, 8, 32)
-		if _, known := kindOf(uint32(mode)); err == nil && known && mode <= modeFmt|permMask {
+		if _, known := entry.KindOf(uint32(mode)); err == nil && known {
 			return uint32(mode), true
 		}
 	}

@@ -1,4 +1,4 @@
-package namespace
+package attrs
 
 import (
 	"encoding/base64"
@@ -9,28 +9,28 @@ import (
 	"slices"
 )
 
-// metaXattr is the user metadata that holds all extended attributes of an
-// object, as s3fs keeps them: a JSON object of names to values in base64, with
-// percent escapes, so that it is plain ASCII.
-const metaXattr = "xattr"
+// MetaXattr is the user metadata that holds all extended attributes of an object, as
+// s3fs keeps them: a JSON object of names to values in base64, with percent escapes,
+// so that it is plain ASCII.
+const MetaXattr = "xattr"
 
 const (
-	// maxMetadata is what S3 takes of user metadata, names and values together
+	// maxMetadata is the size limit of S3 for user metadata, names and values together
 	// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html).
 	maxMetadata = 2 << 10
-	// attrMetadata is the most that mode, owner and times take of it.
+	// attrMetadata is the largest size of mode, owner and times in it.
 	attrMetadata = 200
 )
 
-// ErrXattr: the extended attributes of an object are written in no way that
-// this package reads.
+// ErrXattr is the error for extended attributes in a form that this package does not
+// read.
 var ErrXattr = errors.New("unknown form of extended attributes")
 
-// XattrRoom tells how many bytes Attr.Xattr may have beside the user metadata
+// XattrRoom returns how many bytes Attr.Xattr may have beside the user metadata
 // of other tools.
 func XattrRoom(others map[string]string) int {
-	room := maxMetadata - attrMetadata - len(metaXattr)
-	own := attrKeys()
+	room := maxMetadata - attrMetadata - len(MetaXattr)
+	own := ownKeys()
 	for key, value := range others {
 		if !slices.Contains(own, key) {
 			room -= len(key) + len(value)
@@ -39,7 +39,7 @@ func XattrRoom(others map[string]string) int {
 	return max(room, 0)
 }
 
-// DecodeXattrs reads Attr.Xattr: names to values. The error is ErrXattr.
+// DecodeXattrs reads Attr.Xattr and returns the values by name. The error is ErrXattr.
 func DecodeXattrs(s string) (map[string][]byte, error) {
 	if s == "" {
 		return nil, nil
