@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -129,7 +130,8 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput, src Conditions, 
 		h["X-Amz-Tagging-Directive"] = []string{"REPLACE"}
 	}
 	out := new(CopyOutput)
-	k := &call{op: opCopy, method: http.MethodPut, bucket: in.Bucket, key: in.Key, header: h, slow: true,
+	k := &call{op: opCopy, method: http.MethodPut, bucket: in.Bucket, key: in.Key, header: h,
+		copied: cmp.Or(in.SrcSize, MaxPartSize),
 		consume: func(resp *response) error {
 			out.VersionID = first(resp.header, "X-Amz-Version-Id")
 			return c.readDocument(resp, func(data []byte) error {

@@ -22,6 +22,15 @@ func TestDeadlineOfStoppedServer(t *testing.T) {
 			_, err := c.Put(ctx, &PutInput{Bucket: "bucket", Key: "k", Body: strings.NewReader("text"), Size: 4})
 			return err
 		},
+		"copy": func(ctx context.Context, c *Client) error {
+			_, err := c.Copy(ctx, &CopyInput{SrcBucket: "bucket", SrcKey: "k", SrcSize: 4 << 10, Bucket: "bucket", Key: "l"})
+			return err
+		},
+		"complete": func(ctx context.Context, c *Client) error {
+			_, err := c.CompleteUpload(ctx, &CompleteUploadInput{Upload: UploadID{Bucket: "bucket", Key: "k", ID: "1"},
+				Parts: []Part{{Number: 1, ETag: `"e"`, Size: 8 << 10}}})
+			return err
+		},
 	}
 	for name, call := range calls {
 		for _, deadline := range []time.Duration{time.Second, 10 * time.Second, time.Minute} {

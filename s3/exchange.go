@@ -22,7 +22,7 @@ type call struct {
 	body        *payload    // nil: none
 	document    []byte      // an XML body, instead of body
 	expect100   bool
-	slow        bool   // the server may work for minutes before it answers
+	copied      int64  // bytes that the server copies before it answers; may be an upper bound
 	noConflict  bool   // a conflict with another writer is not worth another attempt
 	lost        bool   // an attempt may have succeeded without our knowing
 	unasked     bool   // the question for a checksum was left out after a refusal
@@ -132,16 +132,26 @@ func (c *Client) takeSlot(ctx context.Context, k *call, try int) *Error {
 	}
 }
 
+// slowestCopy is the least rate, in bytes per second, at which a server is expected
+// to copy inside. AWS copies an object of 5 GiB in some minutes.
+const slowestCopy = 10 << 20
+
+// patience returns how long the exchange waits for the head of an answer. A server
+// that copies gets the time that the bytes may take in addition, up to ten times
+// Options.ResponseTimeout.
+func (x *exchange) patience() time.Duration {
+	o := &x.c.opts
+	wait := min(o.ResponseTimeout+2*o.ConnectTimeout, x.c.allowance(x.k, x.at.Retry))
+	copying := time.Duration(float64(x.k.copied) / slowestCopy * float64(time.Second))
+	return wait + min(copying, 10*o.ResponseTimeout)
+}
+
 func (x *exchange) run() (*response, *Error) {
 	req, e := x.request()
 	if e != nil {
 		return nil, e
 	}
-	patience := min(x.c.opts.ResponseTimeout+2*x.c.opts.ConnectTimeout, x.c.allowance(x.k, x.at.Retry))
-	if x.k.slow {
-		patience = 10*x.c.opts.ResponseTimeout + 2*x.c.opts.ConnectTimeout
-	}
-	x.wd.await(patience)
+	x.wd.await(x.patience())
 	x.sent = true
 	hr, err := x.c.rt.RoundTrip(req)
 	x.wd.pause()

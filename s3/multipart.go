@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,7 +150,7 @@ func (c *Client) uploadPartCopy(ctx context.Context, in *CopyPartInput, src Cond
 	in.SSE.apply(h, ssecPrefix)
 	in.SrcSSE.apply(h, copySourcePrefix)
 	part := &Part{Number: in.PartNumber, Size: in.Last - in.First + 1}
-	k.slow = true
+	k.copied = part.Size
 	k.consume = func(resp *response) error {
 		return c.readDocument(resp, func(data []byte) error {
 			r, err := parseResult(data, "CopyPartResult")
@@ -204,7 +205,10 @@ func (c *Client) completeUpload(ctx context.Context, in *CompleteUploadInput, d 
 	d.apply(h, c.features(in.Upload.Bucket))
 	in.SSE.apply(h, ssecPrefix)
 	var out PutOutput
-	k.slow, k.noConflict = true, true
+	k.noConflict = true
+	for _, part := range in.Parts {
+		k.copied += cmp.Or(part.Size, MaxPartSize) // some servers copy the parts into the object
+	}
 	k.consume = func(resp *response) error {
 		return c.readDocument(resp, func(data []byte) error {
 			r, err := parseResult(data, "CompleteMultipartUploadResult")

@@ -77,8 +77,8 @@ type Options struct {
 	// Default 20 s.
 	StallTimeout time.Duration
 	// ResponseTimeout bounds the wait from the end of a request to the headers
-	// of its response. Copies and the completion of uploads, which may work for
-	// minutes before they answer, get ten times as long. Default 60 s.
+	// of its response. Copies and the completion of uploads get one second more for
+	// each 10 MiB, up to ten times as long. Default 60 s.
 	ResponseTimeout time.Duration
 	// Deadline bounds what a call waits for a connection and for answers, over all its
 	// attempts, and is how long after its start a call may still begin another

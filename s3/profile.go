@@ -45,7 +45,7 @@ func ServerProfiles() []string {
 }
 
 // serverProfiles returns the answers that are known. Those of MinIO (February
-// 2026), Ceph RGW 16.2 and versitygw 1.8 are measured by ProbeFeatures and the
+// 2026) and Ceph RGW 16.2 are measured by ProbeFeatures and the
 // conformance suite; those of the others are from public reports and
 // documentation, hence short.
 func serverProfiles() map[string]map[Feature]Support {

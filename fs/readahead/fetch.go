@@ -102,12 +102,36 @@ func (f *fetch) fetch(ctx context.Context) error {
 			m.o.Logger.Debug("a GET made no progress and is sent again", slog.Any("error", err))
 			patience *= 2
 		case broken(err) && f.fill.Rest() < before:
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			// The body ended before its first byte, as it does where a write of this
+			// mount has ended the GET. The pause keeps a broken server from being asked
+			// without end.
+			if perr := pauseFor(ctx, cutPause); perr != nil {
+				return perr
+			}
+			stuck += cutPause
 		default:
 			return err
 		}
 		if stuck >= m.o.Deadline {
 			return fmt.Errorf("fetching: %w: %w", s3.ErrDeadline, err)
 		}
+	}
+}
+
+// cutPause is the time before a GET is sent again whose body ended before its first
+// byte: about a round trip, and 600 attempts within the default deadline.
+const cutPause = 100 * time.Millisecond
+
+// pauseFor waits for d, or until ctx is done.
+func pauseFor(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
