@@ -94,14 +94,14 @@ func startAs(ctx context.Context, s *settings.Settings, m *machine.Machine, look
 	}
 	notes = append(notes, setup.Warnings(s)...)
 	v.Mount, v.CloseClient = mount, client.Close
-	v.Eyes = daemon.OpenEyes(s, m, mount, requests, daemon.FeaturesOf(client, s.Source.Bucket), prometheus, logs.Logger)
+	v.Monitoring = daemon.StartMonitoring(s, m, mount, requests, daemon.FeaturesOf(client, s.Source.Bucket), prometheus, logs.Logger)
 	logs.Info("mounted", slog.String("source", s.Source.Spec), slog.String("mountpoint", s.Mountpoint), slog.String("version", version()))
 	for _, note := range notes {
 		report.Note(note)
 	}
 	if err := report.Mounted(); err != nil {
 		err = errors.Join(err, v.Detach())
-		v.Eyes.Close(err)
+		v.Monitoring.Close(err)
 		return nil, err
 	}
 	v.Manager.Ready(s.FS.Source + " is mounted on " + s.Mountpoint)

@@ -4,7 +4,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -13,17 +15,17 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 )
 
-// defaultPrices is the table where no other is given; it explains the format.
+// defaultPrices is the table that is used if no other is given. It explains the format.
 //
 //go:embed prices.toml
 var defaultPrices string
 
-// prices are what a provider charges.
+// prices is the price list of a provider.
 type prices struct {
 	Name     string `toml:"name"`
 	Currency string `toml:"currency"`
-	// PerThousand is the price of 1000 requests by the API's name; "*" is every
-	// other one.
+	// PerThousand is the price of 1000 requests by their name in the S3 API. "*"
+	// stands for all other requests.
 	PerThousand map[string]float64 `toml:"per_thousand"`
 	PerGiB      struct {
 		Received float64 `toml:"received"`
@@ -31,7 +33,7 @@ type prices struct {
 	} `toml:"per_gib"`
 }
 
-// readPrices reads a table; "" is the default one.
+// readPrices reads a table. An empty path means the default table.
 func readPrices(path string) (prices, error) {
 	text := defaultPrices
 	if path != "" {
@@ -48,7 +50,8 @@ func readPrices(path string) (prices, error) {
 	return p, nil
 }
 
-// parsePrices wants every key to be known, so that a misspelt one is no gift.
+// parsePrices parses a table. It refuses unknown keys, because a misspelt key would
+// make requests free.
 func parsePrices(text string) (prices, error) {
 	var p prices
 	d := toml.NewDecoder(strings.NewReader(text)).DisallowUnknownFields()
@@ -73,7 +76,7 @@ func parsePrices(text string) (prices, error) {
 	return p, nil
 }
 
-// cost is what the requests cost.
+// cost returns the price of the requests.
 func (p prices) cost(calls map[string]control.Calls) float64 {
 	const gib = 1 << 30
 	sum := 0.0
@@ -87,10 +90,16 @@ func (p prices) cost(calls map[string]control.Calls) float64 {
 	return sum
 }
 
-// money writes an amount for people: cents, or what is left of them.
+// money formats an amount with two digits after the point, or, below 1, with two
+// significant digits.
 func (p prices) money(amount float64) string {
-	if amount >= 1 || amount == 0 {
+	const least = 0.000001 // a millionth; a smaller amount is not worth its digits
+	switch {
+	case amount >= 1 || amount == 0:
 		return fmt.Sprintf("%.2f %s", amount, p.Currency)
+	case amount < least:
+		return "under 0.000001 " + p.Currency
 	}
-	return fmt.Sprintf("%.2g %s", amount, p.Currency)
+	digits := 1 - int(math.Floor(math.Log10(amount)))
+	return strconv.FormatFloat(amount, 'f', digits, 64) + " " + p.Currency
 }

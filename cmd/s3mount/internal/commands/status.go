@@ -14,12 +14,14 @@ import (
 
 func statusCommand() Command {
 	c := Command{
-		Name: "status", Args: "[MOUNTPOINT]", Usage: "show what a mount does, or all mounts",
-		about: `Shows memory, caches, unsaved files, uploads under way, the journal, and each
-kind of request with how often it was made, failed, and how long it took (half
-of them, and 99 of 100, were faster than p50 and p99). Without a mountpoint all
-mounts of s3mount are shown that this user may ask. With --json it is one
-object, without a mountpoint a list of objects; fields are added, never changed.`,
+		Name: "status", Args: "[MOUNTPOINT]", Usage: "show the state of a mount, or of all mounts",
+		about: `Shows memory, caches, unsaved files, uploads in progress, the journal, the
+features that the server lacks, and for each kind of request the count, the
+errors and the times (p50 is the median, p99 the 99th percentile). Without a
+mountpoint it shows all mounts that this user may ask. With --json it prints
+one object, and a list of objects without a mountpoint. Later versions add
+fields and never change them. Colours are used on a terminal unless NO_COLOR is
+set.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
 		asJSON := false
@@ -42,12 +44,12 @@ object, without a mountpoint a list of objects; fields are added, never changed.
 		if asJSON {
 			return in.PrintJSON(s)
 		}
-		return in.Print("%s", describeStatus(s))
+		return in.Print("%s", describeStatus(s, paletteFor(in.Stdout)))
 	}
 	return c
 }
 
-// statusAt asks the mount that a path lies in.
+// statusAt returns the status of the mount that contains a path.
 func statusAt(m *machine.Machine, path string) (control.Status, error) {
 	at, err := m.MountOf(path)
 	if err != nil {
@@ -56,7 +58,7 @@ func statusAt(m *machine.Machine, path string) (control.Status, error) {
 	return statusMount(context.Background(), at)
 }
 
-// status asks the mount.
+// statusMount returns the status of a mount.
 func statusMount(ctx context.Context, m machine.Mount) (control.Status, error) {
 	client, err := dial(m)
 	if err != nil {
@@ -70,8 +72,8 @@ func statusMount(ctx context.Context, m machine.Mount) (control.Status, error) {
 	return s, nil
 }
 
-// showAll shows every mount. One that does not answer is no reason not to show
-// the others; the command returns its error.
+// showAll shows every mount. If some mounts do not answer, it shows the others and
+// returns the errors.
 func showAll(m *machine.Machine, in settings.Invocation, asJSON bool) error {
 	mounts, err := m.OurMounts()
 	if err != nil {
@@ -94,14 +96,14 @@ func showAll(m *machine.Machine, in settings.Invocation, asJSON bool) error {
 	default:
 		texts := make([]string, 0, len(all))
 		for _, s := range all {
-			texts = append(texts, describeStatus(s))
+			texts = append(texts, describeStatus(s, paletteFor(in.Stdout)))
 		}
 		errs = append(errs, in.Print("%s", strings.Join(texts, "\n")))
 	}
 	return oneLine(errors.Join(errs...))
 }
 
-// oneLine makes an error one line, with the code of its first part.
+// oneLine returns an error that has one line and the exit code of its first part.
 func oneLine(err error) error {
 	if err == nil {
 		return nil

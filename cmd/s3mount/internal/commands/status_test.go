@@ -46,7 +46,7 @@ func (f fakeWatched) Stats() fs.Stats {
 func (f fakeWatched) Drain(context.Context) error { return f.lost }
 
 // mountWatched makes a machine on which a mount of f is at the path returned.
-func mountWatched(t *testing.T, f fakeWatched) (*machine.Machine, string, daemon.Eyes) {
+func mountWatched(t *testing.T, f fakeWatched) (*machine.Machine, string, daemon.Monitoring) {
 	t.Helper()
 	m := fakeMachine(t)
 	dir := t.TempDir()
@@ -54,7 +54,7 @@ func mountWatched(t *testing.T, f fakeWatched) (*machine.Machine, string, daemon
 	putFile(t, m.Mountinfo, fmt.Sprintf("36 35 0:77 / %s rw shared:1 - fuse.s3mount bucket rw,user_id=%d,group_id=0\n", dir, os.Geteuid()))
 	s := settings.Defaults()
 	s.Mountpoint, s.Source.Spec = dir, "bucket"
-	e := daemon.OpenEyes(s, m, f, &control.Requests{}, func() []control.Feature { return nil }, nil, slog.New(slog.DiscardHandler))
+	e := daemon.StartMonitoring(s, m, f, &control.Requests{}, func() []control.Feature { return nil }, nil, slog.New(slog.DiscardHandler))
 	if e.Control == nil {
 		t.Fatal("there is no control socket")
 	}
@@ -68,9 +68,9 @@ func TestStatusText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := describeStatus(s)
-	for _, want := range []string{dir + ": bucket at AWS, process ", "memory   1.0 MiB of 4.0 MiB", "1.5 KiB in 1 open file, 1 upload under way",
-		"2 things, 10 B, the oldest 3.0 s old", "hits: names 75.0 %, reads unused, disk unused\n", "1 conflict with other writers",
+	text := describeStatus(s, false)
+	for _, want := range []string{dir + ": bucket at AWS\n  process ", "memory    1.0 MiB of 4.0 MiB", "1.5 KiB in 1 open file, 1 upload in progress",
+		"2 changes, 10 B, the oldest is 3.0 s old", "hits      names 75.0 %, reads unused, disk unused\n", "1 conflict with other writers",
 		"[#####---------------] 50 B of 200 B  dir/a\\x1b[2Jb", "500 us", "250 ms"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the status lacks %q:\n%s", want, text)
@@ -191,7 +191,7 @@ func TestUmountOutcome(t *testing.T) {
 	exittest.Want(t, umount(t.Context(), m, at), exit.Unwritten, dir+": not everything could be written to S3: denied")
 }
 
-// TestUmountBusy: fusermount3 says that somebody uses the mount.
+// TestUmountBusy checks that the error names the processes that use the mount.
 func TestUmountBusy(t *testing.T) {
 	m, dir, _ := mountWatched(t, fakeWatched{})
 	program := filepath.Join(t.TempDir(), "fusermount3")
@@ -270,7 +270,7 @@ func TestHostileStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, shown := range map[string]string{"status": describeStatus(status), "top": describeInterval(control.Status{}, status, prices)} {
+	for name, shown := range map[string]string{"status": describeStatus(status, false), "top": describeInterval(control.Status{}, status, prices, false)} {
 		for line := range strings.Lines(shown) {
 			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return !unicode.IsGraphic(r) }) || strings.HasPrefix(line, "s3mount: forged") {
 				t.Errorf("%s: a terminal would obey %q", name, line)

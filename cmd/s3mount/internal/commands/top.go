@@ -19,27 +19,28 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// minInterval is the shortest time between two frames: rates over less say
-// nothing.
+// minInterval is the shortest time between two frames. A rate over a shorter time
+// means nothing.
 const minInterval = 100 * time.Millisecond
 
 func topCommand() Command {
 	c := Command{
-		Name: "top", Args: "MOUNTPOINT", Usage: "watch what a mount does",
-		about: `Shows each second what a mount did in it: throughput, requests of programs and
-to S3 with their times (half of them, and 99 of 100, were faster than p50 and
-p99), cache hits, uploads under way, the queue, errors, and what the requests
-cost by a table of prices. The table is TOML: name, currency, [per_thousand]
-with the price of 1000 requests by their name in the S3 API ("*" for others),
-and [per_gib] with received and sent. Interrupt it to end.`,
+		Name: "top", Args: "MOUNTPOINT", Usage: "show once a second what a mount does",
+		about: `Shows once a second the work of a mount in that second: throughput, requests
+of programs and requests to S3 with their times (p50 is the median, p99 the
+99th percentile), cache hits, uploads in progress, errors, and the cost of the
+requests by a table of prices. The table is TOML: name, currency,
+[per_thousand] with the price of 1000 requests by their name in the S3 API ("*"
+for others), and [per_gib] with received and sent. Press Ctrl-C to end it.
+Colours are used on a terminal unless NO_COLOR is set.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
-		w := &watcher{out: in.Stdout, interval: time.Second, describe: describeInterval}
+		w := &watcher{out: in.Stdout, interval: time.Second}
 		prices := ""
 		rest, done, err := c.parse(in, args, []settings.Option{
-			{Name: "interval", Arg: "TIME", Usage: "time between two looks", Value: func(*settings.Settings) flag.Value { return settings.Duration(&w.interval) }},
-			{Name: "count", Arg: "N", Usage: "looks to take; 0 is no end", Value: func(*settings.Settings) flag.Value { return settings.Count(&w.count, 0) }},
-			{Name: "prices", Arg: "FILE", Usage: "table of prices in place of the one of AWS", Value: func(*settings.Settings) flag.Value { return settings.String(&prices) }},
+			{Name: "interval", Arg: "TIME", Usage: "time between two frames", Value: func(*settings.Settings) flag.Value { return settings.Duration(&w.interval) }},
+			{Name: "count", Arg: "N", Usage: "number of frames; 0 means no end", Value: func(*settings.Settings) flag.Value { return settings.Count(&w.count, 0) }},
+			{Name: "prices", Arg: "FILE", Usage: "table of prices to use instead of that of AWS", Value: func(*settings.Settings) flag.Value { return settings.String(&prices) }},
 		})
 		if err != nil || done {
 			return err
@@ -51,9 +52,12 @@ and [per_gib] with received and sent. Interrupt it to end.`,
 		if w.interval < minInterval {
 			return exit.Errorf(exit.Usage, "--interval %v: must be at least %v", w.interval, minInterval)
 		}
-		if w.prices, err = readPrices(prices); err != nil {
+		table, err := readPrices(prices)
+		if err != nil {
 			return err
 		}
+		colours := paletteFor(in.Stdout)
+		w.describe = func(before, now control.Status) string { return describeInterval(before, now, table, colours) }
 		at, err := machine.This().MountOf(path)
 		if err != nil {
 			return err
@@ -74,15 +78,14 @@ and [per_gib] with received and sent. Interrupt it to end.`,
 	return c
 }
 
-// watcher shows a mount again and again.
+// watcher shows the state of a mount repeatedly.
 type watcher struct {
 	status   func(ctx context.Context) (control.Status, error)
-	describe func(before, now control.Status, p prices) string
+	describe func(before, now control.Status) string
 	out      io.Writer
 	interval time.Duration
-	count    int // frames; 0 is no end
-	prices   prices
-	size     func() (columns, rows int) // of the terminal; nil if it is none
+	count    int                        // number of frames; 0 means no end
+	size     func() (columns, rows int) // of the terminal; nil if the output is none
 }
 
 // The control sequences of a terminal (ECMA-48, and xterm's alternate screen).
@@ -94,7 +97,7 @@ const (
 	clearRest   = "\x1b[J"
 )
 
-// run shows frames until ctx ends, the mount does, or there were enough.
+// run shows frames until ctx ends, the mount ends, or count frames were shown.
 func (w *watcher) run(ctx context.Context) error {
 	before, err := w.status(ctx)
 	if err != nil {
@@ -119,15 +122,15 @@ func (w *watcher) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("the mount has ended, or does not answer: %w", err)
 		}
-		if err := w.frame(w.describe(before, now, w.prices)); err != nil || n == w.count {
+		if err := w.frame(w.describe(before, now)); err != nil || n == w.count {
 			return err
 		}
 		before = now
 	}
 }
 
-// frame shows one text: in place of the last one on a terminal, as much as it has
-// room for; elsewhere below it.
+// frame shows one text. On a terminal it replaces the previous frame and shows as
+// much as fits. Elsewhere it follows the previous frame.
 func (w *watcher) frame(text string) error {
 	if w.size == nil {
 		_, err := fmt.Fprintln(w.out, text)
@@ -143,10 +146,7 @@ func (w *watcher) frame(text string) error {
 		if i > 0 {
 			b.WriteString("\r\n")
 		}
-		if runes := []rune(line); len(runes) > columns {
-			line = string(runes[:columns])
-		}
-		b.WriteString(line + clearLine)
+		b.WriteString(cutColumns(line, columns) + clearLine)
 	}
 	b.WriteString(clearRest)
 	_, err := io.WriteString(w.out, b.String())

@@ -34,7 +34,7 @@ func TestPrices(t *testing.T) {
 	if got, want := p.cost(calls), 0.01+0.0004+0.18+0.0002; math.Abs(got-want) > 1e-9 {
 		t.Errorf("cost %v, want %v", got, want)
 	}
-	for amount, want := range map[float64]string{0: "0.00 USD", 12.345: "12.35 USD", 0.00012: "0.00012 USD"} {
+	for amount, want := range map[float64]string{0: "0.00 USD", 12.345: "12.35 USD", 0.00012: "0.00012 USD", 1e-9: "under 0.000001 USD"} {
 		if got := p.money(amount); got != want {
 			t.Errorf("money(%v) = %q, want %q", amount, got, want)
 		}
@@ -90,9 +90,9 @@ func TestTopText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := describeInterval(before, now, p)
-	for _, want := range []string{"read 1.0 MiB/s, write 0 B/s", "receive 0 B/s, send 2.0 MiB/s, 1 error and 1 repetitions so far",
-		"reads 75.0 %", "3 requests of programs", "50 B of 100 B  k", "1e-05 USD so far, 0.018 USD an hour like now"} {
+	text := describeInterval(before, now, p, false)
+	for _, want := range []string{"read 1.0 MiB/s, write 0 B/s", "receive 0 B/s, send 2.0 MiB/s\n", "1 error and 1 retries so far",
+		"reads 75.0 %", "3 in progress", "50 B of 100 B  k", "0.000010 USD so far, 0.018 USD per hour at this rate"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the frame lacks %q:\n%s", want, text)
 		}
@@ -107,7 +107,7 @@ func TestTopText(t *testing.T) {
 		t.Errorf("what was asked for in the interval: %s\n%s", got, text)
 	}
 	// Another process under the same name: its counters are not those before.
-	if text := describeInterval(now, before, p); strings.Contains(text, "-") && strings.Contains(text, "EiB") {
+	if text := describeInterval(now, before, p, false); strings.Contains(text, "-") && strings.Contains(text, "EiB") {
 		t.Errorf("after a restart:\n%s", text)
 	}
 }
@@ -128,7 +128,7 @@ func TestTopFrames(t *testing.T) {
 			var out bytes.Buffer
 			w, asked := tc.w, 0
 			w.out, w.interval = &out, time.Second
-			w.describe = func(_, _ control.Status, _ prices) string { return "frame" }
+			w.describe = func(_, _ control.Status) string { return "frame" }
 			w.status = func(context.Context) (control.Status, error) {
 				if asked++; asked > 10 {
 					return control.Status{}, errors.New("gone")
@@ -154,7 +154,7 @@ func TestTopTerminal(t *testing.T) {
 		var out bytes.Buffer
 		w := watcher{out: &out, interval: time.Second, count: 1, size: func() (int, int) { return 10, 3 },
 			status:   func(context.Context) (control.Status, error) { return control.Status{}, nil },
-			describe: func(_, _ control.Status, _ prices) string { return "a\n" + strings.Repeat("ü", 20) + "\nc\nd\n" }}
+			describe: func(_, _ control.Status) string { return "a\n" + strings.Repeat("ü", 20) + "\nc\nd\n" }}
 		if err := w.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ type Server struct {
 	Manager  *notifier // the service manager; nil is none
 	// drainTimeout bounds the wait for S3 after a signal; 0 is no bound.
 	DrainTimeout time.Duration
-	Eyes         Eyes   // of others on the mount
+	Monitoring   Monitoring
 	CloseClient  func() // ends what the S3 client does in the background
 }
 
@@ -46,7 +46,7 @@ type Server struct {
 func (v *Server) Serve() error {
 	err := v.untilEnd()
 	v.CloseClient()
-	v.Eyes.Close(err)
+	v.Monitoring.Close(err)
 	return err
 }
 

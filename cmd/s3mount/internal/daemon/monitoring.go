@@ -17,27 +17,27 @@ import (
 	"github.com/s3mount/s3mount/fs"
 )
 
-// Eyes are the servers that show the state of a mount. The zero value has none.
-type Eyes struct {
+// Monitoring holds the servers that show the state of a mount. The zero value has
+// none.
+type Monitoring struct {
 	Control *control.Server // nil if there is no socket
 	metrics *metrics.Server // nil unless --metrics
 }
 
-// watched is what a mounted filesystem shows, as *fs.Mount does.
-type watched interface {
+// monitored is the part of *fs.Mount that the servers need.
+type monitored interface {
 	Stats() fs.Stats
 	Drain(ctx context.Context) error
 }
 
-// OpenEyes lets others see the mount. Where that is not possible the mount works
-// all the same, and the log says why nobody sees it.
-// prometheus is the listener of --metrics; nil is none.
-func OpenEyes(s *settings.Settings, m *machine.Machine, mount watched, requests *control.Requests, features func() []control.Feature, prometheus net.Listener, log *slog.Logger) Eyes {
-	var e Eyes
+// StartMonitoring starts the control socket and, if prometheus is not nil, the server
+// of --metrics. A server that cannot start is logged, and the mount works without it.
+func StartMonitoring(s *settings.Settings, m *machine.Machine, mount monitored, requests *control.Requests, features func() []control.Feature, prometheus net.Listener, log *slog.Logger) Monitoring {
+	var e Monitoring
 	status := statusOf(s, mount, requests, features)
 	socket, err := openControl(m, s, mount, status, log)
 	if err != nil {
-		log.Warn("s3mount status and sync will not reach this mount", slog.Any("error", err))
+		log.Warn("s3mount status and s3mount sync cannot reach this mount", slog.Any("error", err))
 	}
 	e.Control = socket
 	if prometheus == nil {
@@ -45,14 +45,15 @@ func OpenEyes(s *settings.Settings, m *machine.Machine, mount watched, requests 
 	}
 	e.metrics, err = metrics.Serve(prometheus, metrics.Options{Status: status, Debug: s.Debug, Log: log})
 	if err != nil {
-		log.Warn("there are no metrics of this mount", slog.Any("error", err))
+		log.Warn("serve metrics", slog.Any("error", err))
 		return e
 	}
-	log.Info("Prometheus is answered", slog.String("url", "http://"+e.metrics.Addr()+"/metrics"))
+	log.Info("metrics are served", slog.String("url", "http://"+e.metrics.Addr()+"/metrics"))
 	return e
 }
 
-// ListenForMetrics takes the address of --metrics, before anything is mounted.
+// ListenForMetrics listens at the address of --metrics. It is called before anything
+// is mounted, so that an address in use is an error of the command.
 func ListenForMetrics(s *settings.Settings) (net.Listener, error) {
 	if s.Metrics == "" {
 		return nil, nil
@@ -65,7 +66,7 @@ func ListenForMetrics(s *settings.Settings) (net.Listener, error) {
 }
 
 // Close reports the result of the mount to its clients and closes the servers.
-func (e Eyes) Close(result error) {
+func (e Monitoring) Close(result error) {
 	if e.Control != nil {
 		e.Control.End(result)
 	}
@@ -74,9 +75,9 @@ func (e Eyes) Close(result error) {
 	}
 }
 
-// statusOf makes the function that reads the status of a mount. What it tells of
-// the settings has no secret in it.
-func statusOf(s *settings.Settings, mount watched, requests *control.Requests, features func() []control.Feature) func() control.Status {
+// statusOf returns the function that reads the status of a mount. The status contains
+// no secrets of the settings.
+func statusOf(s *settings.Settings, mount monitored, requests *control.Requests, features func() []control.Feature) func() control.Status {
 	fixed := control.Status{
 		API: control.Version, Program: s.Version, PID: os.Getpid(),
 		Source: s.Source.Spec, Mountpoint: s.Mountpoint, Endpoint: s.S3.Endpoint,
@@ -90,10 +91,10 @@ func statusOf(s *settings.Settings, mount watched, requests *control.Requests, f
 	}
 }
 
-// openControl makes the control socket of the mount that is at s.mountpoint.
-func openControl(m *machine.Machine, s *settings.Settings, mount watched, status func() control.Status, log *slog.Logger) (*control.Server, error) {
-	// The name of the mountpoint itself may be asked of the mount; those above
-	// it may be links.
+// openControl creates the control socket of the mount at s.Mountpoint.
+func openControl(m *machine.Machine, s *settings.Settings, mount monitored, status func() control.Status, log *slog.Logger) (*control.Server, error) {
+	// Only the parent is resolved: resolving the mountpoint itself could send a
+	// request to the mount.
 	parent, err := filepath.EvalSymlinks(filepath.Dir(s.Mountpoint))
 	if err != nil {
 		return nil, fmt.Errorf("find the mountpoint: %w", err)
@@ -109,7 +110,7 @@ func openControl(m *machine.Machine, s *settings.Settings, mount watched, status
 		return nil, fmt.Errorf("find the mount: %w", err)
 	}
 	if !ok || !at.IsOurs() {
-		return nil, fmt.Errorf("%s is mounted over already", s.Mountpoint)
+		return nil, fmt.Errorf("%s is covered by another mount", s.Mountpoint)
 	}
 	return control.Listen(control.Options{
 		Dir: control.RuntimeDir(os.Geteuid(), os.Getenv), Name: control.SocketName(at.Major, at.Minor),
