@@ -1,15 +1,15 @@
-# make help tells what there is to make.
+# make help lists the targets.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
-# Where mount(8) looks for its helpers, whatever the PREFIX.
+# mount(8) looks for its helpers here, whatever the PREFIX is.
 HELPERDIR ?= /sbin
 
 # Go is often installed here without being in the PATH.
 export PATH := $(PATH):/usr/local/go/bin
 
-# A checkout that belongs to somebody else is one in which git refuses to
-# work, and then the Go tool to build unless told not to ask git.
+# git refuses to work in a checkout of another user. Without git the Go tool builds
+# only with this flag.
 ifneq ($(shell git rev-parse --git-dir >/dev/null 2>&1 && echo yes),yes)
 export GOFLAGS += -buildvcs=false
 endif
@@ -17,7 +17,7 @@ endif
 # The tests and the demo use these programs; each with its Debian package.
 TEST_TOOLS  := fusermount3:fuse3 mount:mount unshare:util-linux pgrep:procps rsync:rsync git:git vim:vim fio:fio stress-ng:stress-ng \
 	sqlite3:sqlite3 zip:zip unzip:unzip patch:patch make:make gcc:gcc ar:binutils python3:python3
-# What a few tests use, which are skipped without it.
+# Tests that need one of these programs are skipped without it.
 MORE_TEST_TOOLS := systemctl:systemd setpriv:util-linux rpm:rpm qemu-aarch64-static:qemu-user-static tmux:tmux
 BENCH_TOOLS := $(TEST_TOOLS) s3fs:s3fs
 
@@ -29,6 +29,7 @@ help:
 	@echo 'make dist       make binaries, .deb, .rpm, tar.gz and SBOM in dist/'
 	@echo 'make man        show the manual page'
 	@echo 'make demo       mount a bucket of a local S3 server; make demo-stop ends it'
+	@echo 'make demo-record  record the demo for README.md'
 	@echo 'make test       run all tests; installs what they need if run by root'
 	@echo 'make test-servers  run what depends on the server against versitygw, MinIO and Ceph RGW'
 	@echo 'make check      look at format, vet, staticcheck and the order of imports'
@@ -41,8 +42,8 @@ help:
 build: go
 	CGO_ENABLED=0 go build -trimpath -o bin/s3mount ./cmd/s3mount
 
-# What to install, and what writes its manual page and completions: the same,
-# unless that is for another machine.
+# BINARY is installed. GENERATOR writes its manual page and completions. They differ
+# if BINARY is for another machine.
 BINARY    ?= bin/s3mount
 GENERATOR ?= $(BINARY)
 SHARE     := $(DESTDIR)$(PREFIX)/share
@@ -91,10 +92,10 @@ test: go
 	@($(call need,$(MORE_TEST_TOOLS))) || echo 'the tests that use them are skipped'
 	@# The race detector needs a C compiler, which may have been installed just now.
 	go test $$(command -v gcc >/dev/null && echo -race) -timeout 20m ./...
-	@# What tests install, package and run elsewhere is built here, not in their time.
+	@# These tools and binaries are built here, so that no test has to wait for them.
 	cd cmd/s3mount/packaging && go tool -n nfpm >/dev/null && go test -timeout 5m ./...
 	for arch in amd64 arm64; do CGO_ENABLED=0 GOARCH=$$arch go build -trimpath -o /dev/null ./cmd/s3mount || exit; done
-	@# Once: the packages below would build it beside each other.
+	@# Built once here. Otherwise each package below would build it.
 	cd integration && go tool -n versitygw >/dev/null && go test -timeout 30m ./...
 
 # The S3 servers of make test-servers.
@@ -148,13 +149,18 @@ demo: go
 demo-stop: go
 	@cd integration && go run ./demo stop
 
+.PHONY: demo-record
+demo-record: go
+	@$(call need,fusermount3:fuse3)
+	@cd integration && go run ./demo record demo
+
 .PHONY: go
 go:
 	@command -v go >/dev/null || { echo 'Go 1.26 or later is needed: https://go.dev/dl'; exit 1; }
 
-# need makes sure that programs are there: root installs what is missing on
-# Debian and its kin, others are told what to install. The argument is a list
-# of program:package.
+# need checks that programs are installed. As root on Debian and similar systems it
+# installs the missing ones; otherwise it prints what to install. The argument is a
+# list of program:package.
 need = missing=; \
 	for tool in $(1); do \
 		PATH="$$PATH:/usr/sbin:/sbin" command -v "$${tool%%:*}" >/dev/null || missing="$$missing $${tool\#*:}"; \

@@ -3,6 +3,7 @@
 //	demo start    starts versitygw on a loopback port, mounts a bucket of it,
 //	              uses it with everyday commands and leaves it mounted
 //	demo stop     unmounts, stops the server and removes everything
+//	demo record   writes a recording of a run to a directory, as text and as an image
 //
-// All that it makes lies in one directory, see dir.
+// All files of a run are in one directory.
 package main

@@ -10,7 +10,7 @@ import (
 // bucket is the bucket that the demo makes.
 const bucket = "demo"
 
-// demo is one run, made by start and found again by stop.
+// demo is one run of the demo. start creates its directory, and stop finds it.
 type demo struct{ dir string }
 
 func main() {
@@ -21,15 +21,17 @@ func main() {
 }
 
 func run(args []string) error {
-	// One demo per user: stop finds it by nothing but this name.
+	// The name depends on the user only, so that stop finds the demo.
 	d := demo{filepath.Join(os.TempDir(), fmt.Sprintf("s3mount-demo-%d", os.Getuid()))}
 	switch {
 	case len(args) == 1 && args[0] == "start":
 		return d.start()
 	case len(args) == 1 && args[0] == "stop":
 		return d.stop()
+	case len(args) == 2 && args[0] == "record":
+		return d.record(args[1])
 	}
-	return errors.New("say start or stop")
+	return errors.New("usage: demo start, demo stop or demo record DIR")
 }
 
 func (d demo) path(name string) string { return filepath.Join(d.dir, name) }

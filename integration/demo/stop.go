@@ -15,8 +15,7 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// stop ends whatever of the demo is there. It leaves the directory alone as
-// long as something is mounted in it.
+// stop ends the demo. It keeps the directory while something is mounted in it.
 func (d demo) stop() error {
 	if _, err := os.Stat(d.dir); errors.Is(err, os.ErrNotExist) {
 		fmt.Println("There is no demo to stop.")
@@ -57,15 +56,15 @@ func (d demo) unmount() error {
 	return nil
 }
 
-// unmountWritten unmounts and waits until S3 has everything, which needs a server
-// and an s3mount that live.
+// unmountWritten unmounts and waits until S3 has everything. It fails if the server or
+// s3mount does not run.
 func (d demo) unmountWritten(dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 	return exec.CommandContext(ctx, d.path("s3mount"), "umount", dir).Run()
 }
 
-// stopServer ends the server, if the process that was noted still is one.
+// stopServer ends the server if it still runs.
 func (d demo) stopServer() error {
 	text, err := os.ReadFile(d.pidFile())
 	if errors.Is(err, os.ErrNotExist) {
@@ -92,7 +91,8 @@ func (d demo) stopServer() error {
 	return nil
 }
 
-// isServer tells our versitygw from another process that got its number.
+// isServer reports whether a process is the server of this demo, and not another
+// process that was given the same number.
 func (d demo) isServer(pid int) bool {
 	line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 	return err == nil && strings.Contains(string(line), "\x00"+d.data()+"\x00")
