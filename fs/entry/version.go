@@ -19,3 +19,12 @@ func SameVersion(a, b *Entry, own bool) bool {
 	}
 	return a.LastModified.Unix() == b.LastModified.Unix()
 }
+
+// WriteTime returns the Last-Modified that a listing will most likely show for a write
+// whose answer has this Date.
+func WriteTime(date time.Time) time.Time {
+	if date.IsZero() {
+		return time.Now().Truncate(time.Second)
+	}
+	return date
+}

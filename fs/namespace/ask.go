@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/background"
 )
 
 // Attributes are asked for when somebody looks at a file whose attributes no hint
@@ -47,9 +49,7 @@ func (n *Namespace) Hinted(e Entry) bool {
 	if rel == "" {
 		return false
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.o.Posix == PosixFull || n.hasIndex(dir) || n.changes[dir] != nil
+	return n.o.Posix == PosixFull || n.index.Hints(dir)
 }
 
 // Attributes returns an entry with the attributes of its object, and learns those of
@@ -80,11 +80,11 @@ func (n *Namespace) Attributes(ctx context.Context, e Entry) (Entry, error) {
 			return nil
 		})
 	}
-	err := each(ctx, n.o.Connections, ask, func(ctx context.Context, f func(context.Context) error) error { return f(ctx) })
+	err := background.Each(ctx, n.o.Connections, ask, func(ctx context.Context, f func(context.Context) error) error { return f(ctx) })
 	if err != nil {
 		return Entry{}, err
 	}
-	n.rememberLocally(dir, append(asked, &line{rel: rel, entry: got}))
+	n.remember(dir, append(asked, &line{rel: rel, entry: got}))
 	return got, nil
 }
 
@@ -155,7 +155,7 @@ func (n *Namespace) nextUnknown(dir, rel string) string {
 
 // uncovered returns the rows that no hint tells the attributes of.
 func (n *Namespace) uncovered(ctx context.Context, dir string, lines []line) []line {
-	x, err := n.indexFor(ctx, dir, time.Time{})
+	x, err := n.index.Table(ctx, dir, time.Time{})
 	if err != nil {
 		return nil
 	}

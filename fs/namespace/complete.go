@@ -4,28 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
-
-// specialSize is the largest object that a listing may show for a symlink
-// (PATH_MAX); other special files are empty.
-const specialSize = 4096
-
-// each runs f on all items, limit at a time, and returns the first error.
-func each[T any](ctx context.Context, limit int, items []T, f func(context.Context, T) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(limit)
-	for _, it := range items {
-		g.Go(func() error { return f(ctx, it) })
-	}
-	return g.Wait()
-}
 
 // completeLines gives the rows of a directory the attributes that its index tells.
 // The others keep the defaults: objects are asked when somebody looks at them
@@ -39,19 +24,19 @@ func (n *Namespace) completeLines(ctx context.Context, dir string, lines []line)
 		return err
 	}
 	ask := n.cover(dir, x, lines)
-	err = each(ctx, n.o.Connections, ask, n.askLine)
-	n.rememberLocally(dir, ask)
+	err = background.Each(ctx, n.o.Connections, ask, n.askLine)
+	n.remember(dir, ask)
 	return err
 }
 
 // cover gives the rows of a directory the attributes that hints tell, and returns
 // the rows that a listing cannot be trusted with. x is nil if there is no index.
-func (n *Namespace) cover(dir string, x *attrIndex, lines []line) (ask []*line) {
+func (n *Namespace) cover(dir string, x *attrs.Table, lines []line) (ask []*line) {
 	full := n.o.Posix == PosixFull
 	if x == nil && !full {
 		return nil
 	}
-	local := n.localAttrs(dir)
+	local := n.local.Rows(dir)
 	for i := range lines {
 		ln := &lines[i]
 		if ln.known() {
@@ -59,12 +44,12 @@ func (n *Namespace) cover(dir string, x *attrIndex, lines []line) (ask []*line) 
 		}
 		found := false
 		if x != nil {
-			ln.exact, found = n.attrsOf(x, ln.rel, &ln.entry)
+			ln.exact, found = n.index.Complete(x, ln.rel, &ln.entry)
 		}
-		if !found && n.knownLocally(local, ln.rel, &ln.entry) {
+		if !found && local.Complete(ln.rel, &ln.entry) {
 			ln.exact, found = true, true
 		}
-		ln.unsure = !found && mayBeSpecial(x, &ln.entry)
+		ln.unsure = !found && x.MayBeSpecial(&ln.entry)
 		if !found && (full || ln.unsure) {
 			ask = append(ask, ln)
 		}
@@ -79,13 +64,6 @@ func (ln *line) known() bool { return ln.stat != nil || ln.entry.Exact || ln.isM
 // isMarker reports whether a row is that of the directory's own marker. With
 // data it is the row of a file.
 func (ln *line) isMarker() bool { return ln.rel == "" && ln.entry.Size == 0 }
-
-// mayBeSpecial reports whether an object that the index of its directory does not
-// tell of may be a symlink or another special file: only where the index says that
-// there are such.
-func mayBeSpecial(x *attrIndex, e *Entry) bool {
-	return x != nil && x.special && e.Kind == File && e.Size <= specialSize
-}
 
 // askLine reads the attributes of one object. What is gone meanwhile is left
 // out of the listing; what may not be read is shown with defaults.
@@ -170,9 +148,9 @@ func (n *Namespace) completeEntry(ctx context.Context, e Entry) (Entry, error) {
 // indexOf returns the index of a directory, or nil if there is none, as of a time
 // after some rows were listed. A special file of another mount comes after the index
 // of its directory. So if there is no index then, none of the rows is such a file.
-func (n *Namespace) indexOf(ctx context.Context, dir string, lines []line) (*attrIndex, error) {
+func (n *Namespace) indexOf(ctx context.Context, dir string, lines []line) (*attrs.Table, error) {
 	since := n.lastSeen(dir, lines)
-	x, err := n.indexFor(ctx, dir, since)
+	x, err := n.index.Table(ctx, dir, since)
 	if err != nil || !since.IsZero() {
 		return x, err
 	}
@@ -180,22 +158,22 @@ func (n *Namespace) indexOf(ctx context.Context, dir string, lines []line) (*att
 	if since = n.lastSeen(dir, lines); since.IsZero() {
 		return x, nil
 	}
-	return n.indexFor(ctx, dir, since)
+	return n.index.Table(ctx, dir, since)
 }
 
 // lastSeen returns when the youngest small objects were listed, if that was after the
 // catalogue of indexes, and otherwise the zero time.
 func (n *Namespace) lastSeen(dir string, lines []line) time.Time {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	c := &n.catalogue
-	if len(c.etags) == 0 {
+	catalogued, any := n.index.Listed()
+	if !any {
 		return time.Time{} // no mount has stored attributes in this bucket
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	var last time.Time
 	for i := range lines {
 		e := &lines[i].entry
-		young := e.Kind == File && e.Size <= specialSize && e.LastModified.After(c.when.Add(-entry.OwnSlack))
+		young := e.Kind == File && e.Size <= attrs.SpecialSize && e.LastModified.After(catalogued.Add(-entry.OwnSlack))
 		if lines[i].known() || !young {
 			continue
 		}
@@ -203,7 +181,7 @@ func (n *Namespace) lastSeen(dir string, lines []line) time.Time {
 		if p := n.pageOf(dir, lines[i].rel); p != nil {
 			told = p.told
 		}
-		if told.After(c.when) && told.After(last) {
+		if told.After(catalogued) && told.After(last) {
 			last = told
 		}
 	}
@@ -212,24 +190,20 @@ func (n *Namespace) lastSeen(dir string, lines []line) time.Time {
 
 // prefetchIndexes reads the indexes of directories that a walk will come to.
 func (n *Namespace) prefetchIndexes(pages []*page) {
-	n.mu.Lock()
-	var dirs []string
-	for _, p := range pages {
-		if _, held := n.indexes.Get(p.dir); !held && n.hasIndex(p.dir) && !strings.HasPrefix(p.dir, n.keys.ReservedDir()) {
-			dirs = append(dirs, p.dir)
+	dirs := make([]string, len(pages))
+	for i, p := range pages {
+		dirs[i] = p.dir
+	}
+	n.index.Prefetch(dirs)
+}
+
+// remember keeps on the local disk what HEADs have shown of rows of a directory.
+func (n *Namespace) remember(dir string, asked []*line) {
+	entries := make(map[string]*Entry, len(asked))
+	for _, ln := range asked {
+		if !ln.gone {
+			entries[ln.rel] = &ln.entry
 		}
 	}
-	if len(dirs) > 0 {
-		n.goLocked(func() {
-			// An error comes again when the directory is read.
-			_ = each(n.life, n.o.Connections, dirs, func(ctx context.Context, dir string) error {
-				n.mu.Lock()
-				w := n.loadIndex(dir)
-				n.mu.Unlock()
-				_, err := n.awaitIndex(ctx, w)
-				return err
-			})
-		})
-	}
-	n.mu.Unlock()
+	n.local.Remember(dir, entries)
 }

@@ -30,9 +30,9 @@ func (n *Namespace) Confirm(ctx context.Context, e Entry) (Entry, error) {
 		if marker.Implicit {
 			return n.noteNoMarker(e.Key, until), nil
 		}
-		if x, err := n.indexFor(ctx, n.parentOf(e.Key), time.Time{}); err == nil && x != nil {
+		if x, err := n.index.Table(ctx, n.parentOf(e.Key), time.Time{}); err == nil && x != nil {
 			_, rel := n.keys.Split(e.Key)
-			if exact, _ := n.attrsOf(x, rel, &marker); exact {
+			if exact, _ := n.index.Complete(x, rel, &marker); exact {
 				n.Observe(marker)
 				return marker, nil
 			}

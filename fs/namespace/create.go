@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/entry"
@@ -147,7 +146,7 @@ func (n *Namespace) putMarker(ctx context.Context, key string, a Attr, meta map[
 	}
 	e := Entry{
 		Key: key, Kind: Directory, ETag: out.ETag, VersionID: out.VersionID,
-		LastModified: n.timeOf(out), Attr: a, Exact: true,
+		LastModified: entry.WriteTime(out.Date), Attr: a, Exact: true,
 	}
 	n.mu.Lock()
 	n.note(entry.Change{Entry: e, Own: true})
@@ -162,14 +161,6 @@ func (n *Namespace) putNew(ctx context.Context, in *s3.PutInput, fresh bool) (*s
 		in.IfNoneMatch = "*"
 	}
 	return n.store.Put(ctx, in)
-}
-
-// timeOf is what a listing will most likely tell as Last-Modified of a write.
-func (n *Namespace) timeOf(out *s3.PutOutput) time.Time {
-	if out.Date.IsZero() {
-		return n.now().Truncate(time.Second)
-	}
-	return out.Date
 }
 
 // Mknod makes a symlink (whose body is its target), a fifo, a socket or a
@@ -193,7 +184,7 @@ func (n *Namespace) Mknod(ctx context.Context, dir Entry, text string, k Kind, a
 	}
 	if k != File {
 		parent, rel := n.keys.SplitFile(key)
-		if err := n.needIndex(ctx, parent, rel, k); err != nil {
+		if err := n.index.Announce(ctx, parent, rel, k); err != nil {
 			return Entry{}, fmt.Errorf("mknod: %w", err)
 		}
 	}
@@ -207,7 +198,7 @@ func (n *Namespace) Mknod(ctx context.Context, dir Entry, text string, k Kind, a
 	}
 	e := Entry{
 		Key: key, Kind: k, Size: int64(len(target)), ETag: out.ETag, VersionID: out.VersionID,
-		LastModified: n.timeOf(out), Attr: a, Target: target, Exact: true,
+		LastModified: entry.WriteTime(out.Date), Attr: a, Target: target, Exact: true,
 	}
 	n.Committed(e)
 	return e, nil

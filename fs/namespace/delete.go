@@ -137,7 +137,7 @@ func (n *Namespace) hide(d *deletion) (again *deletion) {
 	switch {
 	case !d.acknowledged:
 	case len(q.queue) >= s3.MaxListKeys:
-		n.goLocked(n.flushDeletes)
+		n.jobs.Go(func(context.Context) { n.flushDeletes() })
 	case q.timer == nil:
 		q.timer = time.AfterFunc(n.o.DeleteDelay, n.flushDeletes)
 	}
@@ -186,7 +186,7 @@ func (n *Namespace) flushDeletes() {
 		q.timer.Stop()
 		q.timer = nil
 	}
-	if n.life.Err() != nil {
+	if n.jobs.Context().Err() != nil {
 		return
 	}
 	for len(q.queue) > 0 {
@@ -196,10 +196,10 @@ func (n *Namespace) flushDeletes() {
 		for _, d := range batch {
 			d.sent = true
 		}
-		n.goLocked(func() {
+		n.jobs.Go(func(context.Context) {
 			q.slots <- struct{}{}
 			defer func() { <-q.slots }()
-			n.deleteBatch(n.life, batch)
+			n.deleteBatch(n.jobs.Context(), batch)
 		})
 	}
 	q.queue = nil
@@ -249,23 +249,12 @@ func (n *Namespace) indexesOf(batch []*deletion) []s3.ObjectID {
 	var ids []s3.ObjectID
 	for _, d := range batch {
 		if d.entry.Kind == Directory {
-			ids = append(ids, n.dropIndex(d.entry.Key)...)
+			if key := n.index.Drop(d.entry.Key); key != "" {
+				ids = append(ids, s3.ObjectID{Key: key})
+			}
 		}
 	}
 	return ids
-}
-
-// dropIndex forgets the index of a directory that goes, and returns its object
-// if there is one. n.mu is held.
-func (n *Namespace) dropIndex(dir string) []s3.ObjectID {
-	delete(n.changes, dir)
-	n.indexes.Delete(dir)
-	exists := n.hasIndex(dir) || n.catalogue.more
-	delete(n.catalogue.etags, indexName(strings.TrimPrefix(dir, n.o.Prefix)))
-	if !exists || n.o.ReadOnly || n.noIndex {
-		return nil
-	}
-	return []s3.ObjectID{{Key: n.indexKey(dir)}}
 }
 
 // deleteObjects deletes objects and returns what failed, by key.
@@ -424,7 +413,7 @@ func (n *Namespace) Drain(ctx context.Context) error {
 	if err := n.waitBelow(ctx, ""); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
-	if err := n.drainIndexes(ctx); err != nil {
+	if err := n.index.Drain(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
 	n.mu.Lock()

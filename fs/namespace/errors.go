@@ -1,6 +1,10 @@
 package namespace
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/s3mount/s3mount/fs/background"
+)
 
 // The errors of this package beside those of package s3. fs maps each to an
 // errno; they are found with errors.Is.
@@ -22,7 +26,7 @@ var (
 	// ErrStale: the object is no longer the version that this mount saw (ESTALE).
 	ErrStale = errors.New("stale version")
 	// ErrClosed: the namespace was closed (EIO).
-	ErrClosed = errors.New("namespace is closed")
+	ErrClosed = background.ErrClosed
 	// ErrInvalid: the request makes no sense, as moving a directory into itself (EINVAL).
 	ErrInvalid = errors.New("invalid argument")
 )

@@ -51,8 +51,7 @@ type stretch struct {
 	from      string // full key: start after it; "" is the beginning
 	token     string // continues an earlier LIST; goes before from
 	delimited bool
-	catalogue bool // what it tells does not go to the pages
-	max       int  // keys; 0 is s3.MaxListKeys
+	max       int // keys; 0 is s3.MaxListKeys
 }
 
 // flight is a LIST that several may wait for.
@@ -101,8 +100,8 @@ func (n *Namespace) fetchSince(ctx context.Context, s stretch, since time.Time) 
 	if fl == nil || n.o.TTL < minTrust && fl.when.Before(since) {
 		fl = &flight{when: n.now(), done: make(chan struct{})}
 		n.flights[s] = fl
-		n.goLocked(func() {
-			fl.got, fl.err = n.list(n.life, s, func() bool { return n.isWanted(s, fl) })
+		n.jobs.Go(func(context.Context) {
+			fl.got, fl.err = n.list(n.jobs.Context(), s, func() bool { return n.isWanted(s, fl) })
 			n.mu.Lock()
 			if n.flights[s] == fl {
 				delete(n.flights, s)
@@ -123,7 +122,7 @@ func (n *Namespace) fetchSince(ctx context.Context, s stretch, since time.Time) 
 		return fl.got, fl.err
 	case <-ctx.Done():
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, context.Cause(ctx))
-	case <-n.life.Done():
+	case <-n.jobs.Context().Done():
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, ErrClosed)
 	}
 }
@@ -141,10 +140,7 @@ func (n *Namespace) isWanted(s stretch, fl *flight) bool {
 
 // came returns what the cache holds of a stretch by now. n.mu is held.
 func (n *Namespace) came(s stretch, since time.Time) (listing, bool) {
-	switch {
-	case s.catalogue:
-		return listing{}, n.flights[s] == nil && n.catalogueFresh(since)
-	case since.IsZero() || !s.delimited || s.stem != "":
+	if since.IsZero() || !s.delimited || s.stem != "" {
 		return listing{}, false
 	}
 	p := n.freshAfter(s.dir, strings.TrimPrefix(s.from, s.dir), since)
@@ -193,12 +189,6 @@ func (n *Namespace) list(ctx context.Context, s stretch, wanted func() bool) (li
 	if err != nil {
 		n.endFill(f, nil)
 		return listing{}, fmt.Errorf("list %q: %w", s.dir, err)
-	}
-	if s.catalogue {
-		// Before this LIST stops being shared: else a caller that comes right
-		// after it would ask again.
-		n.endFill(f, func() { n.setCatalogue(when, got) })
-		return listing{}, nil
 	}
 	b := builder{n: n, when: when, told: n.now(), from: s.from, token: got.NextToken}
 	res := listing{stretch: s, when: when, token: got.NextToken, more: got.NextToken != "", raw: got}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -34,10 +35,10 @@ func TestUnusableHint(t *testing.T) {
 			f.set(key, string(hint[:len(hint)/2]), nil, time.Now())
 		}},
 		{name: "of another directory", logged: 1, healed: true, spoil: func(f *fakeStore, key string, _ []byte) {
-			f.set(key, string(encodeIndex("other/", nil)), nil, time.Now())
+			f.set(key, string(attrs.EncodeIndex("other/", nil)), nil, time.Now())
 		}},
 		{name: "too large", logged: 1, healed: true, spoil: func(f *fakeStore, key string, _ []byte) {
-			f.server.PutRepeated("b", key, []byte("x"), maxIndexSize+1, nil)
+			f.server.PutRepeated("b", key, []byte("x"), attrs.MaxIndexSize+1, nil)
 		}},
 		{name: "deleted", healed: true, spoil: func(f *fakeStore, key string, _ []byte) { f.server.RemoveObject("b", key) }},
 		{name: "bytes that the server has changed", logged: 1, healed: true, spoil: func(f *fakeStore, key string, _ []byte) {
@@ -69,7 +70,7 @@ func TestUnusableHint(t *testing.T) {
 					t.Fatal(err)
 				}
 				mustDrain(t, n)
-				key := n.indexKey("d/")
+				key := n.index.Key("d/")
 				hint, _, ok := f.server.Object("b", key)
 				if !ok {
 					t.Fatal("there is no hint")
@@ -94,7 +95,7 @@ func TestUnusableHint(t *testing.T) {
 				}
 				f.setFail(nil)
 				data, _, _ := f.server.Object("b", key)
-				_, rows, err := decodeIndex(data)
+				_, rows, err := attrs.DecodeIndex(data)
 				if _, has := rows["g"]; has != tc.healed || err != nil {
 					t.Errorf("after the next write the hint has %d rows, with the new file: %v (%v)", len(rows), has, err)
 				}

@@ -5,73 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/s3mount/s3mount/fs/attrs"
-	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
-
-func drawRow(t *rapid.T) attrRow {
-	r := attrRow{
-		kind: Kind(rapid.IntRange(0, int(BlockDevice)).Draw(t, "kind")), approx: rapid.Bool().Draw(t, "approx"),
-		etag: rapid.SampledFrom([]string{
-			"", `"d41d8cd98f00b204e9800998ecf8427e"`, `"d41d8cd98f00b204e9800998ecf8427e-12"`,
-			"d41d8cd98f00b204e9800998ecf8427e", `"D41D8CD98F00B204E9800998ECF8427E"`, `"x"`,
-			`"d41d8cd98f00b204e9800998ecf8427e-0"`, `"d41d8cd98f00b204e9800998ecf8427e-01"`,
-		}).Draw(t, "etag"),
-		size: rapid.Int64Min(0).Draw(t, "size"), mod: rapid.Int64().Draw(t, "mod"),
-		target: rapid.StringN(0, 20, 60).Draw(t, "target"), xattr: rapid.StringN(0, 20, 60).Draw(t, "xattr"),
-	}
-	r.attr = entry.PackedAttr{
-		Perm: rapid.Uint32().Draw(t, "perm"), UID: rapid.Uint32().Draw(t, "uid"), GID: rapid.Uint32().Draw(t, "gid"), Rdev: rapid.Uint32().Draw(t, "rdev"),
-		Mtime: rapid.Int64().Draw(t, "mtime"), Ctime: rapid.Int64().Draw(t, "ctime"), Atime: rapid.Int64().Draw(t, "atime"),
-	}
-	return r
-}
-
-func TestIndexFormat(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		rows := map[string]attrRow{}
-		for range rapid.IntRange(0, 10).Draw(t, "rows") {
-			rows[rapid.String().Draw(t, "name")] = drawRow(t)
-		}
-		data := encodeIndex("dir/", rows)
-		dir, got, err := decodeIndex(data)
-		if err != nil || dir != "dir/" || !reflect.DeepEqual(got, rows) {
-			t.Fatalf("read %q %+v %v, want %+v", dir, got, err, rows)
-		}
-		cut := rapid.IntRange(0, len(data)-1).Draw(t, "cut")
-		if _, _, err := decodeIndex(data[:cut]); !errors.Is(err, errIndex) {
-			t.Fatalf("an index cut at %d reads without error", cut)
-		}
-		data[cut] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
-		if _, _, err := decodeIndex(data); !errors.Is(err, errIndex) {
-			t.Fatalf("an index with a wrong byte at %d reads without error", cut)
-		}
-	})
-}
-
-func FuzzIndex(f *testing.F) {
-	f.Add(encodeIndex("d/", map[string]attrRow{"a": {kind: Symlink, etag: `"x"`, target: "to"}, "ab": {}}))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		dir, rows, err := decodeIndex(data)
-		if err != nil {
-			return
-		}
-		dir2, rows2, err := decodeIndex(encodeIndex(dir, rows))
-		if err != nil || dir2 != dir || !maps.Equal(rows, rows2) {
-			t.Errorf("%q %v became %q %v, %v", dir, rows, dir2, rows2, err)
-		}
-	})
-}
 
 // attrFor makes attributes that no listing shows.
 func attrFor(i int) Attr {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // Servers that make the Date of their answers once a second tell one that may
@@ -77,12 +78,11 @@ func TestIndexKeepsNewerRow(t *testing.T) {
 		commit(t, one, f, "d", "f", "same", attrFor(1))
 		time.Sleep(500 * time.Millisecond) // within the second that no Last-Modified tells apart
 		commit(t, one, f, "d", "g", "same", attrFor(1))
-		time.Sleep(3 * indexIdle)
+		time.Sleep(7 * time.Second) // the index is written
 		two.Invalidate("d/f")
 		commit(t, two, f, "d", "f", "same", attrFor(2))
-		one.mu.Lock()
-		one.change("d/").rows["f"] = rowFor(&Entry{Key: "d/f", Size: 4, ETag: at(t, two, "d/f").ETag, LastModified: time.Now().Add(-5 * time.Second), Attr: attrFor(1), Exact: true}, true)
-		one.mu.Unlock()
+		older := Entry{Key: "d/f", Size: 4, ETag: at(t, two, "d/f").ETag, LastModified: time.Now().Add(-5 * time.Second), Attr: attrFor(1), Exact: true}
+		one.index.Note(entry.Change{Entry: older, Own: true})
 		mustDrain(t, two)
 		mustDrain(t, one)
 		n := newTest(t, f)

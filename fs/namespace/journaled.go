@@ -17,7 +17,7 @@ const deleteRetry = time.Second
 // retryDelete puts a delete that failed for a passing reason back into the
 // queue, if the caller keeps it on disk: its name is gone for good. n.mu is held.
 func (n *Namespace) retryDelete(d *deletion, err error) bool {
-	if err == nil || !n.o.Journaled || !d.gather || !errors.Is(err, s3.ErrTransient) || n.life.Err() != nil {
+	if err == nil || !n.o.Journaled || !d.gather || !errors.Is(err, s3.ErrTransient) || n.jobs.Context().Err() != nil {
 		return false
 	}
 	n.o.Logger.Warn("delete failed, trying again", "key", d.entry.Key, "err", err)

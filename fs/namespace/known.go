@@ -39,7 +39,6 @@ func (n *Namespace) initKnown() {
 	n.dirs = map[string]*dirNode{}
 	n.hints = cache.NewMetadata(hintsLimit, hintCost)
 	n.recent = cache.NewMetadata(rememberMemory, rememberedCost)
-	n.indexes = cache.NewMetadata(indexMemory, indexCost)
 }
 
 // unlinkPage takes a page out of its directory. n.mu is held.
@@ -273,7 +272,7 @@ func (n *Namespace) apply(m entry.Change) {
 		n.facts.Put(id, newFact(e, m.Own), now.Add(n.ttlOf(e.LastModified, m.Own)))
 	}
 	n.patch(dir, rel, m)
-	n.indexNote(m)
+	n.index.Note(m)
 	if !m.Gone {
 		n.ensureParent(dir)
 	}

@@ -59,7 +59,7 @@ type mark struct {
 // OpenDir starts a listing of a directory. It waits for no request.
 func (n *Namespace) OpenDir(dir Entry) *Lister {
 	if dir.Key != n.o.Prefix { // the listing of the root tells whether there is one
-		n.prefetchCatalogue()
+		n.index.PrefetchCatalogue()
 	}
 	l := &Lister{n: n, dir: dir}
 	l.base, l.stem = n.keys.Stem(dir)

@@ -72,7 +72,7 @@ func TestLocalAttrsMayVanish(t *testing.T) {
 		for _, spoil := range []func(string) error{
 			os.Remove, func(p string) error { return os.WriteFile(p, []byte("nothing of ours"), 0o600) },
 		} {
-			files, err := filepath.Glob(filepath.Join(dir, "*"+localSuffix))
+			files, err := filepath.Glob(filepath.Join(dir, "*"+".attrs"))
 			if err != nil || len(files) != 1 {
 				t.Fatalf("files %q, %v", files, err)
 			}
@@ -86,28 +86,4 @@ func TestLocalAttrsMayVanish(t *testing.T) {
 			n.Close()
 		}
 	})
-}
-
-func TestLocalAttrsAreBounded(t *testing.T) {
-	dir := t.TempDir()
-	n := &Namespace{o: Options{AttrDir: dir, Posix: PosixFull}}
-	for i := range 10 {
-		p := filepath.Join(dir, fmt.Sprint(i)+localSuffix)
-		if err := os.WriteFile(p, make([]byte, 100), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		when := time.Unix(int64(1000+i), 0)
-		if err := os.Chtimes(p, when, when); err != nil {
-			t.Fatal(err)
-		}
-	}
-	n.pruneLocal(context.Background(), 1000)
-	if files, _ := os.ReadDir(dir); len(files) != 10 {
-		t.Errorf("%d files at the limit, want all", len(files))
-	}
-	n.pruneLocal(context.Background(), 999)
-	files, err := os.ReadDir(dir)
-	if err != nil || len(files) != 4 || files[0].Name() != "6"+localSuffix {
-		t.Errorf("beyond the limit there are %v, %v", files, err)
-	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -34,15 +36,14 @@ type Namespace struct {
 	keys     entry.Root
 	defaults entry.Defaults // attributes of objects that carry none
 
-	life       context.Context // of all background work, until Close
-	stop       context.CancelFunc
-	background sync.WaitGroup
+	jobs  *background.Group // work that no caller waits for, until Close
+	index *attrs.Index
+	local *attrs.Local
 
-	facts   *cache.Metadata[fact]
-	pages   *cache.Metadata[*page]
-	hints   *cache.Metadata[hint]
-	recent  *cache.Metadata[remembered] // by key
-	indexes *cache.Metadata[*attrIndex]
+	facts  *cache.Metadata[fact]
+	pages  *cache.Metadata[*page]
+	hints  *cache.Metadata[hint]
+	recent *cache.Metadata[remembered] // by key
 
 	hits, misses atomic.Int64 // lookups that the caches could answer, and not
 
@@ -58,13 +59,7 @@ type Namespace struct {
 	hidden  map[string]*deletion          // names that are gone here and not yet in S3
 	keeping map[string]*keeping           // directories whose markers are on their way
 
-	catalogue  catalogue
-	loading    map[string]*indexLoad // by directory
-	changes    map[string]*changeSet // of indexes, by directory
-	indexTimer *time.Timer
-	asking     map[string]*askRun // by directory
-	ignored    map[string]string  // ETags of indexes that are not used, by directory
-	noIndex    bool               // S3 does not let this mount write indexes
+	asking map[string]*askRun // by directory
 }
 
 // New returns the namespace of a bucket. It makes no request.
@@ -77,36 +72,25 @@ func New(store Store, o Options) (*Namespace, error) {
 		defaults: entry.Defaults{FilePerm: o.FilePerm, DirPerm: o.DirPerm, UID: o.UID, GID: o.GID, Started: time.Now()},
 		fills:    map[*fill]struct{}{}, flights: map[stretch]*flight{},
 		pending: map[string]map[string]Pending{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
-		loading: map[string]*indexLoad{}, changes: map[string]*changeSet{}, asking: map[string]*askRun{}, ignored: map[string]string{},
+		jobs: background.NewGroup(), asking: map[string]*askRun{},
 	}
-	n.life, n.stop = context.WithCancel(context.Background())
 	n.initKnown()
 	n.deletes.init(n)
 	n.removals = newRemovalLog(o.StateDir)
 	n.root = Entry{Key: o.Prefix, Kind: Directory, Implicit: true}
 	n.root.Attr = n.defaults.Attr(Directory, n.defaults.Started)
-	if n.useLocal() {
-		n.background.Go(func() { n.pruneLocal(n.life, maxLocalAttrs) })
-	}
+	n.index, n.local = attrs.New(store, (*listings)(n), n.jobs, attrs.Options{
+		Bucket: o.Bucket, Root: n.keys, TTL: o.TTL, Posix: o.Posix, Defaults: n.defaults, ReadOnly: o.ReadOnly,
+		Dir: o.AttrDir, Connections: o.Connections, Logger: o.Logger,
+	})
 	return n, nil
 }
 
 // Close stops all background work without finishing it: call Drain first.
 func (n *Namespace) Close() {
-	n.mu.Lock()
-	n.stop() // under the lock: nothing starts in the background after it
-	n.mu.Unlock()
-	n.background.Wait()
+	n.jobs.Close()
 	if err := n.removals.close(); err != nil {
 		n.o.Logger.Warn("cannot close the record of removals", "err", err)
-	}
-}
-
-// goLocked runs f beside everything else, unless the namespace is closed. n.mu
-// is held.
-func (n *Namespace) goLocked(f func()) {
-	if n.life.Err() == nil {
-		n.background.Go(f)
 	}
 }
 
@@ -147,7 +131,23 @@ func (n *Namespace) InvalidateAll() {
 	n.pages.Purge()
 	n.hints.Purge()
 	n.recent.Purge()
-	n.indexes.Purge()
-	n.catalogue = catalogue{}
+	n.index.Forget()
 	n.dirs = map[string]*dirNode{}
+}
+
+// listings answers the questions of package attrs.
+type listings Namespace
+
+// Absent reports whether a listing that is still believed has no such row, and when
+// that listing was made.
+func (l *listings) Absent(dir, rel string) (listed time.Time, absent bool) {
+	n := (*Namespace)(l)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.pageOf(dir, rel)
+	if p == nil || !n.now().Before(p.until) {
+		return time.Time{}, false
+	}
+	_, found := p.search(rel)
+	return p.when, !found
 }

@@ -6,20 +6,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // Posix chooses how much of the POSIX attributes is stored and read.
-type Posix string
+type Posix = attrs.Posix
 
 // The choices of Options.Posix.
 const (
-	// PosixAuto reads attributes where that costs no request per file.
-	PosixAuto Posix = "auto"
-	// PosixFull reads every object's attributes, with a HEAD where nothing else tells them.
-	PosixFull Posix = "full"
-	// PosixOff neither reads nor writes attributes.
-	PosixOff Posix = "off"
+	PosixAuto = attrs.PosixAuto
+	PosixFull = attrs.PosixFull
+	PosixOff  = attrs.PosixOff
 )
 
 // The values of DefaultOptions.

@@ -46,7 +46,7 @@ func (n *Namespace) proveDeletes(some bool) {
 // undoCopy removes the copy that a rename has made, in exactly that version, after S3
 // has refused to delete the old name.
 func (n *Namespace) undoCopy(e Entry) {
-	ctx, stop := context.WithTimeout(n.life, undoTime)
+	ctx, stop := context.WithTimeout(n.jobs.Context(), undoTime)
 	defer stop()
 	for _, err := range n.deleteObjects(ctx, []s3.ObjectID{{Key: e.Key, ETag: e.ETag}}) {
 		n.o.Logger.Warn("the copy of a rename that was refused is left behind", "key", e.Key, "err", err)

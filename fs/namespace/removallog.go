@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/background"
 )
 
 // removalLog records the removals that were acknowledged and are not in S3 yet, in
@@ -183,7 +185,7 @@ func (n *Namespace) recoverRemovals(ctx context.Context, path string) error {
 	}
 	files, dirs, err := n.readRemovals(f)
 	if err == nil {
-		err = each(ctx, n.o.Connections, files, n.finishRecorded)
+		err = background.Each(ctx, n.o.Connections, files, n.finishRecorded)
 	}
 	for _, r := range dirs {
 		if err == nil {

@@ -71,7 +71,11 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 		in.Old = old
 	}
 	old = in.Old
-	n.carryDoubt(old, key)
+	if !old.Exact {
+		from, _ := n.keys.SplitFile(old.Key)
+		to, _ := n.keys.SplitFile(key)
+		n.index.Follow(from, to)
+	}
 	if in.NoReplace {
 		// Few servers enforce a condition on the target of a copy, so it is
 		// looked at as late as can be.

@@ -290,16 +290,13 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 	if e.Exact || n.o.Posix == PosixOff || rel == "" && e.Size == 0 {
 		return e, nil
 	}
-	x, err := n.indexFor(ctx, dir, time.Time{})
+	x, err := n.index.Table(ctx, dir, time.Time{})
 	if err != nil || x == nil {
 		return e, err
 	}
-	exact, _ := n.attrsOf(x, rel, &e)
+	exact, _ := n.index.Complete(x, rel, &e)
 	if !exact && strings.HasPrefix(dir, m.old) {
-		n.mu.Lock()
-		n.change(m.new + dir[len(m.old):])
-		n.scheduleIndexes()
-		n.mu.Unlock()
+		n.index.Start(m.new + dir[len(m.old):])
 	}
 	return e, nil
 }
@@ -425,7 +422,9 @@ func (m *move) dropIndexes(ctx context.Context, pairs []pair) {
 		dir, _ := n.keys.SplitFile(p.old.Key)
 		if dir != last && strings.HasPrefix(dir, m.old) {
 			last = dir
-			ids = append(ids, n.dropIndex(dir)...)
+			if key := n.index.Drop(dir); key != "" {
+				ids = append(ids, s3.ObjectID{Key: key})
+			}
 		}
 	}
 	n.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 
 // undo deletes the copies of an attempt that failed before anything was deleted.
 func (m *move) undo(pairs []pair) {
-	ctx, cancel := context.WithTimeout(m.n.life, time.Minute)
+	ctx, cancel := context.WithTimeout(m.n.jobs.Context(), time.Minute)
 	defer cancel()
 	m.undone = true
 	ids := make([]s3.ObjectID, 0, len(pairs))
@@ -44,7 +44,7 @@ const settleTime = time.Minute
 // settling returns a context that ends settleTime after ctx, or with the
 // namespace.
 func (n *Namespace) settling(ctx context.Context) (context.Context, context.CancelFunc) {
-	out, stop := context.WithCancel(n.life)
+	out, stop := context.WithCancel(n.jobs.Context())
 	unhook := context.AfterFunc(ctx, func() {
 		select {
 		case <-time.After(settleTime):

@@ -80,8 +80,8 @@ func (l *Lister) ahead(p *page) {
 	case len(l.borders) > 1 && missing:
 		s := stretch{dir: l.base, delimited: true, token: p.token, from: l.base + p.to}
 		since := l.since
-		n.goLocked(func() {
-			_, _ = n.fetchSince(n.life, s, since) // an error comes again when the reader comes there
+		n.jobs.Go(func(context.Context) {
+			_, _ = n.fetchSince(n.jobs.Context(), s, since) // an error comes again when the reader comes there
 		})
 	}
 }
@@ -97,9 +97,9 @@ func (l *Lister) startSpread(p *page) bool {
 	s.start(p.to)
 	done := make(chan struct{})
 	l.spread = done
-	ctx, stop := context.WithCancel(l.n.life)
+	ctx, stop := context.WithCancel(l.n.jobs.Context())
 	l.stop = stop
-	l.n.goLocked(func() {
+	l.n.jobs.Go(func(context.Context) {
 		defer close(done)
 		s.run(ctx)
 	})

@@ -167,7 +167,7 @@ func (n *Namespace) lookupByListing(ctx context.Context, nm name) (bool, error) 
 // of a key: of all that begin before the key, the one that begins last. n.mu is held.
 func (n *Namespace) comingFor(key string) (s stretch, ok bool) {
 	for f := range n.flights {
-		tells := !f.delimited && !f.catalogue && f.max == 0 && strings.HasPrefix(key, f.dir) && f.from <= key
+		tells := !f.delimited && f.max == 0 && strings.HasPrefix(key, f.dir) && f.from <= key
 		if tells && (!ok || f.from > s.from) {
 			s, ok = f, true
 		}

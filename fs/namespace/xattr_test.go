@@ -2,35 +2,12 @@ package namespace
 
 import (
 	"context"
-	"encoding/binary"
-	"hash/crc32"
-	"maps"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
 )
-
-// TestIndexOfOtherVersions: one of the version before is read; a row with what
-// this version does not know is none.
-func TestIndexOfOtherVersions(t *testing.T) {
-	rows := map[string]attrRow{"a": {etag: `"x"`}, "b": {etag: `"y"`, target: "to"}}
-	old := encodeIndex("d/", rows)
-	copy(old, indexMagic1)
-	old = resum(old)
-	if dir, got, err := decodeIndex(old); err != nil || dir != "d/" || !maps.Equal(got, rows) {
-		t.Errorf("version 1 reads as %q %v %v", dir, got, err)
-	}
-	rows["a"] = attrRow{etag: `"x"`, xattr: "%7B%7D"}
-	newer := encodeIndex("d/", rows)
-	at := strings.Index(string(newer), string(rune(moreXattr))+"\x06%7B%7D")
-	newer[at] = '?'
-	if _, got, err := decodeIndex(resum(newer)); err != nil || len(got) != 1 || got["b"] != rows["b"] {
-		t.Errorf("with an unknown part, the rows are %v, %v", got, err)
-	}
-}
 
 // TestXattrInListing: what a listing shows of extended attributes costs no
 // request beside the index, after a remount too.
@@ -81,10 +58,4 @@ func TestUnseenXattrStays(t *testing.T) {
 			t.Errorf("the metadata are %v", m)
 		}
 	})
-}
-
-// resum gives an index that was changed its checksum.
-func resum(data []byte) []byte {
-	body := data[:len(data)-4]
-	return binary.LittleEndian.AppendUint32(body, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 }

@@ -1,4 +1,4 @@
-package namespace
+package attrs
 
 import (
 	"encoding/binary"
@@ -11,7 +11,7 @@ import (
 // TestIndexWithHardLinks reads an index of a version that knew hard links. The
 // rows count, and what they say of links is ignored.
 func TestIndexWithHardLinks(t *testing.T) {
-	plain := attrRow{kind: File, etag: `"x"`, size: 3, mod: 5, attr: entry.PackedAttr{Perm: 0o640, UID: 7}}
+	plain := Row{kind: entry.File, etag: `"x"`, size: 3, mod: 5, attr: entry.PackedAttr{Perm: 0o640, UID: 7}}
 	withXattr := plain
 	withXattr.xattr = "%7B%7D"
 	linked := appendRow(nil, &plain)
@@ -34,11 +34,11 @@ func TestIndexWithHardLinks(t *testing.T) {
 	}
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 
-	dir, rows, err := decodeIndex(b)
+	dir, rows, err := DecodeIndex(b)
 	if err != nil || dir != "d/" {
 		t.Fatalf("the index of %q is read with the error %v", dir, err)
 	}
-	for name, want := range map[string]attrRow{"a": plain, "b": withXattr, "c": plain} {
+	for name, want := range map[string]Row{"a": plain, "b": withXattr, "c": plain} {
 		if rows[name] != want {
 			t.Errorf("row %q is %+v, want %+v", name, rows[name], want)
 		}

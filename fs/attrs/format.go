@@ -1,4 +1,4 @@
-package namespace
+package attrs
 
 import (
 	"encoding/binary"
@@ -50,12 +50,12 @@ const (
 	maxIndexStr = 1 << 16 // longer than any key, ETag or target
 )
 
-// errIndex: an index object that cannot be read. It is treated as one without rows.
+// errIndex is the error for an index object that cannot be read. It counts as one without rows.
 var errIndex = errors.New("damaged attribute index")
 
-// attrRow is what the index tells of one name.
-type attrRow struct {
-	kind   Kind
+// Row is what an index has of one name: a version and its attributes.
+type Row struct {
+	kind   entry.Kind
 	approx bool // mod is the Date of the answer to the write, as far as dateLag behind
 	etag   string
 	size   int64
@@ -71,7 +71,7 @@ type attrRow struct {
 const dateLag = 1
 
 // latest is the latest Last-Modified, in seconds, that the row's version may have.
-func (r *attrRow) latest() int64 {
+func (r *Row) latest() int64 {
 	if r.approx {
 		return r.mod + dateLag
 	}
@@ -79,9 +79,11 @@ func (r *attrRow) latest() int64 {
 }
 
 // dates reports whether an object of this Last-Modified may be the row's version.
-func (r *attrRow) dates(mod int64) bool { return mod == r.mod || r.approx && mod <= r.latest() }
+func (r *Row) dates(mod int64) bool { return mod == r.mod || r.approx && mod <= r.latest() }
 
-func encodeIndex(dir string, rows map[string]attrRow) []byte {
+// EncodeIndex returns the index object of a directory, whose name is relative to the root
+// of the mount.
+func EncodeIndex(dir string, rows map[string]Row) []byte {
 	b := []byte(indexMagic)
 	b = appendString(b, dir)
 	b = binary.AppendUvarint(b, uint64(len(rows)))
@@ -100,7 +102,7 @@ func encodeIndex(dir string, rows map[string]attrRow) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-func appendRow(b []byte, r *attrRow) []byte {
+func appendRow(b []byte, r *Row) []byte {
 	kind := byte(r.kind)
 	if r.approx {
 		kind |= approxBit
@@ -134,8 +136,8 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// decodeIndex reads an index object.
-func decodeIndex(data []byte) (dir string, rows map[string]attrRow, err error) {
+// DecodeIndex is the inverse of EncodeIndex. The error is errIndex for a damaged object.
+func DecodeIndex(data []byte) (dir string, rows map[string]Row, err error) {
 	if len(data) < len(indexMagic)+4 {
 		return "", nil, fmt.Errorf("read header: %w", errIndex)
 	}
@@ -149,7 +151,7 @@ func decodeIndex(data []byte) (dir string, rows map[string]attrRow, err error) {
 	d := decoder{b: body[len(indexMagic):]}
 	dir = d.string()
 	count := d.uvarint()
-	rows = map[string]attrRow{}
+	rows = map[string]Row{}
 	prev := ""
 	for range count {
 		shared := d.uvarint()
@@ -175,10 +177,10 @@ type decoder struct {
 }
 
 // row reads a row; ok is false if it tells what this version does not know.
-func (d *decoder) row() (r attrRow, ok bool) {
+func (d *decoder) row() (r Row, ok bool) {
 	kind := d.byte()
-	r.kind, r.approx = Kind(kind&kindMask), kind&approxBit != 0
-	d.bad = d.bad || r.kind > BlockDevice || kind&^(kindMask|approxBit|moreBit) != 0
+	r.kind, r.approx = entry.Kind(kind&kindMask), kind&approxBit != 0
+	d.bad = d.bad || r.kind > entry.BlockDevice || kind&^(kindMask|approxBit|moreBit) != 0
 	switch d.byte() {
 	case etagMD5:
 		sum := d.bytes(16)
