@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,22 +13,23 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// forgetfulKernel forgets what it is asked to, unless it is in use.
+// forgetfulKernel is a kernel that forgets the inodes that it is asked to forget,
+// unless it uses all inodes.
 type forgetfulKernel struct {
 	t      *inodes
-	old    bool // does not know FUSE_NOTIFY_PRUNE
-	inUse  map[uint64]bool
-	asked  int
-	byName int
+	old    bool        // it does not know FUSE_NOTIFY_PRUNE
+	inUse  atomic.Bool // it uses all inodes
+	asked  atomic.Int64
+	byName atomic.Int64
 }
 
 func (k *forgetfulKernel) PruneNotify(nodes []uint64) fuse.Status {
 	if k.old {
 		return fuse.ENOSYS
 	}
-	k.asked += len(nodes)
+	k.asked.Add(int64(len(nodes)))
 	for _, id := range nodes {
-		if !k.inUse[id] {
+		if !k.inUse.Load() {
 			k.t.forget(id, 1)
 		}
 	}
@@ -35,12 +37,12 @@ func (k *forgetfulKernel) PruneNotify(nodes []uint64) fuse.Status {
 }
 
 func (k *forgetfulKernel) EntryNotify(parent uint64, name string) fuse.Status {
-	k.byName++
+	k.byName.Add(1)
 	dir := k.t.get(parent)
 	k.t.mu.RLock()
 	n := dir.children[name]
 	k.t.mu.RUnlock()
-	if n != nil && !k.inUse[n.id] {
+	if n != nil && !k.inUse.Load() {
 		k.t.forget(n.id, 1)
 	}
 	return fuse.OK
@@ -78,8 +80,8 @@ func TestInodesAreBounded(t *testing.T) {
 				if used := budget.Used(); used < tab.bytes()-inodesCharged || used > tab.bytes() {
 					t.Errorf("%d bytes are charged for %d inodes", used, tab.count())
 				}
-				if old == (k.asked > 0) || old != (k.byName > 0) {
-					t.Errorf("the kernel was asked by node %d times, by name %d times", k.asked, k.byName)
+				if old == (k.asked.Load() > 0) || old != (k.byName.Load() > 0) {
+					t.Errorf("the kernel was asked by node %d times, by name %d times", k.asked.Load(), k.byName.Load())
 				}
 				tab.check(t)
 				stop()
@@ -96,7 +98,8 @@ func TestPruningRests(t *testing.T) {
 		const most = 1000
 		tab := newInodes(dirEntry(""))
 		tab.bound(most*inodeBytes, func(int64) {})
-		k := &forgetfulKernel{t: tab, inUse: map[uint64]bool{}}
+		k := &forgetfulKernel{t: tab}
+		k.inUse.Store(true)
 		ctx, stop := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		go func() {
@@ -106,16 +109,15 @@ func TestPruningRests(t *testing.T) {
 		for i := range 2 * most {
 			name := fmt.Sprint(i)
 			n := tab.enter(tab.root, name, fileEntry(name))
-			k.inUse[n.id] = true
 			if i < 10 {
 				n.stamp()
 			}
 		}
 		synctest.Wait()
-		if k.asked == 0 || k.asked > most {
-			t.Errorf("the kernel was asked for %d inodes, want one look at the older half", k.asked)
+		if k.asked.Load() == 0 || k.asked.Load() > most {
+			t.Errorf("the kernel was asked for %d inodes, want one look at the older half", k.asked.Load())
 		}
-		clear(k.inUse)
+		k.inUse.Store(false)
 		time.Sleep(2 * pruneRest) // of the test's clock
 		synctest.Wait()
 		if n := tab.count(); n > most {
