@@ -8,10 +8,10 @@ import (
 const (
 	// blockShift is the binary logarithm of BlockSize.
 	blockShift = 17
-	// FineSize in bytes is the length of the blocks of Object.Fine: a page,
-	// which is the least that the kernel asks for.
+	// FineSize in bytes is the length of the blocks of Object.Fine. It is one page,
+	// because the kernel never asks for less.
 	FineSize = 1 << fineShift
-	// fineShift is that of minClass: smaller blocks would waste their memory.
+	// fineShift equals the shift of minClass: smaller blocks would waste memory.
 	fineShift = minClassBits
 )
 
@@ -21,7 +21,7 @@ type BlockID struct {
 	Index     int64
 }
 
-// blockState is where a block is in its life:
+// blockState is a step in the life of a block:
 //
 //	                Fill.Advance, last byte
 //	blockFilling ───────────────────────────> blockReady
@@ -30,10 +30,10 @@ type BlockID struct {
 //	     v                                        │
 //	 blockGone <──────────────────────────────────┘
 //
-// filling: a Fill owns it; the bytes [0, filled) are there and stay. ready: all
-// bytes are there; it may be evicted when nobody pins it. gone: it is no more
-// found by its index; who still pins it may read the bytes that are there, and
-// its memory is freed with the last pin. A ready block goes by eviction also when it
+// A Fill owns a filling block: the bytes [0, filled) are present and stay. All bytes
+// of a ready block are present, and it may be evicted while it is not pinned. A gone
+// block cannot be found by its index. Readers that have pinned it may still read its
+// bytes, and the last unpin frees its memory. A ready block is also evicted when it
 // was spent (Object.Spend) and is of no more use.
 type blockState uint8
 
@@ -47,9 +47,9 @@ func (s blockState) String() string {
 	return [...]string{"filling", "ready", "gone"}[s]
 }
 
-// block is BlockSize bytes of an object, or FineSize, less at the object's end. Its fields
-// are guarded by Blocks.mu; the bytes buf[:filled] may be read by who pins it
-// and never change (I1), the rest is written by its Fill alone.
+// block is BlockSize or FineSize bytes of an object, or fewer at the object's end.
+// Blocks.mu guards its fields. Readers that pinned it may read buf[:filled], which
+// never changes (I1). Only its Fill writes the rest of buf.
 type block struct {
 	o      *Object
 	index  int64
@@ -59,8 +59,8 @@ type block struct {
 	filled int
 	pins   int // held by Pins, and one by the Fill while filling
 	read   bool
-	err    error // why it went from filling to gone; nil: fetch it again
-	waits  *Pins // who waits for bytes of it, linked by Pins.nextWait
+	err    error // the cause for which it went from filling to gone; nil: fetch it again
+	waits  *Pins // Pins that wait for its bytes, linked by Pins.nextWait
 
 	list       *lru // the list that it is on, if unpinned and ready
 	prev, next *block
@@ -73,7 +73,7 @@ type block struct {
 // charge returns what the budget is charged for the block, in bytes.
 func (b *block) charge() int64 { return classSize(classOf(b.size)) }
 
-// become is the one place where a block changes its state. Blocks.mu is held.
+// become changes the state of a block. Nothing else does. Blocks.mu is held.
 func (b *block) become(next blockState) {
 	legal := b.state == blockFilling || b.state == blockReady && next == blockGone
 	if !legal || next == blockFilling {
@@ -82,8 +82,8 @@ func (b *block) become(next blockState) {
 	b.state = next
 }
 
-// wake signals those whose bytes have come, or all when the block is gone.
-// Blocks.mu is held.
+// wake signals the waiters whose bytes have arrived, or all waiters if the block is
+// gone. Blocks.mu is held.
 func (b *block) wake() {
 	link := &b.waits
 	for p := *link; p != nil; p = *link {
@@ -92,7 +92,7 @@ func (b *block) wake() {
 			continue
 		}
 		*link, p.nextWait, p.waitOn = p.nextWait, nil, nil
-		p.signal <- struct{}{} // has room: a Pins waits once at a time
+		p.signal <- struct{}{} // never blocks: a Pins waits for one block at a time
 	}
 }
 

@@ -2,7 +2,7 @@ package cache
 
 import "testing"
 
-// TestReadMakesNoGarbage: a read of bytes that are there allocates nothing.
+// TestReadMakesNoGarbage checks that a read of cached bytes allocates nothing.
 func TestReadMakesNoGarbage(t *testing.T) {
 	if raceEnabled {
 		t.Skip("sync.Pool forgets at random under the race detector")

@@ -6,21 +6,22 @@ import (
 )
 
 const (
-	// SmallObject in bytes is the size up to which an object is read by one
-	// GET when it is opened. Its blocks are worth little once it is closed: the
-	// next open asks S3 anyway, in one request with or without them.
+	// SmallObject in bytes is the size up to which one GET at open reads the whole
+	// object. Its blocks are worth little after the close, because the next open
+	// sends one request to S3 with or without them.
 	SmallObject = 1 << 20
-	// closedSmallLimit bounds the blocks of closed small objects. It keeps a
-	// few hundred files warm for tools that open the same ones again and again,
-	// and keeps memory low (under 64 MiB in all) in a walk over many.
+	// closedSmallLimit bounds the blocks of closed small objects. It keeps a few
+	// hundred files warm for tools that open the same files repeatedly, and keeps
+	// memory low (under 64 MiB in all) in a walk over many files.
 	closedSmallLimit = 8 << 20
 )
 
 // Blocks is the cache of object data in memory: blocks of BlockSize bytes by
-// version and index. Unpinned blocks stay until the budget wants their memory
-// back, and go in this order: blocks of closed small objects, blocks that were
-// read, blocks that were fetched ahead and not read yet (these first if they
-// hold more than AheadLimit allows for); in each kind the least recently used first.
+// version and index. Unpinned blocks stay until the budget needs their memory.
+// They are evicted in this order: blocks of closed small objects, blocks that were
+// read, blocks that were fetched ahead and not read yet. The last kind is evicted
+// first if it holds more than AheadLimit allows for. Within each kind the least
+// recently used block is evicted first.
 //
 // All methods are safe for concurrent use.
 type Blocks struct {
@@ -33,15 +34,15 @@ type Blocks struct {
 	seen    lru // read at least once
 	fresh   lru // fetched, not yet read
 	disk    *diskLayer
-	// unsaved holds the blocks that the disk does not have yet, the oldest first.
-	// It does not pin them: a disk that is slower than the network for longer than
-	// memory lasts misses those that are evicted, and slows nobody down.
+	// unsaved holds the blocks that are not on the disk yet, the oldest first. It
+	// does not pin them. A disk that is slower than the network misses the blocks
+	// that are evicted before it is ready, but it delays no reader.
 	unsaved list.List // of *block
 	stats   BlocksStats
 }
 
-// BlocksStats are the gauges of Blocks. All but Objects, Blocks and Bytes are 0
-// when nothing is going on.
+// BlocksStats are the gauges of Blocks. All gauges except Objects, Blocks and Bytes
+// are 0 while the cache is idle.
 type BlocksStats struct {
 	Objects int   // versions that have readers or blocks
 	Blocks  int   // in memory, in any state
@@ -69,7 +70,7 @@ type Object struct {
 	blocks map[int64]*block
 }
 
-// NewBlocks makes an empty cache whose memory comes from pool.
+// NewBlocks returns an empty cache that takes its memory from pool.
 func NewBlocks(pool *Pool) *Blocks {
 	c := &Blocks{pool: pool, objects: make(map[objectKey]*Object)}
 	c.idle.New = func() any { return &Pins{signal: make(chan struct{}, 1)} }
@@ -77,7 +78,7 @@ func NewBlocks(pool *Pool) *Blocks {
 	return c
 }
 
-// Pool returns the pool that the memory comes from.
+// Pool returns the pool that the cache takes its memory from.
 func (c *Blocks) Pool() *Pool { return c.pool }
 
 // Stats returns the gauges.
@@ -89,18 +90,18 @@ func (c *Blocks) Stats() BlocksStats {
 	return s
 }
 
-// Object returns the version (key, etag) of size bytes with one more reference,
-// which Close gives back. Without an ETag nothing tells two versions apart, so
-// that each call then makes an object of its own.
+// Object returns the version (key, etag) of size bytes and adds a reference, which
+// Close drops. Versions without an ETag cannot be compared, so each call without an
+// ETag returns a separate object.
 func (c *Blocks) Object(key, etag string, size int64) *Object {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.object(objectKey{key: key, etag: etag}, size)
 }
 
-// Fine returns the same version in blocks of FineSize, for reads here and there
-// that want no more than they ask for. It is an object with blocks and
-// references of its own, which stays in memory: the disk has none of its blocks.
+// Fine returns the same version in blocks of FineSize, for random reads that need
+// few bytes. The result is an object with its own blocks and references. Its blocks
+// stay in memory and are never written to the disk.
 func (o *Object) Fine() *Object {
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
@@ -109,7 +110,7 @@ func (o *Object) Fine() *Object {
 	return o.c.object(id, o.size)
 }
 
-// object returns the object of that identity with one more reference. c.mu is held.
+// object returns the object with this identity and adds a reference. c.mu is held.
 func (c *Blocks) object(id objectKey, size int64) *Object {
 	c.stats.Readers++
 	if o := c.objects[id]; o != nil && o.size == size {
@@ -126,7 +127,7 @@ func (c *Blocks) object(id objectKey, size int64) *Object {
 	return o
 }
 
-// Has tells whether a block of the version (key, etag) is there, in memory or on
+// Has reports whether a block of the version (key, etag) is present, in memory or on
 // disk.
 func (c *Blocks) Has(key, etag string, size, index int64) bool {
 	c.mu.Lock()
@@ -141,7 +142,8 @@ func (c *Blocks) Has(key, etag string, size, index int64) bool {
 	return c.OnDisk(key, etag, size, index)
 }
 
-// OnDisk tells whether the disk has a block of a version; index must be one of it.
+// OnDisk reports whether the disk has a block of a version. The index must be within
+// the object.
 func (c *Blocks) OnDisk(key, etag string, size, index int64) bool {
 	d := c.below()
 	if d == nil {
@@ -151,8 +153,8 @@ func (c *Blocks) OnDisk(key, etag string, size, index int64) bool {
 	return there
 }
 
-// Move makes the version (fromKey, fromETag) be known as (toKey, toETag), with
-// its readers and blocks: the bytes are the same, as after a copy.
+// Move renames the version (fromKey, fromETag) to (toKey, toETag) and keeps its
+// readers and blocks. The bytes of both must be the same, as after a copy.
 func (c *Blocks) Move(fromKey, fromETag, toKey, toETag string, size int64) {
 	for _, fine := range []bool{false, true} {
 		c.move(objectKey{fromKey, fromETag, fine}, objectKey{toKey, toETag, fine})
@@ -172,14 +174,14 @@ func (c *Blocks) move(from, to objectKey) {
 		if o.mapped {
 			c.objects[to] = o
 		}
-		freed = c.settle(o)
+		freed = c.releaseUnreachable(o)
 	}
 	c.mu.Unlock()
 	c.free(freed)
 }
 
-// Drop forgets the version (key, etag). Its readers, if any, keep its blocks
-// until the last of them closes.
+// Drop forgets the version (key, etag). Its readers, if any, keep its blocks until
+// the last reader closes it.
 func (c *Blocks) Drop(key, etag string) {
 	for _, fine := range []bool{false, true} {
 		c.drop(objectKey{key, etag, fine})
@@ -195,7 +197,7 @@ func (c *Blocks) drop(id objectKey) {
 	if o := c.objects[id]; o != nil {
 		delete(c.objects, o.id)
 		o.mapped = false
-		freed = c.settle(o)
+		freed = c.releaseUnreachable(o)
 	}
 	c.mu.Unlock()
 	c.free(freed)
@@ -204,14 +206,14 @@ func (c *Blocks) drop(id objectKey) {
 // Size returns the object's length in bytes.
 func (o *Object) Size() int64 { return o.size }
 
-// ID returns the key and the ETag by which the version is known now.
+// ID returns the current key and ETag of the version.
 func (o *Object) ID() (key, etag string) {
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
 	return o.id.key, o.id.etag
 }
 
-// Close gives the reference back.
+// Close drops one reference.
 func (o *Object) Close() {
 	c := o.c
 	c.mu.Lock()
@@ -221,22 +223,22 @@ func (o *Object) Close() {
 	}
 	o.refs--
 	c.stats.Readers--
-	freed := c.settle(o)
+	freed := c.releaseUnreachable(o)
 	c.mu.Unlock()
 	c.free(freed)
 }
 
-// settle is called after an object lost its last reader or its place in the
-// map: it lets blocks go that nobody can ask for any more, moves those of a
-// closed small object to their list, and forgets an object without readers and
-// blocks. It returns blocks for free. c.mu is held.
-func (c *Blocks) settle(o *Object) (freed *block) {
+// releaseUnreachable evicts the blocks of an object without readers that nobody can
+// find any more, moves the blocks of a closed small object to their list, and forgets
+// an object without blocks. It is called after an object lost its last reader or its
+// place in the map. It returns the blocks to free. c.mu is held.
+func (c *Blocks) releaseUnreachable(o *Object) (freed *block) {
 	if o.refs > 0 {
 		return nil
 	}
 	for _, b := range o.blocks {
 		if b.list == nil {
-			continue // pinned: place decides when it is unpinned
+			continue // it is pinned: place decides when it is unpinned
 		}
 		b.list.remove(b)
 		freed = c.place(b, freed)
@@ -246,7 +248,7 @@ func (c *Blocks) settle(o *Object) (freed *block) {
 	return freed
 }
 
-// forget takes an object without readers and blocks out of the map. c.mu is held.
+// forget removes an object without readers and blocks from the map. c.mu is held.
 func (c *Blocks) forget(o *Object) {
 	if o.mapped && o.refs == 0 && len(o.blocks) == 0 {
 		delete(c.objects, o.id)

@@ -6,8 +6,8 @@ import (
 	"github.com/s3mount/s3mount/cache/disk"
 )
 
-// BlockStore keeps blocks that memory has no room for. *disk.Cache is one. All
-// its methods are safe for concurrent use, and its documentation describes them.
+// BlockStore keeps blocks that do not fit into memory. *disk.Cache implements it and
+// documents its methods. All methods are safe for concurrent use.
 type BlockStore interface {
 	Read(key, etag string, size, index int64, p []byte) bool
 	Write(key, etag string, size, index int64, p []byte) bool
@@ -24,20 +24,20 @@ var _ BlockStore = (*disk.Cache)(nil)
 // diskLayer is the disk cache under Blocks.
 type diskLayer struct {
 	d    BlockStore
-	wake chan struct{} // of capacity 1: there is a block to save, or no more will come
+	wake chan struct{} // of capacity 1: a block is to be saved, or the cache is closed
 	done chan struct{} // closed when the writer has ended
 }
 
-// UseDisk puts d under the cache: blocks that come from S3 are written to it,
-// and Fill.Load reads them back. It is called before anything else; Close then
+// UseDisk puts d under the cache: the cache writes blocks that come from S3 to d,
+// and Fill.Load reads them back. It must be called before any other method. Close
 // closes d.
 func (c *Blocks) UseDisk(d BlockStore) {
 	c.disk = &diskLayer{d: d, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go c.saveBlocks(c.disk)
 }
 
-// Close writes to the disk what is still to be saved and closes it. Blocks that
-// come afterwards stay in memory.
+// Close writes the unsaved blocks to the disk and closes it. Blocks that arrive
+// later stay in memory.
 func (c *Blocks) Close() error {
 	c.mu.Lock()
 	l := c.disk
@@ -78,8 +78,8 @@ func (c *Blocks) DiskStats() disk.Stats {
 	return d.Stats()
 }
 
-// File returns a file with all bytes of a version, if the disk has them, to be
-// read only and closed by the caller; see disk.Cache.File.
+// File returns a file with all bytes of a version, or nil if the disk does not have
+// them. The caller must not write to it and must close it. See disk.Cache.File.
 func (c *Blocks) File(key, etag string, size int64) *os.File {
 	d := c.below()
 	if d == nil {
@@ -88,7 +88,7 @@ func (c *Blocks) File(key, etag string, size int64) *os.File {
 	return d.File(key, etag, size)
 }
 
-// Load fills blocks from the disk as far as they are there in a row.
+// Load fills blocks from the disk until it reaches a block that is not there.
 func (f *Fill) Load() {
 	d := f.below()
 	if d == nil || f.held || f.done%BlockSize != 0 {
@@ -104,8 +104,8 @@ func (f *Fill) Load() {
 	}
 }
 
-// Span returns how many of the bytes that are still to come are worth one GET:
-// up to a block that the disk has, or to the end.
+// Span returns the number of missing bytes that one GET should fetch: up to the next
+// block that is on the disk, or to the end.
 func (f *Fill) Span() int {
 	d := f.below()
 	if d == nil || f.held || f.cur == len(f.blocks) {
@@ -114,7 +114,7 @@ func (f *Fill) Span() int {
 	key, etag := f.o.ID()
 	index, n := f.first+int64(f.cur), len(f.blocks)-f.cur
 	there, run := d.Run(key, etag, f.o.size, index, n)
-	if there || run == n { // there, but Load could not read it
+	if there || run == n { // it is there, but Load could not read it
 		return f.Rest()
 	}
 	return f.cur*BlockSize + run*BlockSize - f.done

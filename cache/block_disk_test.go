@@ -18,7 +18,7 @@ func openDisk(t testing.TB, dir string) *disk.Cache {
 	return d
 }
 
-// TestBlocksOverDisk: what memory forgets comes back from the disk.
+// TestBlocksOverDisk checks that blocks that memory has evicted are read from the disk.
 func TestBlocksOverDisk(t *testing.T) {
 	dir := t.TempDir()
 	const size = 20*BlockSize + 77
@@ -58,7 +58,7 @@ func TestBlocksOverDisk(t *testing.T) {
 	}
 }
 
-// fillSpan brings the bytes up to the next block that the disk has.
+// fillSpan fills the bytes up to the next block that is on the disk.
 func fillSpan(f *Fill) {
 	for end := f.Offset() + int64(f.Span()); f.Offset() < end; {
 		p := f.Next()
@@ -74,8 +74,8 @@ func (brokenDisk) Read(string, string, int64, int64, []byte) bool    { return fa
 func (brokenDisk) Write(string, string, int64, int64, []byte) bool   { return false }
 func (brokenDisk) Run(string, string, int64, int64, int) (bool, int) { return true, 1 }
 
-// TestBlocksOverBrokenDisk checks that a broken disk costs readers nothing but the
-// disk cache.
+// TestBlocksOverBrokenDisk checks that readers work without the disk cache when the
+// disk is broken.
 func TestBlocksOverBrokenDisk(t *testing.T) {
 	const size = 8 * BlockSize
 	c := testBlocks(64 << 20)

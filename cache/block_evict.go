@@ -2,9 +2,9 @@ package cache
 
 import "math"
 
-// place puts an unpinned block where it belongs: on one of the lists, or, if
-// nobody can ask for it any more, on the chain of blocks to be freed, which it
-// returns. c.mu is held.
+// place puts an unpinned block on its list. A block that nobody can find any more
+// goes to the chain of blocks to be freed instead. place returns that chain. c.mu is
+// held.
 func (c *Blocks) place(b *block, freed *block) *block {
 	o := b.o
 	switch {
@@ -44,7 +44,7 @@ func (c *Blocks) chain(b *block, freed *block) *block {
 	return b
 }
 
-// free gives the memory of chained blocks back and returns its bytes. No lock is held.
+// free releases the memory of chained blocks and returns its size. No lock is held.
 func (c *Blocks) free(freed *block) int64 {
 	var n int64
 	for b := freed; b != nil; b = b.next {
@@ -59,7 +59,7 @@ func (c *Blocks) free(freed *block) int64 {
 	return n
 }
 
-// trimSmall evicts blocks of closed small objects beyond their limit. c.mu is held.
+// trimSmall evicts blocks of closed small objects above their limit. c.mu is held.
 func (c *Blocks) trimSmall(freed *block) *block {
 	for c.small.bytes > closedSmallLimit {
 		freed = c.evict(c.small.first, freed)
@@ -67,8 +67,8 @@ func (c *Blocks) trimSmall(freed *block) *block {
 	return freed
 }
 
-// reclaim evicts unpinned blocks of at least n bytes, if there are as many, and
-// returns the bytes given back. It is the budget's reclaimer.
+// reclaim evicts unpinned blocks of at least n bytes, or all if there are fewer, and
+// returns the freed bytes. The budget calls it to reclaim memory.
 func (c *Blocks) reclaim(n int64) int64 {
 	c.mu.Lock()
 	var freed *block
@@ -85,21 +85,21 @@ func (c *Blocks) reclaim(n int64) int64 {
 }
 
 const (
-	// aheadEighths is the part of the budget that fetches ahead may fill: enough
-	// for one reader to keep 16 connections busy with 8 MiB each under the
-	// default limit, and not all, so that what others read also stays a while.
+	// aheadEighths is the part of the budget that fetches ahead may fill. It is
+	// enough for one reader to keep 16 connections busy with 8 MiB each under the
+	// default limit. It is not all, so that other readers' blocks stay for a while.
 	aheadEighths = 5
-	// freshEighths is the part from where on blocks that were fetched ahead are
-	// evicted before those that were read: there are more than fetches ahead may
-	// fill, so some belong to readers that left.
+	// freshEighths is the part above which blocks that were fetched ahead are evicted
+	// before blocks that were read. It is more than fetches ahead may fill, so some
+	// of the blocks belong to readers that have left.
 	freshEighths = 6
 )
 
-// AheadLimit returns how many bytes all readers together should have fetched
-// ahead at most: beyond that blocks may be evicted before they were read.
+// AheadLimit returns the number of bytes that all readers together should fetch
+// ahead at most. Beyond it, blocks may be evicted before they are read.
 func (c *Blocks) AheadLimit() int64 { return c.pool.budget.limit / 8 * aheadEighths }
 
-// victim chooses the block to evict next; nil if all are in use. c.mu is held.
+// victim returns the next block to evict, or nil if all are in use. c.mu is held.
 func (c *Blocks) victim() *block {
 	switch {
 	case c.small.first != nil:
@@ -111,12 +111,12 @@ func (c *Blocks) victim() *block {
 	}
 }
 
-// relieve evicts what the budget lacks, after blocks were unpinned.
+// relieve evicts blocks until the budget has no deficit, after blocks were unpinned.
 func (c *Blocks) relieve() {
 	if n := c.pool.budget.Deficit(); n > 0 {
 		c.reclaim(n)
 	}
 }
 
-// Purge evicts everything that is not in use.
+// Purge evicts all blocks that are not in use.
 func (c *Blocks) Purge() { c.reclaim(math.MaxInt64) }

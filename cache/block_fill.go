@@ -1,25 +1,25 @@
 package cache
 
-// A Fill is a run of consecutive blocks that one fetch brings, in order. It is
-// made by Claim, which gives it memory, and ends when Advance has brought the
-// last byte or with Abandon. One goroutine uses a Fill at a time.
+// A Fill is a run of consecutive blocks that one fetch brings in order. Claim makes
+// it and reserves its memory. It ends when Advance has brought the last byte, or with
+// Abandon. Only one goroutine may use a Fill at a time.
 type Fill struct {
 	o      *Object
 	first  int64
 	blocks []*block
 	cur    int    // the block that is being filled
-	done   int    // bytes filled in all
-	size   int    // bytes in all
-	mem    []byte // taken for bytes that are still to come; of the current block and of whole ones
-	run    int    // blocks that memory was taken for last
-	held   bool   // what came is kept from readers until Release
+	done   int    // bytes filled so far
+	size   int    // bytes of all blocks
+	mem    []byte // memory for the current block and the blocks after it, taken but not filled
+	run    int    // the number of blocks that memory was last taken for
+	held   bool   // readers do not get new bytes until Release
 }
 
-// Claim claims the first run of absent blocks in the range of p, pins them for
-// p, and adds up to ahead absent blocks beyond the range. Memory for the run is
-// taken if there is room, or in any case if force is set; memory for the blocks
-// beyond only if there is room. It returns nil if nothing is absent (any more)
-// or there is no room; Missing tells which.
+// Claim claims the first run of absent blocks in the range of p, pins them for p, and
+// adds up to ahead absent blocks beyond the range. It reserves memory for the run if
+// there is room, or always if force is set. It reserves memory for the blocks beyond
+// the range only if there is room. It returns nil if no block is absent or if there is
+// no room. Missing distinguishes the two cases.
 func (p *Pins) Claim(ahead int, force bool) *Fill {
 	p.Retry()
 	first, n := p.Missing()
@@ -36,9 +36,9 @@ func (p *Pins) Claim(ahead int, force bool) *Fill {
 	return f
 }
 
-// Claim claims up to n absent blocks in a row from block first, as far as there
-// is memory; with force there is memory for one in any case. It returns nil if
-// block first is present or there is no memory.
+// Claim claims up to n consecutive absent blocks from first on, as far as there is
+// memory. With force there is always memory for one block. It returns nil if block
+// first is present or if there is no memory.
 func (o *Object) Claim(first int64, n int, force bool) *Fill {
 	n = o.absent(first, n)
 	return o.claim(first, o.reserve(first, n, min(n, 1), force))
@@ -56,7 +56,7 @@ func (o *Object) Absent(from, to int64) int64 {
 	return from
 }
 
-// Held returns how many blocks of the bytes [off, off+n) are there, in any state.
+// Held returns how many blocks of the bytes [off, off+n) are present, in any state.
 func (o *Object) Held(off, n int64) (held int) {
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
@@ -68,7 +68,7 @@ func (o *Object) Held(off, n int64) (held int) {
 	return held
 }
 
-// absent returns how many blocks from first on are absent in a row, at most n.
+// absent returns the number of consecutive absent blocks from first on, at most n.
 func (o *Object) absent(first int64, n int) int {
 	n = int(min(int64(n), (o.size+1<<o.shift-1)>>o.shift-first))
 	o.c.mu.Lock()
@@ -81,8 +81,8 @@ func (o *Object) absent(first int64, n int) int {
 	return max(n, 0)
 }
 
-// reserve reserves memory for up to n blocks from first on: for the first must
-// of them, forced if need be, or for none. It returns for how many.
+// reserve reserves memory for up to n blocks from first on and returns their number.
+// It reserves at least must blocks, by force if force is set, or none.
 func (o *Object) reserve(first int64, n, must int, force bool) int {
 	pool := o.c.pool
 	for i := range n {
@@ -101,15 +101,15 @@ func (o *Object) reserve(first int64, n, must int, force bool) int {
 	return n
 }
 
-// unreserve gives back what was reserved for n blocks from first on.
+// unreserve releases the reservation of n blocks from first on.
 func (o *Object) unreserve(first int64, n int) {
 	for i := range n {
 		o.c.pool.Unreserve(o.blockLen(first + int64(i)))
 	}
 }
 
-// claim makes n absent blocks from first on, for which memory is reserved, and
-// gives back what someone else's claim made superfluous.
+// claim makes n absent blocks from first on, whose memory is reserved. It releases
+// the reservation of blocks that another caller has claimed in the meantime.
 func (o *Object) claim(first int64, n int) *Fill {
 	if n == 0 {
 		return nil
@@ -139,44 +139,44 @@ func (o *Object) claim(first int64, n int) *Fill {
 	return f
 }
 
-// Offset returns where in the object the next byte belongs.
+// Offset returns the position of the next byte in the object.
 func (f *Fill) Offset() int64 { return f.first<<f.o.shift + int64(f.done) }
 
-// End returns where in the object the Fill ends.
+// End returns the position in the object at which the Fill ends.
 func (f *Fill) End() int64 { return f.first<<f.o.shift + int64(f.size) }
 
 // Blocks returns the number of blocks.
 func (f *Fill) Blocks() int { return len(f.blocks) }
 
-// Rest returns the number of bytes that are still to come.
+// Rest returns the number of bytes that have not arrived yet.
 func (f *Fill) Rest() int { return f.size - f.done }
 
-// longestRun is how many blocks a Fill takes memory for at a time, in one piece,
-// once it is under way: 1 MiB. Read in pieces of a block, 1 GiB took 0.59 s of CPU
-// in the raw client and 0.72 s in the proxy before it, at 20 ms and 90 MB/s per
-// connection; in pieces of 512 KiB 0.49 and 0.69, of 8 MiB 0.45 and 0.56: each piece
-// wakes the reader, and that the sender. With longer runs, more of a fetch would be
-// resident before it has come.
+// longestRun is the largest number of blocks (1 MiB) that a Fill takes memory for in
+// one piece. Reading 1 GiB in pieces of one block took 0.59 s of CPU in the client and
+// 0.72 s in a proxy before it, at 20 ms and 90 MB/s per connection. Pieces of 512 KiB
+// took 0.49 and 0.69 s, pieces of 8 MiB took 0.45 and 0.56 s: each piece wakes the
+// reader, which wakes the sender. Longer runs would make more memory resident before
+// its bytes arrive.
 const longestRun = 8
 
-// Next returns the memory that the next bytes belong into, that of some blocks in
-// one piece; it is empty when the Fill is complete. Only then is memory taken for the
-// blocks: out of ten GETs in flight, each for 8 MiB, half is still to come, and what
-// comes goes where what was read before lay. The first piece is one block, so that
-// who waits for the first bytes gets them soon, and each is twice the one before.
+// Next returns the memory for the next bytes, which may span several blocks. It is
+// empty when the Fill is complete. Next takes the reserved memory only now, because
+// half of the bytes of ten GETs of 8 MiB in flight have not arrived yet. The first
+// piece is one block, so that a reader gets its first bytes soon. Each piece is twice
+// as long as the one before.
 func (f *Fill) Next() []byte {
 	if len(f.mem) == 0 && f.done < f.size {
 		f.run = min(max(2*f.run, 1), longestRun)
-		next := f.done >> f.o.shift // the blocks before it are full
+		next := f.done >> f.o.shift // the blocks before next are full
 		f.take(next, min(f.run, len(f.blocks)-next))
 	}
 	return f.mem
 }
 
-// take takes memory for up to n blocks from the block first of the Fill on.
+// take takes memory for up to n blocks from block first of the Fill on.
 func (f *Fill) take(first, n int) {
 	size := f.blocks[first].size
-	if f.blocks[first+n-1].size != size { // the last of the object
+	if f.blocks[first+n-1].size != size { // the last block of the object
 		n = max(n-1, 1)
 	}
 	f.mem = f.o.c.pool.TakeRun(size, n)
@@ -190,11 +190,10 @@ func (f *Fill) take(first, n int) {
 // before returns the bytes of the blocks before the current one.
 func (f *Fill) before() int { return f.cur << f.o.shift }
 
-// Advance tells that n more bytes are in the memory that Next returned.
+// Advance records that n more bytes are in the memory that Next returned.
 func (f *Fill) Advance(n int) { f.advance(n, true) }
 
-// Hold keeps the bytes that come from now on from readers until Release, so that
-// Abandon can still take them back.
+// Hold keeps new bytes from readers until Release, so that Abandon can discard them.
 func (f *Fill) Hold() { f.held = true }
 
 // Held reports whether the Fill holds its bytes back.
@@ -208,7 +207,7 @@ func (f *Fill) Release() {
 	}
 }
 
-// advance is Advance; the bytes came from S3, or else from the disk.
+// advance implements Advance. fromS3 is false for bytes from the disk.
 func (f *Fill) advance(n int, fromS3 bool) {
 	f.mem = f.mem[n:]
 	f.done += n
@@ -235,7 +234,7 @@ func (f *Fill) advance(n int, fromS3 bool) {
 		}
 		freed = c.unpin(b, freed)
 		if f.done == f.before() {
-			break // nothing of the next one has come
+			break // no byte of the next block has arrived
 		}
 	}
 	freed = c.trimSmall(freed)
@@ -244,8 +243,8 @@ func (f *Fill) advance(n int, fromS3 bool) {
 	c.relieve()
 }
 
-// Abandon ends the Fill. Those who wait for its bytes get err, or ErrAgain if
-// err is nil. A complete Fill may be abandoned; that does nothing.
+// Abandon ends the Fill. Its waiters get err, or ErrAgain if err is nil. Abandoning a
+// complete Fill does nothing.
 func (f *Fill) Abandon(err error) {
 	c := f.o.c
 	var freed *block
@@ -265,7 +264,7 @@ func (f *Fill) Abandon(err error) {
 	c.free(freed)
 }
 
-// Wanted tells whether someone has pinned a block whose bytes are still to come.
+// Wanted reports whether a reader has pinned a block whose bytes are missing.
 func (f *Fill) Wanted() bool {
 	f.o.c.mu.Lock()
 	defer f.o.c.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestFineBlocks: a version's fine blocks are an object of their own in
-// everything but its bytes and its name.
+// TestFineBlocks checks that the fine blocks of a version have the same bytes and the
+// same ID, but are a separate object.
 func TestFineBlocks(t *testing.T) {
 	c := testBlocks(64 << 20)
 	const size = 3*BlockSize + 5000
@@ -21,7 +21,7 @@ func TestFineBlocks(t *testing.T) {
 		}
 		c.check()
 	}
-	pages := 2 + 2 + 1 + 1 + 13 // without page 0 of the second read and the one behind the end
+	pages := 2 + 2 + 1 + 1 + 13 // without page 0 of the second read and the page behind the end
 	if s := c.Stats(); s.Blocks != pages || s.Bytes != int64(pages)*FineSize {
 		t.Errorf("%+v, want %d blocks of %d bytes", s, pages, FineSize)
 	}
@@ -40,7 +40,7 @@ func TestFineBlocks(t *testing.T) {
 	again.Close()
 }
 
-// TestFineBlocksFollow: fine blocks are moved and dropped with their version.
+// TestFineBlocksFollow checks that Move and Drop include the fine blocks.
 func TestFineBlocksFollow(t *testing.T) {
 	c := testBlocks(64 << 20)
 	o := c.Object("a", "1", 10*BlockSize)
@@ -64,7 +64,7 @@ func TestFineBlocksFollow(t *testing.T) {
 	}
 }
 
-// TestFineBlocksStayInMemory: the disk, which keeps whole blocks, gets none.
+// TestFineBlocksStayInMemory checks that fine blocks are not written to the disk.
 func TestFineBlocksStayInMemory(t *testing.T) {
 	c := testBlocks(64 << 20)
 	dir := t.TempDir()

@@ -5,30 +5,30 @@ import (
 	"errors"
 )
 
-// ErrAgain says that a block went away before its bytes had come: whoever still
-// wants it asks for it anew.
+// ErrAgain means that a block vanished before its bytes arrived. The caller must ask
+// for it again.
 var ErrAgain = errors.New("block is gone, ask again")
 
-// Pins holds the blocks of one byte range of an object in memory. It is made
-// by Object.Pin, completed by Claim where blocks are absent, waited for by Wait
-// and given back by Done. Only one goroutine uses a Pins at a time.
+// Pins holds the blocks of one byte range of an object in memory. Object.Pin makes
+// it, Claim completes it where blocks are absent, Wait waits for it, and Done
+// releases it. Only one goroutine may use a Pins at a time.
 type Pins struct {
 	o      *Object
 	off    int64
 	size   int
-	blocks []*block // from that of off on; nil: absent
+	blocks []*block // from the block of off on; nil: absent
 	slices [][]byte
 	onDone func()
 
-	// Guarded by Blocks.mu: the block that Wait is blocked on.
+	// waitOn is the block that Wait is blocked on. Blocks.mu guards it.
 	waitOn   *block
 	waitNeed int
 	nextWait *Pins
 	signal   chan struct{} // of capacity 1
 }
 
-// Pin pins those blocks of the bytes [off, off+n) that are present, in any
-// state. The range is cut at the end of the object.
+// Pin pins the blocks of the bytes [off, off+n) that are present, in any state. The
+// range is cut at the end of the object.
 func (o *Object) Pin(off int64, n int) *Pins {
 	c := o.c
 	p := c.idle.Get().(*Pins)
@@ -52,7 +52,7 @@ func (o *Object) Pin(off int64, n int) *Pins {
 	return p
 }
 
-// collect shows the bytes if all of them are there. Blocks.mu is held.
+// collect sets the slices if all bytes are present. Blocks.mu is held.
 func (p *Pins) collect() bool {
 	for i, b := range p.blocks {
 		if b == nil {
@@ -69,7 +69,7 @@ func (p *Pins) collect() bool {
 	return true
 }
 
-// Ready tells that Wait would not have to wait: always for an empty range.
+// Ready reports whether Wait would return at once. It is true for an empty range.
 func (p *Pins) Ready() bool { return len(p.slices) == len(p.blocks) }
 
 // pin adds a reader's pin. Blocks.mu is held.
@@ -86,7 +86,7 @@ func (b *block) hold() {
 	b.pins++
 }
 
-// unpin takes a pin away and returns the chain of blocks to free. c.mu is held.
+// unpin removes a pin and returns the chain of blocks to free. c.mu is held.
 func (c *Blocks) unpin(b *block, freed *block) *block {
 	b.pins--
 	if b.pins > 0 {
@@ -95,8 +95,8 @@ func (c *Blocks) unpin(b *block, freed *block) *block {
 	return c.place(b, freed)
 }
 
-// Missing returns the index of the first absent block and the number of absent
-// blocks in a row from there, 0 if all are present.
+// Missing returns the index of the first absent block and the number of consecutive
+// absent blocks from there. The number is 0 if all blocks are present.
 func (p *Pins) Missing() (index int64, n int) {
 	for i, b := range p.blocks {
 		if b == nil && n == 0 {
@@ -111,7 +111,7 @@ func (p *Pins) Missing() (index int64, n int) {
 	return index, n
 }
 
-// Absent tells that no block of the range was present, in any state.
+// Absent reports whether no block of the range was present, in any state.
 func (p *Pins) Absent() bool {
 	for _, b := range p.blocks {
 		if b != nil {
@@ -121,14 +121,14 @@ func (p *Pins) Absent() bool {
 	return true
 }
 
-// Wait returns when all bytes of the range are there. ErrAgain says that Retry
-// has to be called, because a block went away or is absent; any other error is
-// that of the fill, or of ctx.
+// Wait returns when all bytes of the range are present. ErrAgain means that a block
+// vanished or is absent, and that the caller must call Retry. Other errors come from
+// the fill or from ctx.
 func (p *Pins) Wait(ctx context.Context) error {
 	if p.Ready() {
 		return nil
 	}
-	// From the end: fills run forward, so that mostly one wait is enough.
+	// Fills run forward, so one wait for the last block is mostly enough.
 	for i := len(p.blocks) - 1; i >= 0; i-- {
 		if err := p.waitBlock(ctx, i); err != nil {
 			return err
@@ -140,7 +140,7 @@ func (p *Pins) Wait(ctx context.Context) error {
 	return nil
 }
 
-// within returns the part [from, to) of the i-th block that is asked for.
+// within returns the part [from, to) of the i-th block that belongs to the range.
 func (p *Pins) within(i int) (from, to int) {
 	at := (p.off>>p.o.shift + int64(i)) << p.o.shift
 	from = int(max(p.off-at, 0))
@@ -158,7 +158,7 @@ func (p *Pins) waitBlock(ctx context.Context, i int) error {
 	for {
 		c.mu.Lock()
 		switch {
-		case b.filled >= need: // holds for ever, also when the block is gone
+		case b.filled >= need: // stays true, also when the block is gone
 			c.mu.Unlock()
 			return nil
 		case b.state == blockGone:
@@ -181,12 +181,12 @@ func (p *Pins) waitBlock(ctx context.Context, i int) error {
 	}
 }
 
-// stopWaiting takes p off the list of its block, if it is still on it.
+// stopWaiting removes p from the waiters of its block, if it is still there.
 func (p *Pins) stopWaiting() {
 	c := p.o.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p.waitOn == nil { // was signalled
+	if p.waitOn == nil { // the block has signalled p
 		<-p.signal
 		return
 	}
@@ -199,8 +199,8 @@ func (p *Pins) stopWaiting() {
 	p.waitOn, p.nextWait = nil, nil
 }
 
-// Retry lets go of blocks that are gone without the bytes asked for and looks
-// for their successors. Blocks may be absent afterwards, as after Pin.
+// Retry releases blocks that vanished before their bytes arrived and looks for their
+// successors. Blocks may be absent afterwards, as after Pin.
 func (p *Pins) Retry() {
 	c := p.o.c
 	var freed *block
@@ -224,20 +224,20 @@ func (p *Pins) Retry() {
 	c.free(freed)
 }
 
-// Slices returns the bytes in order, as slices of block memory. They are valid
-// from a successful Wait to Done.
+// Slices returns the bytes in order, as slices of block memory. They are valid from
+// a successful Wait until Done.
 func (p *Pins) Slices() [][]byte { return p.slices }
 
 // Size returns the number of bytes of the range.
 func (p *Pins) Size() int { return p.size }
 
-// End returns where in the object the range ends.
+// End returns the position in the object at which the range ends.
 func (p *Pins) End() int64 { return p.off + int64(p.size) }
 
 // OnDone makes Done call f once.
 func (p *Pins) OnDone(f func()) { p.onDone = f }
 
-// Done lets the blocks go. The Pins and its slices must not be used afterwards.
+// Done releases the blocks. The Pins and its slices must not be used afterwards.
 func (p *Pins) Done() {
 	if p.o == nil {
 		panic("cache: Pins.Done called twice")
@@ -257,7 +257,7 @@ func (p *Pins) Done() {
 	}
 }
 
-// unpinAll lets go of all blocks.
+// unpinAll releases all blocks.
 func (p *Pins) unpinAll(c *Blocks) {
 	var freed *block
 	c.mu.Lock()

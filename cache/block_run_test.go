@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestFillPieces: what a Fill hands out grows from a block to longestRun blocks, and
-// ends before a last block that is shorter.
+// TestFillPieces checks that the pieces that Next returns grow from one block to
+// longestRun blocks, and that a piece ends before a last block that is shorter.
 func TestFillPieces(t *testing.T) {
 	const blocks = 20
 	c := testBlocks(64 << 20)
@@ -35,8 +35,8 @@ func TestFillPieces(t *testing.T) {
 	}
 }
 
-// TestFillWakesInsideAPiece: a reader of the blocks that one Advance brings together
-// wakes, and a piece that is given up in its middle leaves what has come.
+// TestFillWakesInsideAPiece checks that Advance wakes the readers of all blocks of a
+// piece, and that the bytes that have arrived stay when the rest is abandoned.
 func TestFillWakesInsideAPiece(t *testing.T) {
 	c := testBlocks(64 << 20)
 	o := c.Object("k", "e", 8*BlockSize)
@@ -65,8 +65,8 @@ func TestFillWakesInsideAPiece(t *testing.T) {
 	}
 }
 
-// TestPoolTakeRun: runs lie in a row, are put back piece by piece, and what was put
-// back is found again before memory that nobody had.
+// TestPoolTakeRun checks that the chunks of a run are consecutive, that each is put
+// back separately, and that warm chunks are reused before cold ones.
 func TestPoolTakeRun(t *testing.T) {
 	const n, all = 8, slabSize / BlockSize
 	p := NewPool(NewBudget(64 << 20))

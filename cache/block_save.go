@@ -1,7 +1,7 @@
 package cache
 
-// toDisk queues a block that has come from S3, if there is a disk and its
-// version can be found again. c.mu is held.
+// toDisk queues a block that has come from S3, if there is a disk and the version of
+// the block can be found again. c.mu is held.
 func (c *Blocks) toDisk(b *block) {
 	if c.disk == nil || !b.o.mapped || b.o.shift != blockShift {
 		return
@@ -10,11 +10,11 @@ func (c *Blocks) toDisk(b *block) {
 	c.disk.wakeUp()
 }
 
-// wakeUp makes the writer look at the queue.
+// wakeUp makes the writer check the queue.
 func (l *diskLayer) wakeUp() {
 	select {
 	case l.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // the writer has a wake-up pending
 	}
 }
 
@@ -34,8 +34,8 @@ func (c *Blocks) saveBlocks(l *diskLayer) {
 	}
 }
 
-// nextUnsaved takes the oldest block off the queue and pins it; nil if there is
-// none. closed tells that none will come.
+// nextUnsaved removes the oldest block from the queue and pins it. It returns nil if
+// the queue is empty. closed reports whether the cache is closed.
 func (c *Blocks) nextUnsaved() (b *block, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *Blocks) nextUnsaved() (b *block, closed bool) {
 	return b, c.disk == nil
 }
 
-// needNotSave takes a block off the queue, if it is in it. c.mu is held.
+// needNotSave removes a block from the queue, if it is queued. c.mu is held.
 func (c *Blocks) needNotSave(b *block) {
 	if b.unsaved != nil {
 		c.unsaved.Remove(b.unsaved)
@@ -55,8 +55,8 @@ func (c *Blocks) needNotSave(b *block) {
 	}
 }
 
-// save writes a block that nextUnsaved has pinned, unless its version was
-// dropped meanwhile.
+// save writes a block that nextUnsaved has pinned, unless its version was dropped in
+// the meantime.
 func (c *Blocks) save(d BlockStore, b *block) {
 	c.mu.Lock()
 	id, mapped := b.o.id, b.o.mapped

@@ -7,7 +7,7 @@ import (
 	"github.com/s3mount/s3mount/cache/disk"
 )
 
-// slowDisk is a disk cache whose writes wait until the gate is opened.
+// slowDisk is a disk cache whose writes wait until gate is closed.
 type slowDisk struct {
 	*disk.Cache
 	gate chan struct{} // closed to open it
@@ -18,8 +18,8 @@ func (d slowDisk) Write(key, etag string, size, index int64, p []byte) bool {
 	return d.Cache.Write(key, etag, size, index, p)
 }
 
-// diskBehind returns a cache over a disk that writes nothing until catchUp is
-// called. The function catchUp closes the cache and opens the disk again.
+// diskBehind returns a cache over a disk that writes nothing until catchUp is called.
+// catchUp closes the cache and opens the disk again.
 func diskBehind(t *testing.T, limit int64) (c *Blocks, catchUp func() *disk.Cache) {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,8 +42,8 @@ func diskBehind(t *testing.T, limit int64) (c *Blocks, catchUp func() *disk.Cach
 	}
 }
 
-// TestSlowDiskGetsAll: what is in memory when the disk has time is written then,
-// however far behind it was.
+// TestSlowDiskGetsAll checks that all blocks in memory are written when the disk is
+// ready again, even if it was far behind.
 func TestSlowDiskGetsAll(t *testing.T) {
 	const count = 200
 	c, catchUp := diskBehind(t, 64<<20)
@@ -56,7 +56,7 @@ func TestSlowDiskGetsAll(t *testing.T) {
 	}
 }
 
-// TestSlowDiskHoldsNoMemory: blocks that wait for the disk are evicted like
+// TestSlowDiskHoldsNoMemory checks that blocks that wait for the disk are evicted like
 // others, and are then not written.
 func TestSlowDiskHoldsNoMemory(t *testing.T) {
 	const limit, count = 2 << 20, 10
@@ -75,7 +75,7 @@ func TestSlowDiskHoldsNoMemory(t *testing.T) {
 	if there, run := d.Run(fmt.Sprint(count-1), "e", limit, 0, whole); !there || run != whole {
 		t.Errorf("the last object on the disk: %v for %d blocks", there, run)
 	}
-	// One block may have been on its way, in place of one of the last but one.
+	// One block may have been on its way, instead of a block of the second to last object.
 	written := 0
 	for i := range int64((count - 2) * whole) {
 		if there, _ := d.Run(fmt.Sprint(i/whole), "e", limit, i%whole, 1); there {
@@ -87,8 +87,8 @@ func TestSlowDiskHoldsNoMemory(t *testing.T) {
 	}
 }
 
-// TestDroppedIsNotSaved: a version that was dropped before the disk got to it
-// does not come back by that.
+// TestDroppedIsNotSaved checks that a version that was dropped before the disk was
+// ready is not written afterwards.
 func TestDroppedIsNotSaved(t *testing.T) {
 	c, catchUp := diskBehind(t, 64<<20)
 	first, o := c.Object("first", "e", BlockSize), c.Object("k", "e", 4*BlockSize)

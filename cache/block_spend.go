@@ -1,16 +1,16 @@
 package cache
 
-// largeShare is the part of the budget that an object may fill and still be kept
-// whole beside what is fetched ahead and what others read. Of a larger one a
-// sequential reader finds nothing again: what it comes back for was evicted last
-// for what it read since.
+// largeShare is the part of the budget (one half) above which an object is too large
+// to be kept whole beside the blocks that are fetched ahead and the blocks of other
+// readers. A second sequential read of a larger object finds nothing in the cache,
+// because the first read has evicted its own start.
 const largeShare = 2
 
-// Spend tells that the bytes [from, to) were read by one who reads on and does not
-// come back. If the object is too large to be kept, or the disk has them, their
-// blocks are evicted at once, or else when they are unpinned and saved: the same
-// little memory, in the processor's cache, then serves all of a long read. It does
-// nothing while others read the object.
+// Spend declares that a sequential reader has read the bytes [from, to) and does not
+// come back to them. If the object is too large to be kept, or if the disk has the
+// bytes, Spend evicts their blocks at once, or as soon as they are unpinned and saved.
+// A long read then reuses a little memory that stays in the processor's cache. Spend
+// does nothing while others read the object.
 func (o *Object) Spend(from, to int64) {
 	c := o.c
 	var freed *block
@@ -31,7 +31,7 @@ func (o *Object) Spend(from, to int64) {
 	c.free(freed)
 }
 
-// useless tells that nothing is lost when b is evicted. c.mu is held.
+// useless reports whether evicting b loses nothing. c.mu is held.
 func (c *Blocks) useless(b *block) bool {
 	return b.spent && b.unsaved == nil && (b.saved || b.o.size > c.pool.budget.limit/largeShare)
 }

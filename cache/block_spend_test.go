@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestFillTakesMemoryAsItComes: what is claimed is charged, and is resident only
-// from its first byte on.
+// TestFillTakesMemoryAsItComes checks that claimed blocks are charged at once, but are
+// resident only from their first byte on.
 func TestFillTakesMemoryAsItComes(t *testing.T) {
 	c := testBlocks(64 << 20)
 	o := c.Object("k", "e", 8*BlockSize)
@@ -32,7 +32,7 @@ func TestFillTakesMemoryAsItComes(t *testing.T) {
 	state(0, 0)
 }
 
-// blocksOf returns the indices of the blocks of o that are there.
+// blocksOf returns the indices of the present blocks of o.
 func blocksOf(o *Object) (there []int64) {
 	for i := range blockCount(o.size) {
 		if o.Held(i*BlockSize, 1) > 0 {
@@ -77,8 +77,8 @@ func TestSpend(t *testing.T) {
 	}
 }
 
-// TestSpendPinned: what is pinned goes when it is unpinned, unless somebody came
-// back for it.
+// TestSpendPinned checks that a spent block is evicted when it is unpinned, unless it
+// was pinned again.
 func TestSpendPinned(t *testing.T) {
 	c := testBlocks(2 << 20)
 	o := c.Object("k", "e", 2<<20)
@@ -98,7 +98,7 @@ func TestSpendPinned(t *testing.T) {
 	}
 }
 
-// TestSpendBesideDisk: a block goes as soon as the disk has it.
+// TestSpendBesideDisk checks that a spent block is evicted as soon as the disk has it.
 func TestSpendBesideDisk(t *testing.T) {
 	const size = 4 * BlockSize
 	c, catchUp := diskBehind(t, 64<<20)

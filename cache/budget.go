@@ -6,28 +6,27 @@ import (
 	"sync/atomic"
 )
 
-// Budget counts the bytes of memory that readers, fetches and writers hold
-// together, and makes them wait when the limit is reached (P11, I8). It counts;
-// it does not allocate: Pool charges it for what it hands out.
+// Budget counts the bytes of memory that readers, fetches and writers hold together,
+// and makes them wait when the limit is reached (P11, I8). It does not allocate: Pool
+// charges the Budget for the memory that it hands out.
 //
-// Clean memory that nobody uses stays charged until someone needs the room:
-// then the reclaimers are asked to give it back. Only when they cannot does
-// Acquire wait. The users are served in turn (fairQueue). While one waits nobody
-// takes room past it, so that a large request is not starved by small ones.
+// Clean memory that nobody uses stays charged until someone needs the room. The Budget
+// then calls the reclaimers, and Acquire waits only if they cannot free enough. The
+// users are served in turn (fairQueue). No caller takes room while another one waits,
+// so that small requests do not starve a large one.
 //
 // All methods are safe for concurrent use.
 type Budget struct {
 	limit   int64
-	deficit atomic.Int64 // what Deficit returns, kept up to date under mu
+	deficit atomic.Int64 // the result of Deficit, updated under mu
 
 	mu         sync.Mutex
 	used       int64
-	queue      fairQueue // of those who are blocked in Acquire
+	queue      fairQueue // the callers that are blocked in Acquire
 	reclaimers []func(int64) int64
 }
 
-// NewBudget makes a budget of limit bytes. A limit below one byte is one byte:
-// everything then goes through the rules for requests beyond the limit.
+// NewBudget returns a budget of limit bytes. The limit is at least one byte.
 func NewBudget(limit int64) *Budget {
 	return &Budget{limit: max(limit, 1)}
 }
@@ -35,39 +34,39 @@ func NewBudget(limit int64) *Budget {
 // Limit returns the limit in bytes.
 func (b *Budget) Limit() int64 { return b.limit }
 
-// Used returns the bytes that are charged now. Force can bring it over Limit.
+// Used returns the number of charged bytes. Force can raise it above Limit.
 func (b *Budget) Used() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.used
 }
 
-// Waiting tells whether an Acquire is blocked.
+// Waiting reports whether an Acquire is blocked.
 func (b *Budget) Waiting() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.queue.first() != nil
 }
 
-// Deficit returns the bytes that would have to be released to serve the first
-// waiter, or to come back under the limit after Force; 0 if there is no such
-// need. Who holds clean memory gives it back while this is positive instead of
-// keeping it for later. It takes no lock.
+// Deficit returns the number of bytes that must be released to serve the first waiter,
+// or to return to the limit after Force. It is 0 if there is no such need. While it is
+// positive, holders of clean memory release it instead of keeping it. Deficit takes no
+// lock.
 func (b *Budget) Deficit() int64 { return b.deficit.Load() }
 
-// AddReclaimer adds a source of clean memory. The function is asked to release
-// at least n bytes, does so by calling Release, and returns how many it
-// released; less than n means that it has no more. It is called without locks
-// of the budget held.
+// AddReclaimer adds a source of clean memory. The budget calls reclaim to release at
+// least n bytes. The function calls Release and returns the number of bytes that it
+// released. Less than n means that it has no more. The budget holds no lock during the
+// call.
 func (b *Budget) AddReclaimer(reclaim func(n int64) (freed int64)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reclaimers = append(b.reclaimers, reclaim)
 }
 
-// Acquire charges n bytes. It reclaims clean memory and, where that is not
-// enough, waits for the turn of ctx's user. Its error is that of ctx, and then nothing is
-// charged. A request beyond the limit is granted when nothing else is held.
+// Acquire charges n bytes. It reclaims clean memory and, if that is not enough, waits
+// for the turn of ctx's user. If ctx ends, it returns the error of ctx and charges
+// nothing. A request beyond the limit is granted when nothing else is charged.
 func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	if b.TryAcquire(n) {
 		return nil
@@ -80,8 +79,8 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	b.queue.push(w)
 	b.grant()
 	b.mu.Unlock()
-	// Memory may have turned clean between the attempt and the queueing, by
-	// someone who saw nobody waiting and so kept it.
+	// Memory may have become clean between the attempt and the queueing. Its holder
+	// saw no waiter then, and kept it.
 	b.reclaim(b.Deficit())
 	select {
 	case <-w.granted:
@@ -91,8 +90,8 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	}
 }
 
-// abandon takes a waiter whose context ended out of the queue. If it was
-// granted in the meantime the grant stands.
+// abandon removes a waiter whose context has ended from the queue. If the waiter was
+// granted in the meantime, the grant stands.
 func (b *Budget) abandon(ctx context.Context, w *fairWaiter) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,12 +101,12 @@ func (b *Budget) abandon(ctx context.Context, w *fairWaiter) error {
 	default:
 	}
 	b.queue.remove(w)
-	b.grant() // those behind it may fit
+	b.grant() // the waiters behind it may fit
 	return ctx.Err()
 }
 
-// TryAcquire charges n bytes if there is room, or if reclaiming clean memory
-// makes room, and nobody waits. It never blocks.
+// TryAcquire charges n bytes if nobody waits and there is room, after reclaiming if
+// necessary. It never blocks.
 func (b *Budget) TryAcquire(n int64) bool {
 	b.mu.Lock()
 	if b.queue.first() != nil {
@@ -135,9 +134,8 @@ func (b *Budget) TryAcquire(n int64) bool {
 	return true
 }
 
-// Force charges n bytes whatever the limit. It is for the least memory with
-// which a reader or a writer can make progress (I8): the callers bound how much
-// of it there is.
+// Force charges n bytes and ignores the limit. It is for the minimum of memory with
+// which a reader or a writer can make progress (I8). The callers bound its amount.
 func (b *Budget) Force(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -145,7 +143,7 @@ func (b *Budget) Force(n int64) {
 	b.measure()
 }
 
-// Release gives n charged bytes back and serves the waiters that now fit.
+// Release releases n charged bytes and serves the waiters that now fit.
 func (b *Budget) Release(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -156,7 +154,7 @@ func (b *Budget) Release(n int64) {
 	b.grant()
 }
 
-// reclaim asks the reclaimers, in the order in which they were added, for n bytes.
+// reclaim calls the reclaimers in the order of AddReclaimer until n bytes are free.
 func (b *Budget) reclaim(n int64) {
 	b.mu.Lock()
 	reclaimers := b.reclaimers
@@ -169,7 +167,7 @@ func (b *Budget) reclaim(n int64) {
 	}
 }
 
-// fits tells whether n more bytes may be charged. b.mu is held.
+// fits reports whether n more bytes may be charged. b.mu is held.
 func (b *Budget) fits(n int64) bool {
 	return b.used+n <= b.limit || b.used <= 0
 }
@@ -183,7 +181,7 @@ func (b *Budget) grant() {
 	b.measure()
 }
 
-// measure brings deficit up to date. b.mu is held.
+// measure updates deficit. b.mu is held.
 func (b *Budget) measure() {
 	need := b.used - b.limit
 	if w := b.queue.first(); w != nil {

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// acquire starts an Acquire and returns where its outcome comes.
+// acquire starts an Acquire and returns the channel of its result.
 func acquire(ctx context.Context, b *Budget, n int64) chan error {
 	done := make(chan error, 1)
 	go func() { done <- b.Acquire(ctx, n) }()
 	return done
 }
 
-// blocked tells whether an Acquire still waits, once everybody has come to rest.
+// blocked reports whether an Acquire still waits when all goroutines are idle.
 func blocked(done chan error) bool {
 	synctest.Wait()
 	return len(done) == 0
@@ -128,7 +128,7 @@ func TestBudgetForceAndOversize(t *testing.T) {
 	})
 }
 
-// TestBudgetNeverExceeds lets many goroutines take and give back at random.
+// TestBudgetNeverExceeds charges and releases at random from many goroutines.
 func TestBudgetNeverExceeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 1000

@@ -1,41 +1,32 @@
-// Package cache holds clean knowledge: blocks of object data in memory and on
-// disk, and the metadata LRU. Anything in it may vanish at any time; it knows
-// neither S3 nor the filesystem. What is dirty is not here, but its memory is
-// counted here, by the one Budget.
+// Package cache holds blocks of object data in memory and on disk, and an LRU of
+// metadata. Everything in it may be evicted at any time. It knows neither S3 nor
+// the filesystem. It does not hold dirty data, but its Budget counts the memory of
+// dirty data.
 //
 // # Concepts
 //
-// Budget counts the bytes that readers, fetches and writers hold together (P11,
-// I8). Clean memory stays charged until someone wants the room; then it is
-// reclaimed, and only if that is not enough does the caller wait, in order.
+//   - Budget counts the bytes that readers, fetches and writers hold together (P11,
+//     I8). Clean memory stays charged until someone needs the room. Acquire reclaims
+//     it first, and waits only if that is not enough.
+//   - Pool hands out memory of a few size classes and charges the Budget for it. The
+//     memory is mapped outside the Go heap, so that it costs the garbage collector
+//     nothing. Memory for bytes that have not arrived yet is reserved: it is charged,
+//     but allocated only when the first byte arrives.
+//   - Blocks caches object data. An Object is one version. Its bytes are blocks of
+//     BlockSize. Each block is filled once, from its start to its end, and never
+//     changes (see blockState). Object.Fine offers small blocks for random reads.
+//   - Pins holds the blocks of one range for a reader. Many readers share a block.
+//   - Fill is a run of absent blocks that one fetch brings. The package does not
+//     fetch: the caller that claims a Fill reads the bytes and calls Advance or
+//     Abandon. Readers wait for bytes, not for whole blocks.
+//   - Metadata is an LRU of facts about keys. It is bounded by bytes, and each entry
+//     has a time to live. An entry may state that a key is absent.
 //
-// Pool hands out memory of a few size classes and charges the Budget for it. The
-// memory is mapped outside the Go heap: it costs the garbage collector nothing,
-// and a limit of n bytes means n bytes. What is held and what is kept for the
-// next Get together stay within the limit; what lies idle goes back to the OS.
-// Memory for bytes that are still to come is reserved: charged, and taken when
-// the first of them is there.
-//
-// Blocks caches object data. A version is an Object; its bytes are blocks of
-// BlockSize, each filled once, from its start to its end, and never changed. A
-// reader pins the blocks of a range (Pins), claims those that are absent (Fill)
-// for a fetch to bring, and waits for its bytes, not for whole blocks. Any number
-// of readers share a block and its one fetch. A version may also have fine
-// blocks, of FineSize, for reads here and there (Object.Fine). The package does
-// not fetch: who got a Fill does, and tells how far it is or that it gives up.
-// What a sequential reader is past (Object.Spend) goes at once, if it can be had
-// from the disk or belongs to an object too large to be kept. See blockState for
-// the life of a block.
-//
-// Disk keeps blocks in files, below Blocks and over restarts; see there for what
-// protects it from damage and from other mounts.
-//
-// Metadata is an LRU of what is known about keys, bounded by bytes, each entry
-// with a time to live; it may hold that a key is absent.
+// Package cache/disk keeps blocks in files below Blocks.
 //
 // # Flow of a read
 //
-//	Object.Pin ──all there──> Pins.Slices ──> (kernel) ──> Pins.Done
+//	Object.Pin ──all present──> Pins.Slices ──> (kernel) ──> Pins.Done
 //	     │ absent
 //	     v
 //	Pins.Claim ──> Fill ──Load: from the disk──┐
@@ -44,36 +35,25 @@
 //
 // # Locks
 //
-// From top to bottom; none is held while a lower package, a channel or the disk
-// is waited for, those of Disk excepted, which are of the disk:
+// Locks are acquired from top to bottom. No lock is held during disk I/O, a channel
+// wait or a call into a lower package.
 //
-//	Disk.evicting > Disk.mu > diskFile.mu
-//	Blocks.mu     > Budget.deficit (atomic)
+//	Blocks.mu > Budget.deficit (atomic)
 //	Pool.mu
 //	Budget.mu
 //
-// Memory is taken and given back with Blocks.mu free, because taking may make
-// the Budget call back for reclaiming.
+// Blocks.mu is not held while memory is acquired or released, because the Budget
+// may then call Blocks to reclaim memory.
 //
 // # Invariants
 //
-//   - I1: the bytes [0, filled) of a block never change. Tests protect freed
-//     memory so that late use faults, and compare all bytes.
-//   - A block is pinned, or on exactly one of the lists, or gone (Blocks.check
-//     in the tests).
-//   - A Fill ends complete or abandoned; nobody waits for a block without one.
-//   - Budget.Used is what Pool holds plus what is reserved of it plus what writers
-//     charged by themselves.
-//   - Held and warm memory of the Pool stay within the limit, forced memory
-//     excepted.
-//   - A block of the disk is served only if its checksum, its version's names,
-//     its size and its place fit.
+//   - I1: the bytes [0, filled) of a block never change. The tests protect freed
+//     memory, so that a late use faults, and compare all bytes.
+//   - A block is pinned, or on exactly one of the lists, or gone.
+//   - A Fill ends complete or abandoned. Nobody waits for a block without a Fill.
+//   - Budget.Used is the sum of the memory that Pool holds, the memory that is
+//     reserved, and the memory that writers charged directly.
+//   - Held and warm memory of the Pool together stay within the limit, except for
+//     forced memory.
 //   - At the end all gauges are 0 (I9): Blocks.Stats, Pool.Stats, Budget.Used.
-//
-// # Measured
-//
-// On two virtual CPUs: pinning 1 MiB that is in memory and letting it go takes
-// 0.4 µs and makes no garbage; a block of memory from the Pool and back 65 ns;
-// reading a block from the page cache of the disk with its checksum 20 µs
-// (6.5 GB/s), writing one 30 to 140 µs, with eviction.
 package cache

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// User is one of those who share memory and connections: a user id of the system.
+// User is a user id of the system. Users share memory and connections.
 type User uint32
 
-// UserKey is the key under which a context has its User.
+// UserKey is the context key of the User.
 type UserKey struct{}
 
 // WithUser returns a context of work that is done for u.
@@ -17,21 +17,21 @@ func WithUser(ctx context.Context, u User) context.Context {
 	return context.WithValue(ctx, UserKey{}, u)
 }
 
-// UserOf returns the user that the work of ctx is done for. It is 0 if ctx has none.
+// UserOf returns the user that ctx works for, or 0 if ctx has none.
 func UserOf(ctx context.Context) User {
 	u, _ := ctx.Value(UserKey{}).(User)
 	return u
 }
 
-// fairQueue is a queue that serves the users in turn, and each user's waiters in
-// the order in which they came: a user with hundreds of waiters does not hold up
-// another with one. The zero value is empty. Its user has the lock.
+// fairQueue is a queue that serves the users in turn, and the waiters of each user in
+// the order in which they came. A user with hundreds of waiters does not delay a user
+// with one. The zero value is empty. The owner of the queue provides the lock.
 type fairQueue struct {
 	lines map[User]*fairLine
 	ring  list.List // of *fairLine, the next to be served in front; none is empty
 }
 
-// fairLine is the waiters of one user.
+// fairLine holds the waiters of one user.
 type fairLine struct {
 	user    User
 	waiters list.List // of *fairWaiter
@@ -41,8 +41,8 @@ type fairLine struct {
 // fairWaiter is one blocked caller.
 type fairWaiter struct {
 	user    User
-	n       int64         // how much it waits for
-	granted chan struct{} // closed when it has it
+	n       int64         // the amount that it waits for
+	granted chan struct{} // closed when the amount is granted
 	place   *list.Element
 }
 
@@ -73,7 +73,7 @@ func (q *fairQueue) push(w *fairWaiter) {
 	w.place = l.waiters.PushBack(w)
 }
 
-// remove takes w out, wherever it is.
+// remove removes w from any place of the queue.
 func (q *fairQueue) remove(w *fairWaiter) {
 	l := q.lines[w.user]
 	l.waiters.Remove(w.place)
@@ -83,8 +83,8 @@ func (q *fairQueue) remove(w *fairWaiter) {
 	}
 }
 
-// serve takes the first waiter out and grants what it waits for. The next one is
-// that of another user, if there is one.
+// serve removes the first waiter and grants its request. The next waiter belongs to
+// another user, if there is one.
 func (q *fairQueue) serve() {
 	w := q.first()
 	q.ring.MoveToBack(q.ring.Front())
@@ -92,19 +92,19 @@ func (q *fairQueue) serve() {
 	close(w.granted)
 }
 
-// Slots bounds how many do something at one time. Where more want to, the users
-// are served in turn. All methods are safe for concurrent use.
+// Slots bounds the number of concurrent operations. If more callers want a slot, the
+// users are served in turn. All methods are safe for concurrent use.
 type Slots struct {
 	mu    sync.Mutex
 	free  int
 	queue fairQueue
 }
 
-// NewSlots makes n slots.
+// NewSlots returns n free slots.
 func NewSlots(n int) *Slots { return &Slots{free: n} }
 
-// Acquire takes a slot for the user of ctx. It waits until one is free, or
-// returns the cause for which ctx ended.
+// Acquire takes a slot for the user of ctx. It waits until one is free, or returns the
+// cause for which ctx ended.
 func (s *Slots) Acquire(ctx context.Context) error {
 	w := newFairWaiter(UserOf(ctx), 1)
 	s.mu.Lock()
@@ -119,7 +119,7 @@ func (s *Slots) Acquire(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
-	case <-w.granted: // meanwhile
+	case <-w.granted: // it was granted in the meantime
 		return nil
 	default:
 		s.queue.remove(w)
@@ -127,7 +127,7 @@ func (s *Slots) Acquire(ctx context.Context) error {
 	}
 }
 
-// Release gives a slot back.
+// Release returns a slot.
 func (s *Slots) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +135,7 @@ func (s *Slots) Release() {
 	s.serve()
 }
 
-// serve gives free slots away. s.mu is held.
+// serve grants free slots to waiters. s.mu is held.
 func (s *Slots) serve() {
 	for s.free > 0 && s.queue.first() != nil {
 		s.free--

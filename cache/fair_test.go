@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 )
 
-// TestSlotsServeUsersInTurn: each waiter of a line is a user; the order is that in
-// which they get the only slot.
+// TestSlotsServeUsersInTurn checks the order in which waiters get the only slot. Each
+// letter of a line is a waiter of a user.
 func TestSlotsServeUsersInTurn(t *testing.T) {
 	for _, c := range []struct{ come, served string }{
 		{"aaaa", "aaaa"},
@@ -50,8 +50,8 @@ func TestSlotsServeUsersInTurn(t *testing.T) {
 	}
 }
 
-// TestSlotsBound: no more than the slots are taken at one time, and a waiter whose
-// context ended has none.
+// TestSlotsBound checks that no more slots are taken than there are, and that a waiter
+// whose context ended takes none.
 func TestSlotsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSlots(2)
@@ -86,8 +86,8 @@ func TestSlotsBound(t *testing.T) {
 	})
 }
 
-// TestBudgetServesUsersInTurn: a few bytes of one user do not wait for all that
-// another one waits for.
+// TestBudgetServesUsersInTurn checks that a small request of one user does not wait for
+// all requests of another user.
 func TestBudgetServesUsersInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBudget(100)

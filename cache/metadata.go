@@ -7,18 +7,17 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// metadataOverhead is what one item of Metadata costs beside its key and
-// value, in bytes: list element, map slot and allocation slack, as measured by
-// BenchmarkMetadataBytes.
+// metadataOverhead in bytes is the memory of one item besides its key and value: list
+// element, map slot and allocation slack. BenchmarkMetadataBytes measures it.
 const metadataOverhead = 136
 
-// maxMetadataItems stands for no limit by count: Metadata is bounded by bytes.
+// maxMetadataItems means no limit by count: Metadata is bounded by bytes.
 const maxMetadataItems = 1 << 40
 
-// Metadata is an LRU of small things, bounded by the memory that they take.
-// Each item has a time until which it may be believed; it stays after that
-// time, since a stale item can still be confirmed. An item may be negative:
-// the key is known to be absent. All methods are safe for concurrent use.
+// Metadata is an LRU of small values that is bounded by the memory that they take.
+// Each item is valid until a given time. It stays after that time, because a stale
+// item can still be confirmed. A negative item means that the key is absent. All
+// methods are safe for concurrent use.
 type Metadata[V any] struct {
 	cost    func(key string, v V) int64
 	onEvict func(key string, v V)
@@ -28,7 +27,7 @@ type Metadata[V any] struct {
 	mu      sync.Mutex
 	limit   int64
 	bytes   int64
-	charged int64 // of bytes, what charge has heard of
+	charged int64 // the part of bytes that was passed to charge
 	lru     *simplelru.LRU[string, item[V]]
 }
 
@@ -39,46 +38,46 @@ type item[V any] struct {
 	negative bool
 }
 
-// Known is what Metadata holds of one key.
+// Known is the item of one key.
 type Known[V any] struct {
 	Value    V
-	Since    time.Time // when it was put
-	Until    time.Time // believed until then
+	Since    time.Time // the time of the Put
+	Until    time.Time // the end of its validity
 	Negative bool      // the key is absent; Value is zero
 }
 
-// NewMetadata returns an empty cache of at most limitBytes. cost tells the
-// bytes that a value takes beside its key; nil counts values as free.
+// NewMetadata returns an empty cache of at most limitBytes. cost returns the bytes that
+// a value takes besides its key. If cost is nil, values count as 0 bytes.
 func NewMetadata[V any](limitBytes int64, cost func(key string, v V) int64) *Metadata[V] {
 	m := &Metadata[V]{cost: cost, base: time.Now(), limit: limitBytes}
-	// The size is positive, the only thing that NewLRU refuses.
+	// NewLRU fails only for a size that is not positive.
 	m.lru, _ = simplelru.NewLRU(maxMetadataItems, m.removed)
 	return m
 }
 
-// OnEvict sets a function that hears of each item that leaves for lack of
-// room; not of those that Delete, Purge or a Put on the same key remove. It
-// runs under the lock of the cache and must not call it.
+// OnEvict sets a function that is called for each item that is evicted for lack of
+// room. It is not called for items that Delete, Purge or a Put on the same key remove.
+// It runs under the lock of the cache and must not call the cache.
 func (m *Metadata[V]) OnEvict(f func(key string, v V)) { m.onEvict = f }
 
-// OnCharge sets a function that hears how many bytes more, or fewer, the cache
-// holds, so that they can count against a budget that others share. It is
-// called for every chargeStep bytes, under the lock of the cache.
+// OnCharge sets a function that is called when the size of the cache changes, with the
+// difference in bytes, so that a shared budget can count it. It is called once per
+// chargeStep bytes, under the lock of the cache.
 func (m *Metadata[V]) OnCharge(f func(delta int64)) { m.charge = f }
 
-// chargeStep: so little is lost in a budget of megabytes, and so rarely is its
-// lock taken.
+// chargeStep in bytes is small compared with a budget of megabytes, and large enough
+// that the lock of the budget is taken rarely.
 const chargeStep = 64 << 10
 
-// settle tells charge of a change that is large enough. m.mu is held.
-func (m *Metadata[V]) settle() {
+// reportCharge calls charge if the size has changed by chargeStep. m.mu is held.
+func (m *Metadata[V]) reportCharge() {
 	if d := m.bytes - m.charged; m.charge != nil && (d >= chargeStep || d <= -chargeStep) {
 		m.charged = m.bytes
 		m.charge(d)
 	}
 }
 
-// Get returns what is held of key and makes it the most recently used.
+// Get returns the item of key and makes it the most recently used.
 func (m *Metadata[V]) Get(key string) (Known[V], bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,12 +91,12 @@ func (m *Metadata[V]) Get(key string) (Known[V], bool) {
 	}, true
 }
 
-// Put holds v under key, to be believed until the given time.
+// Put stores v under key. The item is valid until the given time.
 func (m *Metadata[V]) Put(key string, v V, until time.Time) {
 	m.put(key, item[V]{value: v, until: int64(until.Sub(m.base))})
 }
 
-// PutNegative holds that key is absent, to be believed until the given time.
+// PutNegative records that key is absent. The item is valid until the given time.
 func (m *Metadata[V]) PutNegative(key string, until time.Time) {
 	m.put(key, item[V]{until: int64(until.Sub(m.base)), negative: true})
 }
@@ -123,7 +122,7 @@ func (m *Metadata[V]) Len() int {
 	return m.lru.Len()
 }
 
-// Limit returns the most that Bytes may be.
+// Limit returns the upper bound of Bytes.
 func (m *Metadata[V]) Limit() int64 { return m.limit }
 
 // Bytes returns the memory that all items take together.
@@ -137,11 +136,11 @@ func (m *Metadata[V]) put(key string, it item[V]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	it.since = int64(time.Since(m.base))
-	// simplelru replaces a value without telling, so the old cost would stay.
+	// simplelru replaces a value without calling removed, so remove it first.
 	m.lru.Remove(key)
 	m.bytes += m.size(key, it)
 	m.lru.Add(key, it)
-	defer m.settle()
+	defer m.reportCharge()
 	for m.bytes > m.limit {
 		k, old, ok := m.lru.RemoveOldest()
 		if !ok {
@@ -153,10 +152,10 @@ func (m *Metadata[V]) put(key string, it item[V]) {
 	}
 }
 
-// removed keeps the sum of bytes; simplelru calls it for each item that leaves.
+// removed updates the sum of bytes. simplelru calls it for each item that leaves.
 func (m *Metadata[V]) removed(key string, it item[V]) {
 	m.bytes -= m.size(key, it)
-	m.settle()
+	m.reportCharge()
 }
 
 func (m *Metadata[V]) size(key string, it item[V]) int64 {

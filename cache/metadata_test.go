@@ -66,7 +66,7 @@ func TestMetadataTimes(t *testing.T) {
 	})
 }
 
-// BenchmarkMetadataBytes measures what an item costs beside its key and value.
+// BenchmarkMetadataBytes measures the memory of an item besides its key and value.
 func BenchmarkMetadataBytes(b *testing.B) {
 	const count = 200_000
 	keys := make([]string, count)

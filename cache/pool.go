@@ -14,54 +14,53 @@ import (
 const BlockSize = disk.BlockSize
 
 const (
-	// minClass is the smallest size class: a page, so that any free chunk can
-	// be given back to the OS by itself.
+	// minClass is the smallest size class. It is one page, so that any free chunk can
+	// be returned to the OS.
 	minClass     = 4 << 10
 	minClassBits = 12
 	// classes counts the size classes minClass, 2*minClass, ... BlockSize.
 	classes = 6
-	// idleAfter is how long free memory stays mapped in. It bridges the gap
-	// between two bursts of reads; page faults cost a third of a read.
+	// idleAfter is how long free memory stays resident. It bridges the gap between two
+	// bursts of reads, because page faults cost a third of a read.
 	idleAfter = 5 * time.Second
 )
 
-// Pool hands out memory for object data and charges a Budget for it. The
-// memory lies outside the Go heap, where it neither makes the garbage collector
-// work nor lets it keep twice as much: slabs of slabSize bytes, cut into chunks
+// Pool hands out memory for object data and charges a Budget for it. The memory lies
+// outside the Go heap, so that the garbage collector does not scan it and does not keep
+// a multiple of it. It consists of slabs of slabSize bytes, which are cut into chunks
 // of one size class each.
 //
-// Chunks that were put back stay warm (resident) for the next Get. Warm and held
-// memory together stay within the budget's limit, and what lies idle goes back
-// to the OS.
+// Free chunks stay warm (resident) for the next Get. Warm and held memory together stay
+// within the budget's limit. Idle memory is returned to the OS.
 //
-// All methods are safe for concurrent use. Pool.mu stands above Budget.mu only
-// in order, they are never held together.
+// All methods are safe for concurrent use. Pool.mu ranks above Budget.mu, but they are
+// never held together.
 type Pool struct {
 	budget *Budget
-	guard  bool // a chunk that was put back cannot be touched
+	guard  bool // free chunks are protected
 
 	mu      sync.Mutex
 	slabs   map[uintptr]*slab // by address / slabSize
 	partial [classes]*slab    // slabs with free chunks, a doubly linked list
 	held    int64             // bytes in chunks that are out
 	warm    int64             // bytes in free chunks that are resident
-	gets    uint64            // counts Gets, to tell idleness
+	gets    uint64            // the number of Gets, which shows whether the pool is idle
 	timer   *time.Timer       // runs while warm > 0
 }
 
 // PoolStats are the gauges of a Pool in bytes.
 type PoolStats struct {
-	Held int64 // out with users
+	Held int64 // in use
 	Warm int64 // free, but still resident
 }
 
-// NewPool makes an empty pool that charges b.
+// NewPool returns an empty pool that charges b.
 func NewPool(b *Budget) *Pool {
 	return &Pool{budget: b, slabs: make(map[uintptr]*slab)}
 }
 
-// Guard makes the pool protect the memory that was put back, so that any later
-// use of it faults. It is for tests, and is called before the first Get.
+// Guard makes the pool protect free memory, so that any late use faults. It is for
+// tests, and must be called before the first Get.
 func (p *Pool) Guard() { p.guard = true }
 
 // Budget returns the budget that the pool charges.
@@ -74,9 +73,8 @@ func (p *Pool) Stats() PoolStats {
 	return PoolStats{Held: p.held, Warm: p.warm}
 }
 
-// Get returns size bytes (1 to BlockSize) with undefined content. Its capacity
-// is the size class, which is what the budget is charged. It waits for room;
-// its error is that of ctx.
+// Get returns size bytes (1 to BlockSize) with undefined content. The capacity is the
+// size class, for which the budget is charged. Get waits for room until ctx ends.
 func (p *Pool) Get(ctx context.Context, size int) ([]byte, error) {
 	class := classOf(size)
 	if err := p.budget.Acquire(ctx, classSize(class)); err != nil {
@@ -85,13 +83,13 @@ func (p *Pool) Get(ctx context.Context, size int) ([]byte, error) {
 	return p.take(class, size), nil
 }
 
-// GetForced is Get that does not wait and may exceed the limit (I8).
+// GetForced is like Get, but it does not wait and may exceed the limit (I8).
 func (p *Pool) GetForced(size int) []byte {
 	p.ReserveForced(size)
 	return p.Take(size)
 }
 
-// TryGet is Get that returns nil when there is no room now.
+// TryGet is like Get, but it returns nil if there is no room now.
 func (p *Pool) TryGet(size int) []byte {
 	if !p.TryReserve(size) {
 		return nil
@@ -99,20 +97,20 @@ func (p *Pool) TryGet(size int) []byte {
 	return p.Take(size)
 }
 
-// TryReserve charges the budget for size bytes that Take will hand out later, so
-// that what waits for bytes to come is bounded, but not resident. It returns
-// false when there is no room now.
+// TryReserve charges the budget for size bytes that Take hands out later. Memory for
+// bytes that have not arrived is thus bounded, but not resident. It returns false if
+// there is no room now.
 func (p *Pool) TryReserve(size int) bool { return p.budget.TryAcquire(classSize(classOf(size))) }
 
-// ReserveForced is TryReserve that may exceed the limit (I8).
+// ReserveForced is like TryReserve, but it may exceed the limit (I8).
 func (p *Pool) ReserveForced(size int) { p.budget.Force(classSize(classOf(size))) }
 
 // Take returns size bytes that were reserved.
 func (p *Pool) Take(size int) []byte { return p.take(classOf(size), size) }
 
-// TakeRun returns at least one and up to n pieces of size bytes that were reserved,
-// as one: it is as long as they are together. Each is put back by itself. More than
-// one is only given of a size that is a class's.
+// TakeRun returns between 1 and n pieces of size bytes that were reserved, as one
+// slice. Put takes each piece separately. TakeRun returns more than one piece only if
+// size is the size of a class.
 func (p *Pool) TakeRun(size, n int) []byte {
 	class := classOf(size)
 	if n == 1 || int64(size) != classSize(class) {
@@ -121,11 +119,11 @@ func (p *Pool) TakeRun(size, n int) []byte {
 	return p.takeRun(class, n)
 }
 
-// Unreserve gives back a reservation of size bytes that were not taken.
+// Unreserve releases a reservation of size bytes that were not taken.
 func (p *Pool) Unreserve(size int) { p.budget.Release(classSize(classOf(size))) }
 
-// Put takes back memory that Get, GetForced, TryGet or Take returned. It may have
-// been cut at its end, not at its start. Putting it twice panics.
+// Put frees memory that Get, GetForced, TryGet or Take returned. The slice may have
+// been cut at its end, but not at its start. Putting memory twice panics.
 func (p *Pool) Put(b []byte) {
 	addr := addressOf(b)
 	p.mu.Lock()
@@ -145,7 +143,7 @@ func (p *Pool) Put(b []byte) {
 	p.budget.Release(int64(size))
 }
 
-// release makes chunk i of s free and warm. p.mu is held.
+// release turns the held chunk i of s into a warm one. p.mu is held.
 func (p *Pool) release(s *slab, i int) {
 	size := int64(s.chunkSize())
 	if s.free() == 0 {
@@ -163,15 +161,15 @@ func (p *Pool) release(s *slab, i int) {
 	}
 }
 
-// take returns a chunk of the class, of which the budget is charged already.
+// take returns a chunk of the class. The budget is charged already.
 func (p *Pool) take(class, size int) []byte { return p.takeRun(class, 1)[:size] }
 
-// slabsLookedAt bounds the search for a run of chunks: what is put back in order,
-// as readers do it, lies in the slab that was used last.
+// slabsLookedAt bounds the search for a run of chunks. Readers put memory back in
+// order, so the longest runs are in the slabs that were used last.
 const slabsLookedAt = 8
 
-// takeRun returns up to n chunks of the class that lie in a row, at least one; the
-// budget is charged for n already. Warm ones are taken first: they cost no page fault.
+// takeRun returns between 1 and n consecutive chunks of the class. The budget is
+// charged for n already. It prefers warm chunks, because they cost no page fault.
 func (p *Pool) takeRun(class, n int) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,7 +200,7 @@ func (p *Pool) takeRun(class, n int) []byte {
 	return b
 }
 
-// findWarm finds a run of up to n warm chunks, the longest one near at hand; got is 0
+// findWarm returns the longest run of up to n warm chunks in the first slabs. got is 0
 // if there is none. p.mu is held.
 func (p *Pool) findWarm(class, n int) (best *slab, first, got int) {
 	for s, i := p.partial[class], 0; s != nil && i < slabsLookedAt && got < n; s, i = s.next, i+1 {
@@ -213,7 +211,7 @@ func (p *Pool) findWarm(class, n int) (best *slab, first, got int) {
 	return best, first, got
 }
 
-// grow finds an unused slab for the class or maps a new one. p.mu is held.
+// grow reuses an unused slab for the class or maps a new one. p.mu is held.
 func (p *Pool) grow(class int) *slab {
 	for c := range p.partial {
 		for s := p.partial[c]; s != nil; s = s.next {
@@ -232,7 +230,7 @@ func (p *Pool) grow(class int) *slab {
 	return s
 }
 
-// cool gives about n bytes of warm chunks back to the OS. p.mu is held.
+// cool returns about n bytes of warm chunks to the OS. p.mu is held.
 func (p *Pool) cool(n int64) {
 	for c := range p.partial {
 		for s := p.partial[c]; s != nil && n > 0; s = s.next {
@@ -243,8 +241,8 @@ func (p *Pool) cool(n int64) {
 	}
 }
 
-// trimIdle gives all free memory back to the OS if nobody asked for memory
-// since gets was seen, and otherwise looks again later.
+// trimIdle returns all free memory to the OS if nobody has called Get since the count
+// of Gets was seen. Otherwise it checks again later.
 func (p *Pool) trimIdle(seen uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -257,7 +255,7 @@ func (p *Pool) trimIdle(seen uint64) {
 	p.trim()
 }
 
-// Trim gives all free memory back to the OS now.
+// Trim returns all free memory to the OS now.
 func (p *Pool) Trim() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -280,7 +278,8 @@ func (p *Pool) trim() {
 	}
 }
 
-// link puts s, which has free chunks, at the front of its class. p.mu is held.
+// link puts s, which has free chunks, at the front of the list of its class. p.mu is
+// held.
 func (p *Pool) link(s *slab) {
 	s.prev, s.next = nil, p.partial[s.class]
 	if s.next != nil {
@@ -289,7 +288,7 @@ func (p *Pool) link(s *slab) {
 	p.partial[s.class] = s
 }
 
-// unlink takes s out of its class's list. p.mu is held.
+// unlink removes s from the list of its class. p.mu is held.
 func (p *Pool) unlink(s *slab) {
 	if s.prev == nil {
 		p.partial[s.class] = s.next

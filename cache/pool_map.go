@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raceEnabled tells that the race detector watches, see pool_map_race.go.
+// raceEnabled reports whether the race detector is active; see pool_map_race.go.
 const raceEnabled = false
 
-// mapAligned maps size bytes (slabSize) of zeroed memory aligned to slabSize.
-// The mapping is twice as long as what is used of it: the rest is address space
-// that is never touched and so costs no memory.
+// mapAligned maps size bytes (slabSize) of zeroed memory aligned to slabSize. The
+// mapping is twice as long as mem. The rest is address space that is never touched
+// and therefore costs no memory.
 func mapAligned(size int) (mapping, mem []byte) {
 	mapping, err := unix.Mmap(-1, 0, 2*size, unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
-		// As for the Go runtime itself, no address space left is the end.
+		// Like the Go runtime, the pool cannot work without address space.
 		panic(fmt.Sprintf("cache: mapping %d bytes: %v", 2*size, err))
 	}
 	at := alignUp(mapping)
@@ -31,12 +31,12 @@ func unmap(mapping []byte) {
 	}
 }
 
-// discard gives the pages of b back to the OS; they read as zeros afterwards.
-// Failing, which the kernel does for locked memory only, costs nothing but memory.
+// discard returns the pages of b to the OS. They read as zeros afterwards. The kernel
+// refuses it only for locked memory, which then stays resident.
 func discard(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) }
 
-// hugePages asks for huge pages behind b, or for none from now on. It is advice:
-// where the kernel does not know it, b is slower to fill and to copy from.
+// hugePages advises the kernel to use huge pages for b, or not to. If the kernel does
+// not support it, filling b and copying from it are slower.
 func hugePages(b []byte, yes bool) {
 	advice := unix.MADV_NOHUGEPAGE
 	if yes {
@@ -45,7 +45,7 @@ func hugePages(b []byte, yes bool) {
 	_ = unix.Madvise(b, advice)
 }
 
-// protect makes any use of b fault, unprotect makes it usable.
+// protect makes any use of b fault. unprotect makes b usable again.
 func protect(b []byte) {
 	if err := unix.Mprotect(b, unix.PROT_NONE); err != nil {
 		panic(fmt.Sprintf("cache: protecting memory: %v", err))

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// raceEnabled tells that the race detector watches. It sees only memory of the
-// Go heap, so slabs lie there.
+// raceEnabled reports whether the race detector is active. The detector watches only
+// the Go heap, so slabs are allocated there.
 const raceEnabled = true
 
 func mapAligned(size int) (mapping, mem []byte) {
@@ -22,9 +22,9 @@ func discard([]byte) {}
 
 func hugePages([]byte, bool) {}
 
-// protect overwrites what a late reader would see; it makes that reader a data race.
-// The detector, which takes its time for each byte, is shown one of each page: whoever
-// reads blocks reads all of a page, or its start.
+// protect overwrites b, so that a late read is a data race and sees wrong bytes. The
+// detector is slow for each byte, so only the first byte of each page is written where
+// the detector sees it. Readers of blocks read whole pages, or their starts.
 func protect(b []byte) {
 	for i := 0; i < len(b); i += minClass {
 		b[i] = 0xDB

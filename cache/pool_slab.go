@@ -5,9 +5,9 @@ import (
 	"unsafe"
 )
 
-// slabSize is the unit in which the pool maps memory: the size of a huge page,
-// and 16 chunks of the largest class. Slabs are aligned to it, so that a
-// chunk's address tells its slab.
+// slabSize is the unit in which the pool maps memory. It is the size of a huge page,
+// and 16 chunks of the largest class. Slabs are aligned to it, so that the address of
+// a chunk identifies its slab.
 const slabSize = 2 << 20
 
 // A slab is a piece of mapped memory cut into chunks of one class. Its fields
@@ -18,16 +18,17 @@ const slabSize = 2 << 20
 //	                        ^   takeOut   │
 //	                        └─────────────┘
 //
-// held: out with a user. warm: free and resident. cold: free and not resident.
+// A held chunk is in use. A warm chunk is free and resident. A cold chunk is free and
+// not resident.
 type slab struct {
 	class      int
 	mem        []byte // the slabSize bytes
-	mapping    []byte // what was mapped to get mem aligned
+	mapping    []byte // the mapping that contains mem
 	guarded    bool   // free chunks are protected
 	huge       bool   // backed by a huge page where the kernel has one
 	held       int    // number of held chunks
 	warm, cold chunkSet
-	prev, next *slab // among the slabs of the class with free chunks
+	prev, next *slab // in the list of slabs of the class with free chunks
 }
 
 // chunkSet is a set of chunks of one slab.
@@ -37,12 +38,12 @@ func (c *chunkSet) has(i int) bool { return c[i/64]&(1<<(i%64)) != 0 }
 func (c *chunkSet) add(i int)      { c[i/64] |= 1 << (i % 64) }
 func (c *chunkSet) remove(i int)   { c[i/64] &^= 1 << (i % 64) }
 
-// longest returns the first of the longest runs of members below end; a run of n is
-// long enough. There is none if got is 0.
+// longest returns the first of the longest runs of members below end. It stops at a
+// run of n members. got is 0 if the set is empty.
 func (c *chunkSet) longest(end, n int) (first, got int) {
 	for i := 0; i < end && got < n; i++ {
 		if c[i/64] == 0 {
-			i |= 63 // the rest of the word is as empty
+			i |= 63 // the rest of the word is empty, too
 			continue
 		}
 		run := 0
@@ -57,7 +58,7 @@ func (c *chunkSet) longest(end, n int) (first, got int) {
 	return first, got
 }
 
-// pop takes the lowest member out; it returns -1 if there is none.
+// pop removes the lowest member and returns it, or -1 if the set is empty.
 func (c *chunkSet) pop() int {
 	for w := range c {
 		if c[w] != 0 {
@@ -80,10 +81,10 @@ func newSlab(class int, guarded bool) *slab {
 	return s
 }
 
-// reset cuts an unused, cold slab into chunks of class. For the largest it asks
-// for a huge page: a read of 1 GiB then takes 0.15 to 0.2 s less CPU, of page
-// faults and of looking up pages to copy from. Smaller chunks would make more
-// memory resident than is held.
+// reset cuts an unused, cold slab into chunks of class. It asks for a huge page for the
+// largest class: reading 1 GiB then takes 0.15 to 0.2 s less CPU for page faults and
+// page lookups. With smaller chunks a huge page would make more memory resident than is
+// held.
 func (s *slab) reset(class int) {
 	s.class = class
 	s.setHuge(class == classes-1 && !s.guarded)
@@ -93,8 +94,8 @@ func (s *slab) reset(class int) {
 	}
 }
 
-// setHuge advises the kernel about the whole mapping, of which only the slab is
-// ever touched: neighbours of one kind then stay one area to it.
+// setHuge advises the kernel about the whole mapping, although only the slab is used.
+// Neighbouring mappings of one kind then stay one area for the kernel.
 func (s *slab) setHuge(huge bool) {
 	if s.huge != huge {
 		s.huge = huge
@@ -106,13 +107,13 @@ func (s *slab) chunkSize() int { return int(classSize(s.class)) }
 func (s *slab) chunks() int    { return slabSize / s.chunkSize() }
 func (s *slab) free() int      { return s.chunks() - s.held }
 
-// chunk returns the memory of chunk i, with no room behind it to grow into.
+// chunk returns the memory of chunk i. Its capacity ends with the chunk.
 func (s *slab) chunk(i int) []byte {
 	n := s.chunkSize()
 	return s.mem[i*n : (i+1)*n : (i+1)*n]
 }
 
-// run returns the memory of n chunks from first on, as chunk does.
+// run returns the memory of n chunks from first on. Its capacity ends with the run.
 func (s *slab) run(first, n int) []byte {
 	size := s.chunkSize()
 	return s.mem[first*size : (first+n)*size : (first+n)*size]
@@ -135,13 +136,13 @@ func (s *slab) putBack(i int) {
 	s.held--
 }
 
-// coolAll gives the warm chunks back to the OS and returns their bytes.
+// coolAll returns the warm chunks to the OS and returns their size in bytes.
 func (s *slab) coolAll() int64 {
 	var n int64
 	for i := s.warm.pop(); i >= 0; i = s.warm.pop() {
 		first := i
 		for i+1 < s.chunks() && s.warm.has(i+1) {
-			i = s.warm.pop() // the lowest, so the next one
+			i = s.warm.pop() // pop returns the lowest member, which is i+1
 		}
 		size := s.chunkSize()
 		discard(s.mem[first*size : (i+1)*size])
@@ -151,7 +152,7 @@ func (s *slab) coolAll() int64 {
 		n += int64((i + 1 - first) * size)
 	}
 	if n > 0 && s.held > 0 {
-		s.setHuge(false) // the kernel would make it whole again, behind our back
+		s.setHuge(false) // otherwise the kernel may make the whole slab resident again
 	}
 	return n
 }

@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncCheck in bytes is how much of a file is checked before it is handed out
-// while the caller waits: some 20 ms. Larger ones are checked in the background,
-// and handed out the next time.
+// syncCheck in bytes is the largest amount that File checks while the caller waits,
+// which takes about 20 ms. Larger amounts are checked in the background, and a later
+// call of File succeeds.
 const syncCheck = 64 << 20
 
-// acquire returns the open files of a version with a reference more; nil if
-// there are none.
+// acquire returns the open files of a version with one more reference, or nil if the
+// version is absent.
 func (d *Cache) acquire(key, etag string, size int64) *file {
 	f, err := d.open(key, etag, size, false)
 	d.warn("opening a version", err)
 	return f
 }
 
-// open is acquire; create makes the files if there are none.
+// open is like acquire; it creates the files if create is set.
 func (d *Cache) open(key, etag string, size int64, create bool) (*file, error) {
 	if etag == "" || size == 0 {
-		return nil, nil // not an identity, or nothing to keep
+		return nil, nil // no identity, or no bytes
 	}
 	name := d.nameOf(key, etag)
 	if f := d.handle(name, size); f != nil {
@@ -39,7 +39,7 @@ func (d *Cache) open(key, etag string, size int64, create bool) (*file, error) {
 	return d.keep(f), nil
 }
 
-// handle returns the open files with this name, if they are still right.
+// handle returns the open files with this name, if they are still valid.
 func (d *Cache) handle(name string, size int64) *file {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -63,13 +63,13 @@ func (d *Cache) handle(name string, size int64) *file {
 	return f
 }
 
-// keep holds f open for the next time, instead of the least recently used. Of
-// two goroutines that opened the same files, one's are kept.
+// keep holds f open for later calls and closes the least recently used files instead.
+// If two goroutines opened the same files, it keeps only the first.
 func (d *Cache) keep(f *file) *file {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed || d.files[f.name] != nil {
-		return f // closed by its release
+		return f // release closes it
 	}
 	f.refs++
 	d.files[f.name] = d.recent.PushFront(f)
@@ -79,21 +79,21 @@ func (d *Cache) keep(f *file) *file {
 	return f
 }
 
-// release gives a reference back.
+// release drops a reference.
 func (d *Cache) release(f *file) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unref(f)
 }
 
-// unref takes a reference away and closes the files with the last. d.mu is held.
+// unref drops a reference and closes the files with the last one. d.mu is held.
 func (d *Cache) unref(f *file) {
 	if f.refs--; f.refs == 0 {
 		f.close()
 	}
 }
 
-// dropHandle lets go of the open files with this name. d.mu is held.
+// dropHandle drops the cache's reference to the open files with this name. d.mu is held.
 func (d *Cache) dropHandle(name string) {
 	if e := d.files[name]; e != nil {
 		delete(d.files, name)
@@ -102,8 +102,8 @@ func (d *Cache) dropHandle(name string) {
 	}
 }
 
-// Run tells whether block index is there, and for how many blocks in a row, at
-// most n, the same holds.
+// Run reports whether block index is present, and for how many consecutive blocks, at
+// most n, the answer is the same.
 func (d *Cache) Run(key, etag string, size, index int64, n int) (there bool, run int) {
 	f := d.acquire(key, etag, size)
 	if f == nil {
@@ -134,8 +134,8 @@ func (d *Cache) Run(key, etag string, size, index int64, n int) (there bool, run
 	return there, n
 }
 
-// Read reads a block into p, which is as long as the block, and tells whether
-// its bytes are there and right. Of a damaged version nothing is kept.
+// Read reads a block into p, which has the length of the block, and reports whether the
+// block is present and its checksum matches. It removes a damaged version.
 func (d *Cache) Read(key, etag string, size, index int64, p []byte) (ok bool) {
 	defer func() {
 		if ok {
@@ -157,8 +157,8 @@ func (d *Cache) Read(key, etag string, size, index int64, p []byte) (ok bool) {
 	return err == nil
 }
 
-// Write keeps a block, if there is room, and tells whether it is there. When the
-// disk is in trouble it is left alone for a while.
+// Write stores a block, if there is room, and reports whether the block is present. It
+// pauses for a while after an error of the disk.
 func (d *Cache) Write(key, etag string, size, index int64, p []byte) (kept bool) {
 	if d.resting() {
 		return false
@@ -173,7 +173,7 @@ func (d *Cache) Write(key, etag string, size, index int64, p []byte) (kept bool)
 	return kept
 }
 
-// write is Write; an error means that the disk is full or broken.
+// write implements Write. An error means that the disk is full or broken.
 func (d *Cache) write(key, etag string, size, index int64, p []byte) (kept bool, err error) {
 	f, err := d.open(key, etag, size, true)
 	if errors.Is(err, errLost) {
@@ -195,9 +195,9 @@ func (d *Cache) write(key, etag string, size, index int64, p []byte) (kept bool,
 	}
 	d.usage.bytes.Add(-onDisk(len(p)))
 	switch {
-	case errors.Is(err, errThere):
+	case errors.Is(err, errPresent):
 		return true, nil
-	case errors.Is(err, errLost): // evicted, maybe to make the room
+	case errors.Is(err, errLost): // evicted, perhaps to make the room
 		d.forget(f.name)
 		return false, nil
 	case errors.Is(err, unix.EWOULDBLOCK):
@@ -207,9 +207,9 @@ func (d *Cache) write(key, etag string, size, index int64, p []byte) (kept bool,
 	return false, fmt.Errorf("writing: %w", err)
 }
 
-// File returns a file of its own with the object's bytes, if all of them are
-// there and right: for FUSE passthrough. They stay until it is closed, and as long
-// as it is mapped. It has to be read only.
+// File returns a new descriptor of a file with the object's bytes, if all of them are
+// present and checked, for FUSE passthrough. The bytes stay until it is closed and no
+// longer mapped. The caller must not write to it.
 func (d *Cache) File(key, etag string, size int64) *os.File {
 	f := d.acquire(key, etag, size)
 	if f == nil {
@@ -220,7 +220,7 @@ func (d *Cache) File(key, etag string, size int64) *os.File {
 		d.release(f)
 		return nil
 	}
-	// From here on nothing is cut out of it.
+	// The shared lock keeps eviction from removing parts of the file.
 	if flock(out, unix.LOCK_SH|unix.LOCK_NB) == nil && sameFile(out, f.data) && d.whole(f) &&
 		out.Chmod(0o600|fs.ModeSticky) == nil { // see handedOut
 		for e := range extents(f.size) {
@@ -234,7 +234,7 @@ func (d *Cache) File(key, etag string, size int64) *os.File {
 	return nil
 }
 
-// whole tells whether all blocks of f are there and confirmed.
+// whole reports whether all blocks of f are present and confirmed.
 func (d *Cache) whole(f *file) bool {
 	var unsure []int64
 	for i := range blockCount(f.size) {
@@ -264,7 +264,7 @@ func (d *Cache) whole(f *file) bool {
 	return false
 }
 
-// check confirms blocks by reading them, until the disk is closed.
+// check reads blocks to confirm them. It stops when the cache is closed.
 func (d *Cache) check(f *file, indices []int64) bool {
 	p := make([]byte, BlockSize)
 	for _, i := range indices {
@@ -289,7 +289,7 @@ func (d *Cache) isClosed() bool {
 	return d.closed
 }
 
-// Move makes a version be found by another key and ETag, as after a copy.
+// Move renames a version, as after a copy.
 func (d *Cache) Move(fromKey, fromETag, toKey, toETag string, size int64) {
 	from, to := d.nameOf(fromKey, fromETag), d.nameOf(toKey, toETag)
 	f := d.acquire(fromKey, fromETag, size)
@@ -310,11 +310,11 @@ func (d *Cache) Move(fromKey, fromETag, toKey, toETag string, size int64) {
 	}
 }
 
-// rename gives the files another name, and a header that fits to it first: in
-// between they are damaged, and so not used.
+// rename gives the files another name. It writes the new header first, so that the
+// files count as damaged in between and nobody uses them.
 func (d *Cache) rename(f *file, from, to string, header []byte) error {
 	if len(header) > headerSize {
-		return errors.New("names do not fit")
+		return errors.New("the names do not fit into the header")
 	}
 	making, err := d.makeAlone(true)
 	if err != nil {
@@ -337,14 +337,14 @@ func (d *Cache) rename(f *file, from, to string, header []byte) error {
 // Drop removes a version.
 func (d *Cache) Drop(key, etag string) { d.discard(d.nameOf(key, etag)) }
 
-// forget lets go of open files that have lost their name.
+// forget drops the open files of a version that has lost its name.
 func (d *Cache) forget(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.dropHandle(name)
 }
 
-// sameFile tells whether two open files are the same one.
+// sameFile reports whether two open files are the same file.
 func sameFile(a, b *os.File) bool {
 	x, errA := a.Stat()
 	y, errB := b.Stat()

@@ -23,33 +23,33 @@ import (
 const BlockSize = 128 << 10
 
 const (
-	// folderName is the folder inside Options.Dir that belongs to the cache alone:
-	// everything in it that is not a cache file is removed.
+	// folderName is the folder in Options.Dir that belongs to the cache alone. The
+	// cache removes everything else from it.
 	folderName = "s3mount-blocks-1"
-	// maxHandles bounds the versions whose files are held open, two files each:
-	// far below the usual limit of 1024 files.
+	// maxHandles bounds the number of versions whose files are held open. Each has two
+	// files, so that the total is far below the usual limit of 1024 files.
 	maxHandles = 128
-	// freeMargin in bytes is left free beyond MinFree, for the blocks that other
-	// mounts are just writing: one each, so that it is enough for a hundred.
+	// freeMargin in bytes is left free beyond MinFree, for the blocks that other mounts
+	// are writing at the moment. It is enough for a hundred mounts.
 	freeMargin = 16 << 20
-	// folderBytes is what the folder takes beside the versions: itself, its 256
-	// folders, lock and counter, each a page.
+	// folderBytes is the size of the folder besides the versions: the folder itself, its
+	// 256 subfolders, the lock and the counter, one page each.
 	folderBytes = 260 * pageSize
-	// minSize in bytes is the least useful cache: a few large objects in part.
+	// minSize in bytes is the smallest useful cache. It holds parts of a few large objects.
 	minSize = 16 << 20
 )
 
 // Options configures a Cache.
 type Options struct {
-	// Dir is where the cache lies. It is made if it does not exist.
+	// Dir is the folder of the cache. It is created if it does not exist.
 	Dir string
-	// Size bounds the cache in bytes, over all mounts that use Dir, with its indexes
-	// and folders.
+	// Size bounds the cache in bytes, including its indexes and folders, for all mounts
+	// that use Dir together.
 	Size int64
-	// MinFree in bytes is left free on the disk, whoever fills it.
+	// MinFree in bytes is left free on the disk, no matter which program fills it.
 	MinFree int64
-	// Namespace tells apart what has the same key and ETag in different
-	// places: the endpoint and the bucket.
+	// Namespace is the endpoint and the bucket. It distinguishes objects with the same
+	// key and ETag in different places.
 	Namespace string
 	Logger    *slog.Logger
 }
@@ -62,7 +62,7 @@ func (o Options) Defaults() Options {
 	return o
 }
 
-// Validate reports the first option that cannot be used, by its name.
+// Validate returns an error that names the first invalid option.
 func (o Options) Validate() error {
 	switch {
 	case o.Dir == "":
@@ -75,23 +75,26 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// Cache keeps blocks in files: the data of a version in a file that has the
-// object's layout, so that a wholly cached object can be handed to the kernel,
-// and beside it an index with a checksum for each block that is there. What the
-// checksum does not confirm is never served.
+// Cache keeps blocks in files. A version has a data file with the layout of the object,
+// so that the kernel can read a completely cached object, and an index with a checksum
+// for each present block. A block is never served if its checksum does not match.
 //
-// All state is in the files, so that it survives a restart and several mounts
-// share one Cache: how many bytes are used is a counter in a shared mapping, when
-// something was used last is in the index. A version's files may be removed at
-// any time by anyone. Locks of flock(2), from top to bottom: DIR/lock is held shared
-// by every user of the folder and tells the last one; DIR/create is held while files
-// of a version are made or renamed, so that nobody takes half of them for damaged; a
-// data file is locked shared while blocks are written to it or a File is out, and
-// exclusively to cut parts out of it; an index is locked while its records and the
-// counter change together.
+// All state is in the files, so that it survives a restart and several mounts can share
+// it. The number of used bytes is a counter in a shared mapping. The index holds the
+// time of the last use. Any user may remove the files of a version at any time.
 //
-// All methods are safe for concurrent use and fail quietly: a cache that cannot
-// be read or written is a cache without the block.
+// The locks of flock(2) are taken in this order:
+//
+//   - DIR/lock: every user of the folder holds it shared, so that the last user can
+//     detect that it is alone.
+//   - DIR/create: held while the files of a version are created or renamed, so that
+//     nobody takes incomplete files for damaged ones.
+//   - A data file: locked shared while blocks are written to it or while a File is
+//     open, and exclusively while parts of it are removed.
+//   - An index: locked while its records and the counter change together.
+//
+// All methods are safe for concurrent use. They do not return errors: a cache that
+// cannot be read or written behaves like a cache that does not have the block.
 type Cache struct {
 	o     Options
 	root  *os.Root
@@ -103,16 +106,16 @@ type Cache struct {
 	mu      sync.Mutex
 	closed  bool
 	files   map[string]*list.Element // of *file, by name
-	recent  list.List                // the same, the most recently used first
+	recent  list.List                // the same files, the most recently used first
 	trouble trouble
 
-	evicting sync.Mutex // one eviction at a time; above mu
+	evicting sync.Mutex // held for one eviction at a time; ranks above mu
 	victims  []victim
 
 	hits, misses atomic.Int64 // of Read
 }
 
-// Open opens the cache in o.Dir, or makes one.
+// Open opens the cache in o.Dir, or creates it.
 func Open(o Options) (*Cache, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -129,7 +132,7 @@ func Open(o Options) (*Cache, error) {
 	return d, nil
 }
 
-// openFolder opens our folder and makes sure that it is ours alone.
+// openFolder opens the folder of the cache and checks that nobody else may use it.
 func (d *Cache) openFolder(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return err
@@ -149,8 +152,8 @@ func (d *Cache) openFolder(path string) error {
 	return nil
 }
 
-// private makes sure that root is what has the name, not what a link led to or what
-// somebody put there since, and that nobody else may enter it.
+// private checks that root is the folder that named describes, not the target of a link
+// or a replacement, and that no other user may enter it.
 func private(root *os.Root, named os.FileInfo) error {
 	info, err := root.Stat(".")
 	if err != nil {
@@ -158,7 +161,7 @@ func private(root *os.Root, named os.FileInfo) error {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || !named.IsDir() || !os.SameFile(info, named) || int(st.Uid) != os.Geteuid() {
-		return errors.New("not a folder of this user")
+		return errors.New("it is not a folder of this user")
 	}
 	if info.Mode().Perm() == 0o700 {
 		return nil
@@ -166,8 +169,8 @@ func private(root *os.Root, named os.FileInfo) error {
 	return root.Chmod(".", 0o700)
 }
 
-// join takes the lock that all users share. Who is alone counts the bytes,
-// unless the last user left in order.
+// join takes the lock that all users share. A user that is alone counts the bytes,
+// unless the last user closed the cache properly.
 func (d *Cache) join() (err error) {
 	if d.lock, err = d.root.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
@@ -187,13 +190,13 @@ func (d *Cache) join() (err error) {
 	if err := flock(d.lock, unix.LOCK_SH); err != nil {
 		return err
 	}
-	// The last user may have left meanwhile; and a machine that fails must not
-	// bring back the mark of an earlier end.
+	// The last user may have closed the cache in the meantime. Sync the counter, so
+	// that a crash of the machine does not restore the mark of an earlier close.
 	d.usage.clean.Store(0)
 	return d.usage.sync()
 }
 
-// Close closes all files. The last user marks the count of bytes as right.
+// Close closes all files. The last user marks the counter as valid.
 func (d *Cache) Close() error {
 	d.mu.Lock()
 	d.closed = true
@@ -208,7 +211,7 @@ func (d *Cache) Close() error {
 	return errors.Join(d.usage.close(), d.lock.Close(), d.root.Close())
 }
 
-// Stats is a reading of a Cache.
+// Stats describes the use of a Cache.
 type Stats struct {
 	Hits   int64 // blocks that were read
 	Misses int64 // reads of blocks that are absent
@@ -223,7 +226,7 @@ func (d *Cache) Stats() Stats {
 // Used returns the bytes that the cache occupies, over all its users.
 func (d *Cache) Used() int64 { return d.usage.bytes.Load() }
 
-// reserve makes room for n more bytes; false if there is none.
+// reserve makes room for n more bytes and reports whether there is room.
 func (d *Cache) reserve(n int64) bool {
 	over := max(d.usage.bytes.Add(n)-d.limit(), d.lacking())
 	if over <= 0 {
@@ -237,14 +240,15 @@ func (d *Cache) reserve(n int64) bool {
 	return false
 }
 
-// limit returns how many bytes all versions may take.
+// limit returns the number of bytes that all versions may use.
 func (d *Cache) limit() int64 { return d.o.Size - folderBytes }
 
-// lacking returns how many bytes are missing to MinFree. It looks each time, since
-// what other mounts and programs write counts, too: that takes 1 µs.
+// lacking returns the number of bytes that are missing to MinFree. It asks the disk each
+// time, which takes 1 µs, because other mounts and programs write to the disk, too.
 func (d *Cache) lacking() int64 { return d.o.MinFree + freeMargin - d.avail() }
 
-// statfs returns how many bytes are free on the disk; where that cannot be told, many.
+// statfs returns the number of free bytes on the disk. It returns the largest number if
+// the disk does not report it.
 func (d *Cache) statfs() int64 {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(d.lock.Fd()), &st); err != nil {
@@ -253,7 +257,7 @@ func (d *Cache) statfs() int64 {
 	return int64(st.Bavail) * st.Bsize //nolint:gosec // no disk has 2^63 blocks
 }
 
-// nameOf returns the path of a version's files without their endings.
+// nameOf returns the path of a version's files without their suffixes.
 func (d *Cache) nameOf(key, etag string) string {
 	h := sha256.New()
 	for _, s := range []string{d.o.Namespace, key, etag} {
@@ -270,14 +274,14 @@ func (d *Cache) nameOf(key, etag string) string {
 type usage struct {
 	mem   []byte
 	bytes *atomic.Int64
-	clean *atomic.Int64 // usageClean: bytes is right
+	clean *atomic.Int64 // usageClean if bytes is valid
 }
 
 // usageSize in bytes is the size of the counter's file.
 const usageSize = 16
 
-// usageClean marks a counter that was left in order. Any other value, as of a
-// foreign file, is not believed.
+// usageClean marks a counter as valid. Any other value, such as in a foreign file, means
+// that the bytes must be counted.
 const usageClean = 0x53336D6F756E7401
 
 // openUsage maps the counter.
@@ -290,9 +294,9 @@ func openUsage(root *os.Root) (*usage, error) {
 	if err := f.Truncate(usageSize); err != nil {
 		return nil, err
 	}
-	// On a full disk the first store into a hole would be the end of the process.
+	// On a full disk a store into a hole of the mapping would kill the process.
 	if err := unix.Fallocate(int(f.Fd()), 0, 0, usageSize); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-		return nil, fmt.Errorf("taking space for the counter: %w", err)
+		return nil, fmt.Errorf("allocating space for the counter: %w", err)
 	}
 	mem, err := unix.Mmap(int(f.Fd()), 0, usageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -301,7 +305,7 @@ func openUsage(root *os.Root) (*usage, error) {
 	return &usage{mem: mem, bytes: atomicAt(mem, 0), clean: atomicAt(mem, 8)}, nil
 }
 
-// sync returns when the disk has the counter.
+// sync writes the counter to the disk.
 func (u *usage) sync() error {
 	if err := unix.Msync(u.mem, unix.MS_SYNC); err != nil {
 		return fmt.Errorf("saving the counter: %w", err)
@@ -321,5 +325,5 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// now is the clock of what was used last.
+// now returns the clock for times of last use, in nanoseconds.
 func now() int64 { return time.Now().UnixNano() }

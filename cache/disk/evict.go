@@ -15,25 +15,25 @@ import (
 )
 
 const (
-	// maxVictims bounds what one look over all files remembers; the next look
-	// finds the next ones. 16,384 small files are a tenth of a second to remove.
+	// maxVictims bounds the number of victims that one scan of all files returns. The
+	// next scan finds more. Removing 16,384 small files takes a tenth of a second.
 	maxVictims = 16 << 10
-	// largeVersion in bytes is from where on a version is evicted by extents
-	// and not as a whole.
+	// largeVersion in bytes is the size from which a version is evicted by extents and
+	// not as a whole.
 	largeVersion = 8 * extentSize
-	// evictMore is the part of the cache that is freed beyond what is needed, so
-	// that the look over all files is not repeated for every block.
+	// evictMore is the part of the cache (1/64) that is freed beyond the need, so that
+	// not every block causes a scan of all files.
 	evictMore = 64
 )
 
-// victim is something to evict: a version, or an extent of a large one.
+// victim is a candidate for eviction: a version, or an extent of a large version.
 type victim struct {
 	name   string
-	extent int64 // -1: all of it
-	used   int64 // when it was used last, in nanoseconds
+	extent int64 // -1: the whole version
+	used   int64 // the time of its last use, in nanoseconds
 }
 
-// victimHeap has the most recently used on top.
+// victimHeap is a heap with the most recently used victim on top.
 type victimHeap []victim
 
 func (h victimHeap) Len() int           { return len(h) }
@@ -46,7 +46,7 @@ func (h *victimHeap) Pop() any {
 	return last
 }
 
-// evict frees at least n bytes, if it can, the least recently used first.
+// evict frees at least n bytes, if possible, starting with the least recently used.
 func (d *Cache) evict(n int64) {
 	d.evicting.Lock()
 	defer d.evicting.Unlock()
@@ -57,7 +57,7 @@ func (d *Cache) evict(n int64) {
 			if looked {
 				return // all of them are in use
 			}
-			d.victims, looked = d.look(), true
+			d.victims, looked = d.scan(), true
 			continue
 		}
 		v := d.victims[0]
@@ -66,8 +66,8 @@ func (d *Cache) evict(n int64) {
 	}
 }
 
-// look lists the least recently used of all files, oldest first.
-func (d *Cache) look() []victim {
+// scan returns the least recently used victims of all files, oldest first.
+func (d *Cache) scan() []victim {
 	var h victimHeap
 	add := func(v victim) {
 		heap.Push(&h, v)
@@ -98,7 +98,7 @@ func (d *Cache) look() []victim {
 	return h
 }
 
-// walk calls f for each version, and removes what has no business in the folder.
+// walk calls f for each version, and removes foreign files from the folder.
 func (d *Cache) walk(f func(name string, data fs.FileInfo)) {
 	folder := d.root.FS()
 	top, err := fs.ReadDir(folder, ".")
@@ -118,7 +118,7 @@ func (d *Cache) walk(f func(name string, data fs.FileInfo)) {
 			name, isData := strings.CutSuffix(path, dataEnd)
 			info, err := e.Info()
 			switch {
-			case err != nil: // gone
+			case err != nil: // it was removed
 			case isData && d.isVersion(name, info):
 				f(name, info)
 			case isData || !d.isHalf(path):
@@ -129,37 +129,37 @@ func (d *Cache) walk(f func(name string, data fs.FileInfo)) {
 	d.removeForeign(foreign)
 }
 
-// isVersion tells whether data is that of a version with an index that fits to it.
+// isVersion reports whether data is a data file with a matching index.
 func (d *Cache) isVersion(name string, data fs.FileInfo) bool {
 	index, err := d.root.Lstat(name + indexEnd)
 	return err == nil && data.Mode().IsRegular() && index.Mode().IsRegular() && index.Size() == indexSize(data.Size())
 }
 
-// isHalf tells whether path is an index that has its data beside it.
+// isHalf reports whether path is an index with a data file.
 func (d *Cache) isHalf(path string) bool {
 	name, isIndex := strings.CutSuffix(path, indexEnd)
 	return isIndex && d.exists(name+dataEnd)
 }
 
-// removeForeign removes what is in the folder and is no version: unless somebody is
-// making one, of which a part may be among it.
+// removeForeign removes files that do not belong to a version. It does nothing while
+// another user creates a version, because the files may be part of it.
 func (d *Cache) removeForeign(paths []string) {
 	if len(paths) == 0 {
 		return
 	}
 	making, err := d.makeAlone(false)
 	if err != nil {
-		return // the next look finds it again
+		return // the next scan finds the files again
 	}
 	defer making.Close()
 	for _, path := range paths {
 		name, isData := strings.CutSuffix(path, dataEnd)
 		info, err := d.root.Lstat(path)
 		switch {
-		case err != nil, isData && d.isVersion(name, info), d.isHalf(path): // now it is one
+		case err != nil, isData && d.isVersion(name, info), d.isHalf(path): // it has become a version
 		case isData && info.Mode().IsRegular() && d.exists(name+indexEnd):
 			d.discard(name)
-			_ = d.root.RemoveAll(name + indexEnd) // if it is no file
+			_ = d.root.RemoveAll(name + indexEnd) // it may be a folder
 			_ = d.root.RemoveAll(path)
 		default:
 			_ = d.root.RemoveAll(path)
@@ -172,7 +172,7 @@ func (d *Cache) exists(path string) bool {
 	return err == nil
 }
 
-// evictOne evicts v unless it was used since it was listed, or is in use.
+// evictOne evicts v unless it is in use or was used after the scan.
 func (d *Cache) evictOne(v victim) {
 	data, err := d.root.OpenFile(v.name+dataEnd, os.O_RDWR, 0)
 	if err != nil {
@@ -196,7 +196,7 @@ func (d *Cache) evictOne(v victim) {
 	}
 }
 
-// lastUse returns when v was used last, by its index.
+// lastUse returns the time of the last use of v from its index.
 func (v victim) lastUse(index *os.File) (int64, bool) {
 	if v.extent >= 0 {
 		b, ok := readExtent(index, v.extent)
@@ -209,15 +209,15 @@ func (v victim) lastUse(index *os.File) (int64, bool) {
 	return at.ModTime().UnixNano(), true
 }
 
-// handedOut tells whether a data file was given out by File. A mapping of it
-// outlives the file that was given out, and with that its lock: such a version
-// is removed as a whole, which mappings do not notice.
+// handedOut reports whether File has returned a data file. A mapping of the file can
+// outlive its descriptor and the lock. Such a version is removed as a whole, which does
+// not change the mapping.
 func handedOut(data *os.File) bool {
 	info, err := data.Stat()
 	return err != nil || info.Mode()&fs.ModeSticky != 0
 }
 
-// evictExtent cuts an extent out of the data.
+// evictExtent removes an extent from the data.
 func (d *Cache) evictExtent(v victim, data, index *os.File) {
 	info, err := data.Stat()
 	if err != nil || !d.dropRecords(v, index, info.Size()) {
@@ -225,13 +225,13 @@ func (d *Cache) evictExtent(v victim, data, index *os.File) {
 	}
 	at := v.extent * extentSize
 	err = unix.Fallocate(int(data.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, min(extentSize, info.Size()-at))
-	if err != nil { // not every filesystem can
+	if err != nil { // not every filesystem supports it
 		d.remove(v.name, data)
 	}
 }
 
-// dropRecords takes the blocks of an extent out of the index, unless it was used since
-// it was listed: what the index does not name is not read.
+// dropRecords removes the records of an extent from the index, unless it was used after
+// the scan. Blocks without a record are not read.
 func (d *Cache) dropRecords(v victim, index *os.File, size int64) bool {
 	if lockIndex(index) != nil {
 		return false
@@ -248,7 +248,7 @@ func (d *Cache) dropRecords(v victim, index *os.File, size int64) bool {
 	return true
 }
 
-// discard removes a version and takes its bytes off the count.
+// discard removes a version and subtracts its bytes from the counter.
 func (d *Cache) discard(name string) {
 	data, err := d.root.OpenFile(name+dataEnd, os.O_RDWR, 0)
 	if err != nil {
@@ -263,47 +263,47 @@ func (d *Cache) discard(name string) {
 	d.remove(name, data)
 }
 
-// remove is discard for who has locked the data exclusively: data is the open file
-// then, else nil. Files that lose their names keep their space as long as any process
-// has them open, which may be for hours; so they are emptied. Only those that were
-// handed out, and may be mapped, must stay what they are.
+// remove is like discard. If the caller has locked the data exclusively, data is the open
+// file, otherwise nil. The space of an unlinked file is not free while any process has it
+// open, which may take hours. Therefore remove empties the files. It does not empty files
+// that were handed out and may be mapped.
 func (d *Cache) remove(name string, data *os.File) {
 	d.forget(name)
 	index, err := d.root.OpenFile(name+indexEnd, os.O_RDWR, 0)
 	if err != nil {
-		// Data without an index counts for nothing, unless it is just being made, or
-		// was made since.
+		// Data without an index has size 0 in the counter. Another user may be creating its
+		// index, or may have created it since.
 		if making, err := d.makeAlone(false); err == nil {
 			if !d.exists(name + indexEnd) {
 				d.unlink(name)
 			}
-			_ = making.Close() // with its lock
+			_ = making.Close() // releases the lock
 		}
 		return
 	}
-	defer index.Close() // has lost its name then, and its lock
+	defer index.Close() // releases the lock; the index has lost its name
 	if lockIndex(index) != nil {
-		return // someone else was first, and has counted it
+		return // another user has removed and subtracted it
 	}
 	bytes := d.bytesOf(name, index)
 	if d.root.Remove(name+dataEnd) == nil {
 		d.usage.bytes.Add(-bytes)
 	}
 	_ = d.root.Remove(name + indexEnd)
-	// The index first: blocks without a record are not read.
+	// Truncate the index first, because blocks without a record are not read.
 	if data != nil && !handedOut(data) && index.Truncate(0) == nil {
-		_ = data.Truncate(0) // else they go when the last one closes them
+		_ = data.Truncate(0) // on an error, the last close frees the space
 	}
 }
 
-// unlink removes files that count for nothing.
+// unlink removes files that the counter does not include.
 func (d *Cache) unlink(name string) {
 	d.forget(name)
 	_ = d.root.Remove(name + dataEnd)
 	_ = d.root.Remove(name + indexEnd)
 }
 
-// bytesOf returns what a version with this index is counted as.
+// bytesOf returns the number of bytes that the counter includes for a version.
 func (d *Cache) bytesOf(name string, index io.ReaderAt) int64 {
 	info, err := d.root.Lstat(name + dataEnd)
 	if err != nil {
@@ -320,13 +320,13 @@ func (d *Cache) bytesOf(name string, index io.ReaderAt) int64 {
 	return total
 }
 
-// count counts the bytes of all versions.
+// count returns the sum of the bytes of all versions.
 func (d *Cache) count() int64 {
 	var total int64
 	d.walk(func(name string, _ fs.FileInfo) {
 		index, err := d.root.Open(name + indexEnd)
 		if err != nil {
-			return // gone
+			return // it was removed
 		}
 		defer index.Close()
 		total += d.bytesOf(name, index)
@@ -343,7 +343,7 @@ func readExtent(index io.ReaderAt, extent int64) ([]byte, bool) {
 
 func lastUse(extent []byte) int64 { return int64(binary.LittleEndian.Uint64(extent)) }
 
-// present returns how many blocks of an extent are there.
+// present returns the number of present blocks of an extent.
 func present(extent []byte) (n int) {
 	for r := range slices.Chunk(extent[8:], recordSize) {
 		if _, ok := parseRecord(r); ok {
@@ -353,7 +353,7 @@ func present(extent []byte) (n int) {
 	return n
 }
 
-// extentBytes returns what the blocks of an extent are counted as.
+// extentBytes returns the number of bytes that the counter includes for an extent.
 func extentBytes(extent []byte, number, size int64) (total int64) {
 	i := number * extentBlocks
 	for r := range slices.Chunk(extent[8:], recordSize) {

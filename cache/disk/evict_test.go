@@ -91,8 +91,8 @@ func TestEvictsLeastRecentlyUsed(t *testing.T) {
 	closeTest(t, d)
 }
 
-// TestLargeVersion: a version larger than the cache is evicted by extents,
-// so that the latest part of it stays.
+// TestLargeVersion checks that a version that is larger than the cache is evicted by
+// extents, so that its latest part stays.
 func TestLargeVersion(t *testing.T) {
 	const limit = 32 << 20
 	d := openTest(t, t.TempDir(), limit)
@@ -120,8 +120,8 @@ func TestLargeVersion(t *testing.T) {
 	closeTest(t, d)
 }
 
-// TestKeepsMappings: a file that was handed out is closed, but still mapped,
-// while its version has to make room.
+// TestKeepsMappings checks that the bytes of a closed but still mapped file do not change
+// when its version is evicted.
 func TestKeepsMappings(t *testing.T) {
 	const size = largeVersion
 	d := openTest(t, t.TempDir(), size+extentSize)
@@ -159,8 +159,8 @@ func TestKeepsMappings(t *testing.T) {
 	closeTest(t, d)
 }
 
-// TestLeavesSpaceFree: several mounts together leave MinFree free, also when other
-// programs fill the disk; then what is cached makes room.
+// TestLeavesSpaceFree checks that several mounts together leave MinFree free, also when
+// other programs fill the disk.
 func TestLeavesSpaceFree(t *testing.T) {
 	const minFree, size = 50 << 20, 64 << 20
 	dir := t.TempDir()

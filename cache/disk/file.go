@@ -16,59 +16,59 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The index file of a version: a header of headerSize bytes (magic, block size,
-// the object's size, the three names with their lengths, CRC-32C of all that),
-// then for each extent of extentBlocks blocks the time of its last use in
-// nanoseconds, and for each block a record: the CRC-32C of its bytes and, so
-// that zeros mean absent, the same xor recordMark.
+// The index file of a version consists of a header of headerSize bytes (magic, block
+// size, the object's size, the three names with their lengths, and the CRC-32C of all
+// that) and a part for each extent of extentBlocks blocks. The part has the time of the
+// last use in nanoseconds, and a record for each block: the CRC-32C of its bytes, and
+// the same value xor recordMark, so that zeros mean absent.
 const (
-	headerSize   = 8 << 10 // three names of up to 1 KiB and some
-	extentBlocks = 64      // 8 MiB: what is evicted at a time of a large version
+	headerSize   = 8 << 10 // three names of up to 1 KiB and the fixed fields
+	extentBlocks = 64      // 8 MiB, the unit of eviction of a large version
 	extentSize   = extentBlocks * BlockSize
 	recordSize   = 8
 	extentRecord = 8 + extentBlocks*recordSize
 	recordMark   = 0x5333D15C
 	diskMagic    = "s3mount blocks 1"
 
-	// pageSize in bytes is what filesystems allocate at least; the counter of
-	// bytes rounds up to it.
+	// pageSize in bytes is the least that filesystems allocate. The counter of bytes
+	// rounds up to it.
 	pageSize = 4 << 10
 
 	dataEnd, indexEnd = ".data", ".idx"
 
-	// touchEvery is how exact the time of the last use is.
+	// touchEvery is the precision of the time of the last use.
 	touchEvery = int64(time.Second)
-	// aliveEvery is how often an open file is looked at, whether it is still
-	// the one with its name.
+	// aliveEvery is the interval at which the cache checks that an open file still has
+	// its name.
 	aliveEvery = int64(time.Second)
 )
 
-// errDamaged says that a file is not what its name and index say.
-var errDamaged = errors.New("damaged or foreign")
+// errDamaged means that a file does not match its name or its index.
+var errDamaged = errors.New("the file is damaged or foreign")
 
-// errLost says that files were removed while they were open.
-var errLost = errors.New("lost its name")
+// errLost means that another user removed the files while they were open.
+var errLost = errors.New("the file was removed")
 
-// errThere says that another mount has written the block first.
-var errThere = errors.New("is there")
+// errPresent means that another mount wrote the block first.
+var errPresent = errors.New("the block is present")
 
-// errUnderway says that files are just being made, or removed.
-var errUnderway = fmt.Errorf("in the making: %w", os.ErrNotExist)
+// errBeingCreated means that another user is creating or removing the files.
+var errBeingCreated = fmt.Errorf("the version is being created: %w", os.ErrNotExist)
 
 // file is a version whose files are open.
 type file struct {
 	name        string
 	data, index *os.File
 	size        int64
-	refs        int   // guarded by Cache.mu; the Cache's own is one
-	alive       int64 // when it was last seen to have its name; guarded by Cache.mu
-	checking    bool  // all of it is being read; guarded by Cache.mu
+	refs        int   // includes one of the Cache; guarded by Cache.mu
+	alive       int64 // the time at which it was last known to have its name; guarded by Cache.mu
+	checking    bool  // all blocks are being read; guarded by Cache.mu
 
-	writing sync.Mutex // one write at a time; for other mounts that is the index's lock
+	writing sync.Mutex // serializes writes of this process; the index's lock excludes other mounts
 
 	mu      sync.Mutex
-	touched map[int64]int64 // last use by extent, as written
-	sound   []uint64        // blocks whose checksum this process has confirmed, a bit each
+	touched map[int64]int64 // the time of the last use in the index, by extent
+	sound   []uint64        // a bit for each block whose checksum this process has confirmed
 }
 
 // castagnoli is the polynomial with hardware support.
@@ -88,13 +88,13 @@ func (d *Cache) header(key, etag string, size int64) []byte {
 	return h
 }
 
-// openFile opens the files of a version, or makes them. It returns an error
-// with fs.ErrNotExist if there are none and create is not set. Files that are
-// not right are removed, unless somebody is just making them.
+// openFile opens the files of a version, or creates them if create is set. Otherwise its
+// error is fs.ErrNotExist if they are absent. It removes damaged files, unless another
+// user is creating them.
 func (d *Cache) openFile(name, key, etag string, size int64, create bool) (*file, error) {
 	header := d.header(key, etag, size)
 	if len(header) > headerSize {
-		return nil, fmt.Errorf("names of %d bytes do not fit", len(header))
+		return nil, fmt.Errorf("the names of %d bytes do not fit into the header", len(header))
 	}
 	f, err := d.openExisting(name, size, header)
 	if err == nil || !create && !errors.Is(err, errDamaged) {
@@ -122,13 +122,13 @@ func (d *Cache) openFile(name, key, etag string, size int64, create bool) (*file
 	}
 	f, err = d.openExisting(name, size, header)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged) {
-		return nil, errLost // another mount has removed it, and counted that
+		return nil, errLost // another mount has removed and subtracted it
 	}
 	return f, err
 }
 
-// makeAlone keeps all users of the folder from making files, until what it returns is
-// closed. While somebody makes some it waits, or returns errUnderway.
+// makeAlone prevents other users of the folder from creating files until the result is
+// closed. If another user is creating files, makeAlone waits or returns errBeingCreated.
 func (d *Cache) makeAlone(wait bool) (*os.File, error) {
 	lock, err := d.root.OpenFile("create", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -143,15 +143,15 @@ func (d *Cache) makeAlone(wait bool) (*os.File, error) {
 	case err == nil:
 		return lock, nil
 	case errors.Is(err, unix.EWOULDBLOCK):
-		err = errUnderway
+		err = errBeingCreated
 	}
-	_ = lock.Close() // holds nothing
+	_ = lock.Close() // it is not locked
 	return nil, err
 }
 
-// openExisting opens files and holds them to what they should be: else errDamaged.
-// An index that is too short is damaged, also if its header is right: it is just
-// being made, and a record in it would not be found when the version is removed.
+// openExisting opens files and checks them. It returns errDamaged if they do not match.
+// An index that is too short is damaged, even if its header is valid: it is being created,
+// and the removal of the version would miss a record in it.
 func (d *Cache) openExisting(name string, size int64, header []byte) (*file, error) {
 	f := &file{name: name, size: size, refs: 1, alive: now(), touched: map[int64]int64{}}
 	var err error
@@ -176,7 +176,8 @@ func hasSize(f *os.File, size int64) bool {
 	return err == nil && info.Size() == size
 }
 
-// create makes the files, the index last: a version without one does not exist.
+// create creates the files. It creates the index last, because a version without an index
+// does not exist.
 func (d *Cache) create(name string, size int64, header []byte) error {
 	if err := d.root.Mkdir(name[:2], 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -201,11 +202,11 @@ func (d *Cache) create(name string, size int64, header []byte) error {
 }
 
 func (f *file) close() {
-	_ = f.data.Close() // was only read, or is cache
+	_ = f.data.Close() // its data is only a cache
 	_ = f.index.Close()
 }
 
-// record returns the checksum of block index, if it is there.
+// record returns the checksum of block index, if the block is present.
 func (f *file) record(index int64) (sum uint32, ok bool) {
 	var b [recordSize]byte
 	if _, err := f.index.ReadAt(b[:], recordAt(index)); err != nil {
@@ -219,7 +220,7 @@ func parseRecord(b []byte) (sum uint32, ok bool) {
 	return sum, binary.LittleEndian.Uint32(b[4:]) == sum^recordMark
 }
 
-// read reads block index into p, which is as long as the block.
+// read reads block index into p, which has the length of the block.
 func (f *file) read(index int64, p []byte) error {
 	sum, ok := f.record(index)
 	if !ok {
@@ -230,7 +231,7 @@ func (f *file) read(index int64, p []byte) error {
 	}
 	if crc32.Checksum(p, castagnoli) != sum {
 		if again, ok := f.record(index); !ok || again != sum {
-			return os.ErrNotExist // was evicted meanwhile
+			return os.ErrNotExist // it was evicted in the meantime
 		}
 		return fmt.Errorf("block %d of %s: %w", index, f.name, errDamaged)
 	}
@@ -239,20 +240,20 @@ func (f *file) read(index int64, p []byte) error {
 	return nil
 }
 
-// write writes block index, of which the record is absent.
+// write writes block index, whose record is absent.
 func (f *file) write(index int64, p []byte) error {
-	f.writing.Lock() // the locks are of the open files: the next write must not lose them with this one
+	f.writing.Lock() // the locks belong to the open files, so the next write would release them
 	defer f.writing.Unlock()
 	if err := flock(f.data, unix.LOCK_SH|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("locking: %w", err) // parts are being cut out of it
+		return fmt.Errorf("locking: %w", err) // parts of the file are being removed
 	}
 	defer func() { _ = flock(f.data, unix.LOCK_UN) }()
 	if err := lockIndex(f.index); err != nil {
-		return err // if lost: its space would come back only when all have closed it
+		return err // the space of a lost file is not free until all users have closed it
 	}
 	defer func() { _ = flock(f.index, unix.LOCK_UN) }()
 	if _, ok := f.record(index); ok {
-		return errThere
+		return errPresent
 	}
 	if _, err := f.data.WriteAt(p, index*BlockSize); err != nil {
 		return err
@@ -269,7 +270,7 @@ func (f *file) write(index int64, p []byte) error {
 	return nil
 }
 
-// confirm notes that this process has seen the block's bytes to be right.
+// confirm records that this process has verified the block's checksum.
 func (f *file) confirm(index int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -279,14 +280,14 @@ func (f *file) confirm(index int64) {
 	f.sound[index/64] |= 1 << (index % 64)
 }
 
-// confirmed tells whether confirm was called for the block.
+// confirmed reports whether confirm was called for the block.
 func (f *file) confirmed(index int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sound != nil && f.sound[index/64]&(1<<(index%64)) != 0
 }
 
-// touch writes down that an extent was used.
+// touch records the use of an extent.
 func (f *file) touch(extent int64) {
 	at := now()
 	f.mu.Lock()
@@ -298,10 +299,10 @@ func (f *file) touch(extent int64) {
 	f.mu.Unlock()
 	var b [8]byte
 	binary.LittleEndian.PutUint64(b[:], uint64(at))
-	_, _ = f.index.WriteAt(b[:], extentAt(extent)) // only the order of eviction suffers
+	_, _ = f.index.WriteAt(b[:], extentAt(extent)) // an error affects only the order of eviction
 }
 
-// lost tells whether the file has no name any more.
+// lost reports whether the file has lost its name.
 func (f *file) lost() bool { return lost(f.index) }
 
 func lost(f *os.File) bool {
@@ -309,9 +310,9 @@ func lost(f *os.File) bool {
 	return unix.Fstat(int(f.Fd()), &st) != nil || st.Nlink == 0
 }
 
-// lockIndex makes this the only one that changes the records of an index and what is
-// counted for them, for as long as a block takes to write. It returns errLost when the
-// index, and what was counted, is gone.
+// lockIndex gives this caller exclusive access to the records of an index and to their
+// bytes in the counter, while it writes a block. It returns errLost when the index was
+// removed and subtracted.
 func lockIndex(index *os.File) error {
 	if err := flock(index, unix.LOCK_EX); err != nil {
 		return fmt.Errorf("locking the index: %w", err)
@@ -335,10 +336,11 @@ func recordAt(index int64) int64 {
 // indexSize returns the length of the index of a version of size bytes.
 func indexSize(size int64) int64 { return headerSize + extents(size)*extentRecord }
 
-// overhead returns what is counted for a version of size bytes beside its blocks.
+// overhead returns the number of bytes that the counter includes for a version of size
+// bytes besides its blocks.
 func overhead(size int64) int64 { return (indexSize(size) + pageSize - 1) &^ (pageSize - 1) }
 
-// onDisk returns what a block of n bytes is counted as.
+// onDisk returns the number of bytes that the counter includes for a block of n bytes.
 func onDisk(n int) int64 { return (int64(n) + pageSize - 1) &^ (pageSize - 1) }
 
 // atomicAt returns the counter at offset at of a mapping.

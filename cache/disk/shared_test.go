@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCountsOnce: mounts that read the same files at once have the same blocks to
-// keep. Each is kept, and counted, once.
+// TestCountsOnce checks that a block is stored and counted once when several mounts write
+// it at the same time.
 func TestCountsOnce(t *testing.T) {
 	const size = 2 * BlockSize
 	dir := t.TempDir()
 	a, b := openTest(t, dir, 64<<20), openTest(t, dir, 64<<20)
-	// Both have found the block to be absent.
+	// Both mounts have found the block to be absent.
 	a.Write("k", "e", size, 0, blockOf(1, size, 0))
 	f := b.acquire("k", "e", size)
-	if err := f.write(0, blockOf(1, size, 0)); !errors.Is(err, errThere) {
+	if err := f.write(0, blockOf(1, size, 0)); !errors.Is(err, errPresent) {
 		t.Errorf("a block was written twice, error %v", err)
 	}
 	b.release(f)
@@ -44,10 +44,9 @@ func TestCountsOnce(t *testing.T) {
 	closeTest(t, b)
 }
 
-// TestCountsWhatIsInTheMaking: a mount that finds an index with a header and
-// nothing behind it does not write into it, so that the block is counted once when
-// the version is removed.
-func TestCountsWhatIsInTheMaking(t *testing.T) {
+// TestCountsIncompleteVersion checks that a mount does not write into an index that has
+// only a header, so that the block is counted once when the version is removed.
+func TestCountsIncompleteVersion(t *testing.T) {
 	const size = BlockSize
 	dir := t.TempDir()
 	a, b := openTest(t, dir, 64<<20), openTest(t, dir, 64<<20)
@@ -68,9 +67,9 @@ func TestCountsWhatIsInTheMaking(t *testing.T) {
 	closeTest(t, b)
 }
 
-// TestRemovesOnlyWhatIsHalf: files that another mount makes while this one
-// removes data without an index stay.
-func TestRemovesOnlyWhatIsHalf(t *testing.T) {
+// TestRemovesOnlyIncompleteVersions checks that files stay that another mount creates
+// while this mount removes data without an index.
+func TestRemovesOnlyIncompleteVersions(t *testing.T) {
 	const size = BlockSize
 	dir := t.TempDir()
 	a, b := openTest(t, dir, 64<<20), openTest(t, dir, 64<<20)
@@ -92,9 +91,9 @@ func TestRemovesOnlyWhatIsHalf(t *testing.T) {
 	closeTest(t, b)
 }
 
-// TestInTheMaking: files that another mount has made in part are neither used nor
-// taken for damaged.
-func TestInTheMaking(t *testing.T) {
+// TestIncompleteVersion checks that files that another mount has created in part are
+// neither used nor taken for damaged.
+func TestIncompleteVersion(t *testing.T) {
 	const size = BlockSize
 	dir := t.TempDir()
 	a, b := openTest(t, dir, 64<<20), openTest(t, dir, 64<<20)
@@ -138,8 +137,8 @@ func TestInTheMaking(t *testing.T) {
 	closeTest(t, b)
 }
 
-// TestLostIndex: a machine that failed has left a large version with an index that
-// names nothing. Its space is found and freed.
+// TestLostIndex checks that the space of a large version with an empty index is found and
+// freed. A crash of the machine leaves such a version.
 func TestLostIndex(t *testing.T) {
 	const size = 2 * largeVersion
 	for name, damage := range map[string]func(path string) error{
@@ -166,8 +165,8 @@ func TestLostIndex(t *testing.T) {
 	}
 }
 
-// TestCounterHasSpace: a store into the counter needs no space of the disk any
-// more: without, on a full one, it would be the end of the process.
+// TestCounterHasSpace checks that the file of the counter has no holes. A store into a
+// hole would kill the process on a full disk.
 func TestCounterHasSpace(t *testing.T) {
 	d := openTest(t, t.TempDir(), 64<<20)
 	var st unix.Stat_t
@@ -177,7 +176,7 @@ func TestCounterHasSpace(t *testing.T) {
 	closeTest(t, d)
 }
 
-// TestCountsIndexes: what the index of a large object takes is counted.
+// TestCountsIndexes checks that the counter includes the index of a large object.
 func TestCountsIndexes(t *testing.T) {
 	const size = 64 << 30
 	d := openTest(t, t.TempDir(), 64<<20)
@@ -199,8 +198,8 @@ func TestCountsIndexes(t *testing.T) {
 	closeTest(t, d)
 }
 
-// TestJoinsAsTheLastLeaves: a mount that came while the last one left does not
-// leave the mark of a right count behind when it is killed.
+// TestJoinsAsTheLastLeaves checks that a mount that starts while the last one closes
+// removes the mark of a valid counter.
 func TestJoinsAsTheLastLeaves(t *testing.T) {
 	dir := t.TempDir()
 	a := openTest(t, dir, 64<<20)
@@ -215,7 +214,7 @@ func TestJoinsAsTheLastLeaves(t *testing.T) {
 	}
 }
 
-// TestClosesWhileItChecks: the end does not wait until large files are read.
+// TestClosesWhileItChecks checks that Close does not wait until large files are read.
 func TestClosesWhileItChecks(t *testing.T) {
 	const size = syncCheck + extentSize
 	dir := t.TempDir()

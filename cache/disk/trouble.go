@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// restAfter is how long a disk that is full or broken is left alone before it
-	// is tried with a block again. Each try looks for something to evict, in all
-	// files, and a mount that reads fast would try a thousand times in a second.
+	// restAfter is how long the cache does not write to a full or broken disk. Each
+	// attempt to write scans all files for victims, and a mount that reads fast would
+	// attempt it a thousand times per second.
 	restAfter = 10 * time.Second
-	// warnEvery is how often the same trouble in reading is reported.
+	// warnEvery is the shortest interval between two reports of one kind of read error.
 	warnEvery = time.Minute
 )
 
-// errNoRoom says that nothing could be evicted to make room.
-var errNoRoom = errors.New("there is no room, and nothing that could be evicted")
+// errNoRoom means that nothing could be evicted to make room.
+var errNoRoom = errors.New("there is no room, and nothing can be evicted")
 
 // Unusable reports whether an error means that a disk takes no files because it is
 // full, read-only or broken. A mount then works without a disk cache.
@@ -31,9 +31,9 @@ func Unusable(err error) bool {
 
 // trouble describes the last errors of the disk. Cache.mu guards it.
 type trouble struct {
-	until time.Time            // nothing is written before
-	said  bool                 // since the last block that was written
-	warns map[string]time.Time // the last report of each kind
+	until time.Time            // no writes before this time
+	said  bool                 // an error was logged since the last successful write
+	warns map[string]time.Time // the time of the last report of each kind
 }
 
 // resting reports whether writes pause after an error.
@@ -51,7 +51,7 @@ func (d *Cache) rest(err error) {
 	d.trouble.said, d.trouble.until = true, time.Now().Add(restAfter)
 	d.mu.Unlock()
 	if !said {
-		d.o.Logger.Warn("disk cache: cannot keep what is read; it is tried again from time to time", slog.Any("error", err))
+		d.o.Logger.Warn("disk cache: cannot write blocks; the cache tries again every 10 seconds", slog.Any("error", err))
 	}
 }
 

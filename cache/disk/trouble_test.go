@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTrouble: a full disk is reported once, is left alone for restAfter, and is
-// used again when there is room; the next trouble is reported again.
+// TestTrouble checks that a full disk is reported once, is not written for restAfter, and
+// is used again when it has room. The next error is reported again.
 func TestTrouble(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -57,9 +57,9 @@ func TestTrouble(t *testing.T) {
 	})
 }
 
-// TestFreesWhatOthersHaveOpen: what one mount removes takes no space any more,
-// although another one has it open.
-func TestFreesWhatOthersHaveOpen(t *testing.T) {
+// TestFreesFilesOfOtherMounts checks that the files that a mount removes use no space,
+// even if another mount has them open.
+func TestFreesFilesOfOtherMounts(t *testing.T) {
 	const size = 4 * BlockSize
 	for name, remove := range map[string]func(d *Cache){
 		"dropped": func(d *Cache) { d.Drop("k", "e") },
