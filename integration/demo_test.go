@@ -49,7 +49,7 @@ func testDemo(t *testing.T, w *harness.World) {
 	}
 	got, err := os.ReadFile(filepath.Join(w.Work, "recording.txt"))
 	must(t, err)
-	recorded, err := os.ReadFile("demo/recording.txt")
+	recorded, err := os.ReadFile(filepath.Join(mod, "demo", "recording.txt"))
 	must(t, err)
 	if stable(string(got)) != stable(string(recorded)) {
 		t.Errorf("demo/recording.txt is not current (make demo-record writes it). The demo shows:\n%s", got)
