@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,21 +10,20 @@ import (
 	"testing"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/commands"
-	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
 const readmeFile = "../../README.md"
 
-// TestReadme keeps the parts of the README that are written from tables in step
-// with them. UPDATE_README=1 in the environment writes them.
+// TestReadme checks that the generated parts of the README are current.
+// UPDATE_README=1 in the environment writes them.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile(readmeFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := string(text)
-	for name, part := range map[string]string{"options": readmeOptions(), "exit codes": readmeExitCodes(), "commands": readmeCommands()} {
+	for name, part := range map[string]string{"options": readmeOptions(t), "commands": readmeCommands()} {
 		begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->"
 		before, rest, ok := strings.Cut(want, begin)
 		_, after, ok2 := strings.Cut(rest, end)
@@ -36,33 +36,32 @@ func TestReadme(t *testing.T) {
 		return
 	}
 	if os.Getenv("UPDATE_README") == "" {
-		t.Fatal("the README is not in step with the tables: UPDATE_README=1 go test ./cmd/s3mount")
+		t.Fatal("the README is not current: UPDATE_README=1 go test ./cmd/s3mount")
 	}
 	if err := os.WriteFile(readmeFile, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// readmeOptions is a table for each group of options.
-func readmeOptions() string {
+// commonOptions are the options that the README shows. s3mount help options has all.
+var commonOptions = []string{"endpoint", "profile", "read-only", "allow-other", "durability", "cache", "memory-limit",
+	"metadata-ttl", "open-ttl", "config"}
+
+// readmeOptions returns the table of the common options.
+func readmeOptions(t *testing.T) string {
 	var b strings.Builder
-	for _, group := range settings.OptionGroups() {
-		fmt.Fprintf(&b, "\n| %s | | Default |\n|---|---|---|\n", group.Name)
-		for _, o := range group.Options {
-			call := strings.Join(o.Flags(), "`, `")
-			if o.Arg != "" {
-				call += " " + o.Arg
-			}
-			preset := o.DefaultText()
-			if preset != "" && o.Preset == "" {
-				preset = "`" + preset + "`"
-			}
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", call, o.Usage, preset)
+	b.WriteString("\n| Option | | Default |\n|---|---|---|\n")
+	for _, name := range commonOptions {
+		o, ok := settings.FindOption(settings.Options(), name)
+		if !ok {
+			t.Fatalf("there is no option --%s", name)
 		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.TrimSpace(strings.Join(o.Flags(), "`, `")+" "+o.Arg), o.Usage, o.DefaultText())
 	}
 	return b.String() + "\n"
 }
 
+// readmeCommands returns the table of the commands.
 func readmeCommands() string {
 	var b strings.Builder
 	b.WriteString("\n| Command | |\n|---|---|\n")
@@ -72,16 +71,35 @@ func readmeCommands() string {
 	return b.String() + "\n"
 }
 
-func readmeExitCodes() string {
-	var b strings.Builder
-	b.WriteString("\n| Exit code | Meaning |\n|--:|---|\n")
-	for _, e := range exit.Codes() {
-		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, e.Means)
+// TestReadmeLength keeps the README short: details belong into the topics of s3mount
+// help and into fs/README.md.
+func TestReadmeLength(t *testing.T) {
+	const most = 300
+	text, err := os.ReadFile(readmeFile)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return b.String() + "\n"
+	if n := strings.Count(string(text), "\n"); n > most {
+		t.Errorf("the README has %d lines, more than %d", n, most)
+	}
 }
 
-// TestReadmeLinks checks that what the README points to in the source is there.
+// TestReadmeTopics checks that every topic that the README names exists.
+func TestReadmeTopics(t *testing.T) {
+	text, err := os.ReadFile(readmeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`s3mount\s+help\s+([a-z-]+)`).FindAllStringSubmatch(string(text), -1) {
+		args := []string{"s3mount", "help", m[1]}
+		help, _ := commands.Find(args)
+		if err := help.Run(settings.Invocation{Args: args, Stdout: io.Discard}, args[2:]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestReadmeLinks checks that the links to files of the source lead to a file.
 func TestReadmeLinks(t *testing.T) {
 	for _, page := range []string{readmeFile, "packaging/kubernetes/README.md"} {
 		text, err := os.ReadFile(page)
@@ -99,8 +117,8 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
-// TestReadmeOptions checks that every option that the README and the files for
-// services and containers write of exists.
+// TestReadmeOptions checks that every option that the README and the files for services
+// and containers name exists.
 func TestReadmeOptions(t *testing.T) {
 	var text []byte
 	for _, file := range []string{readmeFile, unitFile, "packaging/kubernetes/pod.yaml", "packaging/kubernetes/README.md"} {

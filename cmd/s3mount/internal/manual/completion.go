@@ -7,10 +7,10 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// Shells returns the shells that have a completion.
+// Shells returns the shells for which there is a completion.
 func Shells() []string { return []string{"bash", "zsh", "fish"} }
 
-// commandNames are the words that can stand in the place of a bucket.
+// commandNames returns the words that can stand in the place of a bucket.
 func commandNames(commands []Entry) []string {
 	var names []string
 	for _, c := range commands {
@@ -19,7 +19,7 @@ func commandNames(commands []Entry) []string {
 	return names
 }
 
-// Bash completes by the word before the cursor.
+// Bash returns the completion for bash. It completes by the word before the cursor.
 // https://www.gnu.org/software/bash/manual/html_node/Programmable-Completion.html
 func Bash(commands []Entry) string {
 	var b strings.Builder
@@ -53,10 +53,10 @@ func Bash(commands []Entry) string {
 	return b.String()
 }
 
-// Zsh is a function for zsh's _arguments.
+// Zsh returns the completion for zsh, which uses its function _arguments.
 // https://zsh.sourceforge.io/Doc/Release/Completion-System.html
 func Zsh(commands []Entry) string {
-	// The text stands in single quotes, and _arguments has signs of its own.
+	// The text is in single quotes, and some characters have a meaning for _arguments.
 	escape := strings.NewReplacer(`'`, `'\''`, `[`, `\[`, `]`, `\]`, `:`, `\:`).Replace
 	var b strings.Builder
 	b.WriteString("#compdef s3mount\n# made by: s3mount completion zsh\n_arguments -s \\\n")
@@ -83,7 +83,7 @@ func Zsh(commands []Entry) string {
 	return b.String()
 }
 
-// Fish has one line for each option.
+// Fish returns the completion for fish, with one line for each option.
 // https://fishshell.com/docs/current/completions.html
 func Fish(commands []Entry) string {
 	quote := func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" }

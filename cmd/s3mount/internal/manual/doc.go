@@ -1,6 +1,6 @@
-// Package manual writes the documentation that the program carries: the topics of
-// s3mount help, the manual page and the completions of shells.
+// Package manual generates the documentation that is part of the program: the topics
+// of s3mount help, the manual page and the completions of shells.
 //
-// All of it is made from the tables of options, commands and exit codes, and from the
-// texts in the directory help, so that it cannot contradict the program.
+// The sources are the tables of options, commands and exit codes, and the texts in the
+// directory help. So the documentation cannot name an option that does not exist.
 package manual

@@ -8,12 +8,11 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// Entry is what the manual says of a command.
+// Entry is a command in the manual.
 type Entry struct{ Name, Args, Usage string }
 
-// Page is written from the tables of commands, options, exit codes and
-// topics, so that it cannot say anything else than they do. It has no date:
-// the same source gives the same page.
+// Page returns the manual page. It is generated from the tables of commands, options,
+// exit codes and topics, and has no date, so that the same source gives the same page.
 func Page(commands []Entry) string {
 	var p page
 	p.line(`.TH S3MOUNT 8 "" "s3mount" "System Administration"`)
@@ -30,9 +29,9 @@ func Page(commands []Entry) string {
 	p.section("DESCRIPTION")
 	p.text("s3mount mounts an S3 bucket as a filesystem. One file is one object with the same name and the same bytes.")
 	p.line(".PP")
-	p.text("It returns when the mount answers, and serves in the background. Unmount with umount(8), or fusermount3(1) for users: the process goes on until S3 has everything, and s3mount umount waits for that.")
+	p.text("It returns when the mount answers, and serves in the background. Unmount with umount(8), or as a user with fusermount3(1). The process then continues until S3 has everything. s3mount umount waits for that.")
 	p.section("OPTIONS")
-	p.text("Each option is also a variable of the environment, a name for -o and /etc/fstab, and a key of the configuration file: --log-file is S3MOUNT_LOG_FILE and log_file. The command line wins over the environment, and the environment over the file.")
+	p.text("Each option is also an environment variable, a name for -o and /etc/fstab, and a key of the configuration file: --log-file is S3MOUNT_LOG_FILE and log_file. The command line has precedence over the environment, and the environment over the file.")
 	for _, group := range settings.OptionGroups() {
 		p.line(`.SS "` + Roff(group.Name) + `"`)
 		for _, o := range group.Options {
@@ -55,7 +54,7 @@ func Page(commands []Entry) string {
 	p.text("mount.s3mount has the exit codes of mount(8).")
 	p.files()
 	for _, name := range Topics() {
-		if name != ExitTopic {
+		if name != exitTopic && name != optionsTopic {
 			p.topic(name)
 		}
 	}
@@ -64,15 +63,16 @@ func Page(commands []Entry) string {
 	return p.String()
 }
 
-// page is a manual page in the making.
+// page builds a manual page.
 type page struct{ strings.Builder }
 
-// line adds a line that is markup already.
+// line adds a line of markup.
 func (p *page) line(markup string) { p.WriteString(markup + "\n") }
 
 // text adds a paragraph.
 func (p *page) text(words string) { p.line(roffLine(words)) }
 
+// section adds a heading.
 func (p *page) section(name string) { p.line(".SH " + Roff(name)) }
 
 // option adds an option with all its names.
@@ -87,7 +87,7 @@ func (p *page) option(o settings.Option) {
 	if d := o.DefaultText(); d != "" {
 		p.text("The default is " + d + ".")
 	}
-	p.line(`Variable \fB` + Roff(o.Env()) + `\fR.`)
+	p.line(`Environment variable \fB` + Roff(o.Env()) + `\fR.`)
 	if o.MountName != "" {
 		p.line(`In fstab \fB` + Roff(o.MountName) + `\fR.`)
 	}
@@ -98,9 +98,9 @@ func (p *page) files() {
 	p.section("FILES")
 	for _, f := range [][2]string{
 		{"/etc/s3mount/NAME.toml", "the configuration of the service s3mount@NAME"},
-		{"/var/lib/s3mount, ~/.local/state/s3mount, for the service /var/lib/s3mount-service", "what must outlive the process: bytes that S3 refused, the journal, records of unfinished work"},
-		{"~/.aws/config, ~/.aws/credentials", "credentials, region and endpoint, as the AWS tools have them"},
-		{"/etc/fuse.conf", "user_allow_other in it lets users give --allow-other"},
+		{"/var/lib/s3mount, ~/.local/state/s3mount, for the service /var/lib/s3mount-service", "state that must survive the process: bytes that S3 refused, the journal, records of unfinished work"},
+		{"~/.aws/config, ~/.aws/credentials", "credentials, region and endpoint in the format of the AWS tools"},
+		{"/etc/fuse.conf", "the line user_allow_other lets users give --allow-other"},
 	} {
 		p.line(".TP")
 		p.line(`\fI` + Roff(f[0]) + `\fR`)
@@ -108,11 +108,11 @@ func (p *page) files() {
 	}
 }
 
-// topic adds a text of `s3mount help`, as it is.
+// topic adds a topic of s3mount help without changing its lines.
 func (p *page) topic(name string) {
 	text, err := TopicText(name)
 	if err != nil {
-		return // cannot be: the name is one of topics
+		return // impossible: Topics returned the name
 	}
 	title, body, _ := strings.Cut(text, "\n\n")
 	p.section(strings.ToUpper(name))
@@ -125,12 +125,13 @@ func (p *page) topic(name string) {
 	p.line(".fi")
 }
 
-// Roff escapes what troff would take for markup or for a typographic sign.
+// Roff escapes the characters that troff would read as markup or replace by typographic
+// ones.
 func Roff(s string) string {
 	return strings.NewReplacer(`\`, `\e`, `-`, `\-`, `'`, `\(aq`, `~`, `\(ti`, `^`, `\(ha`, "`", `\(ga`).Replace(s)
 }
 
-// roffLine is roff for a whole line, which must not begin as a request does.
+// roffLine escapes a whole line. A line must not begin like a request of troff.
 func roffLine(s string) string {
 	s = Roff(s)
 	if strings.HasPrefix(s, ".") {

@@ -9,22 +9,22 @@ import (
 	"text/tabwriter"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// helpFiles has one text for each topic. It is a variable because only one can
-// be filled by the compiler; nobody writes to it.
+// helpFiles has one text for each topic that is not generated. It is a variable
+// because go:embed requires one. Nothing writes to it.
 //
 //go:embed help/*.txt
 var helpFiles embed.FS
 
-// Topics are the names of what `s3mount help` can explain. The first line of
-// a text is its title.
+// Topics returns the names of the topics of s3mount help, in alphabetical order.
 func Topics() []string {
 	files, err := helpFiles.ReadDir("help")
 	if err != nil {
-		return nil // cannot be: the compiler has put it there
+		return nil // impossible: the directory is part of the program
 	}
-	names := []string{ExitTopic}
+	names := []string{exitTopic, optionsTopic}
 	for _, f := range files {
 		names = append(names, strings.TrimSuffix(f.Name(), ".txt"))
 	}
@@ -32,13 +32,20 @@ func Topics() []string {
 	return names
 }
 
-// ExitTopic is written from the table of exit codes.
-const ExitTopic = "exit-codes"
+// These topics are generated from tables. The manual page has sections of its own for
+// them.
+const (
+	exitTopic    = "exit-codes"
+	optionsTopic = "options"
+)
 
-// TopicText gives the text of a topic.
+// TopicText returns the text of a topic. The first line is its title.
 func TopicText(name string) (string, error) {
-	if name == ExitTopic {
+	switch name {
+	case exitTopic:
 		return exitText(), nil
+	case optionsTopic:
+		return optionsText(), nil
 	}
 	if !slices.Contains(Topics(), name) {
 		return "", exit.UnknownWord("topic", name, Topics())
@@ -47,7 +54,7 @@ func TopicText(name string) (string, error) {
 	return string(text), err
 }
 
-// topicTitle is the first line of a topic's text.
+// topicTitle returns the first line of the text of a topic.
 func topicTitle(name string) string {
 	text, err := TopicText(name)
 	if err != nil {
@@ -57,7 +64,7 @@ func topicTitle(name string) string {
 	return title
 }
 
-// exitText is the topic of the exit codes.
+// exitText returns the topic of the exit codes.
 func exitText() string {
 	var b bytes.Buffer
 	b.WriteString("The exit codes of s3mount\n\n")
@@ -68,7 +75,26 @@ func exitText() string {
 	return b.String()
 }
 
-// TopicList has a line for each topic.
+// optionsText returns the topic of the options, with the text of each option below its
+// names, because the names with their arguments are long.
+func optionsText() string {
+	var b strings.Builder
+	b.WriteString("All options\n\n")
+	b.WriteString("Each option is also an environment variable (--log-file is S3MOUNT_LOG_FILE), a\n" +
+		"name for -o and /etc/fstab (log_file=) and a key of the configuration file.\n")
+	for _, group := range settings.OptionGroups() {
+		fmt.Fprintf(&b, "\n%s\n", group.Name)
+		for _, o := range group.Options {
+			fmt.Fprintf(&b, "  %s\n      %s\n", strings.TrimSpace(strings.Join(o.Flags(), ", ")+" "+o.Arg), o.Usage)
+			if d := o.DefaultText(); d != "" {
+				fmt.Fprintf(&b, "      default: %s\n", d)
+			}
+		}
+	}
+	return b.String()
+}
+
+// TopicList returns a line for each topic.
 func TopicList() string {
 	var b bytes.Buffer
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -12,8 +12,8 @@ import (
 // envPrefix begins the environment variable of each option.
 const envPrefix = "S3MOUNT_"
 
-// The groups of options in the help text. The cli package shows them in
-// alphabetical order.
+// The groups of options in the help text. Their names are in alphabetical order, which
+// is the order in which the help text shows them.
 const (
 	groupBucket  = "Bucket and endpoint"
 	groupFiles   = "Files and access"
@@ -21,30 +21,30 @@ const (
 	groupProcess = "Process and logs"
 )
 
-// Option is one row of the table that flags, environment variables, -o names
-// and the help text are derived from.
+// Option is one row of the table. Flags, environment variables, names of -o and the help
+// text are derived from it.
 type Option struct {
 	Name  string // long name
 	short string // "" or one letter
-	// mountName is the name in -o and fstab, "" if it is name; mount(8) has a
-	// meaning of its own for some.
+	// MountName is the name in -o and fstab if it differs from Name, because mount(8)
+	// uses Name for something else.
 	MountName string
 	group     string
-	// preset is the default in words, where it depends on who mounts; options
-	// without it show their value.
+	// Preset describes a default that depends on the user or the machine. Without it
+	// the default value is shown.
 	Preset string
-	Arg    string // what the value is called; "" for a switch
+	Arg    string // name of the value in the help text; "" for a switch
 	Usage  string // one line
-	// value binds the option to its setting.
+	// Value binds the option to its setting.
 	Value func(*Settings) flag.Value
 }
 
-// bind returns the option's value in s. s.Given remembers that it was set.
+// bind returns the option's value in s. Setting it records the name in s.Given.
 func (o Option) bind(s *Settings) flag.Value {
 	return boundValue{o.Value(s), o.Name, s.Given}
 }
 
-// boundValue notes that an option was given.
+// boundValue records that an option was given.
 type boundValue struct {
 	flag.Value
 	name  string
@@ -60,12 +60,12 @@ func (v boundValue) Set(text string) error {
 // IsBoolFlag reports to the flag package whether the option is a switch.
 func (v boundValue) IsBoolFlag() bool { return isSwitch(v.Value) }
 
-// Env is the name of the option's environment variable.
+// Env returns the name of the option's environment variable.
 func (o Option) Env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(o.Name, "-", "_"))
 }
 
-// Options is the table, in the order of the settings.
+// Options returns the table.
 func Options() []Option {
 	table := bucketOptions()
 	table = append(table, fileOptions()...)
@@ -76,16 +76,16 @@ func Options() []Option {
 func bucketOptions() []Option {
 	return []Option{
 		{Name: "endpoint", group: groupBucket, Arg: "URL",
-			Usage: "server to use in place of AWS",
+			Usage: "URL of a server other than AWS",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.S3.Endpoint} }},
 		{Name: "region", group: groupBucket, Arg: "NAME",
-			Usage: "region of the bucket; AWS tells it by itself",
+			Usage: "region of the bucket; found automatically on AWS",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.S3.Region} }},
 		{Name: "profile", group: groupBucket, Arg: "NAME",
 			Usage: "profile of the AWS configuration files",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.Profile} }},
 		{Name: "ca-file", group: groupBucket, Arg: "FILE",
-			Usage: "trust the certificate authorities in FILE (PEM), too",
+			Usage: "also trust the certificate authorities in FILE (PEM)",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.CaFile} }},
 		{Name: "path-style", group: groupBucket,
 			Usage: "always put the bucket into the path of the URL",
@@ -111,42 +111,42 @@ func fileOptions() []Option {
 			Usage: "refuse every change",
 			Value: func(s *Settings) flag.Value { return boolValue{&s.FS.ReadOnly} }},
 		{Name: "allow-other", group: groupFiles,
-			Usage: "let other users in",
+			Usage: "let other users use the mount",
 			Value: func(s *Settings) flag.Value { return boolValue{&s.FS.AllowOther} }},
 		{Name: "uid", group: groupFiles, Arg: "USER",
-			Usage: "owner where S3 knows of none", Preset: "yours",
+			Usage: "owner of objects that store none", Preset: "yours",
 			Value: func(s *Settings) flag.Value { return idValue{p: &s.FS.UID} }},
 		{Name: "gid", group: groupFiles, Arg: "GROUP",
-			Usage: "group where S3 knows of none", Preset: "yours",
+			Usage: "group of objects that store none", Preset: "yours",
 			Value: func(s *Settings) flag.Value { return idValue{p: &s.FS.GID, group: true} }},
 		{Name: "file-mode", group: groupFiles, Arg: "MODE",
-			Usage: "permissions of files where S3 knows of none",
+			Usage: "permissions of files that store none",
 			Value: func(s *Settings) flag.Value { return modeValue{&s.FS.FileMode} }},
 		{Name: "dir-mode", group: groupFiles, Arg: "MODE",
-			Usage: "permissions of directories where S3 knows of none",
+			Usage: "permissions of directories that store none",
 			Value: func(s *Settings) flag.Value { return modeValue{&s.FS.DirMode} }},
 		{Name: "umask", group: groupFiles, Arg: "MODE",
-			Usage: "set --file-mode and --dir-mode by the bits that they lack",
+			Usage: "set --file-mode and --dir-mode by the bits they lack",
 			Value: func(s *Settings) flag.Value { return umaskValue{&s.FS.FileMode, &s.FS.DirMode} }},
 		{Name: "posix", group: groupFiles, Arg: "HOW",
-			Usage: "attributes on objects: auto, full or off",
+			Usage: "store attributes on objects: auto, full or off",
 			Value: func(s *Settings) flag.Value { return stringValue{&s.FS.Posix, oneOf("auto", "full", "off")} }},
 		{Name: "xattr", group: groupFiles,
-			Usage: "keep extended attributes; ls -l costs more",
+			Usage: "store extended attributes; makes ls -l slower",
 			Value: func(s *Settings) flag.Value { return boolValue{&s.FS.Xattr} }},
 		{Name: "conflict", group: groupFiles, Arg: "HOW",
-			Usage: "lost races: error, overwrite or keep-both",
+			Usage: "on a lost race: error, overwrite or keep-both",
 			Value: func(s *Settings) flag.Value {
 				return stringValue{&s.FS.Conflict, oneOf("error", "overwrite", "keep-both")}
 			}},
 		{Name: "durability", group: groupFiles, Arg: "HOW",
-			Usage: "close waits for: s3, or a local journal",
+			Usage: "close waits for s3, or for a local journal",
 			Value: func(s *Settings) flag.Value { return stringValue{&s.FS.Durability, oneOf("s3", "journal")} }},
 		{Name: "delete", group: groupFiles, Arg: "HOW",
-			Usage: "gather (many files in one request) or sync",
+			Usage: "gather (many files per request) or sync",
 			Value: func(s *Settings) flag.Value { return stringValue{&s.FS.Delete, oneOf("gather", "sync")} }},
 		{Name: "nonempty", group: groupFiles,
-			Usage: "allow a mountpoint that has files in it",
+			Usage: "allow a mountpoint that contains files",
 			Value: func(s *Settings) flag.Value { return boolValue{&s.Nonempty} }},
 	}
 }
@@ -157,36 +157,36 @@ func limitOptions() []Option {
 			Usage: "how long names and attributes may be stale",
 			Value: func(s *Settings) flag.Value { return durationValue{&s.FS.MetadataTTL} }},
 		{Name: "open-ttl", group: groupLimits, Arg: "TIME",
-			Usage: "how long opens rely on the last check of a file",
+			Usage: "how long an open trusts the last check of a file",
 			Value: func(s *Settings) flag.Value { return durationValue{&s.FS.OpenTTL} }},
 		{Name: "memory-limit", group: groupLimits, Arg: "SIZE",
 			Usage: "memory for names, inodes and data",
 			Value: func(s *Settings) flag.Value { return sizeValue{&s.FS.MemoryLimit} }},
 		{Name: OptionCache, group: groupLimits, Arg: "DIR",
-			Usage: "keep what was read on disk, in DIR",
+			Usage: "cache file data on disk, in DIR",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.FS.CacheDir} }},
 		{Name: "cache-size", group: groupLimits, Arg: "SIZE",
-			Usage: "disk space for --cache, over all mounts of DIR",
+			Usage: "disk space for --cache, for all mounts of DIR",
 			Value: func(s *Settings) flag.Value { return sizeValue{&s.FS.CacheSize} }},
 		{Name: "cache-min-free", group: groupLimits, Arg: "SIZE",
-			Usage: "what --cache leaves free on the disk",
+			Usage: "space that --cache leaves free on the disk",
 			Value: func(s *Settings) flag.Value { return sizeValue{&s.FS.CacheMinFree} }},
 		{Name: "connections", group: groupLimits, Arg: "N",
-			Usage: "parallel data requests of reads and of writes each",
+			Usage: "parallel data requests, for reads and writes each",
 			Value: func(s *Settings) flag.Value { return countValue{p: &s.FS.Connections, min: 1} }},
 		{Name: "deadline", group: groupLimits, Arg: "TIME",
-			Usage: "how long a request that fails is tried again",
+			Usage: "how long a failing request is retried",
 			Value: func(s *Settings) flag.Value { return durationValue{&s.S3.Deadline} }},
 		{Name: "state-dir", group: groupLimits, Arg: "DIR",
-			Usage: "where bytes are kept that S3 refused", Preset: "/var/lib/s3mount, or ~/.local/state/s3mount",
+			Usage: "journal, recovery files and other state", Preset: "/var/lib/s3mount, or ~/.local/state/s3mount",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.FS.StateDir} }},
 		{Name: "spool-dir", group: groupLimits, Arg: "DIR",
-			Usage: "where written bytes wait that memory has no room for",
+			Usage: "for written data that does not fit into memory",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.FS.SpoolDir} }},
 	}
 }
 
-// Options that the code knows by name.
+// Names of options that other code refers to.
 const (
 	optionConfig       = "config"
 	OptionCache        = "cache"
@@ -199,16 +199,16 @@ func processOptions() []Option {
 			Usage: "read options from FILE; see s3mount help config",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.config} }},
 		{Name: "foreground", short: "f", group: groupProcess,
-			Usage: "do not go to the background; log to stderr",
+			Usage: "stay in the foreground and log to stderr",
 			Value: func(s *Settings) flag.Value { return boolValue{&s.Foreground} }},
 		{Name: OptionDrainTimeout, group: groupProcess, Arg: "TIME",
-			Usage: "how long SIGTERM waits for S3; 0 is for ever",
+			Usage: "how long SIGTERM waits for S3; 0 means for ever",
 			Value: func(s *Settings) flag.Value { return durationValue{&s.DrainTimeout} }},
 		{Name: "user", MountName: "setuid", group: groupProcess, Arg: "USER",
 			Usage: "mount as root, then become USER",
 			Value: func(s *Settings) flag.Value { return accountValue{&s.Account} }},
 		{Name: "log-file", group: groupProcess, Arg: "FILE",
-			Usage: "log to FILE, not to the system log; SIGHUP opens it anew",
+			Usage: "log to FILE instead of the system log; SIGHUP reopens it",
 			Value: func(s *Settings) flag.Value { return stringValue{p: &s.LogFile} }},
 		{Name: "log-level", group: groupProcess, Arg: "LEVEL",
 			Usage: "debug, info, warn or error",
@@ -219,13 +219,13 @@ func processOptions() []Option {
 			Usage: "text or json",
 			Value: func(s *Settings) flag.Value { return stringValue{&s.LogFormat, oneOf("text", "json")} }},
 		{Name: "metrics", group: groupProcess, Arg: "ADDR",
-			Usage: "answer Prometheus at a local port, or host:port",
+			Usage: "serve Prometheus metrics at a local port, or host:port",
 			Value: func(s *Settings) flag.Value { return stringValue{&s.Metrics, checkMetricsAddress} }},
 		{Name: "debug", group: groupProcess,
 			Usage: "log every FUSE and S3 request",
 			Value: func(s *Settings) flag.Value { return boolValue{&s.Debug} }},
 		{Name: "o", group: groupProcess, Arg: "LIST",
-			Usage: "options as mount(8) writes them: name,name=value,...",
+			Usage: "options in the format of mount(8): name,name=value,...",
 			Value: func(s *Settings) flag.Value { return mountListValue{s} }},
 	}
 }
@@ -252,13 +252,13 @@ func FindOption(table []Option, name string) (Option, bool) {
 	return Option{}, false
 }
 
-// optionGroup is the options under one heading.
+// optionGroup holds the options under one heading.
 type optionGroup struct {
 	Name    string
 	Options []Option
 }
 
-// OptionGroups gives the table by groups, in the order of the table.
+// OptionGroups returns the table by groups, in the order of the table.
 func OptionGroups() []optionGroup {
 	var groups []optionGroup
 	for _, o := range Options() {
@@ -272,7 +272,7 @@ func OptionGroups() []optionGroup {
 	return groups
 }
 
-// Flags are the names of the option as they stand on the command line.
+// Flags returns the names of the option on the command line.
 func (o Option) Flags() []string {
 	long := "--" + o.Name
 	if len(o.Name) == 1 {
@@ -284,8 +284,8 @@ func (o Option) Flags() []string {
 	return []string{long, "-" + o.short}
 }
 
-// DefaultText is the default for documentation, the same on every machine; ""
-// is none.
+// DefaultText returns the default for the documentation. It is the same on every
+// machine, and empty if there is none.
 func (o Option) DefaultText() string {
 	switch {
 	case o.Preset != "":
@@ -296,7 +296,7 @@ func (o Option) DefaultText() string {
 	return o.Value(Defaults()).String()
 }
 
-// Choices are the words that an option takes; nil if it takes others, too.
+// Choices returns the values that an option allows, or nil if it allows any.
 func (o Option) Choices() []string {
 	var e *choiceError
 	if errors.As(o.Value(Defaults()).Set("\x00"), &e) {
