@@ -13,33 +13,33 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// ErrCorrupt says that the bytes that came from S3 do not have the checksum that S3
-// keeps for the object.
-var ErrCorrupt = errors.New("object has another checksum than S3 says")
+// ErrCorrupt means that the bytes that came from S3 do not have the checksum that S3
+// stores for the object.
+var ErrCorrupt = errors.New("the object does not have the checksum that S3 reports")
 
-// An audit holds the bytes that fetches bring of one version to the checksum of the
-// whole object. It adds up the checksums of the runs of bytes that each GET brings, in
-// any order. The fetch that completes the object learns the verdict before it hands over
-// its last bytes. All readers of a version share one audit, which ends with the last.
+// An audit compares the bytes of a version with the checksum of the whole object. It
+// combines the checksums of the runs of bytes that the GETs bring, in any order. The
+// fetch that completes the object gets the verdict before it releases its last bytes.
+// All readers of a version share one audit, which ends with the last reader.
 type audit struct {
 	readers int // guarded by Manager.mu
 
-	bad atomic.Pointer[error] // set once: the error of all reads from then on
+	bad atomic.Pointer[error] // set once: the error of all later reads
 
 	mu      sync.Mutex // below Manager.mu
 	want    s3.Checksum
-	asked   bool          // by a HEAD for want
-	asking  chan struct{} // of that HEAD once it is under way; closed when it has been answered
+	asked   bool          // a HEAD was sent for want
+	asking  chan struct{} // closed when the HEAD is answered; nil before the HEAD is sent
 	fetched bool          // a GET was answered
-	gets    int           // that brought bytes
-	covered int64         // bytes of runs
-	runs    []*run        // in order, with gaps between them
+	gets    int           // the number of GETs that brought bytes
+	covered int64         // the number of bytes in runs
+	runs    []*run        // in order, with gaps
 	passed  bool          // the object has the checksum
 	gaveUp  bool          // there were too many runs
-	again   bool          // the object was fetched once more after a wrong checksum
+	again   bool          // the object was fetched again after a wrong checksum
 }
 
-// run is a number of bytes in a row, with the checksums that may be asked for.
+// run is a sequence of consecutive bytes with their possible checksums.
 type run struct {
 	off  int64
 	sums []*s3.Digest
@@ -47,21 +47,21 @@ type run struct {
 
 func (r *run) end() int64 { return r.off + r.sums[0].Len() }
 
-// habit is what S3 has said about checksums so far. It chooses which checksums of an object
-// are worth computing before the checksum of the object is known: one costs 0.04 s of CPU
-// per GiB, and three cost 0.1 s.
-type habit struct {
+// checksumHistory records the checksums in the answers of S3. It chooses the checksums
+// to compute before the checksum of the object is known. One checksum costs 0.04 s of
+// CPU per GiB, and three cost 0.1 s.
+type checksumHistory struct {
 	mu     sync.Mutex
-	last   s3.ChecksumAlgorithm // "": none was seen
-	silent int                  // large objects without a checksum since
+	last   s3.ChecksumAlgorithm // empty if no checksum was seen
+	silent int                  // the number of large objects without a checksum since the last one with a checksum
 }
 
-// silence is how many large objects in a row without a checksum say that the next has none
-// either. It is neither computed nor asked for until an answer has one again.
+// silence is the number of consecutive large objects without a checksum after which
+// checksums are neither computed nor requested, until an answer has one again.
 const silence = 3
 
-// note takes over what an answer said of the checksum of an object.
-func (h *habit) note(sum s3.Checksum) {
+// observe records the checksum of an object in an answer.
+func (h *checksumHistory) observe(sum s3.Checksum) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !sum.Whole() {
@@ -72,7 +72,7 @@ func (h *habit) note(sum s3.Checksum) {
 }
 
 // likely returns the algorithms that the checksum of an object may have.
-func (h *habit) likely() []s3.ChecksumAlgorithm {
+func (h *checksumHistory) likely() []s3.ChecksumAlgorithm {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -84,7 +84,7 @@ func (h *habit) likely() []s3.ChecksumAlgorithm {
 	return []s3.ChecksumAlgorithm{h.last}
 }
 
-// expect takes over a checksum of S3 for the object.
+// expect records the checksum that S3 reports for the object.
 func (a *audit) expect(sum s3.Checksum) {
 	if !sum.Whole() {
 		return
@@ -101,8 +101,9 @@ func (a *audit) expects() bool {
 	return a.want.Value != ""
 }
 
-// begin returns a run for the bytes of one GET from off on, with the likely checksums
-// unless that of the object is known; nil if nothing is to be checked.
+// begin returns a run for the bytes of one GET from off on. The run computes the checksum
+// that is expected, or the likely ones if it is not known. begin returns nil if there is
+// nothing to check.
 func (a *audit) begin(off int64, likely []s3.ChecksumAlgorithm) *run {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -133,12 +134,12 @@ func (r *run) write(p []byte) {
 	}
 }
 
-// maxRuns bounds the memory of an audit to 300 KiB. A sequential reader has as many runs
-// as GETs in flight at most; only one that reads here and there in a large object has more.
+// maxRuns bounds the memory of an audit to 300 KiB. A sequential reader has at most as
+// many runs as GETs in flight. Only random reads of a large object have more.
 const maxRuns = 1024
 
-// add takes in the run of a GET and reports whether all bytes of an object of that size
-// have come. Bytes that came before count once.
+// add adds the run of a GET and reports whether all bytes of an object of that size have
+// arrived. Bytes that arrive twice count once.
 func (a *audit) add(r *run, size int64) (complete bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -186,8 +187,8 @@ func (r *run) join(next *run) bool {
 	return true
 }
 
-// verdict compares the complete object with the checksum. checked is false if there is
-// none to compare with.
+// verdict compares the complete object with its checksum. checked is false if there is no
+// checksum.
 func (a *audit) verdict() (checked bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -196,7 +197,7 @@ func (a *audit) verdict() (checked bool, err error) {
 			continue
 		}
 		if sum.Value() != a.want.Value {
-			return true, fmt.Errorf("%w: %s is %s, S3 says %s", ErrCorrupt, sum.Algorithm(), sum.Value(), a.want.Value)
+			return true, fmt.Errorf("%w: %s is %s, S3 reports %s", ErrCorrupt, sum.Algorithm(), sum.Value(), a.want.Value)
 		}
 		a.passed, a.runs = true, nil
 		return true, nil
@@ -204,7 +205,7 @@ func (a *audit) verdict() (checked bool, err error) {
 	return false, nil
 }
 
-// retry forgets all runs for a second try, once.
+// retry forgets all runs for a second attempt. It returns true only once.
 func (a *audit) retry() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -215,12 +216,12 @@ func (a *audit) retry() bool {
 	return true
 }
 
-// minGets is how many GETs must have brought bytes of a version before a HEAD asks for
-// its checksum, so that a checksum costs one request in five at most.
+// minGets is the number of GETs of a version before a HEAD asks for its checksum, so that
+// at most one request in five is for a checksum.
 const minGets = 4
 
-// mustAsk reports whether it is time to ask for the checksum: half of the object has come
-// in enough GETs. It does so once.
+// mustAsk reports whether to ask for the checksum now: enough GETs have brought half of the
+// object. It returns true only once.
 func (a *audit) mustAsk(size int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -231,16 +232,17 @@ func (a *audit) mustAsk(size int64) bool {
 	return true
 }
 
-// asks notes that the HEAD is under way, and returns what its end closes.
-func (a *audit) asks() chan struct{} {
+// beginAsk records that the HEAD is sent. The caller closes the returned channel when the
+// HEAD is answered.
+func (a *audit) beginAsk() chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asking = make(chan struct{})
 	return a.asking
 }
 
-// wait waits for the answer of the HEAD that asks for the checksum. It does not wait for
-// one that has no connection yet: the caller may have the last.
+// wait waits for the answer of the HEAD. It does not wait for a HEAD that has no
+// connection yet, because the caller may occupy the last one.
 func (a *audit) wait(ctx context.Context) {
 	a.mu.Lock()
 	asking := a.asking
@@ -254,7 +256,7 @@ func (a *audit) wait(ctx context.Context) {
 	}
 }
 
-// err returns the error of all reads of a version that was found to be wrong.
+// err returns the error of all reads of a corrupt version, or nil.
 func (a *audit) err() error {
 	if err := a.bad.Load(); err != nil {
 		return *err
@@ -262,7 +264,7 @@ func (a *audit) err() error {
 	return nil
 }
 
-// auditOf returns the audit of a version for one more reader. m.mu is held.
+// auditOf returns the audit of a version and adds a reader to it. m.mu is held.
 func (m *Manager) auditOf(obj *cache.Object) *audit {
 	a := m.audits[obj]
 	if a == nil {
@@ -273,7 +275,7 @@ func (m *Manager) auditOf(obj *cache.Object) *audit {
 	return a
 }
 
-// leaveAudit ends the part of a reader in the audit. m.mu is held.
+// leaveAudit removes a reader from the audit. m.mu is held.
 func (m *Manager) leaveAudit(obj *cache.Object, a *audit) {
 	if a.readers--; a.readers > 0 {
 		return
@@ -286,8 +288,8 @@ func (m *Manager) leaveAudit(obj *cache.Object, a *audit) {
 	}
 }
 
-// audited takes in the run of a GET of f. The error says that the object is complete and
-// has the wrong checksum.
+// audited adds the run of a GET of f. It returns an error if the object is complete and has
+// the wrong checksum.
 func (f *fetch) audited(ctx context.Context, r *run) error {
 	m, a, v := f.r.m, f.r.audit, f.r.Version()
 	if !a.add(r, v.Size) {
@@ -306,10 +308,10 @@ func (f *fetch) audited(ctx context.Context, r *run) error {
 	return err
 }
 
-// askChecksum asks for the checksum of a version by a HEAD.
+// askChecksum asks for the checksum of a version with a HEAD.
 func (m *Manager) askChecksum(v Version, a *audit) {
 	m.enqueue(func() {
-		defer close(a.asks())
+		defer close(a.beginAsk())
 		ctx, cancel := context.WithTimeout(m.ctx, m.o.Deadline)
 		defer cancel()
 		m.mu.Lock()
@@ -317,7 +319,7 @@ func (m *Manager) askChecksum(v Version, a *audit) {
 		m.mu.Unlock()
 		info, err := m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: v.Key, SSE: m.o.SSE})
 		if err == nil {
-			m.habit.note(info.Checksum)
+			m.checksums.observe(info.Checksum)
 		}
 		if err == nil && info.Size == v.Size && strong(v.ETag) && sameETag(info.ETag, v.ETag) {
 			a.expect(info.Checksum)
@@ -325,16 +327,16 @@ func (m *Manager) askChecksum(v Version, a *audit) {
 	})
 }
 
-// condemn decides what follows from a wrong checksum. Where nobody has got any of the
-// bytes, they are fetched once more, and condemn returns nil. Else the version is not
-// read any more: its blocks are dropped, and all its readers get the error.
-func (f *fetch) condemn(err error) error {
+// handleCorrupt handles a wrong checksum. If no reader has got any of the bytes, they are
+// fetched once more, and handleCorrupt returns nil. Otherwise it drops the blocks of the
+// version, and all its readers get the error.
+func (f *fetch) handleCorrupt(err error) error {
 	m, v := f.r.m, f.r.Version()
 	retry := f.fill.Held() && f.r.audit.retry()
 	m.mu.Lock()
 	m.stats.Corrupt++
 	m.mu.Unlock()
-	m.o.Logger.Error("the bytes of an object do not have its checksum", slog.String("key", v.Key),
+	m.o.Logger.Error("an object does not have the checksum that S3 reports", slog.String("key", v.Key),
 		slog.String("etag", v.ETag), slog.Bool("fetched_again", retry), slog.Any("error", err))
 	if retry {
 		return nil

@@ -20,7 +20,7 @@ type flipper struct {
 
 	mu    sync.Mutex
 	at    int64 // in the object
-	times int   // how many answers are struck; negative: all
+	times int   // the number of answers with a wrong byte; negative: all
 }
 
 // set chooses the byte and the number of answers.
@@ -184,8 +184,8 @@ func TestFlippedBitInLargeObject(t *testing.T) {
 	}
 }
 
-// TestUnverifiedIsCounted reads an object of which S3 has no checksum of all bytes, and a
-// part of one of which it has.
+// TestUnverifiedIsCounted reads an object without a full checksum, and a part of an object
+// with one.
 func TestUnverifiedIsCounted(t *testing.T) {
 	m, client, _, srv := newAudited(t)
 	srv.PutObject("b", "plain", make([]byte, 100), nil)
@@ -211,8 +211,8 @@ func TestUnverifiedIsCounted(t *testing.T) {
 	}
 }
 
-// TestServerWithoutChecksums reads large objects of which S3 has no checksum. After a few
-// of them none is asked for any more, until an object has one.
+// TestServerWithoutChecksums reads large objects without a checksum. After a few of them the
+// manager asks for no checksum until an object has one.
 func TestServerWithoutChecksums(t *testing.T) {
 	m, client, _, srv := newAudited(t)
 	read := func(key string, size int64) (heads int) {

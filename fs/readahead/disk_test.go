@@ -33,8 +33,8 @@ func (r *rig) endDisk(t *testing.T) {
 	r.end(t)
 }
 
-// TestDiskCacheAfterRestart: what was read before is revalidated by one request
-// without a body, and read from the disk.
+// TestDiskCacheAfterRestart checks that an open after a restart sends one request without a body,
+// and that reads come from the disk.
 func TestDiskCacheAfterRestart(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,8 +83,8 @@ func TestDiskCacheAfterRestart(t *testing.T) {
 	})
 }
 
-// TestDiskCacheGaps: only what the disk does not have is fetched, and a change
-// of the object is seen although parts of it are cached.
+// TestDiskCacheGaps checks that only blocks that are absent from the disk are fetched, and that a
+// change of the object is detected although parts of it are cached.
 func TestDiskCacheGaps(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestDiskCacheGaps(t *testing.T) {
 		rd := r.OpenVersion(v)
 		check(t, rd, 1, mib, 100)
 		check(t, rd, 1, 2*mib+300_000, 100)
-		time.Sleep(time.Second) // the rest of the blocks comes after what was read
+		time.Sleep(time.Second) // the rest of the blocks arrives after the read
 		rd.Close()
 		r.endDisk(t)
 
@@ -126,9 +126,8 @@ func TestDiskCacheGaps(t *testing.T) {
 	})
 }
 
-// TestDiskCacheLanes: a stream knows from its start that the disk cache has its bytes,
-// and does not load them on all connections beside the read that waits; what it does not
-// have comes on as many as ever.
+// TestDiskCacheLanes checks that a stream whose bytes are on the disk does not load them on all
+// connections beside the read that waits. Bytes that are not on the disk use all connections.
 func TestDiskCacheLanes(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,7 +162,7 @@ func TestDiskCacheLanes(t *testing.T) {
 	})
 }
 
-// runsBeside tells whether a stream begins a fetch while so many others run.
+// runsBeside reports whether a stream starts a fetch while n others run.
 func runsBeside(s *stream, n int) bool {
 	was := s.inflight
 	s.inflight = n
@@ -172,8 +171,8 @@ func runsBeside(s *stream, n int) bool {
 	return ok
 }
 
-// TestDiskCacheOfBeginning: that the disk cache has what a look at a file fetches says
-// nothing of the rest.
+// TestDiskCacheOfBeginning checks that the beginning of a file in the disk cache does not count as
+// the whole file.
 func TestDiskCacheOfBeginning(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -184,7 +183,7 @@ func TestDiskCacheOfBeginning(t *testing.T) {
 			withDisk(t, r, dir)
 			rd := mustOpen(t, r, "k", v)
 			check(t, rd, 1, 0, 4<<10)
-			time.Sleep(time.Second) // the rest of what Open fetches comes after what was read
+			time.Sleep(time.Second) // the rest of the bytes of Open arrives after the read
 			if there := r.blocks.OnDisk("k", v.ETag, v.Size, 0); i > 0 && !there || rd.local {
 				t.Errorf("open %d: the first block on disk %v, and taken for all of it %v", i, there, rd.local)
 			}
@@ -194,7 +193,7 @@ func TestDiskCacheOfBeginning(t *testing.T) {
 	})
 }
 
-// readUpTo reads what a reader has not read yet of the first n bytes, in order.
+// readUpTo reads the bytes up to n that a reader has not read yet, in order.
 func readUpTo(t *testing.T, rd *Reader, n int64) {
 	t.Helper()
 	off := int64(0)

@@ -25,7 +25,7 @@ type fakeStore struct {
 	shared  float64                            // bytes per second of all bodies together; 0: no limit
 	fault   func(n int, in *s3.GetInput) fault // for the n-th GET, from 1
 
-	ignoreMatch bool // conditions are not known
+	ignoreMatch bool // ignores conditions
 
 	mu        sync.Mutex
 	objects   map[string]fakeObject
@@ -38,7 +38,7 @@ type fakeStore struct {
 	free      time.Time // when the shared link is free again
 }
 
-// fakeObject's bytes follow from its seed.
+// fakeObject is an object whose bytes follow from its seed.
 type fakeObject struct {
 	etag     string
 	size     int64
@@ -46,7 +46,7 @@ type fakeObject struct {
 	modified time.Time
 }
 
-// fault is what goes wrong with a GET.
+// fault is a fault of one GET.
 type fault struct {
 	err      error // instead of an answer
 	cutAfter int64 // the body ends with cutErr after so many bytes, if cutErr is set
@@ -76,7 +76,7 @@ func (s *fakeStore) remove(key string) {
 	delete(s.objects, key)
 }
 
-// rename makes the bytes of from known as to.
+// rename makes the object from known as to.
 func (s *fakeStore) rename(from, to string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *fakeStore) get(i int) s3.GetInput {
 	return s.gets[i]
 }
 
-// stripETag makes an object have none.
+// stripETag removes the ETag of an object.
 func (s *fakeStore) stripETag(key string) { s.setETag(key, "") }
 
 func (s *fakeStore) setETag(key, etag string) {
@@ -115,34 +115,34 @@ func (s *fakeStore) setETag(key, etag string) {
 	s.objects[key] = o
 }
 
-// noise is what all content is cut from. Its length is a prime, so that no two
-// blocks of an object are the same.
+// noise is the source of all content. Its length is a prime, so that no two blocks of an object are
+// the same.
 var noise = sync.OnceValue(func() []byte {
 	p := make([]byte, 1048583)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(p)
 	return p
 })
 
-// content writes the bytes at off of the object with this seed into p. As isContent,
-// it shows the race detector one byte of each page.
+// content writes the bytes at off of the object with this seed into p. Like isContent, it shows the
+// race detector one byte of each page.
 func content(seed uint64, off int64, p []byte) {
 	at := (uint64(off) + seed*7919) % uint64(len(noise()))
 	for i := 0; i < len(p); i += cache.FineSize {
 		p[i] = noise()[(at+uint64(i))%uint64(len(noise()))]
 	}
 	for len(p) > 0 {
-		n := min(len(p), len(noBits())) // what follows is a copy that the detector does not see
+		n := min(len(p), len(noBits())) // the rest is a copy that the detector does not see
 		n = subtle.XORBytes(p, noise()[at:][:min(n, len(noise())-int(at))], noBits())
 		p, at = p[n:], (at+uint64(n))%uint64(len(noise()))
 	}
 }
 
-// noBits changes nothing that it is XORed with.
+// noBits is zeros, so that XOR with it changes nothing.
 var noBits = sync.OnceValue(func() []byte { return make([]byte, 64<<10) })
 
-// isContent tells whether p is what content would write. It copies nothing, and shows
-// the race detector, which takes its time for each byte, one byte of each page: what
-// frees memory writes all of it.
+// isContent reports whether p has the bytes of content. It copies nothing. It shows the race detector
+// one byte of each page, because the detector is slow for each byte, and code that frees memory writes
+// all of a page.
 func isContent(seed uint64, off int64, p []byte) bool {
 	for i := 0; i < len(p); i += cache.FineSize {
 		if p[i] != noise()[(uint64(off)+uint64(i)+seed*7919)%uint64(len(noise()))] {
@@ -238,7 +238,7 @@ func (s *fakeStore) answer(ctx context.Context, n int, in *s3.GetInput) (*s3.Get
 	}, nil
 }
 
-// rangeOf recovers what s3.Bytes was given from its printed form.
+// rangeOf parses the printed form of s3.Bytes.
 func rangeOf(r s3.Range) (first, last int64, ok bool) {
 	if r == (s3.Range{}) {
 		return 0, math.MaxInt64, false
@@ -277,7 +277,7 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 		}
 		p = p[:min(int64(len(p)), cut-(b.off-b.first))]
 	}
-	p = p[:min(int64(len(p)), b.end-b.off, 64<<10)] // as a socket gives it
+	p = p[:min(int64(len(p)), b.end-b.off, 64<<10)] // as a socket returns it
 	if b.s.rate > 0 {
 		due := time.Duration(b.f.seconds(b.s.rate, float64(b.off-b.first+int64(len(p)))) * float64(time.Second))
 		if err := sleep(b.ctx, due-time.Since(b.started)); err != nil {
@@ -295,8 +295,8 @@ func (b *fakeBody) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// seconds returns when the first n bytes of a body are there, at rate or as slow as f
-// says.
+// seconds returns the time at which the first n bytes of a body have arrived, at rate or at the speed
+// of f.
 func (f fault) seconds(rate, n float64) float64 {
 	if f.slow == 0 || n <= float64(f.slowFrom) {
 		return n / rate
@@ -345,7 +345,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// rig is a Manager over a fakeStore with checks at its end.
+// rig is a Manager over a fakeStore. It checks the gauges at its end.
 type rig struct {
 	*Manager
 	store  *fakeStore
@@ -353,8 +353,8 @@ type rig struct {
 	blocks *cache.Blocks
 }
 
-// newRig makes a rig with limit bytes of memory. At the end of the test
-// everything must have been given back (I9).
+// newRig returns a rig with limit bytes of memory. At the end of the test all memory must be released
+// (I9).
 func newRig(t testing.TB, store *fakeStore, limit int64, change ...func(*Options)) *rig {
 	t.Helper()
 	o := Options{Bucket: "b"}

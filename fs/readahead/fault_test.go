@@ -16,8 +16,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestEveryGETFails lets the n-th GET go wrong in each way, for every n, and
-// reads until the bytes are right: no fault may give wrong bytes or hang.
+// TestEveryGETFails injects each fault into the n-th GET, for every n, and reads until the bytes are
+// right. No fault may cause wrong bytes or a hang.
 func TestEveryGETFails(t *testing.T) {
 	kinds := map[string]struct {
 		fault fault
@@ -61,8 +61,8 @@ func TestEveryGETFails(t *testing.T) {
 	}
 }
 
-// readThrough opens and reads all of the object, again where that fails, and
-// returns how often it failed.
+// readThrough opens and reads the whole object, repeats it after errors, and returns the number of
+// errors.
 func readThrough(t *testing.T, r *rig, size int64) (failures int) {
 	t.Helper()
 	var rd *Reader
@@ -112,8 +112,7 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// TestStalledConnectionIsReplaced: a connection that stops costs the least
-// patience once, not a time-out of TCP.
+// TestStalledConnectionIsReplaced checks that a stalled connection costs leastPatience once.
 func TestStalledConnectionIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -131,7 +130,7 @@ func TestStalledConnectionIsReplaced(t *testing.T) {
 	})
 }
 
-// TestInterrupt: the context ends the wait at once and leaves the fetch alone.
+// TestInterrupt checks that the end of the context ends the wait at once and does not end the fetch.
 func TestInterrupt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFakeStore()
@@ -218,7 +217,7 @@ func testStale(t *testing.T, change func(*fakeStore), ignores bool, n int) {
 	r.end(t)
 }
 
-// TestStaleWithoutETag: objects without an ETag are told apart by their date.
+// TestStaleWithoutETag checks that versions without an ETag are distinguished by their date.
 func TestStaleWithoutETag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, ignores := range []bool{false, true} {
@@ -241,8 +240,8 @@ func TestStaleWithoutETag(t *testing.T) {
 	})
 }
 
-// TestResetWithoutETag: package s3 cannot resume the body of an object without a strong
-// ETag. The rest is asked for here, and held to what is known of the version.
+// TestResetWithoutETag checks that the rest of a broken body is requested again and compared with the
+// version. Package s3 cannot resume a body of an object without a strong ETag.
 func TestResetWithoutETag(t *testing.T) {
 	for name, c := range map[string]struct {
 		etag   string
@@ -291,7 +290,7 @@ func TestResetWithoutETag(t *testing.T) {
 	}
 }
 
-// TestNoBucket: that the bucket is gone, or its name wrong, says nothing of a version.
+// TestNoBucket checks that a missing bucket does not make a version stale.
 func TestNoBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -306,7 +305,7 @@ func TestNoBucket(t *testing.T) {
 	})
 }
 
-// noBucket is both, as an error of package s3 is.
+// noBucket matches both errors, like an error of package s3.
 type noBucket struct{}
 
 func (noBucket) Error() string { return "no bucket" }
@@ -314,9 +313,9 @@ func (noBucket) Is(target error) bool {
 	return target == s3.ErrNoSuchBucket || target == s3.ErrNotFound
 }
 
-// TestNobodyWaitsForTheEnd: a fetch ahead that gets no answer ends soon after its
-// reader has closed, and leaves its connection to others.
-func TestNobodyWaitsForTheEnd(t *testing.T) {
+// TestUnneededFetchEnds checks that a fetch ahead without an answer ends soon after its reader has
+// closed, and releases its connection.
+func TestUnneededFetchEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
 		v := store.put("k", 100*mib, 1)
@@ -330,7 +329,7 @@ func TestNobodyWaitsForTheEnd(t *testing.T) {
 		time.Sleep(time.Second)
 		dead.Store(true)
 		for off := int64(4 * mib); r.Stats().Running == 0; off += mib {
-			check(t, rd, 1, off, mib) // is there; as the reader goes on, more is asked for
+			check(t, rd, 1, off, mib) // is cached; the sequence causes more fetches
 			synctest.Wait()
 		}
 		time.Sleep(time.Second)
@@ -359,7 +358,7 @@ func TestMove(t *testing.T) {
 		if rd.Version() != b {
 			t.Errorf("version after the move: %+v", rd.Version())
 		}
-		// The GET finds the old name gone, and learns of the move before it gives up.
+		// The GET finds the old name gone, and hears of the move before it fails.
 		c := Version{Key: "c", ETag: a.ETag, Size: a.Size}
 		store.fault = func(n int, in *s3.GetInput) fault {
 			if in.Key == "b" {
@@ -373,7 +372,7 @@ func TestMove(t *testing.T) {
 	})
 }
 
-// TestDrop: an unlinked open file stays readable as far as it is cached (P7).
+// TestDrop checks that the cached bytes of an unlinked open file stay readable (P7).
 func TestDrop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -392,7 +391,7 @@ func TestDrop(t *testing.T) {
 	})
 }
 
-// TestCloseEndsFetches closes the manager with reads and opens under way.
+// TestCloseEndsFetches closes the manager during reads and opens.
 func TestCloseEndsFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFakeStore()
@@ -426,7 +425,7 @@ func TestCloseEndsFetches(t *testing.T) {
 	})
 }
 
-// TestLeavingAnOpen interrupts opens at all stages: their readers must be closed.
+// TestLeavingAnOpen interrupts opens at all stages. Their readers must be closed.
 func TestLeavingAnOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -446,9 +445,8 @@ func TestLeavingAnOpen(t *testing.T) {
 	})
 }
 
-// TestDeadlineBehindOthers opens and reads more files than there are connections to a
-// server that has stopped. No caller waits longer than the deadline, and one that waits
-// behind others does not wait for each of them.
+// TestDeadlineBehindOthers opens and reads more files than there are connections on a stopped server.
+// No caller waits longer than the deadline, even if it waits behind others.
 func TestDeadlineBehindOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()

@@ -13,40 +13,39 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// fetch brings the blocks of one Fill. It belongs to no caller: who waits for a
-// block may leave, the fetch goes on.
+// fetch brings the blocks of one Fill. It belongs to no caller: it continues when the
+// callers that wait for it leave.
 type fetch struct {
 	r        *Reader
-	s        *stream // nil if it belongs to none
+	s        *stream // nil if the fetch belongs to no stream
 	fill     *cache.Fill
-	demanded bool        // started by a read, not ahead of one
+	demanded bool        // a read waits for it; otherwise it runs ahead of a read
 	asked    bool        // a GET was sent; written by the goroutine that runs the fetch
-	resumed  bool        // a body was slow and was left, which is done once; as asked
-	unwanted atomic.Bool // the stream that it was for went elsewhere
+	resumed  bool        // the rest of a slow body was requested again; written like asked
+	unwanted atomic.Bool // its stream went elsewhere
 }
 
-// Outcomes of one GET that are not failures of S3.
+// These are outcomes of one GET that are not failures of S3.
 var (
-	errStalled  = errors.New("no byte for too long")
-	errUnwanted = errors.New("nobody wants the rest")
+	errStalled  = errors.New("the connection has stalled")
+	errUnwanted = errors.New("the rest is not needed")
 	errMoved    = errors.New("object was renamed by this mount")
 )
 
-// run fetches all of the fill, on as many connections, one after the other, as
-// it takes.
+// run fetches the whole Fill with one or more GETs in sequence.
 func (f *fetch) run() {
 	err := f.fetch(f.r.m.ctx)
 	f.finish(err)
 }
 
-// finish ends the fetch with an error of it, or nil.
+// finish ends the fetch with an error or nil.
 func (f *fetch) finish(err error) {
 	m := f.r.m
 	switch {
 	case errors.Is(err, ErrCorrupt):
-		err = f.condemn(err)
+		err = f.handleCorrupt(err)
 	case errors.Is(err, errUnwanted):
-		err = nil // who still comes for a block asks anew
+		err = nil // later callers start a new fetch
 	case m.ctx.Err() != nil:
 		err = ErrClosed
 	}
@@ -72,9 +71,9 @@ func (f *fetch) finish(err error) {
 	m.mu.Unlock()
 }
 
-// fetch fills from the disk cache what is there and sends GETs for the rest. A
-// GET that stands still is replaced by another one, each with twice the patience
-// of the one before, until there was no progress for the deadline.
+// fetch fills blocks from the disk cache and sends GETs for the rest. It replaces a GET that
+// makes no progress with another one, each with twice the patience of the one before, until
+// there was no progress for the deadline.
 func (f *fetch) fetch(ctx context.Context) error {
 	m := f.r.m
 	patience := m.patience()
@@ -103,9 +102,8 @@ func (f *fetch) fetch(ctx context.Context) error {
 			patience *= 2
 		case broken(err) && f.fill.Rest() < before:
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			// The body ended before its first byte, as it does where a write of this
-			// mount has ended the GET. The pause keeps a broken server from being asked
-			// without end.
+			// The body ended before its first byte. This happens when a write of this mount has
+			// ended the GET. The pause bounds the requests to a broken server.
 			if perr := pauseFor(ctx, cutPause); perr != nil {
 				return perr
 			}
@@ -119,8 +117,8 @@ func (f *fetch) fetch(ctx context.Context) error {
 	}
 }
 
-// cutPause is the time before a GET is sent again whose body ended before its first
-// byte: about a round trip, and 600 attempts within the default deadline.
+// cutPause is the pause before a GET is sent again whose body ended before its first byte.
+// It is about a round trip, and allows 600 attempts within the default deadline.
 const cutPause = 100 * time.Millisecond
 
 // pauseFor waits for d, or until ctx is done.
@@ -135,7 +133,7 @@ func pauseFor(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// ask notes that the disk cache does not have all of the fetch.
+// ask records that the disk cache does not have all bytes of the fetch.
 func (f *fetch) ask() {
 	f.asked = true
 	if f.s != nil {
@@ -145,14 +143,14 @@ func (f *fetch) ask() {
 	}
 }
 
-// broken tells that a body ended early. Package s3 resumes one by itself if its object
+// broken reports whether a body ended early. Package s3 resumes a body itself if its object
 // has a strong ETag.
 func broken(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, s3.ErrTransient)
 }
 
-// get sends one GET for the rest of the fill, or as much of it as the disk cache
-// does not have, and reads its body into it.
+// get sends one GET for the rest of the Fill, up to the next block in the disk cache, and
+// reads its body into the Fill.
 func (f *fetch) get(parent context.Context, patience time.Duration) error {
 	w := watch(parent, patience)
 	defer w.end()
@@ -171,7 +169,7 @@ func (f *fetch) get(parent context.Context, patience time.Duration) error {
 	return f.receive(w, v, out.Body, n, ttfb)
 }
 
-// receive reads size bytes of the body of a GET for v and measures it.
+// receive reads size bytes of the body of a GET for v and measures the speed.
 func (f *fetch) receive(w *watchdog, v Version, body io.Reader, size int, ttfb time.Duration) error {
 	start := time.Now()
 	n, err := f.copy(body, size, w)
@@ -182,7 +180,7 @@ func (f *fetch) receive(w *watchdog, v Version, body io.Reader, size int, ttfb t
 	return nil
 }
 
-// request builds the GET for the next n bytes of the fill, and the version it is for.
+// request returns the GET for the next n bytes of the Fill, and the version it is for.
 func (f *fetch) request(n int) (*s3.GetInput, Version) {
 	v := f.r.Version()
 	first := f.fill.Offset()
@@ -191,7 +189,7 @@ func (f *fetch) request(n int) (*s3.GetInput, Version) {
 		Range: s3.Bytes(first, first+int64(n)-1),
 	}
 	if f.wholeSmall() && n == f.fill.Rest() {
-		in.Range = s3.Range{} // S3 gives the checksum of the object only with all of it
+		in.Range = s3.Range{} // S3 returns the checksum of the object only with the whole object
 	}
 	switch {
 	case strong(v.ETag):
@@ -207,11 +205,11 @@ func (f *fetch) wholeSmall() bool {
 	return f.fill.Offset() == 0 && f.fill.End() == f.r.obj.Size() && f.fill.End() <= cache.SmallObject
 }
 
-// hold takes over what an answer says of the checksum. It keeps a small object from
-// readers until all of it has come and has its checksum.
+// hold records the checksum in an answer. It keeps a small object from readers until all
+// bytes have arrived and the checksum matches.
 func (f *fetch) hold(info *s3.ObjectInfo) {
 	if info.Checksum.Whole() {
-		f.r.m.habit.note(info.Checksum)
+		f.r.m.checksums.observe(info.Checksum)
 	}
 	f.r.audit.expect(info.Checksum)
 	if f.wholeSmall() && f.r.audit.expects() {
@@ -219,7 +217,7 @@ func (f *fetch) hold(info *s3.ObjectInfo) {
 	}
 }
 
-// verify holds the answer to the version: not every server knows If-Match.
+// verify compares the answer with the version, because some servers ignore If-Match.
 func (f *fetch) verify(out *s3.GetOutput, v Version) error {
 	same := out.Size == v.Size && (v.ETag == "" || sameETag(out.ETag, v.ETag))
 	if v.ETag == "" && !f.r.modified.IsZero() {
@@ -234,15 +232,15 @@ func (f *fetch) verify(out *s3.GetOutput, v Version) error {
 	return nil
 }
 
-// copy reads size bytes of the body straight into block memory, and returns how
-// many it read.
+// copy reads size bytes of the body directly into block memory and returns the number of
+// bytes that it read.
 func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
 	pace := f.r.m.newPace()
 	defer pace.end()
-	run := f.r.audit.begin(f.fill.Offset(), f.r.m.habit.likely())
+	run := f.r.audit.begin(f.fill.Offset(), f.r.m.checksums.likely())
 	defer func() {
 		if n < size {
-			_ = f.audited(w.ctx, run) // a part of the object: no verdict
+			_ = f.audited(w.ctx, run) // a part of the object has no verdict
 		}
 	}()
 	for n < size {
@@ -258,7 +256,7 @@ func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
 			}
 			f.fill.Advance(got)
 			w.progress()
-			f.r.m.noteProgress()
+			f.r.m.recordProgress()
 			pace.got(got)
 		}
 		switch {
@@ -277,21 +275,21 @@ func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
 	return n, nil
 }
 
-// drainLimit in bytes is what is read to the end although nobody wants it: less
-// than what opening another connection costs.
+// drainLimit in bytes is the largest rest of an unwanted body that is read to the end. It
+// costs less than opening another connection.
 const drainLimit = 512 << 10
 
-// notWorthFinishing decides about a fetch whose stream went elsewhere.
+// notWorthFinishing reports whether to cancel the fetch because its stream went elsewhere.
 func (f *fetch) notWorthFinishing() bool {
 	return f.fill.Rest() > drainLimit && !f.fill.Wanted()
 }
 
-// explain turns the error of a GET for v into what it means for the fetch.
+// explain translates the error of a GET for v into the error of the fetch.
 func (f *fetch) explain(w *watchdog, v Version, err error) error {
 	switch {
-	case w.bit():
+	case w.fired():
 		return fmt.Errorf("%w: %w", errStalled, err)
-	case errors.Is(err, s3.ErrNoSuchBucket): // says nothing of any version
+	case errors.Is(err, s3.ErrNoSuchBucket): // does not concern the version
 	case errors.Is(err, s3.ErrPreconditionFailed), errors.Is(err, s3.ErrNotFound),
 		errors.Is(err, s3.ErrInvalidRange):
 		return f.stale(v, err)
@@ -299,8 +297,8 @@ func (f *fetch) explain(w *watchdog, v Version, err error) error {
 	return err
 }
 
-// stale is the error of a version that is gone, unless this mount has only
-// renamed it since the GET was built.
+// stale returns the error of a version that is gone. It returns errMoved if this mount
+// renamed the version after the GET was built.
 func (f *fetch) stale(v Version, cause error) error {
 	if f.r.Version() != v {
 		return errMoved

@@ -9,21 +9,20 @@ import (
 )
 
 const (
-	// hedgeSamples is how many answers must have been measured before one can be
-	// called late.
+	// hedgeSamples is the number of measured answers before an answer can be late.
 	hedgeSamples = 8
-	// hedgeDeviations and hedgeFactor say what is late: more than the usual time
-	// and four times the usual distance from it, and three times the usual time.
-	// Of evenly spread answers none is.
+	// An answer is late after the average time plus hedgeDeviations times the average
+	// deviation, and not before hedgeFactor times the average time. Answers that are
+	// spread evenly are never late.
 	hedgeDeviations, hedgeFactor = 4, 3
-	// hedgeLeast keeps a pause of the machine from looking like a slow replica.
+	// hedgeLeast is longer than usual pauses of the machine itself.
 	hedgeLeast = 50 * time.Millisecond
-	// hedgeShare bounds the second requests: one in so many GETs, so that a server
-	// which is slow as a whole gets at most 5 % more to do.
+	// hedgeShare bounds the second GETs to one in so many GETs, so that a server that
+	// is slow as a whole gets at most 5 % more requests.
 	hedgeShare = 20
 )
 
-// lateAfter returns when a GET without an answer is late; 0: that is not known.
+// lateAfter returns the time after which an answer is late, or 0 if it is not known.
 func (l *link) lateAfter() time.Duration {
 	if l.samples < hedgeSamples {
 		return 0
@@ -31,7 +30,7 @@ func (l *link) lateAfter() time.Duration {
 	return max(l.ttfb+hedgeDeviations*l.deviation, hedgeFactor*l.ttfb, hedgeLeast)
 }
 
-// answer is what one of the GETs of a hedge came to.
+// answer is the outcome of one GET of a hedge.
 type answer struct {
 	i    int // of the GET
 	out  *s3.GetOutput
@@ -39,20 +38,20 @@ type answer struct {
 	ttfb time.Duration
 }
 
-// hedge is one GET, or the same twice.
+// hedge is one GET, or the same GET sent twice.
 type hedge struct {
 	m       *Manager
 	ctx     context.Context
 	in      *s3.GetInput
 	answers chan answer           // unbuffered
 	stops   [2]context.CancelFunc // of the GETs that were sent
-	settled chan struct{}         // closed when nobody listens to answers any more
+	done    chan struct{}         // closed when nobody receives answers any more
 }
 
-// send sends a GET. If its answer is late it sends the same once more, on another
-// connection, and takes what comes first: one slow replica or connection out of
-// many then costs little more than a round trip. It returns the time to the
-// answer's headers, too. The answer's body ends with ctx.
+// send sends a GET. If the answer is late, it sends the same GET once more on another
+// connection and uses the first answer. One slow replica or connection then costs little
+// more than a round trip. send also returns the time to the headers of the answer. The
+// body of the answer ends with ctx.
 func (m *Manager) send(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, time.Duration, error) {
 	late := m.lateAfter()
 	if late == 0 {
@@ -60,8 +59,8 @@ func (m *Manager) send(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, tim
 		out, err := m.get(ctx, in)
 		return out, time.Since(start), err
 	}
-	h := &hedge{m: m, ctx: ctx, in: in, answers: make(chan answer), settled: make(chan struct{})}
-	defer close(h.settled)
+	h := &hedge{m: m, ctx: ctx, in: in, answers: make(chan answer), done: make(chan struct{})}
+	defer close(h.done)
 	h.send(0)
 	timer := time.NewTimer(late)
 	defer timer.Stop()
@@ -78,7 +77,7 @@ func (m *Manager) send(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, tim
 			}
 		case a := <-h.answers:
 			if sent == 2 && h.stops[1-a.i] != nil {
-				if a.err != nil && !final(a.err) { // the other one may do better
+				if a.err != nil && !final(a.err) { // the other GET may succeed
 					h.stops[a.i]()
 					h.stops[a.i] = nil
 					m.giveBack()
@@ -91,8 +90,8 @@ func (m *Manager) send(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, tim
 	}
 }
 
-// send sends the i-th GET. Its context ends with that of the hedge, or when the
-// other GET has won.
+// send sends the i-th GET. Its context ends with the context of the hedge, or when the other
+// GET has won.
 func (h *hedge) send(i int) {
 	ctx, stop := context.WithCancel(h.ctx)
 	h.stops[i] = stop
@@ -101,7 +100,7 @@ func (h *hedge) send(i int) {
 		out, err := h.m.get(ctx, h.in)
 		select {
 		case h.answers <- answer{i, out, err, time.Since(start)}:
-		case <-h.settled: // the other GET has won
+		case <-h.done: // the other GET has won
 			if err == nil {
 				out.Body.Close()
 			}
@@ -110,7 +109,7 @@ func (h *hedge) send(i int) {
 	}()
 }
 
-// final tells that S3 has decided: asking again gives no other answer.
+// final reports whether an error is a decision of S3 that a repetition does not change.
 func final(err error) bool {
 	for _, e := range []error{s3.ErrNotFound, s3.ErrPreconditionFailed, s3.ErrNotModified, s3.ErrInvalidRange, s3.ErrForbidden} {
 		if errors.Is(err, e) {
@@ -120,15 +119,15 @@ func final(err error) bool {
 	return false
 }
 
-// lateAfter returns when a GET without an answer is late; 0: that is not known.
+// lateAfter returns the time after which an answer is late, or 0 if it is not known.
 func (m *Manager) lateAfter() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.link.lateAfter()
 }
 
-// spareConnection takes a connection for a second GET, if one is free and the
-// share of second GETs allows it. giveBack ends it.
+// spareConnection takes a connection for a second GET if one is free and hedgeShare allows
+// it. The caller returns it with giveBack.
 func (m *Manager) spareConnection() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -141,7 +140,7 @@ func (m *Manager) spareConnection() bool {
 	return true
 }
 
-// giveBack gives a spare connection to who waits for one.
+// giveBack passes a spare connection to the next waiter.
 func (m *Manager) giveBack() {
 	if job := m.next(); job != nil {
 		go m.run(job)

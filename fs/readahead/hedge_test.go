@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// measured returns a reader whose manager has measured the link. Its next read of
-// a place of its own is GET hedgeSamples + 1.
+// measured returns a reader whose manager has measured the link. Its next random read is GET
+// hedgeSamples + 1.
 func measured(t *testing.T, r *rig) *Reader {
 	t.Helper()
 	rd := r.OpenVersion(r.store.put("k", 1024*mib, 1))
@@ -23,9 +23,8 @@ func measured(t *testing.T, r *rig) *Reader {
 	return rd
 }
 
-// TestSlowReplica: of one GET the answer is far later than of those before it. A
-// second one brings the bytes, and whatever becomes of either, the reader gets
-// the best of both.
+// TestSlowReplica checks that a second GET is sent when the answer of one GET is much later than
+// earlier ones, and that the reader gets the better result of both.
 func TestSlowReplica(t *testing.T) {
 	const n = hedgeSamples + 1
 	transient := fmt.Errorf("get: %w", s3.ErrTransient)
@@ -73,7 +72,7 @@ func TestSlowReplica(t *testing.T) {
 	}
 }
 
-// TestSlowReplicaAtOpen: an open waits for a slow replica no longer than a read.
+// TestSlowReplicaAtOpen checks that an open does not wait longer for a slow replica than a read.
 func TestSlowReplicaAtOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -97,8 +96,8 @@ func TestSlowReplicaAtOpen(t *testing.T) {
 	})
 }
 
-// TestHedgesAreFew: second GETs stay a small share, also when the server as a
-// whole turns slow, and there are none when it is as it was.
+// TestHedgesAreFew checks that second GETs stay a small share when the server as a whole turns slow,
+// and that there are none while its speed is constant.
 func TestHedgesAreFew(t *testing.T) {
 	for name, c := range map[string]struct {
 		late  func(i int) time.Duration
@@ -133,7 +132,7 @@ func TestHedgesAreFew(t *testing.T) {
 	}
 }
 
-// TestCloseEndsHedges closes the manager while two GETs for one read are out.
+// TestCloseEndsHedges closes the manager while two GETs for one read are in flight.
 func TestCloseEndsHedges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()

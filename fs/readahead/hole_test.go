@@ -7,9 +7,8 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// TestNoHoles takes all memory away from a stream for a moment, again and again:
-// what it could not fetch then it fetches later, by long GETs as before, and not
-// when the reader has come to it.
+// TestNoHoles takes all memory away from a stream for short times. The stream must later fetch the
+// missing blocks with long GETs, before the reader reaches them.
 func TestNoHoles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()

@@ -6,12 +6,12 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// Keep puts the bytes of a version that this mount has just made into the cache,
-// as far as there is room: the next Open then asks S3 whether it still holds,
-// and moves no byte. An error of bytes ends it; what came before is kept.
+// Keep puts the bytes of a version that this mount has just written into the cache, as far
+// as there is room. The next Open then only revalidates the version. Keep stops at an error
+// of bytes and keeps the bytes before it.
 func (m *Manager) Keep(v Version, bytes io.Reader) {
 	if !strong(v.ETag) {
-		return // Open could not ask for it
+		return // Open could not revalidate it
 	}
 	obj := m.blocks.Object(v.Key, v.ETag, v.Size)
 	defer obj.Close()

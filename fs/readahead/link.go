@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// link is what the fetches have measured of the way to S3. It is guarded by
-// Manager.mu.
+// link holds the measurements of the connections to S3. Manager.mu guards it.
 type link struct {
 	samples   int           // GETs measured
 	ttfb      time.Duration // from the request to the response's headers
-	deviation time.Duration // of that, on average
-	rates     int           // bodies of which the speed was measured
+	deviation time.Duration // the average deviation of ttfb
+	rates     int           // the number of bodies whose speed was measured
 	rate      float64       // bytes per second of one body
 	all       float64       // bytes per second of all bodies together
 }
@@ -19,25 +18,25 @@ type link struct {
 const (
 	// smooth is the weight of the newest measurement in the running averages.
 	smooth = 0.25
-	// rateSample in bytes is the least body whose speed is taken for the
-	// connection's: shorter ones come out of buffers, or are all latency.
+	// rateSample in bytes is the shortest body whose speed is measured. Shorter ones
+	// come out of buffers, or consist of latency only.
 	rateSample = 1 << 20
-	// bdpLimit bounds what one odd measurement can do to the windows: it is a
-	// connection of 400 MB/s at 20 ms.
+	// bdpLimit bounds the effect of one odd measurement on the windows. It corresponds
+	// to a connection of 400 MB/s at 20 ms.
 	bdpLimit = 8 << 20
-	// horizon is how long what is fetched ahead may take to arrive: more would
-	// not make a slow link faster, but everybody else's reads, and the next
-	// byte of this one, would queue behind it.
+	// horizon is the longest time that the bytes of a window may need to arrive. A longer
+	// window would not speed up a slow link, but all other reads, and the next byte of
+	// the same stream, would queue behind it.
 	horizon = time.Second
-	// leastPatience is how long any fetch may stand still before it is tried
-	// on another connection: far over what a healthy server needs (S3 tells to
-	// retry a slow small GET after 2 s), far under the time-out of TCP.
+	// leastPatience is the shortest time without progress after which a GET is replaced.
+	// It is far above the latency of a healthy server (S3 recommends to retry a slow
+	// small GET after 2 s), and far below the time-out of TCP.
 	leastPatience = 2 * time.Second
-	// patienceFactor scales patience on links that are slow as a rule.
+	// patienceFactor scales the patience on links with a high latency.
 	patienceFactor = 20
 )
 
-// observe takes in one finished GET, beside which others ran: running in all.
+// observe records a finished GET. running is the number of GETs that ran at the same time.
 func (l *link) observe(ttfb time.Duration, bytes int64, body time.Duration, running int) {
 	if l.ttfb == 0 {
 		l.ttfb = ttfb
@@ -58,8 +57,8 @@ func (l *link) observe(ttfb time.Duration, bytes int64, body time.Duration, runn
 	l.all += smooth * (all - l.all)
 }
 
-// reach returns how many bytes arrive within the horizon; as many as one likes
-// while nothing is known.
+// reach returns the number of bytes that arrive within the horizon, or a very large number
+// if nothing is measured yet.
 func (l *link) reach() int64 {
 	if l.all == 0 {
 		return math.MaxInt64
@@ -67,13 +66,13 @@ func (l *link) reach() int64 {
 	return int64(l.all * horizon.Seconds())
 }
 
-// bdp returns the bytes that one connection could have carried while it waited
-// for a response: what has to be asked for in advance to keep it busy.
+// bdp returns the bandwidth-delay product: the number of bytes that must be requested in
+// advance to keep one connection busy.
 func (l *link) bdp() int64 {
 	return min(int64(l.rate*l.ttfb.Seconds()), bdpLimit)
 }
 
-// patience returns how long a fetch may stand still before it is tried anew.
+// patience returns the time without progress after which a GET is replaced.
 func (l *link) patience() time.Duration {
 	return max(leastPatience, patienceFactor*l.ttfb)
 }

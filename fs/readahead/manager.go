@@ -12,20 +12,20 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// ErrStale says that the version that a reader holds is gone: the object was
-// replaced or deleted by someone else (P2, ESTALE). The cause is wrapped beside it.
-var ErrStale = errors.New("version is gone")
+// ErrStale means that the version of a reader is gone, because another client replaced or
+// deleted the object (P2, ESTALE). Its error chain includes the cause.
+var ErrStale = errors.New("the version is gone")
 
-// ErrClosed is what reads get after Manager.Close.
+// ErrClosed is the error of reads after Manager.Close.
 var ErrClosed = errors.New("readahead is closed")
 
-// Store is what readahead asks of S3; *s3.Client meets it.
+// Store lists the S3 calls of this package. *s3.Client implements it.
 type Store interface {
 	Get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, error)
 	Head(ctx context.Context, in *s3.HeadInput) (*s3.ObjectInfo, error)
 }
 
-// Version is the one state of an object that a reader shows. Size is in bytes.
+// Version is the version of an object that a reader shows. Size is in bytes.
 type Version struct {
 	Key, ETag string
 	Size      int64
@@ -34,9 +34,9 @@ type Version struct {
 // Pins are the bytes of one ReadAt, held in memory until Done.
 type Pins = cache.Pins
 
-// emergencies is how many reads at a time may take memory beyond the budget
-// when there is none left, so that readers progress whatever the others hold
-// (I8). With reads of 1 MiB, the largest that FUSE sends, that is 8 MiB in all.
+// emergencies is the number of reads that may exceed the budget at the same time, so that
+// readers make progress when other users hold all memory (I8). The largest read of FUSE is
+// 1 MiB, so that the excess is at most 8 MiB.
 const emergencies = 8
 
 // Manager fetches object data for all readers of a mount. All methods are safe
@@ -54,43 +54,43 @@ type Manager struct {
 	began      time.Time
 	progressAt atomic.Int64 // nanoseconds after began of the last progress of S3
 
-	mu      sync.Mutex
-	closed  bool
-	running int            // jobs in flight, at most Options.Connections
-	queue   []func()       // jobs that someone waits for, in order
-	hungry  []*stream      // streams that have something to fetch ahead, in turn
-	planned int            // streams that fetch ahead at all, for their share of memory
-	opening map[string]int // GETs of Open in flight, by key
-	audits  map[*cache.Object]*audit
-	habit   habit
-	link    link
-	flow    flow
-	stats   Stats
+	mu        sync.Mutex
+	closed    bool
+	running   int            // jobs in flight, at most Options.Connections
+	queue     []func()       // jobs with a waiting caller, in order
+	hungry    []*stream      // streams that have something to fetch ahead, in turn
+	planned   int            // the number of streams that fetch ahead, which share the memory
+	opening   map[string]int // GETs of Open in flight, by key
+	audits    map[*cache.Object]*audit
+	checksums checksumHistory
+	link      link
+	flow      flow
+	stats     Stats
 
-	randomAt time.Time // of the last read that had to wait and continued no stream
+	randomAt time.Time // the time of the last read that had to wait and continued no stream
 }
 
 // Stats are gauges and counters of a Manager.
 type Stats struct {
 	Running int // GETs and HEADs in flight
 	Queued  int // waiting for a connection
-	Readers int // not closed
+	Readers int // not closed yet
 
-	Gets    int64 // GETs sent, of any outcome
-	Hedges  int64 // of them, sent beside one whose answer was late, or after one whose body was slow
+	Gets    int64 // GETs sent, with any outcome
+	Hedges  int64 // GETs sent beside a late GET or after a slow body
 	Heads   int64 // HEADs sent
 	Fetched int64 // bytes received into blocks
 	Read    int64 // bytes handed to readers
 	Hits    int64 // reads that were answered from memory at once
 	Misses  int64 // reads that had to wait
 
-	Verified   int64 // versions of which all bytes came from S3 and have its checksum
-	Unverified int64 // versions of which bytes came from S3 that were not held to a checksum
+	Verified   int64 // versions whose bytes all came from S3 and have the right checksum
+	Unverified int64 // versions with bytes from S3 that were not compared with a checksum
 	Corrupt    int64 // wrong checksums
 }
 
-// New makes a manager that reads through store into blocks. The options are
-// completed by Defaults.
+// New returns a manager that reads through store into blocks. It applies Defaults to the
+// options.
 func New(store Store, blocks *cache.Blocks, o Options) *Manager {
 	m := &Manager{
 		store: store, blocks: blocks, o: o.Defaults(), began: time.Now(),
@@ -108,18 +108,18 @@ func (m *Manager) OpenVersion(v Version) *Reader {
 	return m.newReader(m.blocks.Object(v.Key, v.ETag, v.Size))
 }
 
-// Move tells that this mount has copied from to to: its readers and blocks go
-// on as to. A copy of an uploaded object may have an ETag of its own.
+// Move records that this mount has copied from to to. The readers and blocks of from become
+// readers and blocks of to. The copy of a multipart object may have a different ETag.
 func (m *Manager) Move(from, to Version) {
 	m.blocks.Move(from.Key, from.ETag, to.Key, to.ETag, to.Size)
 }
 
-// Drop tells that the blocks of v are of no more use, once its readers are closed.
+// Drop removes the blocks of v from the cache when its readers are closed.
 func (m *Manager) Drop(v Version) { m.blocks.Drop(v.Key, v.ETag) }
 
-// LocalFile returns a file with all bytes of v if the disk cache has them, else
-// nil: for FUSE passthrough. It is to be read only, and closed by the caller; as
-// long as it is open its bytes stay.
+// LocalFile returns a file with all bytes of v for FUSE passthrough, or nil if the disk cache
+// does not have them. The caller must not write to it and must close it. Its bytes stay as
+// long as it is open.
 func (m *Manager) LocalFile(v Version) *os.File {
 	return m.blocks.File(v.Key, v.ETag, v.Size)
 }
@@ -133,8 +133,7 @@ func (m *Manager) Stats() Stats {
 	return s
 }
 
-// Close ends all fetches and waits for them. Reads that need one fail with
-// ErrClosed from then on.
+// Close ends all fetches and waits for them. Later reads that need a fetch return ErrClosed.
 func (m *Manager) Close() {
 	m.mu.Lock()
 	m.closed = true

@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// maxStreams is how many sequences of reads are told apart on one reader:
-	// enough for the threads of a program that reads one file at several places.
+	// maxStreams is the number of streams that one reader distinguishes. It is enough for
+	// the threads of a program that reads one file at several places.
 	maxStreams = 4
-	// pauseAfter is how many reads elsewhere make a stream look left behind, by
-	// a seek for instance. Streams that alternate stay below it.
+	// pauseAfter is the number of reads elsewhere after which a stream pauses. Streams that
+	// alternate stay below it.
 	pauseAfter = 4 * maxStreams
-	// stridedAfter is how many equal steps in a row make a stride.
+	// stridedAfter is the number of equal steps in a row that make a stride.
 	stridedAfter = 2
 )
 
-// observe takes in a read and returns its stream, and whether that has
-// something to fetch ahead. ready tells that the read need not wait.
+// observe records a read. It returns the stream of the read and reports whether the stream
+// has something to fetch ahead. ready reports whether the read can be answered at once.
 func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 	m := r.m
 	m.mu.Lock()
@@ -58,8 +58,8 @@ func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 	return s, s.queued
 }
 
-// spend tells the cache what a stream is past, if it is the only one.
-// Manager.mu is held.
+// spend calls cache.Object.Spend for the bytes that a stream has passed, if the reader has
+// only one stream. Manager.mu is held.
 func (r *Reader) spend(s *stream) {
 	to := roundDown(s.high - slackLimit)
 	if s.dir != forward || !s.certain() || to <= s.spent {
@@ -74,7 +74,7 @@ func (r *Reader) spend(s *stream) {
 	s.spent = to
 }
 
-// match finds the stream that a read continues, or begins one. Manager.mu is held.
+// match returns the stream that a read continues, or a new stream. Manager.mu is held.
 func (r *Reader) match(off, n int64) *stream {
 	step := r.stride(off)
 	for _, s := range r.streams {
@@ -89,7 +89,7 @@ func (r *Reader) match(off, n int64) *stream {
 	switch {
 	case step > cache.BlockSize || step < -cache.BlockSize:
 		s.touch(strided, off, n)
-	case step > 0: // within a block: all of them are read
+	case step > 0: // the step is within a block, and all blocks are read
 		s.touch(forward, off, n)
 	case step < 0:
 		s.touch(backward, off, n)
@@ -97,8 +97,8 @@ func (r *Reader) match(off, n int64) *stream {
 	return s
 }
 
-// stride takes in the step from the last read to this one and returns it if it
-// was the same several times, otherwise 0.
+// stride records the step from the last read to this one. It returns the step if it was the
+// same several times, otherwise 0.
 func (r *Reader) stride(off int64) int64 {
 	step := off - r.lastOff
 	r.lastOff = off
@@ -108,13 +108,13 @@ func (r *Reader) stride(off int64) int64 {
 	}
 	r.steps++
 	if r.steps < stridedAfter || r.last.dir == forward || r.last.dir == backward {
-		return 0 // the steps between streams that are read in turn are none
+		return 0 // a step between two streams is not a stride
 	}
 	return step
 }
 
-// pick returns a stream to begin anew: a fresh one, one that led nowhere, or the
-// one that was not read for longest. Manager.mu is held.
+// pick returns a stream that can begin anew: a new one, one without hits, or the one that was
+// not read for the longest time. Manager.mu is held.
 func (r *Reader) pick() *stream {
 	if len(r.streams) < maxStreams {
 		s := &stream{r: r}
@@ -141,7 +141,7 @@ func (r *Reader) pick() *stream {
 	return r.streams[i]
 }
 
-// count keeps Manager.planned up to date. m.mu is held.
+// count updates Manager.planned. m.mu is held.
 func (m *Manager) count(s *stream) {
 	if s.planning != s.certain() {
 		s.planning = !s.planning
@@ -153,16 +153,16 @@ func (m *Manager) count(s *stream) {
 	}
 }
 
-// pause stops fetching ahead for a stream that was left behind. If it is read
-// again it goes on from there. m.mu is held.
+// pause stops fetching ahead for a stream that was left behind. The next read of the stream
+// resumes it. m.mu is held.
 func (m *Manager) pause(s *stream) {
 	m.drop(s)
 	s.hits, s.n, s.span, s.growAt = 0, 0, 0, 0
 	s.fetch, s.lanes = firstFetch, 1
-	s.turn(s.dir)
+	s.setDirection(s.dir)
 }
 
-// drop ends what is fetched ahead for s. m.mu is held.
+// drop stops the fetches ahead for s. m.mu is held.
 func (m *Manager) drop(s *stream) {
 	s.abandon()
 	s.fetches = nil

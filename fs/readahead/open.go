@@ -12,34 +12,34 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// openLarge in bytes is what Open fetches of an object that is known to be
-// larger than cache.SmallObject: the first read is on its way, and the window
-// sees to the rest if there is a second one.
+// openLarge in bytes is the amount that Open fetches of an object that is known to be larger
+// than cache.SmallObject. It serves the first read. The window fetches the rest if there is a
+// second read.
 const openLarge = 256 << 10
 
-// opening is one Open under way. It runs detached from the caller, because the
-// body of its GET goes on after Open has returned.
+// opening is one Open in progress. It is independent of the caller, because the body of its
+// GET continues after Open has returned.
 type opening struct {
 	m      *Manager
 	key    string
 	hint   Version
-	cached bool          // the hint's first block is there
+	cached bool          // the first block of the hint is cached
 	result chan opened   // unbuffered
 	left   chan struct{} // closed when the caller has gone
 }
 
-// opened is what an opening hands over.
+// opened is the result of an opening.
 type opened struct {
 	r    *Reader
 	info *s3.ObjectInfo
 	err  error
 }
 
-// Open asks S3 for the current version of key (P2) and returns a reader of it,
-// in one round trip: a GET of the first bytes, which stay in the cache; all of
-// them if the object is small. hint is the version that the caller believes in;
-// it may be zero. If its first block is cached S3 is only asked whether it still
-// holds, and when it does the ObjectInfo is nil. An absent key is s3.ErrNotFound.
+// Open asks S3 for the current version of key (P2) and returns a reader of it, in one round
+// trip. It sends a GET of the first bytes, or of the whole object if it is small, and caches
+// them. hint is the version that the caller expects; it may be zero. If the first block of
+// the hint is cached, Open only asks S3 whether the version is current, and the ObjectInfo is
+// nil if it is. The error for an absent key is s3.ErrNotFound.
 func (m *Manager) Open(ctx context.Context, key string, hint Version) (*Reader, *s3.ObjectInfo, error) {
 	o := &opening{m: m, key: key, hint: hint, result: make(chan opened), left: make(chan struct{})}
 	o.cached = hint.Key == key && strong(hint.ETag) && m.blocks.Has(key, hint.ETag, hint.Size, 0)
@@ -59,8 +59,8 @@ func (m *Manager) Open(ctx context.Context, key string, hint Version) (*Reader, 
 	return res.r, res.info, err
 }
 
-// Cached reports whether a reader of v finds its first bytes in the cache, or on their way
-// there, and of a small object all of them.
+// Cached reports whether the first bytes of v are cached or on their way into the cache. Of a
+// small object all bytes must be.
 func (m *Manager) Cached(v Version) bool {
 	if !strong(v.ETag) {
 		return false
@@ -79,7 +79,7 @@ func (m *Manager) Cached(v Version) bool {
 	return true
 }
 
-// deliver hands the result to the caller, or drops it if that has gone.
+// deliver passes the result to the caller, or drops it if the caller has gone.
 func (o *opening) deliver(res opened) {
 	select {
 	case o.result <- res:
@@ -90,8 +90,8 @@ func (o *opening) deliver(res opened) {
 	}
 }
 
-// run asks S3 and delivers the outcome. Where the bytes are known to come
-// already, or to be none, a HEAD tells as much as a GET.
+// run asks S3 and delivers the result. It sends a HEAD if the bytes are already on their way
+// or if the object is empty.
 func (o *opening) run() {
 	m := o.m
 	m.mu.Lock()
@@ -113,7 +113,7 @@ func (o *opening) run() {
 	o.get()
 }
 
-// head opens by a HEAD.
+// head opens with a HEAD.
 func (o *opening) head() {
 	ctx, cancel := context.WithTimeout(o.m.ctx, o.m.o.Deadline)
 	defer cancel()
@@ -125,11 +125,11 @@ func (o *opening) head() {
 		o.fail(err)
 		return
 	}
-	o.m.noteProgress()
+	o.m.recordProgress()
 	o.deliver(opened{r: o.m.readerOf(o.key, info), info: info})
 }
 
-// get opens by a GET, whose body goes into the cache.
+// get opens with a GET and reads its body into the cache.
 func (o *opening) get() {
 	out, w, ttfb, err := o.send()
 	defer w.end()
@@ -139,7 +139,7 @@ func (o *opening) get() {
 		r.local = o.onDisk()
 		o.deliver(opened{r: r})
 		return
-	case errors.Is(err, s3.ErrInvalidRange): // how most servers say that an object is empty
+	case errors.Is(err, s3.ErrInvalidRange): // most servers report an empty object this way
 		o.head()
 		return
 	case err != nil:
@@ -163,10 +163,10 @@ func (o *opening) get() {
 		f.finish(err)
 		return
 	}
-	f.run() // brings the rest in its own way, or tells why not
+	f.run() // fetches the rest, or ends the fill with an error
 }
 
-// send sends the GET, again on another connection while no answer comes.
+// send sends the GET. It repeats it on another connection while no answer arrives.
 func (o *opening) send() (*s3.GetOutput, *watchdog, time.Duration, error) {
 	m := o.m
 	patience := m.patience()
@@ -177,9 +177,9 @@ func (o *opening) send() (*s3.GetOutput, *watchdog, time.Duration, error) {
 		took := time.Since(start)
 		if err == nil {
 			w.progress()
-			m.noteProgress()
+			m.recordProgress()
 		}
-		if err == nil || !w.bit() {
+		if err == nil || !w.fired() {
 			return out, w, ttfb, err
 		}
 		if stuck += took; stuck >= m.o.Deadline {
@@ -190,9 +190,9 @@ func (o *opening) send() (*s3.GetOutput, *watchdog, time.Duration, error) {
 	}
 }
 
-// request builds the GET. It asks for all of an object that is known to be small, since
-// S3 gives the checksum of the object only with all of it. Where the size is not known,
-// the range reaches past the end of a small object.
+// request returns the GET. It requests all bytes of an object that is known to be small, since
+// S3 returns the checksum of the object only with the whole object. If the size is not known,
+// the range extends past the end of a small object.
 func (o *opening) request() *s3.GetInput {
 	n := int64(cache.SmallObject)
 	if o.hint.Size > n || o.m.blocks.Pool().Budget().Deficit() > 0 {
@@ -208,7 +208,7 @@ func (o *opening) request() *s3.GetInput {
 	return in
 }
 
-// claim claims the blocks that the body fills; nil if they are there already.
+// claim claims the blocks that the body fills. It returns nil if they are present.
 func (o *opening) claim(r *Reader, out *s3.GetOutput) *cache.Fill {
 	n := min(out.Length, cache.SmallObject)
 	if n < out.Size {
@@ -220,11 +220,11 @@ func (o *opening) claim(r *Reader, out *s3.GetOutput) *cache.Fill {
 	return r.obj.Claim(0, int(roundUp(n)/cache.BlockSize), true)
 }
 
-// probe is the block that tells whether the disk cache has more of an object than its
-// beginning, which Open and a look at the file fetch.
+// probe is the block that shows whether the disk cache has more of an object than its
+// beginning, which Open and a short look at the file fetch.
 const probe = int64(2 * firstFetch / cache.BlockSize)
 
-// onDisk tells whether the disk cache has, as far as one block shows, all of the hint.
+// onDisk reports whether the disk cache seems to have the whole hint. It checks one block.
 func (o *opening) onDisk() bool {
 	last := (o.hint.Size - 1) / cache.BlockSize
 	return o.m.blocks.OnDisk(o.hint.Key, o.hint.ETag, o.hint.Size, min(probe, last))
@@ -238,8 +238,8 @@ func (o *opening) fail(err error) {
 	o.deliver(opened{err: err})
 }
 
-// readerOf returns a reader of the version that S3 told of. A weak ETag may stand for
-// other bytes, too, and so is as good as none.
+// readerOf returns a reader of the version that S3 reported. It ignores a weak ETag, because
+// different bytes may have the same weak ETag.
 func (m *Manager) readerOf(key string, info *s3.ObjectInfo) *Reader {
 	etag := info.ETag
 	if !strong(etag) {
@@ -251,8 +251,8 @@ func (m *Manager) readerOf(key string, info *s3.ObjectInfo) *Reader {
 	return r
 }
 
-// strong tells whether an ETag can be a precondition (RFC 9110, section 8.8.3).
+// strong reports whether an ETag can be a precondition (RFC 9110, section 8.8.3).
 func strong(etag string) bool { return etag != "" && !strings.HasPrefix(etag, "W/") }
 
-// sameETag compares ETags with or without their quotes: servers differ.
+// sameETag compares ETags and ignores their quotes, in which servers differ.
 func sameETag(a, b string) bool { return strings.Trim(a, `"`) == strings.Trim(b, `"`) }

@@ -2,8 +2,8 @@ package readahead
 
 import "github.com/s3mount/s3mount/cache"
 
-// plan returns the next blocks to fetch ahead within a window of bytes; false if
-// there are none now.
+// plan returns the next blocks to fetch ahead within a window of bytes. ok is false if there
+// are none now.
 func (s *stream) plan(window int64) (first int64, n int, ok bool) {
 	if !s.certain() || s.starved || s.inflight >= s.width() {
 		return 0, 0, false
@@ -18,20 +18,20 @@ func (s *stream) plan(window int64) (first int64, n int, ok bool) {
 	}
 }
 
-// size returns how long the next GET is: a quarter of a window that memory
-// pressure has made small, so that it still moves.
+// size returns the length of the next GET. If memory pressure has made the window small, it is
+// a quarter of the window, so that the window still moves.
 func (s *stream) size(window int64) int64 {
 	return max(min(s.fetch, roundDown(window/4)), cache.BlockSize)
 }
 
-// lastFetch in bytes is how short GETs become towards the end of an object. They share
-// what is left among the lanes, so that these end together: with GETs of the same length
-// to the end one connection after the other falls idle, for as long as a GET takes. It
-// costs some 15 GETs more for a large object; 2 MiB would cost 25.
+// lastFetch in bytes is the length to which GETs shrink towards the end of an object. The lanes
+// share the rest, so that they end at the same time. With GETs of constant length, one connection
+// after the other would become idle at the end. A large object costs 15 more GETs with this value,
+// and 25 with 2 MiB.
 const lastFetch = 4 << 20
 
-// planForward fetches [ahead, high+window). It waits until a whole GET fits in,
-// so that a reader which moves by small steps does not cause small GETs.
+// planForward fetches [ahead, high+window). It waits until a whole GET fits into the window, so
+// that a reader that moves by small steps does not cause small GETs.
 func (s *stream) planForward(window int64) (int64, int, bool) {
 	rest := s.r.obj.Size() - s.ahead
 	lanes := max(s.lanes/max(s.r.m.planned, 1), 1) // the streams share the connections
@@ -42,7 +42,7 @@ func (s *stream) planForward(window int64) (int64, int, bool) {
 	return s.ahead / cache.BlockSize, int(roundUp(size) / cache.BlockSize), true
 }
 
-// planBackward fetches [low-window, ahead), the nearest first.
+// planBackward fetches [low-window, ahead), starting with the nearest blocks.
 func (s *stream) planBackward(window int64) (int64, int, bool) {
 	size := min(s.size(window), s.ahead)
 	if size <= 0 || s.ahead-size < s.low-max(window, 2*cache.BlockSize) {
@@ -62,7 +62,7 @@ func (s *stream) planStrided() (int64, int, bool) {
 	return first, int(last - first + 1), true
 }
 
-// advance tells that the blocks that plan returned are planned.
+// advance records that the blocks that plan returned are planned.
 func (s *stream) advance(first int64, n int) {
 	switch s.dir {
 	case forward:
@@ -74,9 +74,9 @@ func (s *stream) advance(first int64, n int) {
 	}
 }
 
-// took tells that only got of n planned blocks from first on are being fetched:
-// memory was short or others were present. The rest is planned again.
-func (s *stream) took(first int64, got, n int) {
+// replan records that only got of n planned blocks from first on are being fetched, because memory
+// was short or blocks were present. The rest is planned again.
+func (s *stream) replan(first int64, got, n int) {
 	switch {
 	case got == n:
 	case s.dir == forward:
@@ -86,9 +86,8 @@ func (s *stream) took(first int64, got, n int) {
 	}
 }
 
-// reach returns how many blocks beyond a read of absent bytes are fetched together
-// with it, as far as they are absent too, so that the first GET of a stream already
-// is a long one.
+// reach returns the number of blocks to fetch together with a read of absent bytes, so that the
+// first GET of a stream is already a long one.
 func (s *stream) reach(window int64) int {
 	if s.dir != forward || !s.certain() {
 		return 0

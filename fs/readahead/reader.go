@@ -9,31 +9,31 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// copySize in bytes is how much CopyAt pins at a time: as the largest read of FUSE.
+// copySize in bytes is the size of the largest read of FUSE. CopyAt pins as much at a time.
 const copySize = 1 << 20
 
-// Reader reads one version of one object. Its methods are safe for concurrent
-// use; Close is called once, and reads that it finds under way come to their end.
+// Reader reads one version of one object. Its methods are safe for concurrent use. Close must
+// be called once. It does not interrupt reads in progress.
 type Reader struct {
 	m        *Manager
 	obj      *cache.Object
 	audit    *audit
-	modified time.Time // tells versions apart where there is no ETag; may be zero
-	local    bool      // the disk cache had it, as far as one block showed, when it was opened
+	modified time.Time // distinguishes versions without an ETag; may be zero
+	local    bool      // at open, the disk cache had the version, as far as one block showed
 
-	// Guarded by Manager.mu.
+	// Manager.mu guards the following fields.
 	closed  bool
 	reads   int64
 	fine    *cache.Object // the same version in small blocks; nil before a random read
-	jumps   int           // reads that continued no stream, halved by each that did
+	jumps   int           // reads that continued no stream; each read that continues one halves it
 	streams []*stream     // at most maxStreams
 	last    *stream       // of the last read
 	lastOff int64         // of the last read
 	step    int64         // between the last two reads
-	steps   int           // how often step repeated
+	steps   int           // how often step was repeated
 }
 
-// newReader makes a reader that owns one reference to obj.
+// newReader returns a reader that owns one reference to obj.
 func (m *Manager) newReader(obj *cache.Object) *Reader {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -41,15 +41,15 @@ func (m *Manager) newReader(obj *cache.Object) *Reader {
 	return &Reader{m: m, obj: obj, audit: m.auditOf(obj)}
 }
 
-// Version returns the version that is read, by the name that it has now.
+// Version returns the version that is read, with its current name.
 func (r *Reader) Version() Version {
 	key, etag := r.obj.ID()
 	return Version{Key: key, ETag: etag, Size: r.obj.Size()}
 }
 
-// ReadAt returns the bytes [off, off+n), cut at the end of the object. The
-// caller calls Done on them. It waits until they are there; the error is that
-// of ctx, ErrStale, ErrClosed or that of the fetch. When ctx ends the fetch goes on.
+// ReadAt returns the bytes [off, off+n), cut at the end of the object. The caller must call Done on
+// them. ReadAt waits until they are present. Its error is the error of ctx or of the fetch,
+// ErrStale, or ErrClosed. The fetch continues when ctx ends.
 func (r *Reader) ReadAt(ctx context.Context, off int64, n int) (*Pins, error) {
 	if off < 0 || n < 0 {
 		return nil, errors.New("read at a negative offset or of a negative length")
@@ -78,8 +78,8 @@ func (r *Reader) ReadAt(ctx context.Context, off int64, n int) (*Pins, error) {
 	return p, nil
 }
 
-// readWithin is ReadAt for a caller that will read on up to end and no farther:
-// what is absent up to there comes with the same GET, and nothing is fetched ahead.
+// readWithin is like ReadAt for a caller that reads on up to end and no farther. It fetches all
+// absent bytes up to end with one GET, and fetches nothing ahead.
 func (r *Reader) readWithin(ctx context.Context, off int64, n int, end int64) (*Pins, error) {
 	if err := r.audit.err(); err != nil {
 		return nil, err
@@ -97,13 +97,13 @@ func (r *Reader) readWithin(ctx context.Context, off int64, n int, end int64) (*
 	return p, nil
 }
 
-// await has what is absent of p fetched, and as many blocks after it as reach
-// says, and waits for all of p.
+// await fetches the absent blocks of p and as many blocks after them as reach returns, and waits
+// for all blocks of p.
 func (r *Reader) await(ctx context.Context, p *Pins, s *stream, reach func() int) error {
 	return r.m.patiently(ctx, func(ctx context.Context) error { return r.fetchAll(ctx, p, s, reach) })
 }
 
-// fetchAll is await with no bound of its own.
+// fetchAll is await without a time limit.
 func (r *Reader) fetchAll(ctx context.Context, p *Pins, s *stream, reach func() int) error {
 	forced := false
 	for {
@@ -122,8 +122,8 @@ func (r *Reader) fetchAll(ctx context.Context, p *Pins, s *stream, reach func() 
 	}
 }
 
-// demand starts the fetches of all absent blocks of p. forced tells whether p may
-// take memory beyond the budget.
+// demand starts the fetches of all absent blocks of p. forced reports whether p may exceed the
+// budget.
 func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, reach func() int, forced *bool) error {
 	for {
 		_, n := p.Missing()
@@ -147,8 +147,7 @@ func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, reach func() in
 	}
 }
 
-// takeEmergency waits until p may take memory beyond the budget; it gives that
-// right back when p is Done.
+// takeEmergency waits until p may exceed the budget. Done of p ends this permission.
 func (m *Manager) takeEmergency(ctx context.Context, p *Pins) error {
 	select {
 	case m.emergency <- struct{}{}:
@@ -161,7 +160,7 @@ func (m *Manager) takeEmergency(ctx context.Context, p *Pins) error {
 	}
 }
 
-// reach returns how many blocks after a read of s are to be fetched together with it.
+// reach returns the number of blocks after a read of s to fetch together with it.
 func (r *Reader) reach(s *stream) int {
 	if s == nil {
 		return 0
@@ -189,18 +188,18 @@ func (r *Reader) start(fill *cache.Fill, s *stream) error {
 	return nil
 }
 
-// CopyAt reads into p, as io.ReaderAt does: a short read comes with io.EOF.
+// CopyAt reads into p like io.ReaderAt: a short read returns io.EOF.
 func (r *Reader) CopyAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return copyOut(p, off, func(off int64, n int) (*Pins, error) { return r.ReadAt(ctx, off, n) })
 }
 
-// CopyWithin is CopyAt for a caller that will read on up to end and no farther.
-// It fetches whole blocks of that range, and nothing behind it.
+// CopyWithin is like CopyAt for a caller that reads on up to end and no farther. It fetches whole
+// blocks of that range and nothing behind it.
 func (r *Reader) CopyWithin(ctx context.Context, p []byte, off, end int64) (int, error) {
 	return copyOut(p, off, func(off int64, n int) (*Pins, error) { return r.readWithin(ctx, off, n, end) })
 }
 
-// copyOut fills p with what read returns from off on.
+// copyOut fills p with the bytes that read returns from off on.
 func copyOut(p []byte, off int64, read func(off int64, n int) (*Pins, error)) (int, error) {
 	done := 0
 	for done < len(p) {
@@ -220,8 +219,7 @@ func copyOut(p []byte, off int64, read func(off int64, n int) (*Pins, error)) (i
 	return done, nil
 }
 
-// Close lets the reader's version go. What is fetched ahead for it ends, if
-// nobody else waits for it.
+// Close releases the reader's version. Its fetches ahead end, unless another caller waits for them.
 func (r *Reader) Close() {
 	m := r.m
 	m.mu.Lock()

@@ -145,8 +145,8 @@ func TestOpenErrorsAndEmpty(t *testing.T) {
 	})
 }
 
-// TestSequentialKeepsLinkFull reads a large object as the kernel does and
-// compares with what the connections could carry.
+// TestSequentialKeepsLinkFull reads a large object like the kernel does, and compares the speed with
+// the bandwidth of the connections.
 func TestSequentialKeepsLinkFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -160,7 +160,7 @@ func TestSequentialKeepsLinkFull(t *testing.T) {
 		rate := float64(v.Size) / took.Seconds()
 		t.Logf("%v, %.0f MB/s, %d GETs, %d at a time, %.3f bytes moved per byte", took, rate/1e6,
 			len(store.gets), store.maxFlight, float64(store.sent)/float64(v.Size))
-		// All connections that wait 20 ms for each 8 MiB.
+		// This is the time of connections that wait 20 ms for each 8 MiB.
 		ideal := defaultConnections * 8 * mib / (0.020 + 8*mib/90e6)
 		if rate < 0.85*ideal {
 			t.Errorf("%.0f MB/s, want at least 85 %% of %.0f MB/s", rate/1e6, ideal/1e6)

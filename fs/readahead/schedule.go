@@ -2,9 +2,8 @@ package readahead
 
 import "time"
 
-// enqueue runs job in a goroutine of its own as soon as one of the connections
-// is free, before anything that is fetched ahead. It returns false, and does
-// not run it, if the manager is closed.
+// enqueue runs job in a goroutine as soon as a connection is free, before all fetches ahead. It
+// returns false and does not run the job if the manager is closed.
 func (m *Manager) enqueue(job func()) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -30,8 +29,8 @@ func (m *Manager) run(job func()) {
 	m.pull()
 }
 
-// next returns the next queued job for the connection that became free, or nil
-// and gives the connection back.
+// next returns the next queued job for a connection that became free. If there is none, it returns
+// nil and releases the connection.
 func (m *Manager) next() func() {
 	defer m.wg.Done()
 	m.mu.Lock()
@@ -46,13 +45,11 @@ func (m *Manager) next() func() {
 	return job
 }
 
-// randomFor is how long after a read that nothing could foresee some connections
-// are kept free for the next one.
+// randomFor is how long after a random read some connections stay reserved for the next one.
 const randomFor = time.Second
 
-// aheadLimit is how many connections fetching ahead may take: all of them, or
-// three quarters while there are random reads, so that those do not queue behind
-// long bodies. m.mu is held.
+// aheadLimit returns the number of connections for fetches ahead: all of them, or three quarters
+// while there are random reads, so that random reads do not queue behind long bodies. m.mu is held.
 func (m *Manager) aheadLimit() int {
 	if !m.randomAt.IsZero() && time.Since(m.randomAt) < randomFor {
 		return max(m.o.Connections-m.o.Connections/4, 1)
@@ -60,8 +57,7 @@ func (m *Manager) aheadLimit() int {
 	return m.o.Connections
 }
 
-// pull starts fetches ahead while connections are free for them, for one stream
-// after the other.
+// pull starts fetches ahead while connections are free for them. The streams take turns.
 func (m *Manager) pull() {
 	for {
 		s, first, n := m.choose()
@@ -73,7 +69,7 @@ func (m *Manager) pull() {
 		if fill == nil {
 			m.mu.Lock()
 			s.starved = true
-			s.took(first, 0, n)
+			s.replan(first, 0, n)
 			m.mu.Unlock()
 			m.finish(s, nil)
 			if job := m.next(); job != nil {
@@ -82,16 +78,15 @@ func (m *Manager) pull() {
 			continue
 		}
 		m.mu.Lock()
-		s.took(first, fill.Blocks(), n)
+		s.replan(first, fill.Blocks(), n)
 		s.fetches = append(s.fetches, f)
 		m.mu.Unlock()
 		go m.run(f.run)
 	}
 }
 
-// choose takes a connection for the stream whose turn it is and returns the
-// blocks that it wants, of which the first is absent. It returns nil if there is
-// no stream or no connection.
+// choose takes a connection for the next stream and returns the blocks that the stream wants. The
+// first of them is absent. choose returns nil if there is no stream or no connection.
 func (m *Manager) choose() (s *stream, first int64, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -117,8 +112,7 @@ func (m *Manager) choose() (s *stream, first int64, n int) {
 	return nil, 0, 0
 }
 
-// feed puts s in the queue of hungry streams if it has something to fetch.
-// m.mu is held.
+// feed adds s to the queue of hungry streams if it has something to fetch. m.mu is held.
 func (m *Manager) feed(s *stream) {
 	if s.queued || m.closed {
 		return
@@ -129,7 +123,7 @@ func (m *Manager) feed(s *stream) {
 	}
 }
 
-// finish tells that a fetch ahead for s is over; f is nil if it never began.
+// finish ends a fetch ahead for s. f is nil if the fetch never began.
 func (m *Manager) finish(s *stream, f *fetch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -138,9 +132,8 @@ func (m *Manager) finish(s *stream, f *fetch) {
 	m.feed(s)
 }
 
-// window returns how many bytes s may have fetched ahead of its reader: what
-// keeps its lanes busy, within its share of the memory, what it has shown so far
-// and what the link can bring. m.mu is held.
+// window returns the number of bytes that s may fetch ahead. It keeps the lanes of s busy, and is
+// bounded by the share of the memory, the history of s and the speed of the link. m.mu is held.
 func (m *Manager) window(s *stream) int64 {
 	share := m.blocks.AheadLimit() / int64(max(m.planned, 1))
 	want := int64(s.lanes) * (s.fetch + m.link.bdp())

@@ -16,7 +16,7 @@ type watchdog struct {
 	patience time.Duration
 }
 
-// watch begins to watch a GET, which is sent with the context of the watchdog.
+// watch starts a watchdog for a GET. The GET must use the context of the watchdog.
 func watch(parent context.Context, patience time.Duration) *watchdog {
 	w := &watchdog{patience: patience}
 	w.ctx, w.cancel = context.WithCancelCause(parent)
@@ -24,13 +24,13 @@ func watch(parent context.Context, patience time.Duration) *watchdog {
 	return w
 }
 
-// progress tells that something has come.
+// progress records that bytes have arrived.
 func (w *watchdog) progress() { w.timer.Reset(w.patience) }
 
-// bit tells whether the watchdog has cancelled the GET.
-func (w *watchdog) bit() bool { return errors.Is(context.Cause(w.ctx), errStalled) }
+// fired reports whether the watchdog has cancelled the GET.
+func (w *watchdog) fired() bool { return errors.Is(context.Cause(w.ctx), errStalled) }
 
-// end ends the watch and the GET.
+// end stops the watchdog and cancels the GET.
 func (w *watchdog) end() {
 	w.timer.Stop()
 	w.cancel(nil)
@@ -44,7 +44,7 @@ func (m *Manager) get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, erro
 	return m.store.Get(ctx, in)
 }
 
-// measure takes in how a GET went that brought n bytes.
+// measure records the speed of a GET that brought n bytes.
 func (m *Manager) measure(ttfb time.Duration, n int64, body time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,7 +52,7 @@ func (m *Manager) measure(ttfb time.Duration, n int64, body time.Duration) {
 	m.link.observe(ttfb, n, body, m.running)
 }
 
-// patience returns how long a GET may stand still.
+// patience returns the time without progress after which a GET is replaced.
 func (m *Manager) patience() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,28 +6,26 @@ import (
 )
 
 const (
-	// slowFactor is how many times slower than the others beside it a body must be
-	// to be called slow. Connections of one link differ by two or three times.
+	// slowFactor is how many times slower than other bodies a slow body is. The speeds
+	// of connections of one link differ by a factor of two or three.
 	slowFactor = 10
-	// slowLeast is how long a body is given before it can be slow, and how long its
-	// rest must be expected to take at its pace: less would gain nothing.
+	// slowLeast is the shortest time after which a body can be slow. The rest of the body
+	// must also be expected to take at least as long, otherwise a second GET gains nothing.
 	slowLeast = 500 * time.Millisecond
 )
 
-// errSlow says that a body comes so much slower than others that its rest is better
-// asked for on another connection.
-var errSlow = errors.New("far slower than others")
+// errSlow means that a body is so slow that another GET for the rest is faster.
+var errSlow = errors.New("the body is much slower than others")
 
-// flow counts what all running bodies have brought, and the time that they took for
-// it, one after the other. Guarded by Manager.mu.
+// flow sums the bytes of all running bodies and the time that they took. Manager.mu guards it.
 type flow struct {
 	running int
-	at      time.Time // up to when took is counted
+	at      time.Time // the time up to which took is counted
 	took    time.Duration
 	bytes   int64
 }
 
-// count brings took up to date, then counts n bytes and a body more or less.
+// count updates took. Then it adds n bytes and adds bodies to the number of bodies.
 func (l *flow) count(n int64, bodies int) {
 	now := time.Now()
 	l.took += time.Duration(l.running) * now.Sub(l.at)
@@ -36,15 +34,15 @@ func (l *flow) count(n int64, bodies int) {
 	l.running += bodies
 }
 
-// pace is one body of a GET beside the others.
+// pace compares the speed of one body with the speed of other bodies.
 type pace struct {
 	m      *Manager
 	start  time.Time
-	before flow // all of them when this one began
+	before flow // the value of flow when this body began
 	bytes  int64
 }
 
-// newPace begins to compare a body.
+// newPace starts to compare a body.
 func (m *Manager) newPace() *pace {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -59,7 +57,7 @@ func (p *pace) end() {
 	p.m.flow.count(0, -1)
 }
 
-// got counts n bytes more of the body.
+// got adds n bytes of the body.
 func (p *pace) got(n int) {
 	p.m.mu.Lock()
 	defer p.m.mu.Unlock()
@@ -67,11 +65,10 @@ func (p *pace) got(n int) {
 	p.m.flow.count(int64(n), 0)
 }
 
-// resume tells that the body is slow, that is slowFactor times slower than usual, and
-// takes a second GET for the rest of it out of the share of those. Usual is what the
-// others had while it ran: where all are slow it is the link. For a body that is alone
-// it is what those before it had. A link that has turned slow is so found out by a few
-// second GETs, until slow is usual.
+// resume reports whether the body is slow, that is slowFactor times slower than usual, and a second
+// GET for the rest is allowed. The usual speed is the speed of the other bodies at the same time, or
+// of earlier bodies if there are none. If the whole link has become slow, a few second GETs find this
+// out, and the slow speed becomes the usual one.
 func (p *pace) resume(rest int) bool {
 	own := time.Since(p.start)
 	if own < slowLeast {
@@ -88,8 +85,8 @@ func (p *pace) resume(rest int) bool {
 	return true
 }
 
-// usual returns how many bytes per second a body has as a rule, beside one that has
-// taken own so far; 0: that is not known. Manager.mu is held.
+// usual returns the usual speed of a body in bytes per second, or 0 if it is not known. own is the
+// time that this body has taken so far. Manager.mu is held.
 func (p *pace) usual(own time.Duration) float64 {
 	bytes, took := p.m.flow.bytes-p.before.bytes-p.bytes, p.m.flow.took-p.before.took-own
 	switch {

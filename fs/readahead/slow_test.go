@@ -8,9 +8,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestSlowBody: one body out of many comes at a hundredth of the usual rate, which
-// alone would take 11 s. Its rest is asked for once more, and only if the others are
-// faster.
+// TestSlowBody sends one of many bodies at a hundredth of the usual rate, which alone would take 11 s.
+// The rest of the body is requested again only if the other bodies are faster.
 func TestSlowBody(t *testing.T) {
 	const (
 		size  = 96 * mib
@@ -22,7 +21,7 @@ func TestSlowBody(t *testing.T) {
 	cases := map[string]struct {
 		from     int64 // bytes that come at the usual rate
 		again    bool  // the second GET is as slow
-		shared   bool  // from then on the whole link is
+		shared   bool  // the whole link becomes slow
 		hedges   int64
 		at, most time.Duration // that all of it takes; without a slow body 0.5 s
 	}{
@@ -77,9 +76,8 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestSlowBodyAlone: a body that no other runs beside is held to those before it, if
-// enough of them were long enough to be measured. Where all turn slow, few are asked
-// for again.
+// TestSlowBodyAlone checks that a body without others beside it is compared with earlier bodies, if
+// enough of them were long enough to be measured. If all bodies become slow, few are requested again.
 func TestSlowBodyAlone(t *testing.T) {
 	const before, crawl = 30, 100e3
 	for name, c := range map[string]struct {

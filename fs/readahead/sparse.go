@@ -3,22 +3,21 @@ package readahead
 import "github.com/s3mount/s3mount/cache"
 
 const (
-	// jumpsAtRandom is how many reads in a row continue no stream before they
-	// count as random: the first ones may each begin a sequence, and then the
-	// rest of the block is what is read next.
+	// jumpsAtRandom is the number of consecutive reads without a stream after which reads
+	// count as random. Each of the first ones may begin a sequence, and then the rest of
+	// its block is read next.
 	jumpsAtRandom = 3
-	// maxJumps lets one read that happens to follow another one change nothing.
+	// maxJumps ensures that a single read that follows another one by chance has no effect.
 	maxJumps = 2 * jumpsAtRandom
-	// denseBlocks is how many fine blocks of one block are fetched by themselves:
-	// a quarter. Where reads are denser than that the whole block is cheaper: it
-	// takes 1.4 ms of a connection of 90 MB/s, a round trip 20 ms.
+	// denseBlocks is the number of fine blocks of one block that are fetched separately. It is
+	// a quarter. Beyond it, the whole block is cheaper: it occupies a connection of 90 MB/s
+	// for 1.4 ms, and a round trip takes 20 ms.
 	denseBlocks = cache.BlockSize / cache.FineSize / 4
 )
 
-// sparse decides whether a read of s at off, of which p found no block, is to be
-// served by fine blocks: because they are there, or because the reads are random
-// and the rest of the block is not worth fetching. If so it ends p and returns
-// the same bytes pinned in fine blocks; otherwise nil.
+// sparse decides whether fine blocks serve a read of s at off, when p has found no block. They do if
+// they are present, or if the reads are random and the rest of the block is not worth fetching.
+// sparse then ends p and returns the same bytes pinned in fine blocks. Otherwise it returns nil.
 func (r *Reader) sparse(p *Pins, off int64, s *stream) *Pins {
 	n := p.Size()
 	if n >= cache.BlockSize || !p.Absent() {
@@ -37,12 +36,12 @@ func (r *Reader) sparse(p *Pins, off int64, s *stream) *Pins {
 	return q
 }
 
-// fineBlocks returns the version in fine blocks, nil if there are none, and
-// whether the reads are random now; s is the stream of the last one.
+// fineBlocks returns the version in fine blocks, or nil if there are none, and reports whether the
+// reads are random now. s is the stream of the last read.
 func (r *Reader) fineBlocks(s *stream) (fine *cache.Object, random bool) {
 	r.m.mu.Lock()
 	defer r.m.mu.Unlock()
-	if s == nil { // closed
+	if s == nil { // the reader is closed
 		return nil, false
 	}
 	random = r.jumps >= jumpsAtRandom && !s.certain()
@@ -52,8 +51,8 @@ func (r *Reader) fineBlocks(s *stream) (fine *cache.Object, random bool) {
 	return r.fine, random
 }
 
-// dense tells whether the blocks of a range are better fetched whole: they are
-// on the disk, or much of them was fetched already.
+// dense reports whether to fetch the blocks of a range as a whole, because they are on the disk or
+// because a large part of them was fetched already.
 func (r *Reader) dense(fine *cache.Object, from, to int64) bool {
 	v := r.Version()
 	for i := from / cache.BlockSize; i*cache.BlockSize < to; i++ {

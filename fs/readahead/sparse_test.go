@@ -12,8 +12,8 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// readRandomly reads 100 times 4 KiB in each of four threads, which share a
-// reader or have one each, and returns how long one took.
+// readRandomly reads 100 times 4 KiB in each of four threads, which share a reader or have one each.
+// It returns the time of one read.
 func readRandomly(t *testing.T, r *rig, v Version, shared bool) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -37,8 +37,8 @@ func readRandomly(t *testing.T, r *rig, v Version, shared bool) time.Duration {
 	return time.Since(start) / 101
 }
 
-// TestRandomReads: small reads here and there take one round trip each, side by
-// side, and fetch little more than they ask for.
+// TestRandomReads checks that small random reads take one round trip each, run in parallel, and fetch
+// little more than they need. The amplification of 400 reads of 4 KiB in 1 GiB is 1.3.
 func TestRandomReads(t *testing.T) {
 	for name, shared := range map[string]bool{"one reader": true, "four readers": false} {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestRandomReads(t *testing.T) {
 	}
 }
 
-// jump makes rd a reader of random places.
+// jump makes the reads of rd random.
 func jump(t *testing.T, rd *Reader) {
 	t.Helper()
 	for i := range int64(jumpsAtRandom) {
@@ -72,8 +72,8 @@ func jump(t *testing.T, rd *Reader) {
 	}
 }
 
-// TestSparseIsShared: two readers that miss the same page at once cause one GET,
-// and what was fetched for one is there for the other.
+// TestSparseIsShared checks that two readers that miss the same page cause one GET, and share the
+// fetched page.
 func TestSparseIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -97,7 +97,7 @@ func TestSparseIsShared(t *testing.T) {
 	})
 }
 
-// TestSparseAfterClose: a reader of random places hears of the end as any other.
+// TestSparseAfterClose checks that random reads after Close return ErrClosed.
 func TestSparseAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -113,8 +113,8 @@ func TestSparseAfterClose(t *testing.T) {
 	})
 }
 
-// TestDenseReadsFetchBlocks: where many of the random reads fall into one block
-// all of it is fetched; where the block is there already, nothing is.
+// TestDenseReadsFetchBlocks checks that a block is fetched whole when many random reads are in it, and
+// that nothing is fetched when the block is present.
 func TestDenseReadsFetchBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -145,9 +145,9 @@ func TestDenseReadsFetchBlocks(t *testing.T) {
 	})
 }
 
-// TestSparseKeepsPromises: what holds for blocks holds for pages that were
-// fetched alone: one version (I2), moves, interrupts.
-func TestSparseKeepsPromises(t *testing.T) {
+// TestFineBlocksKeepPromises checks fine blocks for the promises of blocks: one version (I2), moves,
+// interrupts.
+func TestFineBlocksKeepPromises(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, ignores := range []bool{false, true} {
 			store := link20()
@@ -192,7 +192,7 @@ func TestSparseKeepsPromises(t *testing.T) {
 	})
 }
 
-// TestSparseBesideDisk: what the disk cache has is not fetched again, page by page.
+// TestSparseBesideDisk checks that pages of blocks on the disk are not fetched.
 func TestSparseBesideDisk(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -6,16 +6,15 @@ import (
 	"testing/synctest"
 )
 
-// TestMemoryOfLongReads: reading an object that the cache cannot keep makes
-// little more memory resident than what is on its way; one that it can keep
-// stays, and is read again without a request.
+// TestMemoryOfLongReads checks that reading an object that is too large for the cache makes little
+// memory resident, and that a smaller object stays and is read again without a request.
 func TestMemoryOfLongReads(t *testing.T) {
 	const limit = 96 * mib
 	for _, c := range []struct {
 		name  string
 		size  int64
 		most  int64 // resident at any time
-		again bool  // is moved anew when it is read again
+		again bool  // is fetched again when it is read again
 	}{
 		{"kept", limit / 2, limit/2 + mib, false},
 		{"passed through", 2 * limit, limit/2 + slackLimit, true},
@@ -44,7 +43,7 @@ func TestMemoryOfLongReads(t *testing.T) {
 	}
 }
 
-// TestMemoryOfDiskReads: what the disk cache has goes through a few MiB.
+// TestMemoryOfDiskReads checks that reads from the disk cache use a few MiB of memory.
 func TestMemoryOfDiskReads(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -73,7 +72,7 @@ func TestMemoryOfDiskReads(t *testing.T) {
 	})
 }
 
-// readHolding reads all of rd and returns how much memory was resident at most.
+// readHolding reads all of rd and returns the largest amount of resident memory.
 func readHolding(t *testing.T, r *rig, rd *Reader) (most int64) {
 	t.Helper()
 	for off := int64(0); off < rd.Version().Size; off += mib {

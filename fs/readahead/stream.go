@@ -6,89 +6,86 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// direction is how a stream moves through its object.
+// direction is the direction of a stream.
 type direction uint8
 
 const (
-	unknown  direction = iota // one read so far, or random ones
-	forward                   // each read begins about where the last ended
-	backward                  // each read ends about where the last began
+	unknown  direction = iota // one read so far, or random reads
+	forward                   // each read begins near the end of the last one
+	backward                  // each read ends near the start of the last one
 	strided                   // reads at equal distances
 )
 
 const (
-	// bigRead in bytes is a read that shows by itself that more will follow:
-	// the kernel's readahead for a small read at the start of a file asks for less.
+	// bigRead in bytes is the size of a read after which more reads are expected. The
+	// kernel's readahead for a small read at the start of a file is smaller.
 	bigRead = 128 << 10
-	// firstFetch in bytes is the largest GET of a stream that has just begun.
-	// It doubles from there: a header costs little, a long file is at full
-	// speed after four steps.
+	// firstFetch in bytes is the largest GET of a new stream. The size doubles from
+	// there: a header costs little, and a long file reaches full speed after four steps.
 	firstFetch = 1 << 20
-	// backwardFetch in bytes bounds GETs of a backward stream: bodies run
-	// forward, so that the bytes wanted first come last.
+	// backwardFetch in bytes bounds GETs of a backward stream. Bodies run forward, so
+	// the bytes that are needed first arrive last.
 	backwardFetch = 1 << 20
-	// backwardHits is how many reads downwards show a direction: one may be two
-	// requests of the kernel that overtook each other.
+	// backwardHits is the number of downward reads that make a backward stream. A single
+	// one may come from two requests of the kernel that arrived out of order.
 	backwardHits = 2
-	// firstTrust in bytes is the window that a stream may have from its start, and
-	// the one for what the disk cache has: that is there without a round trip, and
-	// more of it ahead would only take memory (of a file of 128 MiB all of it).
+	// firstTrust in bytes is the window of a new stream, and the window of a stream that the
+	// disk cache serves. Such bytes need no round trip, and a larger window would only use
+	// memory.
 	firstTrust = 8 << 20
-	// localLanes is how many fetches ahead load from the disk cache at a time: with the
-	// one of a read as many as keep a disk busy, and few enough that the read's own gets
-	// a processor. The first MiB of a cached file took 5 to 16 ms beside up to 16 of
-	// them on two processors, beside 2 it takes 4 to 8 (medians of seven).
+	// localLanes is the number of concurrent fetches ahead from the disk cache. Together with
+	// the fetch of the read they keep a disk busy, and they leave a processor to the read's
+	// own fetch. The first MiB of a cached file took 5 to 16 ms beside 16 of them on two
+	// processors, and 4 to 8 ms beside 2 (medians of seven).
 	localLanes = 2
-	// trustFactor bounds the window by what the stream has covered so far. It is
-	// what makes a stream as fast as the link after four round trips; of what it
-	// has asked for when it ends, most has not come yet and is cut off.
+	// trustFactor bounds the window to a multiple of the bytes that the stream has covered. A
+	// stream reaches the speed of the link after four round trips. When a stream ends, most
+	// of its requested bytes have not arrived yet and are cancelled.
 	trustFactor = 8
-	// longTrust is that of a stream by reads of longRead bytes and more, as of cp, dd
-	// and, once the kernel's own readahead has grown, cat: they mostly read to the end.
-	// With it, and last GETs of 2 MiB, 1 GiB was read in 1.27 to 1.30 s at 20 ms, without
-	// in 1.31 to 1.35 s; with 24 no faster.
+	// longTrust replaces trustFactor for reads of at least longRead bytes. cp and dd send such
+	// reads, and cat does after the kernel's own readahead has grown. These programs mostly
+	// read to the end. 1 GiB was read in 1.27 to 1.30 s at 20 ms with it, in 1.31 to 1.35 s
+	// without it, and no faster with 24.
 	longTrust = 16
 	longRead  = 512 << 10
-	// firstSlack and slack bound how far from its expected place a read still
-	// counts as the next one of a stream, in lengths of a read: of one that has
-	// just begun, and of one with some history. The kernel has several requests
-	// under way, which arrive in any order; out of 1,024 requests of 1 MiB on a
-	// busy machine a few came 4 MiB late. Taking those for a seek would halve the
-	// window for a while.
+	// firstSlack and slack bound the distance between the expected and the real place of the
+	// next read of a stream, in lengths of a read. firstSlack applies to a new stream. The
+	// kernel sends several requests at once, which arrive in any order: of 1,024 requests of
+	// 1 MiB on a busy machine a few came 4 MiB late. If they counted as seeks, the window
+	// would be halved for a while.
 	firstSlack, slack = 2, 8
 	// slackLimit in bytes bounds both.
 	slackLimit = 8 << 20
 )
 
-// stream is one sequence of reads of a Reader and what is fetched for it. It is
-// guarded by Manager.mu.
+// stream is one sequence of reads of a Reader and its fetches. Manager.mu guards it.
 type stream struct {
 	r     *Reader
 	dir   direction
 	hits  int   // reads that continued it
-	off   int64 // of the last read
-	n     int64 // of the last read
-	low   int64 // where the lowest read began
-	high  int64 // where the highest read ended
-	span  int64 // bytes that its reads have covered, since the last pause
-	spent int64 // forward: up to where the cache was told that the reader is past it
-	ahead int64 // forward, backward: up to where fetches are planned; strided: the last offset planned
-	step  int64 // from one read to the next, if it is always the same; otherwise 0
+	off   int64 // offset of the last read
+	n     int64 // length of the last read
+	low   int64 // start of the lowest read
+	high  int64 // end of the highest read
+	span  int64 // bytes that the reads have covered since the last pause
+	spent int64 // forward: the end of the bytes that were spent
+	ahead int64 // forward, backward: the end of the planned fetches; strided: the last planned offset
+	step  int64 // distance between reads if it is constant, otherwise 0
 	stamp int64 // Reader.reads at the last touch
 
 	fetch  int64 // bytes of the next GET
 	lanes  int   // GETs at a time
 	growAt int64 // value of span at the last growth
 
-	inflight int      // fetches ahead that run
-	fetches  []*fetch // these, and those of reads that reach ahead
+	inflight int      // running fetches ahead
+	fetches  []*fetch // the running fetches, including fetches of reads that reach ahead
 	queued   bool     // in Manager.hungry
-	starved  bool     // there was no memory, or no answer; wait for the next read
-	local    bool     // the disk cache had all of the last fetch, or is believed to have the first
+	starved  bool     // memory or an answer was missing; wait for the next read
+	local    bool     // the disk cache had all of the last fetch, or is expected to have the first one
 	planning bool     // counted in Manager.planned
 }
 
-// follows tells whether a read continues s, and in which direction.
+// follows reports whether a read continues s, and in which direction.
 func (s *stream) follows(off, n int64) (direction, bool) {
 	if s.dir == strided {
 		return strided, off == s.off+s.step
@@ -105,13 +102,13 @@ func (s *stream) follows(off, n int64) (direction, bool) {
 		return forward, true
 	case down && s.dir != forward:
 		return backward, true
-	case down && off >= s.high-slack: // the first requests of the kernel, out of order
+	case down && off >= s.high-slack: // the first requests of the kernel arrived out of order
 		return forward, true
 	}
 	return unknown, false
 }
 
-// begin makes s a new stream that starts with this read.
+// begin turns s into a new stream that starts with this read.
 func (s *stream) begin(off, n int64) {
 	s.dir, s.hits, s.off, s.n = unknown, 0, off, n
 	s.low, s.high, s.span, s.ahead, s.step, s.growAt = off, off+n, n, 0, 0, 0
@@ -119,12 +116,12 @@ func (s *stream) begin(off, n int64) {
 	s.fetch = min(max(roundUp(16*n), 2*cache.BlockSize), firstFetch)
 	s.lanes, s.starved, s.local = 1, false, s.r.local
 	if off == 0 && n >= bigRead {
-		s.turn(forward)
+		s.setDirection(forward)
 	}
 }
 
-// turn gives a stream its direction.
-func (s *stream) turn(dir direction) {
+// setDirection sets the direction of a stream.
+func (s *stream) setDirection(dir direction) {
 	s.dir = dir
 	switch dir {
 	case forward:
@@ -137,7 +134,7 @@ func (s *stream) turn(dir direction) {
 	}
 }
 
-// touch takes in a read that continues s.
+// touch records a read that continues s.
 func (s *stream) touch(dir direction, off, n int64) {
 	s.hits++
 	s.starved = false
@@ -145,7 +142,7 @@ func (s *stream) touch(dir direction, off, n int64) {
 	s.off, s.n = off, n
 	s.low, s.high = min(s.low, off), max(s.high, off+n)
 	if s.dir != dir {
-		s.turn(dir)
+		s.setDirection(dir)
 	}
 	switch dir {
 	case forward:
@@ -153,13 +150,13 @@ func (s *stream) touch(dir direction, off, n int64) {
 	case backward:
 		s.ahead = min(s.ahead, roundUp(s.low))
 	case strided:
-		if (s.ahead-off)*s.step < 0 { // behind the reader
+		if (s.ahead-off)*s.step < 0 { // it is behind the reader
 			s.ahead = off
 		}
 	}
 }
 
-// certain tells that enough reads have shown where the stream goes.
+// certain reports whether enough reads have shown the direction of the stream.
 func (s *stream) certain() bool {
 	switch s.dir {
 	case unknown:
@@ -173,10 +170,9 @@ func (s *stream) certain() bool {
 	}
 }
 
-// grow widens what is fetched ahead, after a read had to wait: longer GETs and
-// more of them, these first: short GETs side by side are there sooner. Each step
-// waits until the reader has used part of the last.
-// How far it reaches is bounded by Manager.window.
+// grow increases lanes first and then the size of GETs, after a read had to wait, because short GETs
+// in parallel arrive earlier. It grows again only after the reader has used a part of the last step.
+// Manager.window bounds the result.
 func (s *stream) grow(maxFetch int64, maxLanes int) {
 	if s.growAt != 0 && s.span-s.growAt < s.fetch/4 && s.dir != strided {
 		return
@@ -191,7 +187,7 @@ func (s *stream) grow(maxFetch int64, maxLanes int) {
 	s.lanes = min(4*s.lanes, maxLanes)
 }
 
-// width returns how many fetches ahead may run now.
+// width returns the number of fetches ahead that may run now.
 func (s *stream) width() int {
 	if s.local {
 		return min(s.lanes, localLanes)
@@ -199,14 +195,14 @@ func (s *stream) width() int {
 	return s.lanes
 }
 
-// forget takes a finished fetch off the list.
+// forget removes a finished fetch from the list.
 func (s *stream) forget(f *fetch) {
 	if i := slices.Index(s.fetches, f); i >= 0 {
 		s.fetches = slices.Delete(s.fetches, i, i+1)
 	}
 }
 
-// abandon tells the running fetches that nobody waits for the rest of them.
+// abandon marks the running fetches as unwanted.
 func (s *stream) abandon() {
 	for _, f := range s.fetches {
 		f.unwanted.Store(true)

@@ -14,9 +14,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestDirections reads a large object in regular ways, on a link of 20 ms. What
-// was recognised is faster than a request for each read would be, and fetches
-// not much more than is read.
+// TestDirections reads a large object in regular ways, on a link of 20 ms. The reads must be faster
+// than one request for each, and must fetch little more than is read.
 func TestDirections(t *testing.T) {
 	const size = 256 * mib
 	cases := []struct {
@@ -50,7 +49,7 @@ func TestDirections(t *testing.T) {
 				start := time.Now()
 				for i := range c.reads {
 					off := c.at(i)
-					synctest.Wait() // what the last read has set off comes before the next, on a busy machine, too
+					synctest.Wait() // the fetches of the last read start before the next read
 					p, err := rd.ReadAt(context.Background(), off, c.n)
 					if err != nil {
 						t.Fatal(err)
@@ -80,8 +79,7 @@ func TestDirections(t *testing.T) {
 	}
 }
 
-// TestSlowReaderStaysAhead: a reader that takes its time finds its bytes there,
-// with a small window.
+// TestSlowReaderStaysAhead checks that a slow reader finds its bytes in memory, with a small window.
 func TestSlowReaderStaysAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -108,8 +106,8 @@ func TestSlowReaderStaysAhead(t *testing.T) {
 	})
 }
 
-// TestSteadyReader reads as fast as a program that works on the bytes: what is
-// fetched ahead for it stays until it is read.
+// TestSteadyReader reads at the speed of a program that processes the bytes. Blocks that are fetched
+// ahead must stay until they are read.
 func TestSteadyReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -135,8 +133,7 @@ func TestSteadyReader(t *testing.T) {
 	})
 }
 
-// TestSlowLink: on a link that is slow however many connections use it, a reader
-// fills it and does not queue behind its own window.
+// TestSlowLink checks that a reader fills a slow link and does not queue behind its own window.
 func TestSlowLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFakeStore()
@@ -165,9 +162,9 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// TestSeekEndsWhatIsNotWanted: after a seek the window of the old place ends,
-// and few connections are cut for it.
-func TestSeekEndsWhatIsNotWanted(t *testing.T) {
+// TestSeekEndsOldWindow checks that a seek ends the window of the old place and cancels few
+// bodies.
+func TestSeekEndsOldWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
 		v := store.put("k", 1024*mib, 1)
@@ -197,8 +194,8 @@ func TestSeekEndsWhatIsNotWanted(t *testing.T) {
 	})
 }
 
-// TestReadersShareBlocks: readers of one file at about the same place cause one
-// fetch of each block.
+// TestReadersShareBlocks checks that readers of one file at about the same place cause one fetch of
+// each block.
 func TestReadersShareBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -221,9 +218,8 @@ func TestReadersShareBlocks(t *testing.T) {
 	})
 }
 
-// TestUnderPressure reads eight files at once with less memory than their
-// windows want. All progress, memory stays within the bound of I8, and little
-// is fetched twice.
+// TestUnderPressure reads eight files at once with less memory than their windows need. All reads must
+// progress, memory must stay within the bound of I8, and little may be fetched twice.
 func TestUnderPressure(t *testing.T) {
 	for _, limit := range []int64{4 * mib, 16 * mib, 64 * mib} {
 		t.Run(fmt.Sprintf("%d MiB", limit/mib), func(t *testing.T) {
@@ -263,8 +259,7 @@ func TestUnderPressure(t *testing.T) {
 	}
 }
 
-// TestReadersProgressWithoutMemory: with all memory taken by someone who does
-// not give it back, reads still come through.
+// TestReadersProgressWithoutMemory checks that reads complete while another user holds all memory.
 func TestReadersProgressWithoutMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -295,8 +290,8 @@ func TestReadersProgressWithoutMemory(t *testing.T) {
 	})
 }
 
-// TestConnectionsAreBounded: any number of readers share the connections, and a
-// read that someone waits for does not queue behind what is fetched ahead.
+// TestConnectionsAreBounded checks that all readers share the connections, and that a waiting read does
+// not queue behind fetches ahead.
 func TestConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -340,8 +335,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 	})
 }
 
-// TestConcurrentOpens: opens of one key while its first GET is under way ask
-// with a HEAD instead of fetching the same bytes again.
+// TestConcurrentOpens checks that opens of one key during its first GET send a HEAD instead of a second
+// GET.
 func TestConcurrentOpens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := link20()
@@ -356,7 +351,7 @@ func TestConcurrentOpens(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		// One HEAD's caller may come to read before the GET's answer is looked at.
+		// The caller of a HEAD may read before the answer of the GET is processed.
 		if len(store.gets) > 2 || store.heads != 9 || store.sent != v.Size {
 			t.Errorf("%d GETs, %d HEADs, %d bytes", len(store.gets), store.heads, store.sent)
 		}
@@ -404,8 +399,7 @@ func TestModel(t *testing.T) {
 
 var errCut = fmt.Errorf("body: %w", s3.ErrTransient)
 
-// readAtRandom opens v and reads it in one of several ways; a fetch that failed
-// is asked for again.
+// readAtRandom opens v and reads it in one of several ways. It repeats failed fetches.
 func readAtRandom(t *testing.T, r *rig, rnd *rand.Rand, v Version, seed uint64) {
 	rd, _, err := r.Open(context.Background(), v.Key, v)
 	if err != nil {

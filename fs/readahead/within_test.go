@@ -9,7 +9,7 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// What a part takes of its base comes with one GET, and nothing behind it.
+// TestCopyWithin checks that the absent bytes of a part come with one GET, and nothing behind it.
 func TestCopyWithin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
