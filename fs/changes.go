@@ -34,14 +34,14 @@ const doubtTime = time.Minute
 
 // note writes a change into the journal. Nil is a mount without one, or a
 // journal that cannot be written: what that means is logged.
-func (f *filesystem) note(c writeback.Change, d changeData) *writeback.Noted {
+func (f *filesystem) note(c writeback.Change, d changeData) *writeback.JournaledChange {
 	if f.o.Durability != durabilityJournal {
 		return nil
 	}
-	var noted *writeback.Noted
+	var noted *writeback.JournaledChange
 	var err error
 	if c.Data, err = json.Marshal(d); err == nil {
-		noted, err = f.writes.Note(c)
+		noted, err = f.writes.JournalChange(c)
 	}
 	if err != nil {
 		f.log.Warn("cannot write to the journal; a change waits for S3", slog.String("key", c.Key), slog.Any("error", err))
@@ -50,7 +50,7 @@ func (f *filesystem) note(c writeback.Change, d changeData) *writeback.Noted {
 }
 
 // noteRemoval notes that n goes; the caller has its turn.
-func (f *filesystem) noteRemoval(n *inode) *writeback.Noted {
+func (f *filesystem) noteRemoval(n *inode) *writeback.JournaledChange {
 	n.lock()
 	e, saved, file := n.entry, n.saved, n.file
 	n.unlock()
@@ -63,7 +63,7 @@ func (f *filesystem) noteRemoval(n *inode) *writeback.Noted {
 
 // whenDeleted ends the note of a removal once S3 has executed it. Without a
 // note, but with a journal, it waits for that.
-func (f *filesystem) whenDeleted(ctx context.Context, e namespace.Entry, noted *writeback.Noted) error {
+func (f *filesystem) whenDeleted(ctx context.Context, e namespace.Entry, noted *writeback.JournaledChange) error {
 	switch {
 	case f.o.Durability != durabilityJournal:
 		return nil
@@ -75,7 +75,7 @@ func (f *filesystem) whenDeleted(ctx context.Context, e namespace.Entry, noted *
 }
 
 // watchDelete ends a note once S3 has executed the delete of e.
-func (f *filesystem) watchDelete(e namespace.Entry, noted *writeback.Noted) {
+func (f *filesystem) watchDelete(e namespace.Entry, noted *writeback.JournaledChange) {
 	if noted == nil {
 		return
 	}
@@ -89,7 +89,7 @@ func (f *filesystem) watchDelete(e namespace.Entry, noted *writeback.Noted) {
 
 // noteRename notes a rename of a file that S3 holds. Those of directories have
 // a record of their own in the namespace.
-func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.Noted {
+func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.JournaledChange {
 	if in.Old.Kind == namespace.Directory {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.Noted {
 
 // noteRest notes what is left of a rename once the copy is there: the removal of
 // the old name, whatever is written under the new one from now on.
-func (f *filesystem) noteRest(old namespace.Entry, noted *writeback.Noted) *writeback.Noted {
+func (f *filesystem) noteRest(old namespace.Entry, noted *writeback.JournaledChange) *writeback.JournaledChange {
 	if noted == nil {
 		return nil
 	}
@@ -140,7 +140,7 @@ func (f *filesystem) noteAttrs(n *inode) {
 
 // takeNoted takes the note of the attributes, which S3 has, or nobody will
 // want any more. The inode is locked.
-func (n *inode) takeNoted() *writeback.Noted {
+func (n *inode) takeNoted() *writeback.JournaledChange {
 	noted := n.noted
 	n.noted = nil
 	return noted

@@ -110,7 +110,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	}
 	n.attrs = n.owesAttrs(v)
 	e, owes := n.entry, n.attrs
-	var noted *writeback.Noted
+	var noted *writeback.JournaledChange
 	if !owes {
 		noted = n.takeNoted()
 	}

@@ -71,7 +71,7 @@ type used struct {
 	// attrs is set while entry.Attr has changes that S3 does not hold.
 	attrs bool
 	// noted is the journal's record of attrs.
-	noted *writeback.Noted
+	noted *writeback.JournaledChange
 	// listed is when this mount last changed the entries of a directory. Its
 	// times show that as long as the inode lives; to store it would cost a PUT
 	// for each directory that something is written in.

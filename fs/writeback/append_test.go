@@ -81,7 +81,7 @@ func (f *File) awaitStream(t tb) {
 	if s == nil {
 		t.Fatal("the file does not stream")
 	}
-	if err := f.settled(context.Background(), s); err != nil {
+	if err := f.waitParts(context.Background(), s); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -7,17 +7,17 @@ import (
 	"io"
 )
 
-// base is the version that a file's content starts from, and its reader.
-// foreign and refs are guarded by the file's mu; the rest does not change.
+// base is the version that a file's content starts from, and its reader. The file's mu
+// guards foreign and refs. The other fields do not change.
 type base struct {
 	v       Version
 	r       BaseReader
-	owned   bool // opened by this package: closed with the last reference
-	foreign bool // of another key: the content is a copy of it, not built on it
+	owned   bool // this package opened the reader and closes it with the last reference
+	foreign bool // the base has another key: the content is a copy of it
 	refs    int
 }
 
-// baseError says that bytes of the base could not be read.
+// baseError is the error of a read of the base.
 type baseError struct{ err error }
 
 func (e *baseError) Error() string { return "read base: " + e.err.Error() }
@@ -28,12 +28,12 @@ func (b *base) read(ctx context.Context, p []byte, off int64) error {
 	return b.fill(p, off, func(p []byte, off int64) (int, error) { return b.r.CopyAt(ctx, p, off) })
 }
 
-// readWithin is read for a caller that will read on up to end and no farther.
+// readWithin is like read for a caller that reads on up to end and no farther.
 func (b *base) readWithin(ctx context.Context, p []byte, off, end int64) error {
 	return b.fill(p, off, func(p []byte, off int64) (int, error) { return b.r.CopyWithin(ctx, p, off, end) })
 }
 
-// fill fills p with what read yields from off on.
+// fill fills p with the bytes that read returns from off on.
 func (b *base) fill(p []byte, off int64, read func(p []byte, off int64) (int, error)) error {
 	for len(p) > 0 {
 		n, err := read(p, off)
@@ -52,8 +52,8 @@ func (b *base) fill(p []byte, off int64, read func(p []byte, off int64) (int, er
 	return nil
 }
 
-// drop gives one reference back and returns what the caller must close after
-// it released the file's mu.
+// drop drops a reference and returns a function that the caller must call after it has
+// released the file's mu.
 func (b *base) drop() func() {
 	if b == nil {
 		return func() {}
@@ -65,7 +65,7 @@ func (b *base) drop() func() {
 	return func() {}
 }
 
-// close closes the reader, if it is one to be closed.
+// close closes the reader, if it has a Close method.
 func (b *base) close() {
 	if c, ok := b.r.(interface{ Close() }); ok {
 		c.Close()

@@ -9,21 +9,20 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// body reads [off, off+n) of a snapshot. It can be sent again: it is an
-// io.Seeker over what the snapshot froze. Chunks may move to the spool between
-// two reads.
+// body reads [off, off+n) of a snapshot. It is an io.Seeker, so that a request can be sent
+// again. Chunks may move to the spool between two reads.
 type body struct {
-	ctx      context.Context // of the request; reads of the base end with it
+	ctx      context.Context // the request's context; it ends reads of the base
 	s        *snapshot
 	off, end int64
 	at       int64
-	high     int64  // where at was at most: what is sent again is no progress
-	moved    func() // called after each read: the request is not stuck
-	err      error  // what a read failed with: tells our failures from the server's
-	buf      []byte // for WriteTo, of what is not in memory
+	high     int64  // the highest value of at; bytes below it are sent again
+	moved    func() // called after each read, to show progress
+	err      error  // the error of a read, to distinguish it from an error of the server
+	buf      []byte // for WriteTo, for bytes that are not in memory
 }
 
-// body makes a reader of [off, off+n) whose reads of the base end with ctx.
+// body returns a reader of [off, off+n). The end of ctx ends its reads of the base.
 func (s *snapshot) body(ctx context.Context, off, n int64) *body {
 	return &body{ctx: ctx, s: s, off: off, end: off + n, at: off, high: off, moved: func() {}}
 }
@@ -39,19 +38,19 @@ func (b *body) Read(p []byte) (int, error) {
 		b.err = err
 		return 0, err
 	}
-	b.took(p[:n])
+	b.advance(p[:n])
 	return n, nil
 }
 
-// took accounts for bytes that were read.
-func (b *body) took(p []byte) {
+// advance counts bytes that were read.
+func (b *body) advance(p []byte) {
 	end := b.at + int64(len(p))
 	b.s.f.sent.Add(end - b.at)
 	b.at = end
 	b.moved()
 }
 
-// WriteTo implements io.WriterTo: bytes in memory go to w without a copy.
+// WriteTo implements io.WriterTo. It writes bytes in memory to w without a copy.
 func (b *body) WriteTo(w io.Writer) (total int64, err error) {
 	for b.at < b.end {
 		n, err := b.writeSome(w)
@@ -63,7 +62,7 @@ func (b *body) WriteTo(w io.Writer) (total int64, err error) {
 	return total, nil
 }
 
-// writeSome writes one extent, or a piece of what is not in memory.
+// writeSome writes one extent, or a piece of bytes that are not in memory.
 func (b *body) writeSome(w io.Writer) (int, error) {
 	if e, ok := b.s.at(b.at); ok && e.c != nil {
 		e = e.sub(b.at, b.end)
@@ -71,7 +70,7 @@ func (b *body) writeSome(w io.Writer) (int, error) {
 		defer b.s.letGo(e)
 		if mem != nil {
 			n, err := w.Write(mem)
-			b.took(mem[:n])
+			b.advance(mem[:n])
 			return n, err
 		}
 	}
@@ -85,7 +84,7 @@ func (b *body) writeSome(w io.Writer) (int, error) {
 		return 0, err
 	}
 	n, err = w.Write(p[:n])
-	b.took(p[:n])
+	b.advance(p[:n])
 	return n, err
 }
 
@@ -104,7 +103,7 @@ func (b *body) Seek(offset int64, whence int) (int64, error) {
 	if offset < b.off {
 		return 0, fmt.Errorf("seek body: negative position %d", offset-b.off)
 	}
-	b.s.f.sent.Add(offset - b.at) // what is read again is sent again
+	b.s.f.sent.Add(offset - b.at) // bytes that are read again are sent again
 	b.at = offset
 	return b.at - b.off, nil
 }

@@ -5,15 +5,13 @@ import (
 	"errors"
 )
 
-// ErrNoClone: the range cannot be taken over inside S3; copy its bytes.
+// ErrNoClone means that S3 cannot copy the range. The caller must copy the bytes.
 var ErrNoClone = errors.New("range cannot be cloned")
 
-// Clone makes [off, off+n) of the file the same range of v, which r reads and
-// which the commit then copies inside S3 (UploadPartCopy) as far as that moves
-// fewer bytes. It is for whole files and their beginnings: the file is new and
-// empty, or so far a clone of v up to off; otherwise, and past the end of v,
-// the error is ErrNoClone. r is closed when it is of no more use. Other errors
-// are those of WriteAt.
+// Clone makes [off, off+n) of the file equal to the same range of v. r reads the range, and
+// the commit copies it inside S3 (UploadPartCopy) if that moves fewer bytes. The file must be
+// new and empty, or a clone of v up to off. Otherwise, and past the end of v, the error is
+// ErrNoClone. The file closes r. Clone returns the errors of WriteAt.
 func (f *File) Clone(ctx context.Context, v Version, r BaseReader, off, n int64) error {
 	source := &base{v: v, r: r, owned: true, foreign: true, refs: 1}
 	f.mu.Lock()
@@ -25,7 +23,7 @@ func (f *File) Clone(ctx context.Context, v Version, r BaseReader, off, n int64)
 	return err
 }
 
-// clone is Clone under the lock; unused tells that source is not needed.
+// clone implements Clone with the lock held. unused reports that source is not needed.
 func (f *File) clone(ctx context.Context, source *base, off, end int64) (unused bool, err error) {
 	first := f.base == nil && f.stream == nil && f.run == nil && f.size == 0
 	more := f.base != nil && f.base.foreign && f.base.v.Key == source.v.Key && f.base.v.ETag == source.v.ETag && f.baseLen == f.size

@@ -8,21 +8,21 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// run is one commit on its way. What it writes does not change; the rest is
-// guarded by the file's mu, but for v and err, which are set before done is closed.
+// run is one running commit. The fields above its upload state do not change. The file's mu
+// guards the others, except for v and err, which are set before done is closed.
 type run struct {
 	key       string
 	object    s3.ObjectOptions
 	exclusive bool
 	snap      *snapshot
-	stream    *stream             // whose parts can be used; nil: none
-	fresh     map[int]*streamPart // those that hold the snapshot's bytes
-	streamed  int64               // the end of the parts that the stream has begun to send
+	stream    *stream             // the stream whose parts can be used; nil: none
+	fresh     map[int]*streamPart // the parts that hold the snapshot's bytes
+	streamed  int64               // the end of the parts that the stream has started to send
 
 	cancel  context.CancelCauseFunc
-	stopped error // why this package ended it before the request that makes the object; nil: it did not
-	final   bool  // the request that makes the object may be on its way
-	waiters int   // that will report err
+	stopped error // the cause for which this package ended it before the request that makes the object
+	final   bool  // the request that makes the object may have been sent
+	waiters int   // callers that report err
 
 	done chan struct{}
 	v    Version
@@ -35,8 +35,8 @@ var errDiscarded = errors.New("file was discarded")
 // size returns the size of the object that r makes.
 func (r *run) size() int64 { return r.snap.end }
 
-// stop ends r because of err, unless the request that makes the object may be on
-// its way. The caller holds the file's mu.
+// stop ends r with err, unless the request that makes the object may have been sent. The
+// caller holds the file's mu.
 func (r *run) stop(err error) {
 	if r != nil && !r.final && r.stopped == nil {
 		r.stopped = err
@@ -44,17 +44,16 @@ func (r *run) stop(err error) {
 	}
 }
 
-// Commit returns when S3 holds the content that the file had at the call (I4,
-// P1), without a request if it does already. If the file becomes shorter
-// meanwhile, the content after that counts. Commits at the same time share
-// one upload. If ctx ends, the upload goes on, and its error is reported by the
-// next write or commit (I5). Errors are those of the background first, then
-// ErrInterrupted, ErrConflict, ErrTooLarge and those of s3; after any but
-// ErrConflict the bytes are still here and the next Commit tries again. A
-// discarded file has nothing to commit.
+// Commit returns when S3 has the content that the file had at the call (I4, P1). It sends no
+// request if S3 has it already. Concurrent Commits share one upload. If a truncation
+// interrupts the upload, Commit writes the content after the truncation. If ctx ends, the
+// upload continues, and the next write or commit reports its error (I5). Commit returns a
+// background error first, then ErrInterrupted, ErrConflict, ErrTooLarge or an error of s3.
+// After every error but ErrConflict the file keeps the bytes, and the next Commit tries again.
+// Commit of a discarded file does nothing.
 func (f *File) Commit(ctx context.Context) (Version, error) { return f.commit(ctx, true) }
 
-// commit is Commit, which an Interrupt ends if yields is set.
+// commit implements Commit. If yields is set, Interrupt ends it.
 func (f *File) commit(ctx context.Context, yields bool) (Version, error) {
 	for {
 		v, r, adopt, err := f.join(yields)
@@ -76,8 +75,8 @@ func (f *File) commit(ctx context.Context, yields bool) (Version, error) {
 	}
 }
 
-// join finds out what a Commit has to wait for. adopt tells that r carries all
-// that is there now, so that its outcome is the caller's.
+// join returns the commit that a caller of Commit has to wait for. adopt reports that r carries
+// all present content, so that its outcome is the outcome of the caller.
 func (f *File) join(yields bool) (v Version, r *run, adopt bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -112,8 +111,8 @@ func (f *File) join(yields bool) (v Version, r *run, adopt bool, err error) {
 	return v, r, adopt, nil
 }
 
-// leave takes a waiter whose context ended away from r. It returns false when r
-// has ended meanwhile: then its outcome must be reported.
+// leave removes a waiter whose context ended from r. It returns false if r has ended in the
+// meantime. The waiter must then report the outcome of r.
 func (f *File) leave(r *run, adopt bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,7 +126,7 @@ func (f *File) leave(r *run, adopt bool) bool {
 	return true
 }
 
-// start begins a commit of the content as it is now; the caller holds mu.
+// start starts a commit of the present content. The caller holds mu.
 func (f *File) start() *run {
 	f.step(eventBegin)
 	f.endLinger()
@@ -167,8 +166,8 @@ func (f *File) start() *run {
 	return r
 }
 
-// streams tells whether the stream still leads to the file's content: not when
-// it was truncated, to what one PUT does or into what is copied.
+// streams reports whether the stream still leads to the file's content. It does not if a
+// truncation has made the file short enough for one PUT, or has cut the copied parts.
 func (f *File) streams() bool {
 	s := f.stream
 	if s.base == nil {
@@ -177,7 +176,7 @@ func (f *File) streams() bool {
 	return f.base == s.base && f.baseLen == s.base.v.Size && f.size > s.base.v.Size
 }
 
-// ready waits for what Options.Ready waits for.
+// ready calls Options.Ready, if it is set.
 func (m *Manager) ready(ctx context.Context, key string) error {
 	if m.o.Ready == nil {
 		return nil
@@ -185,8 +184,7 @@ func (m *Manager) ready(ctx context.Context, key string) error {
 	return m.o.Ready(ctx, key)
 }
 
-// finish ends a commit: what it carried turns clean, but for what was written
-// since (I6).
+// finish ends a commit. Its content becomes clean, except for later writes (I6).
 func (f *File) finish(r *run, v Version, err error) {
 	var next *base
 	if err == nil {
@@ -224,11 +222,11 @@ func (f *File) finish(r *run, v Version, err error) {
 		f.endReplaced()
 	}
 	close(r.done)
-	f.m.spool.trim() // a GiB takes 0.1 to 0.3 s, for which nobody has to wait
+	f.m.spool.trim() // freeing a GiB takes 0.1 to 0.3 s, so do it without the lock
 }
 
-// keepClean hands the bytes of a small object that r has made to those who will
-// read it. What is built on a base is read from that one as far as it is old.
+// keepClean passes the bytes of a small new object to Options.Keep. Content that is built on a
+// base is read from the base where it is unchanged.
 func (f *File) keepClean(r *run, v Version) {
 	if f.m.o.Keep != nil && r.snap.base == nil && v.Size > 0 && v.Size <= cache.SmallObject {
 		f.m.o.Keep(v, r.snap.body(context.Background(), 0, v.Size))
@@ -243,9 +241,9 @@ func (f *File) consume(r *run) {
 	}
 }
 
-// adopt makes what r has written the base.
+// adopt makes the version that r has written the base.
 func (f *File) adopt(r *run, next *base) (done func()) {
-	if f.state == stateDiscarded { // its content stays what it is, over the old base
+	if f.state == stateDiscarded { // its content stays unchanged, over the old base
 		return next.drop()
 	}
 	f.step(eventDone)
@@ -255,7 +253,7 @@ func (f *File) adopt(r *run, next *base) (done func()) {
 	return done
 }
 
-// rebase makes b the base of which n bytes are content.
+// rebase sets the base to b, of which n bytes are content.
 func (f *File) rebase(b *base, n int64) func() {
 	old := f.base
 	f.base, f.baseLen = b, n
@@ -280,9 +278,8 @@ func (f *File) dropClean(seq uint64) {
 	}
 }
 
-// enter marks that the request that makes the object starts. From here on stop
-// and a discard wait for the answer instead of ending the request, which may
-// have been executed already.
+// enter records that the request that makes the object starts. From now on stop and discard
+// wait for its answer, because S3 may execute it even if it is cancelled.
 func (f *File) enter(r *run) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// meet goes on with a commit that met another version: if that is one of this file's own
-// commits, of which no answer came, it is built on.
+// meet continues a commit that found another version. If an earlier commit of this file
+// without an answer made that version, the commit builds on it.
 func (f *File) meet(ctx context.Context, r *run, conflict error) (Version, error) {
 	itself, err := f.metItself(ctx, r)
 	if err != nil {
@@ -25,8 +25,8 @@ func (f *File) meet(ctx context.Context, r *run, conflict error) (Version, error
 	return f.resolve(ctx, r, conflict)
 }
 
-// resolve does what the policy says with a commit that met another version.
-// Its error is ErrConflict unless the object was overwritten.
+// resolve applies the conflict policy to a commit that found another version. It returns
+// ErrConflict unless the policy has overwritten the object.
 func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, error) {
 	f.m.conflicts.Add(1)
 	switch f.m.o.Conflict {
@@ -43,7 +43,7 @@ func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, er
 		if _, err := f.uploadWhole(ctx, r, target{key: side, object: r.object, ifNoneMatch: "*"}); err == nil {
 			f.m.o.Logger.Warn("someone else wrote the object; the bytes of this mount are beside it",
 				"key", r.key, "kept", side)
-			if f.stale(r) {
+			if f.markStale(r) {
 				f.safe(r.snap.seq)
 				return Version{}, conflict
 			}
@@ -57,7 +57,7 @@ func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, er
 	return Version{}, conflict
 }
 
-// keepStale keeps the content of a file that is stale. If that fails Close tries again.
+// keepStale keeps the content of a stale file. If that fails, Close tries again.
 func (f *File) keepStale(conflict error) error {
 	err := f.keep(conflict)
 	f.mu.Lock()
@@ -69,9 +69,9 @@ func (f *File) keepStale(conflict error) error {
 	return err
 }
 
-// stale marks a file whose bytes are safe elsewhere. It returns false when
-// there are newer ones, which are not.
-func (f *File) stale(r *run) bool {
+// markStale marks a file whose bytes are safe elsewhere. It returns false if there are newer
+// bytes, which are not safe.
+func (f *File) markStale(r *run) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.state != stateCommitting || f.seq != r.snap.seq {
@@ -81,8 +81,8 @@ func (f *File) stale(r *run) bool {
 	return true
 }
 
-// makeStale ends all writes and commits. It returns false for a discarded file,
-// whose bytes nobody wants.
+// makeStale ends all writes and commits. It returns false for a discarded file, whose bytes
+// nobody needs.
 func (f *File) makeStale() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -93,8 +93,7 @@ func (f *File) makeStale() bool {
 	return true
 }
 
-// staleness returns the error of operations on a file that is stale; the caller
-// holds mu.
+// staleness returns the error of operations on a stale file. The caller holds mu.
 func (f *File) staleness() error {
 	if f.lost != nil {
 		return f.lost
@@ -102,26 +101,26 @@ func (f *File) staleness() error {
 	return ErrConflict
 }
 
-// Stale tells whether someone else has changed the object, so that the content can
-// no longer be committed.
+// Stale reports whether another client has changed the object, so that the content can no
+// longer be committed.
 func (f *File) Stale() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state == stateStale
 }
 
-// Keep saves the content in the recovery directory, because cause keeps it from S3,
-// and logs how to get it, or that it is lost. What is there already is not saved again.
+// Keep saves the content in the recovery directory because of cause, and logs the path or the
+// loss. It does nothing if the content is saved already.
 func (f *File) Keep(cause error) {
 	f.mu.Lock()
 	kept := f.kept == f.seq
 	f.mu.Unlock()
 	if !kept {
-		_ = f.keep(cause) // logged there
+		_ = f.keep(cause) // keep logs its result
 	}
 }
 
-// keep saves the content in the recovery directory and logs how to get it.
+// keep saves the content in the recovery directory and logs the path.
 func (f *File) keep(cause error) error {
 	f.mu.Lock()
 	snap := f.snapshot(0, f.size)

@@ -5,12 +5,10 @@ import (
 	"slices"
 )
 
-// Discard ends all commits, because the file has no name any more (P7): running
-// uploads are aborted, and nothing is ever written again. A request that may
-// have made the object already is waited for: call Discard before the DELETE.
-// The file stays readable and writable. It tells whether there may be an object
-// of the file under its key: a commit can have made one that nobody has asked
-// for yet.
+// Discard ends all commits because the file has no name any more (P7). It aborts running
+// uploads, and later writes never reach S3. It waits for a request that may have made the
+// object, so the caller must call Discard before the DELETE. The file stays readable and
+// writable. Discard reports whether a commit may have made an object under the key.
 func (f *File) Discard() (written bool) {
 	written, closed := f.retire()
 	if !closed {
@@ -19,10 +17,9 @@ func (f *File) Discard() (written bool) {
 	return written
 }
 
-// Interrupt ends the commit that runs, unless the request that makes the object
-// may be on its way. Until resume is called every Commit fails with
-// ErrInterrupted. It is for a caller that waits for the turn in which a commit
-// runs, to call Discard.
+// Interrupt ends the running commit, unless the request that makes the object may have been
+// sent. Every Commit fails with ErrInterrupted until resume is called. Interrupt is for a
+// caller that is about to Discard the file and has to wait for the commit.
 func (f *File) Interrupt() (resume func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -35,7 +32,7 @@ func (f *File) Interrupt() (resume func()) {
 	}
 }
 
-// retire is Discard that leaves the journal as it is.
+// retire is like Discard, but it does not change the journal.
 func (f *File) retire() (written, closed bool) {
 	f.mu.Lock()
 	if f.state == stateClosed || f.state == stateDiscarded {
@@ -63,10 +60,10 @@ func (f *File) retire() (written, closed bool) {
 	return written, false
 }
 
-// Rename gives a file that nothing binds to its key another key, and says
-// whether its first commit must create the object there (RENAME_NOREPLACE).
-// ErrBound says that there is an object or an upload: commit, copy the object,
-// then Rebase.
+// Rename changes the key of a file without an object or upload under its key. exclusive
+// requires the first commit to create the object (RENAME_NOREPLACE). Rename returns ErrBound
+// if there is an object or an upload. The caller must then commit, copy the object and call
+// Rebase.
 func (f *File) Rename(key string, exclusive bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,17 +75,17 @@ func (f *File) Rename(key string, exclusive bool) error {
 	return nil
 }
 
-// Replaces says which version the first commit replaces as a whole, as
-// OpenInput.Replaces does: after Rename.
+// Replaces sets the version that the first commit replaces as a whole, like
+// OpenInput.Replaces. It is called after Rename.
 func (f *File) Replaces(etag string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.replaces = etag
 }
 
-// Replace is Rename to a key whose object over would have made: it is discarded,
-// and the next Persist of f takes its place in the journal at one stroke. With
-// ErrBound over may be discarded already.
+// Replace renames the file to a key that the file over was to create. It discards over, and the
+// next Persist of f replaces the record of over in the journal atomically. If Replace returns
+// ErrBound, over may be discarded already.
 func (f *File) Replace(over *File, key string) error {
 	f.mu.Lock()
 	bound := f.bound()
@@ -96,7 +93,7 @@ func (f *File) Replace(over *File, key string) error {
 	if bound {
 		return ErrBound
 	}
-	over.retire() // before anything goes to the key; it may wait for a request
+	over.retire() // before any request to the key; it may wait for a request
 	over.mu.Lock()
 	ends, replaces := over.journal.ends, over.replaces
 	if over.base != nil && !over.base.foreign {
@@ -116,23 +113,22 @@ func (f *File) Replace(over *File, key string) error {
 	return nil
 }
 
-// bound tells whether something binds the file to its key; the caller holds mu.
+// bound reports whether the file has an object or an upload under its key. The caller holds mu.
 func (f *File) bound() bool {
 	return f.base != nil && !f.base.foreign || f.stream != nil || f.run != nil
 }
 
-// Rebase says that the file's base has become v, read by r: the caller has
-// copied it, or has written its metadata. The bytes of v are those of the base
-// that the last Commit returned. r is closed when it is of no more use. A commit
-// in the background may have written newer bytes under the old key meanwhile:
-// they stay the content, and the next commit brings them to v.Key.
+// Rebase replaces the base by v, which r reads. The caller has copied the object or has changed
+// its metadata, so that v has the bytes of the version that the last Commit returned. The file
+// closes r. A background commit may have written newer bytes under the old key. They stay the
+// content, and the next commit writes them to v.Key.
 func (f *File) Rebase(v Version, r BaseReader) {
 	f.mu.Lock()
 	f.awaitRun()
-	f.abandon() // it goes to the old key, or rests on the old base
+	f.abandon() // it goes to the old key, or uses the old base
 	f.key, f.tried = v.Key, nil
 	next := &base{v: v, r: r, owned: true, refs: 1}
-	done := next.close // unless it is used
+	done := next.close // replaced below if next is used
 	switch {
 	case f.state != stateClean && f.state != stateDirty:
 	case f.unseen:
@@ -146,11 +142,10 @@ func (f *File) Rebase(v Version, r BaseReader) {
 	done()
 }
 
-// Close commits a dirty file and releases its memory. If the commit fails, Close
-// returns the error, and the bytes go to the recovery directory unless the journal
-// has them; the log says where they are. If ctx ends, Close returns its error, and
-// the rest happens in the background, where Drain waits for it. No method but
-// Version may be called after Close.
+// Close commits a dirty file and releases its memory. If the commit fails, Close returns the
+// error, and the bytes go to the recovery directory unless the journal has them. Close logs their
+// path. If ctx ends, Close returns its error and continues in the background, where Drain waits
+// for it. After Close only Version may be called.
 func (f *File) Close(ctx context.Context) error {
 	f.mu.Lock()
 	if f.state == stateClosed {
@@ -165,44 +160,45 @@ func (f *File) Close(ctx context.Context) error {
 			"key", f.Key(), "error", unreported)
 	}
 	if unkept {
-		_ = f.keepStale(ErrConflict) // it logs what becomes of them
+		_ = f.keepStale(ErrConflict) // keepStale logs its result
 	}
 	if !dirty {
 		f.shut()
 		return nil
 	}
-	_, err := f.commit(ctx, false) // the caller has the turn, and does not give it back before
+	_, err := f.commit(ctx, false) // the caller has the turn, and keeps it until Close returns
 	if err != nil && ctx.Err() != nil && f.m.ctx.Err() == nil {
 		f.m.background(func() { _ = f.Close(f.m.ctx) })
 		return ctx.Err()
 	}
 	if err != nil && !isAny(err, ErrConflict, ErrKept) && !f.InJournal() {
-		_ = f.keep(err) // it logs what becomes of them
+		_ = f.keep(err) // keep logs its result
 	}
 	f.shut()
 	return err
 }
 
-// rescue is Close when nothing can be committed any more.
+// rescue closes a file that cannot be committed any more.
 func (f *File) rescue() {
 	f.mu.Lock()
 	lost := f.unkept || f.state == stateDirty && !f.journal.holds(f.seq)
 	f.mu.Unlock()
 	if lost {
-		_ = f.keep(ErrClosed) // it logs what becomes of them
+		_ = f.keep(ErrClosed) // keep logs its result
 	}
 	f.shut()
 }
 
-// InJournal tells whether the journal has all of the content, so that the next mount
-// carries it out if this one does not.
+// InJournal reports whether the journal has the whole content, so that the next mount can
+// commit it.
 func (f *File) InJournal() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.journal.holds(f.seq)
 }
 
-// awaitRun waits until no commit runs; the caller holds mu, which is let go meanwhile.
+// awaitRun waits until no commit runs. The caller holds mu, which awaitRun releases during the
+// wait.
 func (f *File) awaitRun() {
 	for f.run != nil {
 		run := f.run
@@ -212,7 +208,7 @@ func (f *File) awaitRun() {
 	}
 }
 
-// shut releases everything.
+// shut releases all memory and closes the base.
 func (f *File) shut() {
 	f.mu.Lock()
 	f.awaitRun() // the manager has ended it, or it has ended

@@ -2,34 +2,34 @@ package writeback
 
 import "errors"
 
-// What a file's operations can fail with, beside the errors of s3 and of contexts.
+// Operations of a file return these errors, besides errors of s3 and of contexts.
 var (
-	// ErrConflict: the object is no longer the version that the file's bytes
-	// were built on, or it exists although it had to be new (P3, ESTALE). The
-	// bytes are kept; the log says where.
+	// ErrConflict means that the object is not the version that the file's bytes are
+	// built on, or that it exists although it had to be new (P3, ESTALE). The bytes are
+	// kept, and the log has their path.
 	ErrConflict = errors.New("object was changed by someone else")
-	// ErrKept: S3 refuses bytes for good that close(2) has acknowledged. They are in
-	// the recovery directory; the log says where.
+	// ErrKept means that S3 refuses bytes permanently that close(2) has acknowledged. They
+	// are in the recovery directory, and the log has their path.
 	ErrKept = errors.New("S3 refuses the bytes; they are kept in the recovery directory")
-	// ErrNoSpace: the spool has no room for the bytes of this write (ENOSPC).
-	// No earlier byte is harmed.
+	// ErrNoSpace means that the spool has no room for the bytes of this write (ENOSPC).
+	// Earlier bytes are unaffected.
 	ErrNoSpace = errors.New("no space in the spool")
-	// ErrTooLarge: the file would be larger than an object may be (EFBIG).
+	// ErrTooLarge means that the file would be larger than an object may be (EFBIG).
 	ErrTooLarge = errors.New("file too large for an object")
-	// ErrBound: the file is bound to its key by an object or an upload there.
-	// Commit it, copy the object, then Rebase.
+	// ErrBound means that the file has an object or an upload under its key. The caller
+	// must commit it, copy the object and call Rebase.
 	ErrBound = errors.New("file is bound to its key")
-	// ErrInterrupted: Interrupt ended the commit. The bytes are still here.
+	// ErrInterrupted means that Interrupt ended the commit. The file keeps the bytes.
 	ErrInterrupted = errors.New("commit was interrupted")
-	// ErrNoData: there is no data at or after the offset (ENXIO of lseek(2)).
+	// ErrNoData means that there is no data at or after the offset (ENXIO of lseek(2)).
 	ErrNoData = errors.New("no data there")
-	// ErrClosed: the file or its manager is closed.
+	// ErrClosed means that the file or its manager is closed.
 	ErrClosed = errors.New("file is closed")
 )
 
-// errSuperseded ends a commit of bytes that a truncation has taken away.
+// errSuperseded ends a commit of bytes that a truncation has removed.
 var errSuperseded = errors.New("file was truncated during its commit")
 
-// errNotKept stands beside ErrConflict if the recovery directory did not take the
-// bytes either.
+// errNotKept accompanies ErrConflict if the bytes could not be saved in the recovery
+// directory either.
 var errNotKept = errors.New("bytes are not kept")

@@ -6,8 +6,8 @@ import (
 	"sort"
 )
 
-// extent is a run of written bytes: [off, off+n) of the file is [at, at+n) of
-// chunk c. Without a chunk it is a run of zeros that hides the base.
+// extent is a run of written bytes: [off, off+n) of the file is [at, at+n) of chunk c. An
+// extent without a chunk is a run of zeros that hides the base.
 type extent struct {
 	off, n int64
 	seq    uint64 // the file's sequence number when it was last written (I6)
@@ -17,25 +17,26 @@ type extent struct {
 
 func (e extent) end() int64 { return e.off + e.n }
 
-// sub returns the part of e that lies in [from, to).
+// sub returns the part of e in [from, to).
 func (e extent) sub(from, to int64) extent {
 	from, to = max(from, e.off), min(to, e.end())
 	return extent{off: from, n: to - from, seq: e.seq, c: e.c, at: e.at + int(from-e.off)}
 }
 
-// leafSize bounds what one insertion moves: 512 extents are 20 KiB, which
-// takes about a microsecond. A flat slice took 2 ms with a million extents.
+// leafSize bounds the work of one insertion: moving 512 extents (20 KiB) takes about a
+// microsecond. A flat slice of a million extents took 2 ms.
 const leafSize = 512
 
-// extents is the ordered set of a file's extents, which do not overlap. It is
-// a list of leaves so that an insertion in the middle of a million stays cheap.
-// Chunks are counted by the caller. The zero value is empty.
+// extents is the ordered set of a file's extents, which do not overlap. It is a list of leaves,
+// so that an insertion into a large set is cheap. The caller counts references to chunks. The
+// zero value is empty.
 type extents struct {
 	leaves [][]extent // none is empty
 	total  int64      // bytes
 }
 
-// pos names an extent: the leaf and the index in it. It holds until the set changes.
+// pos is the position of an extent: the leaf and the index in it. It is valid until the set
+// changes.
 type pos struct{ leaf, i int }
 
 // find returns the first extent that ends after off.
@@ -51,7 +52,7 @@ func (x *extents) find(off int64) pos {
 	return pos{leaf, sort.Search(len(l), func(i int) bool { return l[i].end() > off })}
 }
 
-// get returns the extent at p, nil at the end.
+// get returns the extent at p, or nil at the end.
 func (x *extents) get(p pos) *extent {
 	if p.leaf >= len(x.leaves) {
 		return nil
@@ -67,7 +68,7 @@ func (x *extents) next(p pos) pos {
 	return pos{p.leaf + 1, 0}
 }
 
-// before returns the last extent that ends at or before off, nil if there is none.
+// before returns the last extent that ends at or before off, or nil.
 func (x *extents) before(off int64) *extent {
 	p := x.find(off)
 	switch {
@@ -80,13 +81,13 @@ func (x *extents) before(off int64) *extent {
 	return nil
 }
 
-// insert adds e, which overlaps nothing.
+// insert adds e, which must not overlap other extents.
 func (x *extents) insert(e extent) {
 	x.total += e.n
 	p := x.find(e.off)
 	if p.leaf == len(x.leaves) {
 		if p.leaf == 0 || len(x.leaves[p.leaf-1]) == leafSize {
-			// No room is reserved: most files have one extent.
+			// Reserve no capacity: most files have one extent.
 			x.leaves = append(x.leaves, []extent{e})
 			return
 		}
@@ -119,8 +120,8 @@ func (x *extents) remove(p pos) pos {
 	return p
 }
 
-// cut takes [off, end) out of the set. split is called for each extent that
-// falls in two, gone for each that vanishes: they count references.
+// cut removes [off, end) from the set. It calls split for each extent that falls into two, and
+// gone for each extent that vanishes, so that the caller can count references.
 func (x *extents) cut(off, end int64, split, gone func(extent)) {
 	p := x.find(off)
 	for e := x.get(p); e != nil && e.off < end; e = x.get(p) {
@@ -169,7 +170,7 @@ func (x *extents) in(off, end int64) func(yield func(extent) bool) {
 	}
 }
 
-// covers tells whether extents hold all of [off, end).
+// covers reports whether extents cover all of [off, end).
 func (x *extents) covers(off, end int64) bool {
 	for e := range x.in(off, end) {
 		if e.off > off {
@@ -190,7 +191,7 @@ func (x *extents) hasBytes(off, end int64) bool {
 	return false
 }
 
-// grow makes e, which is in the set, n bytes longer. Nothing follows it there.
+// grow makes e longer by n bytes. e is in the set, and the bytes behind it are free.
 func (x *extents) grow(e *extent, n int64) {
 	e.n += n
 	x.total += n
@@ -205,13 +206,13 @@ func (x *extents) end() int64 {
 	return l[len(l)-1].end()
 }
 
-// first returns the first extent, nil if there is none.
+// first returns the first extent, or nil.
 func (x *extents) first() *extent { return x.get(pos{}) }
 
-// empty tells whether there are no extents.
+// empty reports whether there are no extents.
 func (x *extents) empty() bool { return len(x.leaves) == 0 }
 
-// check returns what is wrong with the set: order, overlap, empty runs.
+// check returns an error if the order, an overlap or an empty run violates the invariants.
 func (x *extents) check() error {
 	last, total := int64(0), int64(0)
 	for i, l := range x.leaves {

@@ -11,9 +11,9 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// File is a base object overlaid by extents (I3). What neither an extent nor
-// the base holds, up to the size, is zeros. All methods are safe for
-// concurrent use; Close is the last.
+// File is a base object overlaid by extents (I3). Bytes up to the size that neither an extent
+// nor the base holds are zeros. All methods are safe for concurrent use. Close must be the last
+// call.
 type File struct {
 	m    *Manager
 	turn func() (done func(), ok bool) // OpenInput.Turn
@@ -25,42 +25,42 @@ type File struct {
 	exclusive bool             // the first commit must create the object
 	replaces  string           // OpenInput.Replaces
 	base      *base            // nil: none
-	baseLen   int64            // bytes of the base that are still content: truncation cuts them
+	baseLen   int64            // bytes of the base that are still content: a truncation cuts them
 	size      int64
-	low       int64  // the least size since the running commit began
-	seq       uint64 // counts changes; an extent carries that of its last one
-	saved     uint64 // the seq of the content that was committed last
+	low       int64  // the smallest size since the running commit began
+	seq       uint64 // counts changes; an extent has the seq of its last change
+	saved     uint64 // the seq of the last committed content
 	ext       extents
 	mem       int64     // bytes of pool memory in chunks
-	cursor    int64     // where the spiller goes on
-	err       error     // of the background, not reported yet (I5)
-	unkept    bool      // stale, and the content is not in the recovery directory either
-	kept      uint64    // the seq of the content that is in the recovery directory; 0: none is
-	torn      *refusal  // set while the content lacks a change
+	cursor    int64     // the offset at which the spiller continues
+	err       error     // a background error that was not reported yet (I5)
+	unkept    bool      // stale, and the content is not in the recovery directory
+	kept      uint64    // the seq of the content in the recovery directory; 0: none
+	torn      *refusal  // set while a refused change is missing in the content
 	run       *run      // the running commit
-	doubt     bool      // a request that makes the object was sent, and base is not its outcome
-	tried     []attempt // commits of which there is no knowing whether S3 made the object
+	doubt     bool      // a request that makes the object was sent, and its outcome is not the base
+	tried     []attempt // commits without a known outcome
 	unseen    bool      // no Commit has returned the version of the base yet
-	stream    *stream   // the upload that runs while the file is written
-	lost      error     // why the file is stale, if that is no conflict
+	stream    *stream   // the upload of a file that is still being written
+	lost      error     // the cause for which the file is stale, if it is not a conflict
 	journal   journaled
-	// acknowledged is set by a replay: an earlier mount has acknowledged the content.
+	// acknowledged is set by Replay: an earlier mount has acknowledged the content.
 	acknowledged bool
-	linger       *linger  // holds the commit back; nil: nothing does
-	last         *Version // at Close
+	linger       *linger  // delays the commit; nil: no delay
+	last         *Version // the version at Close
 	snaps        int      // snapshots that are not released
-	pins         int      // of all chunks
+	pins         int      // the sum of all chunks
 
-	interrupts int // Interrupts that are not over
+	interrupts int // Interrupts without a resume
 
-	user cache.User // for whom the content was last changed
+	user cache.User // the user of the last change
 
-	sent atomic.Int64 // bytes of the upload under way that were given to requests
+	sent atomic.Int64 // bytes of the running upload that requests have read
 }
 
-// newFile makes a file that m knows already.
+// newFile returns a file that is in m.files already.
 func newFile(m *Manager, in OpenInput) *File {
-	// The first content counts as a change: seq 0 is before all content.
+	// The first content counts as a change: seq 0 means no content.
 	f := &File{m: m, turn: in.Turn, key: in.Key, object: in.Object, exclusive: in.Exclusive, replaces: in.Replaces, seq: 1}
 	if f.turn == nil {
 		f.turn = func() (func(), bool) { return func() {}, true }
@@ -81,15 +81,15 @@ func (f *File) Size() int64 {
 	return f.size
 }
 
-// Dirty tells whether S3 does not hold the content yet. A discarded file is never dirty.
+// Dirty reports whether S3 lacks the content. A discarded file is never dirty.
 func (f *File) Dirty() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state == stateDirty || f.state == stateStale || f.state.running()
 }
 
-// unsaved returns how many bytes S3 does not hold, holes included. For a file
-// with holes inside of its base it is a lower bound.
+// unsaved returns the number of bytes that S3 does not have, including holes. It is a lower bound
+// for a file with holes inside of its base.
 func (f *File) unsaved() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,24 +102,23 @@ func (f *File) unsaved() int64 {
 	return max(f.ext.total, f.size-f.baseLen)
 }
 
-// Committing tells whether there is, or may be, an object under the key that
-// the base does not tell of.
+// Committing reports whether there may be an object under the key that is not the base.
 func (f *File) Committing() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.run != nil || f.doubt
 }
 
-// Err returns the error of the background that no operation has reported yet
-// (I5). It stays for the next write or commit.
+// Err returns the background error that no operation has reported yet (I5). The next write or
+// commit still reports it.
 func (f *File) Err() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err
 }
 
-// Version returns the last committed version or the base; nil for a new file.
-// It may be called after Close, which may have been what committed.
+// Version returns the last committed version or the base, or nil for a new file. It may be called
+// after Close.
 func (f *File) Version() *Version {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +128,7 @@ func (f *File) Version() *Version {
 	return f.version()
 }
 
-// version is Version for callers that hold mu.
+// version implements Version. The caller holds mu.
 func (f *File) version() *Version {
 	if f.base == nil || f.base.foreign {
 		return nil
@@ -145,10 +144,9 @@ func (f *File) Key() string {
 	return f.key
 }
 
-// SetObject sets the properties for the next commit. It does not make the file
-// dirty. A stream that runs already keeps those it was started with, because S3
-// takes them when an upload starts: the version that Commit returns tells which
-// the object carries.
+// SetObject sets the properties for the next commit. It does not make the file dirty. A running
+// stream keeps the properties it was started with, because S3 takes them when an upload starts.
+// The version that Commit returns has the properties of the object.
 func (f *File) SetObject(o s3.ObjectOptions) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -156,14 +154,14 @@ func (f *File) SetObject(o s3.ObjectOptions) {
 	f.object = o
 }
 
-// takeErr returns the error of the background, which then counts as reported.
+// takeErr returns the background error and marks it as reported.
 func (f *File) takeErr() error {
 	err := f.err
 	f.err = nil
 	return err
 }
 
-// step moves the state. A step that cannot be is a mistake in this package.
+// step changes the state. An impossible step is a bug of this package.
 func (f *File) step(e event) {
 	next, err := f.state.next(e)
 	if err != nil {
@@ -172,9 +170,9 @@ func (f *File) step(e event) {
 	f.state = next
 }
 
-// change begins a change of the range [off, end) for the user of ctx: it reports what was not
-// reported yet, moves the state, counts, and marks uploaded parts as outdated.
-// A change that it refuses is missing in the content from then on.
+// change begins a change of the range [off, end) for the user of ctx. It reports an unreported
+// error, changes the state and the sequence number, and marks uploaded parts as outdated. If it
+// refuses the change, the content is incomplete from then on (refusal).
 func (f *File) change(ctx context.Context, off, end int64) error {
 	f.user = cache.UserOf(ctx)
 	if err := f.takeErr(); err != nil {
@@ -206,13 +204,13 @@ func (f *File) cut(off, end int64) {
 		func(gone extent) {
 			if gone.c != nil {
 				gone.c.refs--
-				f.settle(gone.c)
+				f.releaseChunk(gone.c)
 			}
 		})
 	f.m.dirty.Add(f.ext.total - before)
 }
 
-// insert adds an extent, whose chunk it counts.
+// insert adds an extent and a reference to its chunk.
 func (f *File) insert(e extent) {
 	if e.c != nil {
 		e.c.refs++
@@ -221,15 +219,15 @@ func (f *File) insert(e extent) {
 	f.m.dirty.Add(e.n)
 }
 
-// settle gives back what c does not need any more.
-func (f *File) settle(c *chunk) {
-	freed, free := c.settle(f.m.pool)
+// releaseChunk releases memory and the slot of c that are not needed any more.
+func (f *File) releaseChunk(c *chunk) {
+	freed, free := c.releaseUnused(f.m.pool)
 	f.mem -= int64(freed)
 	f.m.memory.Add(-int64(freed))
 	f.m.spool.release(free)
 }
 
-// pin keeps c where it is until unpin, so that its bytes can be read without the lock.
+// pin keeps the bytes of c in place until unpin, so that they can be read without the lock.
 func (f *File) pin(c *chunk) {
 	c.pins++
 	f.pins++
@@ -238,15 +236,15 @@ func (f *File) pin(c *chunk) {
 func (f *File) unpin(c *chunk) {
 	c.pins--
 	f.pins--
-	f.settle(c)
+	f.releaseChunk(c)
 }
 
-// differs tells whether the content is other than the base's.
+// differs reports whether the content differs from the base.
 func (f *File) differs() bool {
 	return f.base == nil || !f.ext.empty() || f.size != f.base.v.Size || f.baseLen != f.base.v.Size
 }
 
-// check returns the invariant that does not hold (I3, I6, I9); tests call it after every step.
+// check returns an error if an invariant is violated (I3, I6, I9). Tests call it after every step.
 func (f *File) check() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -268,7 +266,7 @@ func (f *File) check() error {
 	return f.checkChunks()
 }
 
-// checkChunks compares the counts of references and memory with what is there.
+// checkChunks compares the counts of references and memory with the extents.
 func (f *File) checkChunks() error {
 	refs := map[*chunk]int{}
 	for e := range f.ext.in(0, f.size) {

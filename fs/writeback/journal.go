@@ -146,7 +146,7 @@ func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 	}
 	// Counted before it is on disk: also one whose sync fails may be replayed if
 	// nothing says that it is done.
-	j.took(r, seg)
+	j.addPending(r, seg)
 	if err := j.sync(seg, end); err != nil {
 		return err
 	}

@@ -175,9 +175,9 @@ func (m *Manager) Drain(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	err := m.settle(ctx)
+	err := m.waitIdle(ctx)
 	if err == nil && m.retryAborts() {
-		err = m.settle(ctx)
+		err = m.waitIdle(ctx)
 	}
 	if m.journal != nil {
 		// Nothing is lost without these notes, and the end tries again.
@@ -189,7 +189,7 @@ func (m *Manager) Drain(ctx context.Context) error {
 }
 
 // settle waits until no job runs and the spiller holds nothing.
-func (m *Manager) settle(ctx context.Context) error {
+func (m *Manager) waitIdle(ctx context.Context) error {
 	select {
 	case <-m.quiet():
 	case <-ctx.Done():

@@ -168,8 +168,8 @@ func (m *model) run(broken bool) {
 			failing.Store(false)
 			m.b.s.hook(nil, nil)
 		},
-		"settle": func(t *rapid.T) { <-m.b.quiet(); m.visible() },
-		"":       func(t *rapid.T) { m.check() },
+		"idle": func(t *rapid.T) { <-m.b.quiet(); m.visible() },
+		"":     func(t *rapid.T) { m.check() },
 	}
 	t.Repeat(steps)
 	<-m.b.quiet()

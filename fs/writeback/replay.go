@@ -193,7 +193,7 @@ func (m *Manager) readJournal(dir string) (out contents, err error) {
 
 // replayAll carries groups of records out, all groups at once and the records of
 // each in order, and notes which are done.
-func (m *Manager) replayAll(ctx context.Context, groups [][]left, apply func(context.Context, Change) error, ended *endings) (int, error) {
+func (m *Manager) replayAll(ctx context.Context, groups [][]left, apply func(context.Context, Change) error, ended *replayLog) (int, error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
@@ -211,7 +211,7 @@ func (m *Manager) replayAll(ctx context.Context, groups [][]left, apply func(con
 					err = m.replayFile(ctx, l)
 				}
 				if err == nil {
-					m.noteEnded(ended, l)
+					m.logReplayed(ended, l)
 				}
 				mu.Lock()
 				if err == nil {
@@ -296,7 +296,7 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 	default:
 		now := Version{Key: in.Key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID, Date: info.LastModified}
 		if l.Base == nil || l.Base.ETag != now.ETag {
-			if done, err = m.has(ctx, now, l); done || err != nil {
+			if done, err = m.matches(ctx, now, l); done || err != nil {
 				return in, done, err
 			}
 			if in.Base, err = m.newest(ctx, now, l); err != nil {
@@ -326,7 +326,7 @@ func written(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Se
 // has all that was written since the base that both name.
 func (m *Manager) newest(ctx context.Context, now Version, l left) (*Version, error) {
 	for _, o := range l.older {
-		if ours, err := m.has(ctx, now, o); ours || err != nil {
+		if ours, err := m.matches(ctx, now, o); ours || err != nil {
 			return &now, err
 		}
 	}

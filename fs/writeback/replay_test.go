@@ -156,7 +156,7 @@ func TestReplayNotTwice(t *testing.T) {
 	mustWrite(t, f, []byte("bytes"), 0)
 	mustPersist(t, f)
 	for _, key := range []string{"works", "fails"} {
-		if _, err := b.Note(Change{Kind: ChangeAttr, Key: key}); err != nil {
+		if _, err := b.JournalChange(Change{Kind: ChangeAttr, Key: key}); err != nil {
 			t.Fatal(err)
 		}
 	}

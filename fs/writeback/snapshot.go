@@ -43,7 +43,7 @@ func (s *snapshot) release() func() {
 		if e.c != nil {
 			e.c.refs--
 			e.c.frozen--
-			s.f.settle(e.c)
+			s.f.releaseChunk(e.c)
 		}
 	}
 	s.exts = nil

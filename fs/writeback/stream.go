@@ -206,7 +206,7 @@ func (f *File) uploadStreamPart(s *stream, snap *snapshot, p part) (*s3.Part, er
 }
 
 // settled waits until no part of s is on the way.
-func (f *File) settled(ctx context.Context, s *stream) error {
+func (f *File) waitParts(ctx context.Context, s *stream) error {
 	f.mu.Lock()
 	if s.running > 0 && s.quiet == nil {
 		s.quiet = make(chan struct{})
@@ -235,7 +235,7 @@ func (f *File) abandon() {
 	f.m.background(func() {
 		<-s.created
 		// Parts that arrive after the abort would stay: none may be on the way.
-		if err := f.settled(context.WithoutCancel(s.ctx), s); err != nil || s.failed != nil {
+		if err := f.waitParts(context.WithoutCancel(s.ctx), s); err != nil || s.failed != nil {
 			return
 		}
 		f.m.abortUpload(s.id)

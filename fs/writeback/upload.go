@@ -200,7 +200,7 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 	if s.failed != nil {
 		return f.restart(ctx, r, t, s.failed)
 	}
-	if err := f.settled(ctx, s); err != nil {
+	if err := f.waitParts(ctx, s); err != nil {
 		return Version{}, err
 	}
 	parts, z, err := f.layOut(ctx, r, t, func(holes []span) []part {

@@ -6,9 +6,9 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// has tells whether version v has the size, the written bytes and the holes of l.
-// What l leaves as it was in the base is not looked at.
-func (m *Manager) has(ctx context.Context, v Version, l left) (bool, error) {
+// matches reports whether version v has the size, the written bytes and the holes of l. It does not
+// compare the ranges that l takes from the base.
+func (m *Manager) matches(ctx context.Context, v Version, l left) (bool, error) {
 	if v.Size != l.Size {
 		return false, nil
 	}
@@ -37,8 +37,8 @@ func (m *Manager) has(ctx context.Context, v Version, l left) (bool, error) {
 	return same && err == nil, err
 }
 
-// holes returns the ranges that read as zeros: extents of zeros, and what has
-// neither an extent nor bytes of the base.
+// holes returns the ranges that read as zeros: extents of zeros, and ranges that neither an extent
+// nor the base covers.
 func (r *record) holes() (out []span) {
 	at := int64(0)
 	gap := func(to int64) {
