@@ -2,19 +2,19 @@
 //
 //	s3mount [options] bucket[:prefix] mountpoint
 //
-// This package has main and the order of a start. The work is in packages below
-// internal:
+// This package has main and the steps of a start. The other parts are in packages
+// below internal:
 //
 //	exit      exit codes, and the errors that carry them
-//	text      sizes, times and lists for people; what a terminal must not obey
-//	private   directories that only this user can enter
-//	progress  how far an operation is
-//	machine   what this computer and user can do, and what is mounted
+//	text      sizes, times and lists for people; escapes control characters
+//	private   directories that only this user can use
+//	progress  display of the progress of an operation
+//	machine   abilities of this computer and user, and its mounts
 //	settings  options: table, file, environment, command line, -o
 //	manual    help topics, manual page, completions
 //	setup     directories, client, first request
 //	control   the socket on which a mount answers
-//	metrics   the answers to Prometheus
+//	metrics   metrics for Prometheus
 //	daemon    background, logs, signals, service manager
 //	commands  status, top, sync, umount, warm, doctor
 //
@@ -24,14 +24,13 @@
 //
 // # Start
 //
-// The settings are checked as a whole, then the machine (mountpoint, /dev/fuse,
-// fusermount3), then the bucket with one LIST; only then is anything mounted. With
-// --user the mount comes first, because only root can make it, and the process
-// becomes the user before it reads anything from the network.
+// A start checks the settings, then the machine (mountpoint, /dev/fuse, fusermount3),
+// then the bucket with one LIST, and then mounts. With --user it mounts first, because
+// only root can mount, and becomes the user before it reads from the network.
 //
 // # Invariants
 //
-//   - No secret is an option: credentials come by the ways of the AWS SDK.
-//   - Nothing here is package-level state.
+//   - No option takes a secret: credentials come from the sources of the AWS SDK.
+//   - There is no package-level state.
 //   - An error is printed once, by main, as one line.
 package main

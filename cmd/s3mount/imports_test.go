@@ -19,13 +19,13 @@ const module = "github.com/s3mount/s3mount"
 // internal begins the paths of the packages of the command.
 const internal = "cmd/s3mount/internal/"
 
-// layer is what the packages in one directory may import of this module.
+// layer lists the packages of this module that the packages in one directory may import.
 type layer struct {
 	dir     string
 	imports []string
 }
 
-// layers is the order of imports, from the top down:
+// layers returns the order of imports, from the top down:
 //
 //	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache > cache/disk}
 //	fs/namespace > fs/attrs > {fs/entry, fs/background}
@@ -34,9 +34,9 @@ type layer struct {
 // and within cmd/s3mount
 //
 //	main > commands > {daemon, manual, setup} > settings > metrics > control
-//	machine, progress and private stand beside settings; exit and text are below all
+//	machine, progress and private are on the level of settings; exit and text are below all
 //
-// A directory stands for those below it that have no line of their own.
+// A directory includes the directories below it that have no line of their own.
 func layers() []layer {
 	return []layer{
 		{"cmd/s3mount", []string{internal + "commands", internal + "daemon", internal + "exit", internal + "machine", internal + "progress",
@@ -70,7 +70,7 @@ func layers() []layer {
 	}
 }
 
-// owners are the packages of others that only one of ours may import.
+// owners maps packages of other modules to the only package that may import them.
 func owners() map[string]string {
 	return map[string]string{
 		"github.com/hanwen/go-fuse":       "fs",
@@ -104,7 +104,7 @@ func TestImportOrder(t *testing.T) {
 	}
 }
 
-// violates says why an import is against the order, or nothing.
+// violates returns the reason why an import is against the order, or "".
 func (i importOf) violates() string {
 	l, ok := layerOf(i.dir())
 	if !ok {
@@ -186,7 +186,7 @@ func allImports(t *testing.T, root string) []importOf {
 	return all
 }
 
-// TestImportOrderFinds makes sure that the test above would find something.
+// TestImportOrderFinds checks that violates finds violations.
 func TestImportOrderFinds(t *testing.T) {
 	for _, tc := range []struct {
 		file, path string

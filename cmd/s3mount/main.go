@@ -29,11 +29,11 @@ func main() {
 	os.Exit(code)
 }
 
-// complain prints an error as one line. A server may have written part of it.
+// complain prints an error as one line. Parts of it may come from a server.
 func complain(to io.Writer, err error) { fmt.Fprintf(to, "s3mount: %s\n", text.OneLine(err.Error())) }
 
-// run parses, then mounts: in this process if it is to stay in the foreground
-// or is the one in the background already, otherwise in a new one.
+// run parses the command line and mounts. It starts a process in the background for
+// that, unless --foreground is given or this already is that process.
 func run(in settings.Invocation) error {
 	var err error
 	if settings.IsHelper(in.Args[0]) {

@@ -23,12 +23,12 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// start checks everything, mounts and returns the server that waits for the
-// end. It returns every error up to the moment in which the mount answers.
+// start checks everything, mounts and returns the server that waits for the end of the
+// mount. It returns every error that occurs before the mount answers.
 func start(s *settings.Settings, lookup func(string) (string, bool), report *daemon.Reporter) (*daemon.Server, error) {
-	// Registered before anything is mounted, so that a signal always finds
-	// somebody who unmounts.
-	signals := make(chan os.Signal, 4) // none is lost while a signal is handled
+	// Signals are caught before anything is mounted, so that a signal never leaves a
+	// mount behind.
+	signals := make(chan os.Signal, 4) // room for signals that arrive while one is handled
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
@@ -42,7 +42,7 @@ func start(s *settings.Settings, lookup func(string) (string, bool), report *dae
 	}
 	v, err := startAs(ctx, s, m, lookup, report)
 	if err != nil && s.FS.Device != nil {
-		// The end of ctx, which may be why it failed, does not count here.
+		// ctx may have ended, which must not prevent the unmount.
 		if left := m.TakeAway(context.WithoutCancel(ctx), s.Mountpoint); left != nil {
 			err = fmt.Errorf("%w; and %s stays mounted: %w", err, s.Mountpoint, left)
 		}
@@ -57,13 +57,13 @@ func start(s *settings.Settings, lookup func(string) (string, bool), report *dae
 	return v, nil
 }
 
-// startAs is start once the process is the user that it is to be.
+// startAs continues start after the process has become the user of --user.
 func startAs(ctx context.Context, s *settings.Settings, m *machine.Machine, lookup func(string) (string, bool), report *daemon.Reporter) (*daemon.Server, error) {
 	logs, err := daemon.OpenLogs(s, report.Stderr)
 	var notes []string
 	switch {
-	case errors.Is(err, daemon.ErrNoSystemLog) && progress.IsTerminal(os.Stderr): // a script in a container knows
-		notes = append(notes, "there is no system log here: give --log-file to keep one")
+	case errors.Is(err, daemon.ErrNoSystemLog) && progress.IsTerminal(os.Stderr): // a script does not need the note
+		notes = append(notes, "this machine has no system log; use --log-file to keep a log")
 	case errors.Is(err, daemon.ErrNoSystemLog):
 	case err != nil:
 		return nil, err
@@ -108,8 +108,8 @@ func startAs(ctx context.Context, s *settings.Settings, m *machine.Machine, look
 	return v, nil
 }
 
-// checkAndMount runs the checks, the cheapest first, and then mounts. warn hears what
-// the user should know.
+// checkAndMount runs the checks, the cheapest first, and then mounts. It passes messages
+// for the user to warn.
 func checkAndMount(ctx context.Context, s *settings.Settings, m *machine.Machine, lookup func(string) (string, bool), log *slog.Logger, warn func(string)) (*fs.Mount, *s3.Client, error) {
 	if s.FS.Device == nil { // otherwise mountAs has checked it
 		if err := m.CheckFUSE(s.FS.AllowOther); err != nil {
@@ -120,7 +120,7 @@ func checkAndMount(ctx context.Context, s *settings.Settings, m *machine.Machine
 			return nil, nil, err
 		}
 		if healed > 0 {
-			log.Warn("took away a dead mount", slog.String("mountpoint", s.Mountpoint), slog.Int("mounts", healed))
+			log.Warn("removed a dead mount", slog.String("mountpoint", s.Mountpoint), slog.Int("mounts", healed))
 		}
 	}
 	if err := setup.MakePrivateDirs(s, warn); err != nil {
@@ -132,7 +132,7 @@ func checkAndMount(ctx context.Context, s *settings.Settings, m *machine.Machine
 	}
 	o := s.FS
 	o.Logger, o.Endpoint = log, s.S3.Endpoint
-	if !m.CanMount { // fusermount3 would complain, and ignore them all the same
+	if !m.CanMount { // fusermount3 would print a warning and ignore them
 		o.MountOptions = slices.DeleteFunc(slices.Clone(o.MountOptions), func(name string) bool { return name == "dev" || name == "suid" })
 	}
 	mount, err := fs.Start(ctx, client, s.Mountpoint, o)
@@ -142,7 +142,7 @@ func checkAndMount(ctx context.Context, s *settings.Settings, m *machine.Machine
 	return mount, client, nil
 }
 
-// newClient makes the mount's client once the bucket has answered.
+// newClient checks the bucket and returns the client of the mount.
 func newClient(ctx context.Context, s *settings.Settings, lookup func(string) (string, bool), log *slog.Logger) (*s3.Client, error) {
 	o, err := setup.ClientOptions(ctx, s, lookup, log)
 	if err != nil {
@@ -154,8 +154,8 @@ func newClient(ctx context.Context, s *settings.Settings, lookup func(string) (s
 	return s3.New(o)
 }
 
-// terminalOf is where progress is drawn: stderr, if it is a terminal and
-// neither lies in the background nor takes the log.
+// terminalOf returns stderr if progress can be drawn there: in the foreground, on a
+// terminal. Otherwise it returns nil.
 func terminalOf(s *settings.Settings) io.Writer {
 	if s.Foreground && progress.IsTerminal(os.Stderr) {
 		return os.Stderr
@@ -163,9 +163,9 @@ func terminalOf(s *settings.Settings) io.Writer {
 	return nil
 }
 
-// mountAs mounts as root, then becomes the user for good: nothing that comes
-// from S3, from the network or from a program on the mount is ever handled with
-// the rights of root. The mount must be taken away if it is not served.
+// mountAs mounts as root, then becomes the user permanently, so that the process handles
+// no data from S3, from the network or from programs with the rights of root. The caller
+// must remove the mount if it does not serve it.
 func mountAs(ctx context.Context, s *settings.Settings, m *machine.Machine) (*machine.Machine, error) {
 	if err := m.CheckFUSE(s.FS.AllowOther); err != nil {
 		return nil, err

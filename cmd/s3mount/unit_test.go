@@ -14,19 +14,19 @@ import (
 
 const unitFile = "packaging/s3mount@.service"
 
-// TestUnit has systemd judge the unit, with this test for the program.
+// TestUnit checks the unit with systemd-analyze. This test binary stands for s3mount.
 func TestUnit(t *testing.T) {
 	text, err := os.ReadFile(unitFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A mistake that a person must correct is not tried again. A failure that the
-	// network or new credentials can mend is.
+	// systemd retries failures that the network or new credentials can resolve, but no
+	// mistakes that a person must correct.
 	want := fmt.Sprintf("\nRestartPreventExitStatus=%d %d %d %d\n", exit.Usage, exit.Mountpoint, exit.FUSE, exit.Bucket)
 	if !strings.Contains(string(text), want) {
 		t.Errorf("the unit lacks %q", want)
 	}
-	// A crash of Go would end with the code of wrong usage.
+	// By default a crash of Go has the exit code of wrong usage, which is not retried.
 	if !strings.Contains(string(text), "\nEnvironment=GOTRACEBACK=crash\n") {
 		t.Error("after a crash the unit is not started again")
 	}
@@ -35,7 +35,7 @@ func TestUnit(t *testing.T) {
 		t.Errorf("the unit's command line: %v", err)
 	}
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("systemd-analyze is not installed: what systemd thinks of the unit is not known")
+		t.Skip("systemd-analyze is not installed")
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -47,8 +47,8 @@ func TestUnit(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"verify", "--man=no", "--recursive-errors=no", file},
-		// Worse than 7.5 of 10 fails: nothing may be left out that a mount by
-		// fusermount3 allows.
+		// An exposure above 7.5 of 10 fails, so that the unit keeps every restriction
+		// that fusermount3 can work with.
 		{"security", "--no-pager", "--offline=true", "--threshold=75", file},
 	} {
 		out, err := exec.Command("systemd-analyze", args...).CombinedOutput()

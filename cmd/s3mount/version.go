@@ -5,13 +5,12 @@ import (
 	"runtime/debug"
 )
 
-// release is the version of a package, which only who builds it knows: the
-// linker sets it (-X main.release=1.2.3), and nobody else.
+// release is the version of a released package. The linker sets it with
+// -X main.release=1.2.3.
 var release string
 
-// version is the package's or what the Go tool recorded of the build: between
-// releases the commit and its date; then the Go version and the platform,
-// which problem reports need.
+// version returns the version, the Go version and the platform, for problem reports.
+// Without a release, the version is the one that the Go tool derived from the commit.
 func version() string {
 	v := "unknown"
 	if release != "" {

@@ -8,18 +8,18 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// Command is something that s3mount does besides mounting: a word in the place
-// of the bucket. A bucket of the same name is mounted as s3://NAME.
+// Command is a subcommand of s3mount: a word in the place of the bucket. A bucket of the
+// same name can be mounted as s3://NAME.
 type Command struct {
 	Name  string
-	Args  string // what follows the name, for the help text
+	Args  string // the arguments in the help text
 	Usage string // one line
 	about string // the text of --help
-	// run gets the arguments after the name.
+	// Run receives the arguments after the name.
 	Run func(in settings.Invocation, args []string) error
 }
 
-// All is the table, in the order of the help text.
+// All returns the commands in the order of the help text.
 func All() []Command {
 	return []Command{
 		statusCommand(),
@@ -34,7 +34,7 @@ func All() []Command {
 	}
 }
 
-// Find looks for a command in the first argument.
+// Find returns the command that the first argument names.
 func Find(args []string) (Command, bool) {
 	if len(args) < 2 {
 		return Command{}, false
@@ -47,7 +47,7 @@ func Find(args []string) (Command, bool) {
 	return table[i], true
 }
 
-// line is the command's line in the help text; a tab aligns the columns.
+// line returns the command's line in the help text. A tab aligns the columns.
 func (c Command) line() string {
 	call := c.Name
 	if c.Args != "" {
@@ -56,7 +56,7 @@ func (c Command) line() string {
 	return call + "\t" + c.Usage
 }
 
-// tooMany is the error of a command that got more arguments than it takes.
+// tooMany returns the error of a command with too many arguments.
 func (c Command) tooMany(arg string) error {
 	return exit.Errorf(exit.Usage, "%q is one argument too many: s3mount %s %s", arg, c.Name, c.Args)
 }
@@ -70,7 +70,7 @@ func HelpLines() []string {
 	return lines
 }
 
-// commandEntries returns what the manual says of the commands.
+// commandEntries returns the commands for the manual.
 func commandEntries() []manual.Entry {
 	var entries []manual.Entry
 	for _, c := range All() {

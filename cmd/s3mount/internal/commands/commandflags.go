@@ -9,9 +9,8 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// parse reads the options in table, which may stand anywhere among the
-// arguments of c, and returns the arguments. done reports that there is nothing
-// more to do, as after --help.
+// parse reads the options in table, which may be anywhere among the arguments of c, and
+// returns the other arguments. done reports that nothing is left to do, as after --help.
 func (c Command) parse(in settings.Invocation, args []string, table []settings.Option) (rest []string, done bool, err error) {
 	rest, help, err := settings.ParseTable(in, c.Name, args, table)
 	if err != nil || !help {
@@ -20,7 +19,7 @@ func (c Command) parse(in settings.Invocation, args []string, table []settings.O
 	return nil, true, c.showHelp(in, table)
 }
 
-// showHelp prints how the command is called.
+// showHelp prints the help text of the command.
 func (c Command) showHelp(in settings.Invocation, table []settings.Option) error {
 	w := tabwriter.NewWriter(in.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "Usage: s3mount %s %s\n\n%s\n", c.Name, c.Args, c.about)
@@ -33,7 +32,7 @@ func (c Command) showHelp(in settings.Invocation, table []settings.Option) error
 	return w.Flush()
 }
 
-// switchOption is an option of a command that is on or off.
+// switchOption returns an option that is on or off.
 func switchOption(name, usage string, p *bool) settings.Option {
 	return settings.Option{Name: name, Usage: usage, Value: func(*settings.Settings) flag.Value { return settings.Switch(p) }}
 }

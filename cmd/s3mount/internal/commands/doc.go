@@ -1,10 +1,10 @@
-// Package commands has what s3mount does besides mounting: status, top, sync, umount,
-// warm, doctor and the documentation.
+// Package commands implements the subcommands of s3mount: status, top, sync, umount, warm,
+// doctor and the documentation.
 //
-// A Command is a word in the place of the bucket. Commands that ask a mount find its
-// process through the control socket (package control), by the device number of the
-// mount in /proc/self/mountinfo, so that also a mount that hangs can be asked.
+// A Command is a word in the place of the bucket. Commands find the process of a mount
+// through its control socket (package control), by the device number of the mount in
+// /proc/self/mountinfo. So they also reach a mount that hangs.
 //
-// Another user may have written the answer of a mount. It is made printable as a
-// whole before any text is built from it.
+// The answer of a mount may contain texts of another user. The commands escape control
+// characters in the whole answer before they use it.
 package commands

@@ -22,14 +22,14 @@ import (
 
 func doctorCommand() Command {
 	c := Command{
-		Name: "doctor", Args: "BUCKET[:PREFIX]", Usage: "find out what hinders a mount",
-		about: `Checks one thing after the other that a mount needs, and says what to do about
-what is missing: FUSE, the mountpoint if it is given after the bucket, the local
-directories, the credentials, the endpoint, the clock, the rights to list and to
-write, and what the server lacks of S3. For the last ones it
-writes some objects below the prefix and removes them again; with --read-only it
-does not. It takes the options of a mount. The exit code is the one of the first
-failure that a mount would have, see s3mount help exit-codes.`,
+		Name: "doctor", Args: "BUCKET[:PREFIX]", Usage: "find the reasons why a mount would fail",
+		about: `Checks the requirements of a mount one after the other and suggests remedies:
+FUSE, the mountpoint if it is given after the bucket, the local directories, the
+credentials, the endpoint, the clock, the permissions to list and to write, and
+the S3 features that the server lacks. For the last two it writes some objects
+below the prefix and removes them again, unless --read-only is given. It takes
+the options of a mount. The exit code is that of the first failure that a mount
+would have, see s3mount help exit-codes.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
 		flags, rest, err := settings.FlagsFirst(settings.Options(), args)
@@ -41,7 +41,7 @@ failure that a mount would have, see s3mount help exit-codes.`,
 		}
 		e := &examination{in: in, machine: machine.This()}
 		if len(rest) == 1 && settings.ConfigPath(flags, in.Lookup) == "" {
-			args = append(args[:len(args):len(args)], "/") // which is not looked at
+			args = append(args[:len(args):len(args)], "/") // is not checked
 			e.nowhere = true
 		}
 		in.Args = append([]string{in.Args[0]}, args...)
@@ -62,28 +62,28 @@ type examination struct {
 	machine *machine.Machine
 	nowhere bool // no mountpoint was given
 
-	options s3.Options // of the client, once they are known
+	options s3.Options // of the client; set by checkCredentials
 	clock   serverClock
-	first   error // what a mount would fail for
+	first   error // the first error that a mount would have
 }
 
-// finding is the result of a check: an error that a mount would fail with, or a
-// text. doubt marks a text about something that a mount works without.
+// finding is the result of a check: an error that would make a mount fail, or a text.
+// doubt marks a text about a problem that does not prevent a mount.
 type finding struct {
 	text  string
 	doubt bool
 	err   error
 }
 
-// found is a finding that all is well.
+// found returns a finding without a problem.
 func found(format string, args ...any) finding { return finding{text: fmt.Sprintf(format, args...)} }
 
-// doubtful is a finding that one should know of.
+// doubtful returns a finding about a problem that does not prevent a mount.
 func doubtful(format string, args ...any) finding {
 	return finding{text: fmt.Sprintf(format, args...), doubt: true}
 }
 
-// run makes the checks in the order in which one needs the other.
+// run makes the checks. Some need the results of earlier ones.
 func (e *examination) run(ctx context.Context) error {
 	e.report("FUSE", e.checkFUSE())
 	if !e.nowhere {
@@ -104,7 +104,7 @@ func (e *examination) run(ctx context.Context) error {
 	return e.verdict()
 }
 
-// report prints a finding and reports whether the next checks make sense.
+// report prints a finding and reports whether the check succeeded.
 func (e *examination) report(what string, f finding) bool {
 	mark, says := "ok  ", f.text
 	switch {
@@ -116,12 +116,12 @@ func (e *examination) report(what string, f finding) bool {
 	case f.doubt:
 		mark = "note"
 	}
-	// The exit code is there even if this cannot be written.
+	// The exit code reports the finding even if this cannot be printed.
 	_ = e.in.Print("%s  %-11s  %s\n", mark, what, text.OneLine(says))
 	return f.err == nil
 }
 
-// verdict is what the command ends with; the reason was printed.
+// verdict returns the result of the command. The reason was printed before.
 func (e *examination) verdict() error {
 	if e.first == nil {
 		return e.in.Print("a mount should work\n")
@@ -143,7 +143,7 @@ func (e *examination) checkFUSE() finding {
 	return found("%s can be opened, and %s mounts for users", e.machine.FuseDev, bin)
 }
 
-// checkMountpoint looks as a mount does, but takes no dead mount away.
+// checkMountpoint checks the mountpoint like a mount, but removes no dead mount.
 func (e *examination) checkMountpoint(ctx context.Context) finding {
 	path := e.s.Mountpoint
 	err := e.machine.Inspect(ctx, path, e.s.Nonempty)
@@ -178,7 +178,7 @@ func (e *examination) checkDirectories() finding {
 	return found("%s can be used", text.Enumerate(fine))
 }
 
-// checkCredentials asks where the AWS configuration leads to.
+// checkCredentials looks for credentials.
 func (e *examination) checkCredentials(ctx context.Context) finding {
 	o, err := setup.ClientOptions(ctx, e.s, e.in.Lookup, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -191,7 +191,7 @@ func (e *examination) checkCredentials(ctx context.Context) finding {
 	}
 	ctx, stop := context.WithTimeout(ctx, setup.CheckTimeout)
 	defer stop()
-	// Only the name of their source is shown, never what they are.
+	// The output names the source of the credentials and does not contain them.
 	creds, err := o.Credentials.Retrieve(ctx)
 	if err != nil {
 		return finding{err: setup.ExplainNoCredentials(err)}
@@ -209,15 +209,15 @@ func (e *examination) checkBucket(ctx context.Context) finding {
 	return found("%s lists %s", setup.EndpointName(e.s), e.s.Source.Spec)
 }
 
-// checkTransport reports data that others could read.
+// checkTransport reports whether others on the network could read the data.
 func (e *examination) checkTransport() finding {
 	if notes := setup.Warnings(e.s); len(notes) > 0 {
 		return doubtful("%s", strings.Join(notes, "; "))
 	}
-	return found("safe on this way")
+	return found("encrypted, or does not leave this machine")
 }
 
-// checkWrites finds out what the server does with conditions (P3).
+// checkWrites tries to write, and finds the features that the server lacks.
 func (e *examination) checkWrites(ctx context.Context) finding {
 	if e.s.FS.ReadOnly {
 		return found("not tried, as this mount is read-only")
@@ -242,8 +242,8 @@ func (e *examination) checkWrites(ctx context.Context) finding {
 	return found("the server enforces the conditions that protect against lost updates")
 }
 
-// missingFeatures describes what the server lacks. Hardly any server enforces
-// conditions on the target of a copy; that alone is worth no remark.
+// missingFeatures describes the features that the server lacks. It returns nothing if
+// only conditions on the target of a copy are missing, because hardly any server has them.
 func missingFeatures(known []s3.Finding) []string {
 	var missing []string
 	worth := false

@@ -57,7 +57,7 @@ func TestDoctor(t *testing.T) {
 		says   []string
 	}{
 		{"well", nil, exit.OK, []string{"ok    FUSE", "ok    mountpoint", "ok    directories", "ok    credentials  found by EnvConfigCredentials",
-			"ok    bucket", "ok    clock        as the server's", "ok    writes       the server enforces", "a mount should work"}},
+			"ok    bucket", "ok    clock        equal to the clock of the server", "ok    writes       the server enforces", "a mount should work"}},
 		{"nowhere", func(e *examination) { e.nowhere = true }, exit.OK, []string{"a mount should work"}},
 		{"read-only", func(e *examination) { e.s.FS.ReadOnly = true }, exit.OK, []string{"ok    writes       not tried"}},
 		{"no device", func(e *examination) { e.machine.FuseDev += "x" }, exit.FUSE, []string{"BAD   FUSE", "modprobe fuse", "ok    bucket"}},
@@ -112,7 +112,7 @@ func TestDoctorReportsMissingFeatures(t *testing.T) {
 }
 
 func TestServerClock(t *testing.T) {
-	for ahead, want := range map[time.Duration]string{0: "as the server's", time.Hour: "1h0m0s ahead of the server: set its clock", -20 * time.Second: "20s behind the server's"} {
+	for ahead, want := range map[time.Duration]string{0: "equal to the clock of the server", time.Hour: "1h0m0s ahead of the server: set its clock", -20 * time.Second: "20s behind the clock of the server"} {
 		var c serverClock
 		if _, ok := c.skew(); ok {
 			t.Error("the clock is known before an answer")

@@ -14,8 +14,8 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// TestManPage checks that the page has everything of the tables, and that
-// groff finds nothing wrong with it.
+// TestManPage checks that the page contains all rows of the tables, and that groff
+// formats it without a warning.
 func TestManPage(t *testing.T) {
 	page, err := runArgs(t, "man")
 	if err != nil {
@@ -34,7 +34,7 @@ func TestManPage(t *testing.T) {
 	_, err = runArgs(t, "man", "more")
 	exittest.Want(t, err, exit.Usage, "more")
 	if _, err := exec.LookPath("groff"); err != nil {
-		t.Skip("groff is not installed: whether it takes the page is not known")
+		t.Skip("groff is not installed")
 	}
 	cmd := exec.Command("groff", "-man", "-ww", "-Tutf8", "-rLL=100n", "-P-cbou")
 	cmd.Stdin = strings.NewReader(page)
@@ -57,14 +57,14 @@ func TestCompletionRefuses(t *testing.T) {
 	}
 }
 
-// TestBashCompletion asks bash what it would offer.
+// TestBashCompletion checks the completions that bash offers.
 func TestBashCompletion(t *testing.T) {
 	script, err := runArgs(t, "completion", "bash")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("bash is not installed: what it would offer is not known")
+		t.Skip("bash is not installed")
 	}
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "mnt"), 0o700); err != nil {
@@ -92,8 +92,8 @@ func TestBashCompletion(t *testing.T) {
 	}
 }
 
-// TestCompletionForm has the other shells read their completion, where they
-// are installed, and looks for every option in it.
+// TestCompletionForm checks that the completions contain every option, and that the
+// other shells can read them if they are installed.
 func TestCompletionForm(t *testing.T) {
 	for _, shell := range []string{"zsh", "fish"} {
 		t.Run(shell, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestCompletionForm(t *testing.T) {
 				}
 			}
 			if _, err := exec.LookPath(shell); err != nil {
-				t.Skipf("%s is not installed: whether it takes the completion is not known", shell)
+				t.Skipf("%s is not installed", shell)
 			}
 			file := filepath.Join(t.TempDir(), "completion")
 			if err := os.WriteFile(file, []byte(script), 0o600); err != nil {

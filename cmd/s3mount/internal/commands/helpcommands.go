@@ -16,12 +16,12 @@ func runMan(in settings.Invocation, args []string) error {
 	return in.Print("%s", manual.Page(commandEntries()))
 }
 
-// runCompletion prints the completion for a shell, written from the tables of
+// runCompletion prints the completion for a shell, which is generated from the tables of
 // options and commands.
 func runCompletion(in settings.Invocation, args []string) error {
 	switch {
 	case len(args) == 0:
-		return exit.Errorf(exit.Usage, "say for which shell: s3mount completion %s", strings.Join(manual.Shells(), "|"))
+		return exit.Errorf(exit.Usage, "name a shell: s3mount completion %s", strings.Join(manual.Shells(), "|"))
 	case len(args) > 1:
 		return Command{Name: "completion", Args: "SHELL"}.tooMany(args[1])
 	}
@@ -36,8 +36,8 @@ func runCompletion(in settings.Invocation, args []string) error {
 	return exit.UnknownWord("completion for", args[0], manual.Shells())
 }
 
-// runHelp shows a topic, the list of topics, or, for nothing, the text of
-// --help with the topics below it.
+// runHelp prints a topic. Without an argument it prints the text of --help and the list
+// of topics.
 func runHelp(in settings.Invocation, args []string) error {
 	switch len(args) {
 	case 0:

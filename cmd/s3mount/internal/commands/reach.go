@@ -9,7 +9,7 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/machine"
 )
 
-// dial reaches the process of a mount.
+// dial connects to the process of a mount.
 func dial(m machine.Mount) (*control.Client, error) {
 	c, err := control.Dial(control.Target{Major: m.Major, Minor: m.Minor, UID: m.UID}, os.Getenv)
 	switch {

@@ -240,7 +240,7 @@ func TestShowOn(t *testing.T) {
 		show := showOn(progress.Lines(func(line string) { got = append(got, line) }), "writing to S3")
 		time.Sleep(progress.LineTick)
 		show(control.Progress{Bytes: 1 << 20})
-		if len(got) != 1 || got[0] != "writing to S3: 1.0 MiB left, 0 files under way" {
+		if len(got) != 1 || got[0] != "writing to S3: 1.0 MiB left, 0 files in progress" {
 			t.Errorf("lines %q", got)
 		}
 	})

@@ -20,10 +20,10 @@ import (
 func syncCommand() Command {
 	c := Command{
 		Name: "sync", Args: "MOUNTPOINT", Usage: "wait until S3 has everything",
-		about: `Returns when S3 holds everything that was written before: open files that have
-unsaved bytes, attributes, deletions, and the journal of --durability=journal.
-The exit code is 8 if something could not be written; it stays where it is, or
-in the recovery directory if S3 refused it for good.`,
+		about: `Returns when S3 holds everything that was written before: unsaved bytes of open
+files, attributes, removals, and the journal of --durability journal. The exit
+code is 8 if a change could not be written. It stays in the mount, or in the
+recovery directory if S3 refused it for good.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
 		rest, done, err := c.parse(in, args, nil)
@@ -50,23 +50,23 @@ in the recovery directory if S3 refused it for good.`,
 	return c
 }
 
-// sync waits until S3 has everything, and shows how far that is.
+// syncMount waits until S3 has everything, and shows the progress.
 func syncMount(ctx context.Context, m machine.Mount, client *control.Client) error {
 	return outcomeMount(m, writeMount(ctx, m, client))
 }
 
-// write is sync that returns what the mount has answered.
+// writeMount is syncMount, but returns the error of the mount without an exit code.
 func writeMount(ctx context.Context, m machine.Mount, client *control.Client) error {
 	d := progress.New(os.Stderr)
 	err := client.Sync(ctx, showOn(d, "writing to S3"))
 	d.Close()
 	if err != nil && ctx.Err() != nil {
-		return errors.New("interrupted; the mount goes on writing by itself")
+		return errors.New("interrupted; the mount continues to write")
 	}
 	return err
 }
 
-// outcome gives what a mount answered its exit code.
+// outcomeMount adds the exit code to an error of a mount.
 func outcomeMount(m machine.Mount, err error) error {
 	var refused *control.MountError
 	switch {
@@ -78,11 +78,11 @@ func outcomeMount(m machine.Mount, err error) error {
 	return fmt.Errorf("%s: %w", m.Mountpoint, err)
 }
 
-// showOn returns a function that shows how far a mount is.
+// showOn returns a function that shows the progress of a mount.
 func showOn(d *progress.Display, what string) func(control.Progress) {
 	return func(p control.Progress) {
 		d.Show(progress.State{
-			Text: fmt.Sprintf("%s: %s left, %s under way", what, text.Size(p.Bytes), text.Count(len(p.Uploads), "file")),
+			Text: fmt.Sprintf("%s: %s left, %s in progress", what, text.Size(p.Bytes), text.Count(len(p.Uploads), "file")),
 			Left: p.Bytes, Files: p.Uploads,
 		})
 	}

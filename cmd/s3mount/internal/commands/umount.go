@@ -18,13 +18,12 @@ import (
 func umountCommand() Command {
 	c := Command{
 		Name: "umount", Args: "MOUNTPOINT", Usage: "write everything to S3, then unmount",
-		about: `Writes everything to S3, unmounts, and returns when the mount's process has
-ended with nothing left to write. Nothing is lost: what cannot be written yet
-keeps the mount where it is, with exit code 8. The exit code is also 8 if S3
-refused a closed file for good; the mount then ends, and the recovery directory
-that s3mount status shows keeps the file. While programs have files open or
-stand in a directory of the mount, it is busy and stays, with exit code 3; those
-of them that this user may see are named.`,
+		about: `Writes everything to S3, unmounts, and returns when the process of the mount has
+ended. If something cannot be written yet, the mount stays and the exit code is
+8. The exit code is also 8 if S3 refused a closed file for good. Then the mount
+ends, and the recovery directory that s3mount status shows keeps the file. If
+programs have files open or use a directory of the mount, it stays, and the exit
+code is 3. The error names the programs that this user may see.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
 		rest, done, err := c.parse(in, args, nil)
@@ -58,7 +57,7 @@ func umount(ctx context.Context, m *machine.Machine, at machine.Mount) error {
 	if err := writeMount(ctx, at, client); err != nil && !(errors.As(err, &said) && said.Kept) {
 		return outcomeMount(at, err)
 	}
-	end, err := client.Ending(ctx) // before it begins: its outcome is not missed
+	end, err := client.Ending(ctx) // asked before the unmount, so that the result is not missed
 	if err != nil {
 		return outcomeMount(at, err)
 	}
@@ -70,15 +69,15 @@ func umount(ctx context.Context, m *machine.Machine, at machine.Mount) error {
 	err = end.Wait(showOn(d, "unmounting"))
 	d.Close()
 	if err != nil && ctx.Err() != nil {
-		return errors.New("interrupted; it is unmounted, and the rest is being written")
+		return errors.New("interrupted; the bucket is unmounted, and the process writes the rest")
 	}
-	if errors.As(err, &said) { // as the process itself ends with
+	if errors.As(err, &said) { // the process has the same exit code
 		return oneLine(exit.Errorf(exit.Unwritten, "%s: %w", at.Mountpoint, err))
 	}
 	return outcomeMount(at, err)
 }
 
-// unmountNow takes the mount out of the tree if nobody uses it.
+// unmountNow unmounts if no program uses the mount.
 func unmountNow(ctx context.Context, m *machine.Machine, at machine.Mount) error {
 	err := m.Unmount(ctx, at.Mountpoint)
 	switch {

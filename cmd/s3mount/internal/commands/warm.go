@@ -25,20 +25,20 @@ import (
 )
 
 const (
-	// warmReaders is how many files are read at a time when nothing is said: as
-	// many as the mount has connections for, so that small files keep them busy.
+	// warmReaders is the default number of files that are read at a time. It is the
+	// default of --connections, so that small files use all connections.
 	warmReaders = 16
-	// warmRead is one read(2), as large as FUSE passes on.
+	// warmRead is the size of one read(2), the largest that FUSE passes on.
 	warmRead = 1 << 20
 )
 
 func warmCommand() Command {
 	c := Command{
-		Name: "warm", Args: "PATH...", Usage: "read files once, so that caches have them",
-		about: `Reads the files at and below the paths, and thereby their names, so that later
-reads find them in the caches: of the kernel, in the memory of the mount and,
-with --cache, on the disk. If the caches cannot hold everything, they drop the
-files that were read first. The exit code is 1 if a file could not be read.`,
+		Name: "warm", Args: "PATH...", Usage: "read files once to fill the caches",
+		about: `Reads the files at and below the paths, so that later reads find them and their
+names in the caches of the kernel, of the mount and, with --cache, of the disk.
+If the caches cannot hold everything, they drop the files that were read first.
+The exit code is 1 if a file could not be read.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
 		readers := warmReaders
@@ -48,7 +48,7 @@ files that were read first. The exit code is 1 if a file could not be read.`,
 			return err
 		}
 		if len(rest) == 0 {
-			return exit.Errorf(exit.Usage, "say what to read: s3mount %s %s", c.Name, c.Args)
+			return exit.Errorf(exit.Usage, "name the files to read: s3mount %s %s", c.Name, c.Args)
 		}
 		m := machine.This()
 		for _, path := range rest {
@@ -78,14 +78,14 @@ type warming struct {
 	readers int
 
 	mu    sync.Mutex
-	files int   // that were read
+	files int   // files that were read
 	read  int64 // bytes
-	found int64 // bytes of the files that were found so far
+	found int64 // total size of the files found so far
 	bad   int   // files and directories that could not be read
-	first error // of them
+	first error // the first error
 }
 
-// run reads everything below the paths and shows how far it is.
+// run reads everything below the paths and shows the progress.
 func (w *warming) run(ctx context.Context, paths []string, d *progress.Display) error {
 	done := make(chan struct{})
 	go func() {
@@ -103,14 +103,14 @@ func (w *warming) run(ctx context.Context, paths []string, d *progress.Display) 
 			showOn(d, "reading")(control.Progress{Bytes: left})
 		case <-done:
 			if w.bad > 0 {
-				return fmt.Errorf("%s could not be read; the first: %w", text.Count(w.bad, "thing"), w.first)
+				return fmt.Errorf("%s could not be read; the first: %w", text.Count(w.bad, "path"), w.first)
 			}
 			return nil
 		}
 	}
 }
 
-// walk finds the files, and has them read beside that.
+// walk finds the files and reads them in parallel.
 func (w *warming) walk(ctx context.Context, paths []string) {
 	var g errgroup.Group
 	g.SetLimit(w.readers)
@@ -133,7 +133,7 @@ func (w *warming) walk(ctx context.Context, paths []string) {
 			w.mu.Lock()
 			w.found += info.Size()
 			w.mu.Unlock()
-			g.Go(func() error { // waits while enough are read
+			g.Go(func() error { // blocks while the limit is reached
 				if err := w.file(ctx, path); err != nil {
 					w.failed(err)
 				}
@@ -174,6 +174,7 @@ func (w *warming) file(ctx context.Context, path string) error {
 	return nil
 }
 
+// failed records an error.
 func (w *warming) failed(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -37,7 +37,7 @@ func TestWarm(t *testing.T) {
 	}
 	w = &warming{readers: 4}
 	err := w.run(t.Context(), []string{filepath.Join(dir, "absent"), dir}, noDisplay())
-	if err == nil || !strings.Contains(err.Error(), "1 thing could not be read; the first: ") || w.files != 40 {
+	if err == nil || !strings.Contains(err.Error(), "1 path could not be read; the first: ") || w.files != 40 {
 		t.Errorf("with a path that is absent: %v, %d files", err, w.files)
 	}
 	ctx, stop := context.WithCancel(t.Context())

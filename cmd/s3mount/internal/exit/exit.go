@@ -7,19 +7,19 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
-// Exit codes of s3mount. They are part of its interface: scripts and service
-// managers decide by them whether to try again. The helper for mount(8) has
-// the codes of mount(8) instead (settings.MountExitCode).
+// The exit codes of s3mount. They are part of its interface, because scripts and service
+// managers decide by the code whether to try again. The helper for mount(8) has the codes
+// of mount(8) instead (settings.MountExitCode).
 const (
 	OK          = 0 // mounted, or ended with everything in S3
-	Failure     = 1 // anything that has no code of its own
+	Failure     = 1 // any other failure
 	Usage       = 2 // an option, an argument or the bucket's name is wrong
 	Mountpoint  = 3 // the mountpoint is missing, not a directory, not empty or in use
 	FUSE        = 4 // this machine or user cannot mount: /dev/fuse, fusermount3, fuse.conf
-	Credentials = 5 // none found, expired, not accepted, or the clock is wrong
+	Credentials = 5 // credentials are missing, expired or refused, or the clock is wrong
 	Bucket      = 6 // the bucket does not exist or denies access
-	Endpoint    = 7 // the endpoint does not answer, or not as S3 does
-	Unwritten   = 8 // ended while S3 did not hold everything that was written
+	Endpoint    = 7 // the endpoint does not answer, or does not answer like S3
+	Unwritten   = 8 // ended before S3 held everything that was written
 )
 
 // Meaning is one row of the table of exit codes.
@@ -28,28 +28,28 @@ type Meaning struct {
 	Means string
 }
 
-// Codes is what the documentation says of the codes above.
+// Codes returns the descriptions of the codes for the documentation.
 func Codes() []Meaning {
 	return []Meaning{
 		{OK, "mounted; with --foreground: unmounted, and everything is in S3"},
-		{Failure, "anything without a code of its own"},
-		{Usage, "an option, an argument or the bucket's name is wrong"},
+		{Failure, "any other failure"},
+		{Usage, "an option, an argument or the name of the bucket is wrong"},
 		{Mountpoint, "the mountpoint is missing, not a directory, not empty or in use"},
 		{FUSE, "this machine or user cannot mount: /dev/fuse, fusermount3, fuse.conf"},
-		{Credentials, "no credentials, or expired or refused ones, or a wrong clock"},
-		{Bucket, "the bucket does not exist, denies access, or is elsewhere"},
-		{Endpoint, "the endpoint does not answer, or not as S3 does"},
-		{Unwritten, "ended while S3 did not hold everything that was written"},
+		{Credentials, "credentials are missing, expired or refused, or the clock is wrong"},
+		{Bucket, "the bucket does not exist, denies access, or is in another region"},
+		{Endpoint, "the endpoint does not answer, or does not answer like S3"},
+		{Unwritten, "ended before S3 held everything that was written"},
 	}
 }
 
-// Error is an error that knows the exit code it ends the process with.
+// Error is an error with the exit code of the process.
 type Error struct {
 	Code int
 	Err  error
 }
 
-// Errorf makes a failure; the arguments are those of fmt.Errorf.
+// Errorf returns an Error. The arguments are the same as for fmt.Errorf.
 func Errorf(code int, format string, args ...any) error {
 	return &Error{Code: code, Err: fmt.Errorf(format, args...)}
 }
@@ -58,7 +58,7 @@ func (f *Error) Error() string { return f.Err.Error() }
 
 func (f *Error) Unwrap() error { return f.Err }
 
-// Code returns the exit code that err ends the process with.
+// Code returns the exit code for err.
 func Code(err error) int {
 	if err == nil {
 		return OK

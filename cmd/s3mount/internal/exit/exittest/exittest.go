@@ -8,8 +8,8 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 )
 
-// Want checks an error's code and that it is one line that says says;
-// with says "" there must be no error.
+// Want checks that an error has the code and is one line that contains says. If says is
+// empty, there must be no error.
 func Want(t *testing.T, err error, code int, says string) {
 	t.Helper()
 	if says == "" {
