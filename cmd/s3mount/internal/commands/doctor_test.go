@@ -62,7 +62,7 @@ func TestDoctor(t *testing.T) {
 		{"read-only", func(e *examination) { e.s.FS.ReadOnly = true }, exit.OK, []string{"ok    writes       not tried"}},
 		{"no device", func(e *examination) { e.machine.FuseDev += "x" }, exit.FUSE, []string{"BAD   FUSE", "modprobe fuse", "ok    bucket"}},
 		{"no mountpoint", func(e *examination) { e.s.Mountpoint += "/x" }, exit.Mountpoint, []string{"BAD   mountpoint", "mkdir -p"}},
-		{"state directory", func(e *examination) { e.s.FS.StateDir = e.machine.FuseDev }, exit.Usage, []string{"BAD   directories  --state-dir: ", "is no directory"}},
+		{"state directory", func(e *examination) { e.s.FS.StateDir = e.machine.FuseDev }, exit.Usage, []string{"BAD   directories  --state-dir: ", "is not a directory"}},
 		{"no bucket", func(e *examination) { e.s.Source.Bucket = "other" }, exit.Bucket, []string{`BAD   bucket       the bucket "other" does not exist`}},
 		{"no server", func(e *examination) { e.s.S3.Endpoint = "http://127.0.0.1:1" }, exit.Endpoint, []string{"BAD   bucket", "connection refused"}},
 		{"profile", func(e *examination) { e.s.Profile = "nobody" }, exit.Credentials, []string{"BAD   credentials", "nobody"}},

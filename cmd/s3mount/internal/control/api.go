@@ -6,7 +6,7 @@ import (
 	"github.com/s3mount/s3mount/fs"
 )
 
-// Version of the interface. It is in the path of each request.
+// Version is the version of the interface. It is in the path of each request.
 const Version = 1
 
 // The paths of the requests.
@@ -16,7 +16,7 @@ const (
 	pathWait   = "/v1/wait"
 )
 
-// Status is what a mount is, does and did. Counters begin with the mount.
+// Status describes a mount, its present state and its counters, which begin at the mount.
 type Status struct {
 	API        int       `json:"api"`     // Version
 	Program    string    `json:"version"` // of s3mount
@@ -30,32 +30,32 @@ type Status struct {
 	Now        time.Time `json:"now"` // when the counters were read
 
 	fs.Stats
-	S3 map[string]Calls `json:"s3"` // by the name that S3's API pages have for the request
+	S3 map[string]Calls `json:"s3"` // by the name of the request in the S3 API
 
 	Features []Feature `json:"features"` // of the server, as far as they are known
 }
 
-// Feature is what is known of one feature of the server.
+// Feature is the knowledge about one feature of the server.
 type Feature struct {
 	Name    string    `json:"name"`
 	Support string    `json:"support"` // yes, ignored or refused
 	Time    time.Time `json:"time"`    // when it was found out
 	Origin  string    `json:"origin"`  // probe, use or profile
-	Text    string    `json:"text"`    // one sentence; of a missing feature also what is done instead
+	Text    string    `json:"text"`    // one sentence, which names the alternative if the feature is missing
 	Missing bool      `json:"missing"`
 }
 
-// Progress is how far a sync or the end of a mount is.
+// Progress is the progress of a sync or of the end of a mount.
 type Progress struct {
-	Bytes   int64       `json:"bytes"`   // that S3 does not hold
-	Queued  int         `json:"queued"`  // things in the journal
-	Uploads []fs.Upload `json:"uploads"` // files on their way
+	Bytes   int64       `json:"bytes"`   // bytes that S3 does not hold
+	Queued  int         `json:"queued"`  // changes in the journal
+	Uploads []fs.Upload `json:"uploads"` // files that are being uploaded
 	Done    bool        `json:"done"`    // this is the last line
 	Error   string      `json:"error,omitempty"`
-	Kept    bool        `json:"kept,omitempty"` // Error is of acknowledged bytes that are kept aside; nothing is left to write
+	Kept    bool        `json:"kept,omitempty"` // Error is about data in the recovery directory, and nothing is left to write
 }
 
-// progressOf reads how far things are.
+// progressOf returns the progress that s describes.
 func progressOf(s fs.Stats) Progress {
 	return Progress{Bytes: s.Writes.Dirty + s.Journal.Bytes, Queued: s.Journal.Count, Uploads: s.Uploads}
 }

@@ -9,9 +9,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Calls are the HTTP exchanges of one kind of S3 request. Errors are those
-// that say that something went wrong: no answer, 5xx, throttling, refusals; not
-// 404 and the outcomes of conditions, which are what was asked for.
+// Calls counts the HTTP exchanges of one kind of S3 request. Missing answers, 5xx,
+// throttling and refusals count as errors. 404 and the results of conditions do not.
 type Calls struct {
 	metering.Latency
 	Retries  uint64 `json:"retries"`
@@ -30,7 +29,7 @@ type calls struct {
 	retries, sent, received atomic.Uint64
 }
 
-// Observe takes in one attempt.
+// Observe counts one attempt.
 func (r *Requests) Observe(a s3.Attempt) {
 	v, ok := r.kinds.Load(a.Op)
 	if !ok {
@@ -45,8 +44,8 @@ func (r *Requests) Observe(a s3.Attempt) {
 	c.received.Add(uint64(max(a.BytesReceived, 0)))
 }
 
-// isFailure reports whether an exchange failed. Answers that the caller asked for,
-// such as 404, are no failures.
+// isFailure reports whether an exchange failed. 404 and the results of conditions are
+// regular answers.
 func isFailure(a s3.Attempt) bool {
 	switch a.Status {
 	case http.StatusNotModified, http.StatusNotFound, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
@@ -55,7 +54,7 @@ func isFailure(a s3.Attempt) bool {
 	return a.Err != nil
 }
 
-// Stats returns what was counted, by kind.
+// Stats returns the counters by kind.
 func (r *Requests) Stats() map[string]Calls {
 	all := map[string]Calls{}
 	r.kinds.Range(func(op, v any) bool {

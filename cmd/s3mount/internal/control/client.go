@@ -15,38 +15,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errTooLong is the error of an answer that no mount gives.
+// errTooLong is the error of an answer that is too long to come from a mount.
 var errTooLong = fmt.Errorf("the answer has more than %d MiB", maxAnswer>>20)
 
-// ErrNoSocket: the mount has no control socket, or its process is gone.
+// ErrNoSocket means that the mount has no control socket, or that its process has ended.
 var ErrNoSocket = errors.New("the mount does not answer on a control socket")
 
 const (
-	// maxAnswer bounds an answer, or a line of one. A status has fewer than 4 KiB
-	// and one key, of up to 6 KiB in JSON, for each file that is being uploaded.
+	// maxAnswer limits an answer, or a line of it. A status has less than 4 KiB, and a
+	// key of up to 6 KiB in JSON for each file that is being uploaded.
 	maxAnswer = 4 << 20
-	// maxAnswerHeader is many times the header that a mount sends.
+	// maxAnswerHeader is many times the size of the header of a mount.
 	maxAnswerHeader = 16 << 10
 )
 
-// statusPatience bounds the wait for a status, which asks nobody but the
-// process itself.
+// statusPatience limits the wait for a status. The process answers it without any I/O.
 const statusPatience = 10 * time.Second
 
-// Target says which mount is meant.
+// Target identifies a mount.
 type Target struct {
 	Major, Minor uint32 // its device number
 	UID          int    // the user that mounted it
 }
 
-// Client asks one mount.
+// Client sends requests to one mount.
 type Client struct {
 	dir  *os.File
 	http *http.Client
 }
 
-// Dial finds the socket of a mount and makes sure that it is that user's. The
-// error is ErrNoSocket if there is none.
+// Dial connects to the socket of a mount and checks that it belongs to the user of the
+// mount. The error is ErrNoSocket if there is none.
 func Dial(t Target, getenv func(string) string) (*Client, error) {
 	err := ErrNoSocket
 	for _, path := range dirsOf(t.UID, getenv) {
@@ -55,7 +54,7 @@ func Dial(t Target, getenv func(string) string) (*Client, error) {
 			return c, nil
 		}
 		if !errors.Is(why, os.ErrNotExist) && !errors.Is(why, os.ErrPermission) {
-			err = why // there is something, and it is not as it should be
+			err = why // a directory or a socket that failed a check
 		}
 	}
 	return nil, err
@@ -88,11 +87,11 @@ func dial(path string, t Target) (*Client, error) {
 		}
 		if uid, err := peerOf(c.(*net.UnixConn)); err != nil || uid != t.UID && uid != 0 {
 			c.Close()
-			return nil, fmt.Errorf("user %d answers for a mount of user %d: not believed", uid, t.UID)
+			return nil, fmt.Errorf("user %d answers for a mount of user %d: refused", uid, t.UID)
 		}
 		return c, nil
 	}
-	// Found out now, so that another directory may be tried.
+	// Connect once now, so that Dial can try another directory.
 	c, err := connect(context.Background())
 	if err != nil {
 		dir.Close()
@@ -105,7 +104,7 @@ func dial(path string, t Target) (*Client, error) {
 	}}}, nil
 }
 
-// Close lets the mount go.
+// Close closes the connection.
 func (c *Client) Close() {
 	c.http.CloseIdleConnections()
 	c.dir.Close()
@@ -144,13 +143,13 @@ func (c *Client) Sync(ctx context.Context, show func(Progress)) error {
 	return f.Wait(show)
 }
 
-// Ending waits for the end of the mount; it is asked for before the end begins,
-// so that its outcome cannot be missed.
+// Ending subscribes to the end of the mount. A caller that ends the mount subscribes
+// before, so that it cannot miss the result.
 func (c *Client) Ending(ctx context.Context) (*Following, error) {
 	return c.follow(ctx, http.MethodGet, pathWait)
 }
 
-// Following is a request that the mount answers bit by bit.
+// Following is a request that the mount answers line by line.
 type Following struct{ body io.ReadCloser }
 
 func (c *Client) follow(ctx context.Context, method, path string) (*Following, error) {
@@ -161,16 +160,16 @@ func (c *Client) follow(ctx context.Context, method, path string) (*Following, e
 	return &Following{body}, nil
 }
 
-// MountError is what the mount itself could not do.
+// MountError is an error that the mount reports.
 type MountError struct {
 	Message string
-	Kept    bool // nothing is left to write: S3 does not take it, and it is kept aside
+	Kept    bool // S3 refused the data, the recovery directory has it, and nothing is left to write
 }
 
 func (e *MountError) Error() string { return e.Message }
 
-// Wait returns when it is done. The error is a *MountError if the mount reports
-// that something failed.
+// Wait returns when the request is complete. The error is a *MountError if the mount
+// reports a failure.
 func (f *Following) Wait(show func(Progress)) error {
 	defer f.body.Close()
 	lines := bufio.NewScanner(f.body)
@@ -178,7 +177,7 @@ func (f *Following) Wait(show func(Progress)) error {
 	for {
 		var p Progress
 		if err := nextLine(lines, &p); err != nil {
-			return fmt.Errorf("the mount's process has ended without saying how: %w", err)
+			return fmt.Errorf("the process of the mount has ended without a result: %w", err)
 		}
 		switch {
 		case p.Done && p.Error != "":
@@ -190,8 +189,7 @@ func (f *Following) Wait(show func(Progress)) error {
 	}
 }
 
-// nextLine decodes the next line. The error is io.ErrUnexpectedEOF if there is
-// none.
+// nextLine decodes the next line. The error is io.ErrUnexpectedEOF if there is none.
 func nextLine(lines *bufio.Scanner, p *Progress) error {
 	switch {
 	case lines.Scan():
@@ -204,7 +202,7 @@ func nextLine(lines *bufio.Scanner, p *Progress) error {
 	return io.ErrUnexpectedEOF
 }
 
-// Close gives up waiting.
+// Close cancels the request.
 func (f *Following) Close() { f.body.Close() }
 
 func (c *Client) ask(ctx context.Context, method, path string) (io.ReadCloser, error) {

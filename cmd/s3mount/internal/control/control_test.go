@@ -204,7 +204,7 @@ func TestRefusedDirectories(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"file", "no directory", func(t *testing.T, dir string) {
+		{"file", "not a directory", func(t *testing.T, dir string) {
 			if err := os.WriteFile(dir, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}

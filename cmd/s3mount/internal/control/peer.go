@@ -15,7 +15,7 @@ type listener struct {
 	log *slog.Logger
 }
 
-// Accept returns the next connection of somebody who may ask.
+// Accept returns the next connection of this user or of root.
 func (l listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.AcceptUnix()

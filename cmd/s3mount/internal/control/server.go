@@ -18,28 +18,27 @@ import (
 )
 
 const (
-	// progressTick is how often a client that waits hears how far things are:
-	// as often as a bar on a terminal is drawn.
+	// progressTick is the time between two lines of progress. A terminal draws progress
+	// as often.
 	progressTick = 200 * time.Millisecond
-	// headerPatience bounds how long a client may take to say what it wants.
+	// headerPatience limits the time for the header of a request.
 	headerPatience = 10 * time.Second
-	// farewell bounds how long the end of the process waits until those who
-	// wait for it have heard of it.
+	// farewell limits the time for the last answers to clients that wait for the end.
 	farewell = 2 * time.Second
 )
 
-// Options of a Server.
+// Options configures a Server.
 type Options struct {
-	Dir  string // the runtime directory; it is made if it does not exist
+	Dir  string // the runtime directory; created if it does not exist
 	Name string // of the socket, see SocketName
 
 	Status func() Status
-	Stats  func() fs.Stats                 // the part of Status that moves
+	Stats  func() fs.Stats                 // the part of Status that changes
 	Drain  func(ctx context.Context) error // returns when S3 holds everything
 	Log    *slog.Logger
 }
 
-// Server answers on the socket of one mount.
+// Server serves the socket of one mount.
 type Server struct {
 	o    Options
 	dir  *os.File
@@ -49,10 +48,10 @@ type Server struct {
 	end    sync.Once
 	ended  chan struct{} // closed by End
 	result error         // of the mount; read after ended
-	served chan struct{} // closed when nobody accepts any more
+	served chan struct{} // closed when no more connections are accepted
 }
 
-// Listen makes the socket and answers on it until End.
+// Listen creates the socket and serves it until End.
 func Listen(o Options) (*Server, error) {
 	dir, err := makeDir(o.Dir)
 	if err != nil {
@@ -80,10 +79,10 @@ func Listen(o Options) (*Server, error) {
 	return s, nil
 }
 
-// bind makes the socket. The caller has the lock.
+// bind creates the socket. The caller holds the lock of the directory.
 func (s *Server) bind() (*net.UnixListener, error) {
 	path := under(s.dir, s.o.Name)
-	// The device number is ours now: whoever had it is gone, or about to be.
+	// A socket with this device number belongs to a mount that has ended or is ending.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove an old socket: %w", err)
 	}
@@ -91,7 +90,7 @@ func (s *Server) bind() (*net.UnixListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket in %s: %w", s.o.Dir, err)
 	}
-	l.SetUnlinkOnClose(false) // the name may be another mount's by then
+	l.SetUnlinkOnClose(false) // another mount may use the name by then
 	if err = os.Chmod(path, 0o600); err == nil {
 		s.made, err = os.Lstat(path)
 	}
@@ -101,8 +100,8 @@ func (s *Server) bind() (*net.UnixListener, error) {
 	return l, nil
 }
 
-// unlink takes the socket away, but not one that another mount has made since
-// under the device number that it got from the kernel.
+// unlink removes the socket. It keeps the socket of a later mount to which the kernel gave
+// the same device number.
 func (s *Server) unlink() error {
 	path := under(s.dir, s.o.Name)
 	now, err := os.Lstat(path)
@@ -115,7 +114,7 @@ func (s *Server) unlink() error {
 	return os.Remove(path)
 }
 
-// locked keeps other processes from changing sockets of the directory.
+// locked runs change while it holds the lock for sockets of the directory.
 func (s *Server) locked(change func() error) error {
 	fd := int(s.dir.Fd())
 	if err := unix.Flock(fd, unix.LOCK_EX); err != nil {
@@ -125,7 +124,7 @@ func (s *Server) locked(change func() error) error {
 	return change()
 }
 
-// End reports the result of the mount to the clients that wait and removes the socket.
+// End reports the result of the mount to waiting clients, and removes the socket.
 func (s *Server) End(result error) {
 	s.end.Do(func() {
 		s.result = result
@@ -133,11 +132,11 @@ func (s *Server) End(result error) {
 		ctx, stop := context.WithTimeout(context.Background(), farewell)
 		defer stop()
 		if s.http.Shutdown(ctx) != nil {
-			_ = s.http.Close() // they had their time
+			_ = s.http.Close() // the time is over
 		}
 		<-s.served
 		if err := s.locked(s.unlink); err != nil {
-			s.o.Log.Warn("cannot take the control socket away", slog.Any("error", err))
+			s.o.Log.Warn("remove the control socket", slog.Any("error", err))
 		}
 		_ = s.dir.Close()
 	})
@@ -145,7 +144,7 @@ func (s *Server) End(result error) {
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(s.o.Status()) // the client has gone
+	_ = json.NewEncoder(w).Encode(s.o.Status()) // an error means that the client has gone
 }
 
 func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
@@ -158,7 +157,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) {
 	s.follow(w, r, nil)
 }
 
-// follow writes progress until something is done, the mount has ended or the
+// follow writes lines of progress until done delivers a result, the mount has ended or the
 // client has gone.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, done <-chan error) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
@@ -176,7 +175,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, done <-chan erro
 			return
 		case <-s.ended:
 			if done != nil {
-				// The end of a mount writes everything, too.
+				// The end of a mount also writes everything.
 				select {
 				case <-done:
 				case <-r.Context().Done():
@@ -191,12 +190,12 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, done <-chan erro
 	}
 }
 
-// last makes p the last line.
+// last returns p as the last line.
 func last(p Progress, err error) Progress {
 	p.Done = true
 	if err != nil {
 		p.Error = err.Error()
-		_, p.Kept = err.(*fs.KeptError) // joined with another error it is not alone
+		_, p.Kept = err.(*fs.KeptError) // an error that wraps a KeptError may contain other errors
 	}
 	return p
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// Become makes every thread of the process one of the user, and makes sure that
-// there is no way back. The functions are those of package syscall because they
-// change all threads; unix.Setgroups changes only the calling one.
+// Become changes the user of all threads of the process, and checks that the process
+// cannot become root again. It uses package syscall, whose functions change all threads;
+// unix.Setgroups changes only the calling thread.
 func Become(a *settings.Account) error {
 	for _, step := range []func() error{
 		func() error { return syscall.Setgroups(a.Groups) },
@@ -22,9 +22,9 @@ func Become(a *settings.Account) error {
 		}
 	}
 	if err := syscall.Setresuid(-1, 0, -1); err == nil {
-		return fmt.Errorf("become the user %s: root's rights are still there", a.Name)
+		return fmt.Errorf("become the user %s: the process can still become root", a.Name)
 	}
-	// The AWS configuration is found by HOME, and programs that it names expect all three.
+	// HOME locates the AWS configuration. Programs that it names expect all three.
 	for name, value := range map[string]string{"HOME": a.Home, "USER": a.Name, "LOGNAME": a.Name} {
 		if err := os.Setenv(name, value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)

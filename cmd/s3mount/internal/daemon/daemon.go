@@ -18,8 +18,8 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
-// statusVariable carries the number of the pipe's descriptor to the child. It
-// does not have the prefix of the options: it is no setting.
+// statusVariable passes the number of the pipe's descriptor to the child. It does not
+// have the prefix of the options, because it is not an option.
 const statusVariable = "_S3MOUNT_STATUS_FD"
 
 // statusDescriptor is the number that os/exec gives to the first extra file.
@@ -28,15 +28,14 @@ const statusDescriptor = 3
 // report is one line that the child sends to its parent, as JSON. The last one
 // has either Mounted or Error.
 type report struct {
-	Note    string `json:"note,omitempty"` // something the user should see
+	Note    string `json:"note,omitempty"` // a message for the user
 	Mounted bool   `json:"mounted,omitempty"`
 	Error   string `json:"error,omitempty"`
 	Code    int    `json:"code,omitempty"` // exit code that goes with Error
 }
 
-// Background starts the command again in the background and waits until it has
-// mounted or failed. Nothing but the report ends the wait: a signal goes on to
-// the child, which then reports.
+// Background starts the command again in the background and waits until it has mounted or
+// failed. It forwards signals to the child. Only the report of the child ends the wait.
 func Background(stderr io.Writer) error {
 	exe, err := os.Executable()
 	if err != nil {
@@ -48,14 +47,14 @@ func Background(stderr io.Writer) error {
 	}
 	defer r.Close()
 	child := exec.Command(exe, os.Args[1:]...)
-	child.Args[0] = os.Args[0] // the helper is known by its name
+	child.Args[0] = os.Args[0] // the helper of mount(8) is recognised by its name
 	child.Env = append(os.Environ(), statusVariable+"="+strconv.Itoa(statusDescriptor))
 	child.ExtraFiles = []*os.File{w}
-	child.Stderr = os.Stderr // until it is mounted: a crash is not lost
+	child.Stderr = os.Stderr // until it has mounted, so that a crash is seen
 
-	// Descriptors that somebody left open for us, such as the pipe of a script
-	// or the lock of flock(1), are none of the daemon's: it would hold them for
-	// as long as it lives. Kernels before 5.11 cannot do this; there they stay.
+	// The child must not inherit other open descriptors, such as the pipe of a script
+	// or the lock of flock(1): it would keep them open. Kernels before 5.11 lack this
+	// flag, and the child inherits them.
 	_ = unix.CloseRange(statusDescriptor, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 
 	signals := make(chan os.Signal, 1)
@@ -68,20 +67,20 @@ func Background(stderr io.Writer) error {
 	w.Close()
 	go func() {
 		for sig := range signals {
-			// The child may be gone; then its report is on the way.
+			// This fails if the child has ended, and then its report arrives.
 			_ = child.Process.Signal(sig)
 		}
 	}()
 	if err := waitReport(r, stderr); err != nil {
-		// It ends by itself. Its own status says no more than the report, but
-		// where there is no init it must not stay behind as a zombie.
+		// The child ends by itself. Waiting removes the zombie, which no init might
+		// do. Its status contains nothing that the report lacks.
 		_ = child.Wait()
 		return err
 	}
 	return nil
 }
 
-// waitReport reads what the child reports until it is mounted or has failed.
+// waitReport reads the reports of the child until it has mounted or failed.
 func waitReport(r io.Reader, stderr io.Writer) error {
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -101,17 +100,17 @@ func waitReport(r io.Reader, stderr io.Writer) error {
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("read the report from the background: %w", err)
 	}
-	return errors.New("the process in the background died before it had mounted; with --foreground it says why")
+	return errors.New("the process in the background ended before it had mounted; --foreground shows the reason")
 }
 
-// Reporter is the child's end of the pipe. Without a pipe, in the foreground,
-// notes go to stderr and the rest is returned as usual.
+// Reporter is the child's end of the pipe. In the foreground there is no pipe: then notes
+// are written to stderr, and errors are returned.
 type Reporter struct {
 	pipe   *os.File // nil in the foreground
 	Stderr io.Writer
 }
 
-// OpenReporter takes over the pipe if this is the child of background.
+// OpenReporter opens the pipe if this process was started by Background.
 func OpenReporter(stderr io.Writer) (*Reporter, error) {
 	value, ok := os.LookupEnv(statusVariable)
 	if !ok {
@@ -121,8 +120,8 @@ func OpenReporter(stderr io.Writer) (*Reporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", statusVariable, err)
 	}
-	// Programs that this one starts must neither see the variable nor hold the
-	// pipe: the parent would wait for them.
+	// Programs that this process starts must not inherit the variable or the pipe,
+	// because the parent would wait for them.
 	if err := os.Unsetenv(statusVariable); err != nil {
 		return nil, fmt.Errorf("unset %s: %w", statusVariable, err)
 	}
@@ -133,7 +132,7 @@ func OpenReporter(stderr io.Writer) (*Reporter, error) {
 // InBackground reports whether a parent waits for reports.
 func (p *Reporter) InBackground() bool { return p.pipe != nil }
 
-// Note shows the user a message that does not end the start.
+// Note shows the user a message. The start continues.
 func (p *Reporter) Note(note string) {
 	if p.pipe == nil {
 		fmt.Fprintf(p.Stderr, "s3mount: %s\n", text.Lines(note))
@@ -142,8 +141,8 @@ func (p *Reporter) Note(note string) {
 	p.send(report{Note: note})
 }
 
-// Failed hands the error to the parent, which prints it and ends with its
-// code. Without a parent the error itself is returned.
+// Failed sends the error to the parent, which prints it and exits with its code. Without a
+// parent it returns the error.
 func (p *Reporter) Failed(err error) error {
 	if p.pipe == nil {
 		return err
@@ -152,7 +151,7 @@ func (p *Reporter) Failed(err error) error {
 	return &exit.Error{Code: exit.Code(err), Err: exit.ErrReported}
 }
 
-// send writes one report. If the parent was killed nobody wants it.
+// send writes one report. It ignores errors, because the parent may have been killed.
 func (p *Reporter) send(r report) {
 	line, err := json.Marshal(r)
 	if err == nil {
@@ -160,9 +159,9 @@ func (p *Reporter) send(r report) {
 	}
 }
 
-// Mounted leaves the parent's session, directory and files, and reports the mount.
-// Only now: before the mount, an automounter lets only its own process group
-// pass the mountpoint.
+// Mounted leaves the parent's session, directory and files, and reports the mount. It is
+// called after the mount, because before that an automounter lets only its own process
+// group access the mountpoint.
 func (p *Reporter) Mounted() error {
 	if p.pipe == nil {
 		return nil

@@ -22,8 +22,8 @@ func TestWaitReport(t *testing.T) {
 		{"mounted", `{"mounted":true}` + "\n", "", "", exit.OK},
 		{"note, then mounted", `{"note":"careful"}` + "\n" + `{"mounted":true}` + "\n", "s3mount: careful\n", "", exit.OK},
 		{"failed", `{"error":"no such bucket","code":6}` + "\n", "", "no such bucket", exit.Bucket},
-		{"died", "", "", "died", exit.Failure},
-		{"died after a note", `{"note":"careful"}` + "\n", "s3mount: careful\n", "died", exit.Failure},
+		{"died", "", "", "ended before", exit.Failure},
+		{"died after a note", `{"note":"careful"}` + "\n", "s3mount: careful\n", "ended before", exit.Failure},
 		{"cut", `{"mounted":tr`, "", "read the report", exit.Failure},
 	} {
 		var notes bytes.Buffer

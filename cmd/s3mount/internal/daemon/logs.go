@@ -19,14 +19,14 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
-// logs is where the records of one mount go.
+// logs holds the log of a mount.
 type logs struct {
 	*slog.Logger
 	file *logFile // nil unless --log-file
 }
 
-// OpenLogs opens the log that the settings ask for: the file, in the
-// foreground stderr, in the background the system log.
+// OpenLogs opens the log: the file of --log-file, otherwise stderr in the foreground and
+// the system log in the background.
 func OpenLogs(s *settings.Settings, stderr io.Writer) (*logs, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
@@ -57,11 +57,11 @@ func stderrIsJournal() bool {
 	return err == nil && is
 }
 
-// ErrNoSystemLog comes with a log that keeps nothing: a machine without a
-// system log, such as a container, can still mount.
+// ErrNoSystemLog is returned together with a log that discards everything, so that a
+// machine without a system log, such as a container, can mount.
 var ErrNoSystemLog = errors.New("no system log")
 
-// Reopen opens the log file anew, if there is one.
+// Reopen opens the log file again, if there is one.
 func (l *logs) Reopen() error {
 	if l.file == nil {
 		return nil
@@ -69,8 +69,8 @@ func (l *logs) Reopen() error {
 	return l.file.reopen()
 }
 
-// newHandler writes records as text or JSON lines, with their time unless the
-// system log adds it.
+// newHandler returns a handler that writes records as text or JSON lines. withTime is false
+// for the system log, which adds the time itself.
 func newHandler(format string, w io.Writer, level slog.Level, withTime bool) slog.Handler {
 	o := &slog.HandlerOptions{Level: level}
 	if !withTime {
@@ -87,8 +87,7 @@ func newHandler(format string, w io.Writer, level slog.Level, withTime bool) slo
 	return slog.NewTextHandler(w, o)
 }
 
-// logFile is a file that can be opened anew under its name, as logrotate(8)
-// wants it.
+// logFile is a file that can be opened again under its name, as logrotate(8) requires.
 type logFile struct {
 	path string
 
@@ -108,8 +107,8 @@ func (l *logFile) Write(p []byte) (int, error) {
 	return l.f.Write(p)
 }
 
-// reopen opens the path again, for the owner only since keys of objects may be
-// confidential, and has the runtime write there, too, should it crash.
+// reopen opens the path again. Only the owner may read the file, because names of objects
+// may be confidential. The Go runtime writes crashes to the same file.
 func (l *logFile) reopen() error {
 	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -129,7 +128,7 @@ func (l *logFile) reopen() error {
 	return nil
 }
 
-// syslogWriter is what *syslog.Writer offers by severity.
+// syslogWriter is the part of *syslog.Writer that writes with a severity.
 type syslogWriter interface {
 	Debug(string) error
 	Info(string) error
@@ -137,12 +136,12 @@ type syslogWriter interface {
 	Err(string) error
 }
 
-// syslogHandler formats a record with inner, which writes into line, and sends
-// it with the severity of its level.
+// syslogHandler formats a record with inner, which writes to line, and sends the line with
+// the severity of its level.
 type syslogHandler struct {
 	inner slog.Handler
 	out   syslogWriter
-	line  *lineBuffer // shared by all handlers made from one
+	line  *lineBuffer // shared by all handlers that WithAttrs and WithGroup derive
 }
 
 type lineBuffer struct {
@@ -155,7 +154,7 @@ func newSyslogHandler(format string, out syslogWriter, level slog.Level) *syslog
 	return &syslogHandler{inner: newHandler(format, &line.buf, level, false), out: out, line: line}
 }
 
-// Enabled reports whether records of the level are wanted.
+// Enabled reports whether records of the level are logged.
 func (h *syslogHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.inner.Enabled(ctx, level)
 }
@@ -185,7 +184,7 @@ func (h *syslogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &syslogHandler{inner: h.inner.WithAttrs(attrs), out: h.out, line: h.line}
 }
 
-// WithGroup returns a handler that puts what follows into a group.
+// WithGroup returns a handler that puts later attributes into a group.
 func (h *syslogHandler) WithGroup(name string) slog.Handler {
 	return &syslogHandler{inner: h.inner.WithGroup(name), out: h.out, line: h.line}
 }

@@ -11,24 +11,23 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 )
 
-// stopExtension is how much more time the service manager is asked for with
-// each sign of progress of the end: two of the minutes after which there is
-// one, so that one may come late.
+// stopExtension is the time that each message about the progress of the end requests from
+// the service manager. It is twice the time between two messages, so that one may be late.
 const stopExtension = 2 * progress.LineTick
 
 // notifier reports the state of the process to the service manager (sd_notify(3)).
 // Without a service manager it does nothing.
 type notifier struct {
 	send func(state string) error
-	// watchdog is within which time the manager wants to hear of the process;
-	// 0 is never.
+	// watchdog is the time within which the manager expects a message. 0 means that it
+	// expects none.
 	watchdog time.Duration
-	// ping makes the mounted filesystem answer.
+	// ping sends a request to the mounted filesystem.
 	ping func(ctx context.Context) error
 	log  *slog.Logger
 }
 
-// NewNotifier finds the service manager by the environment.
+// NewNotifier returns a notifier for the service manager that the environment names.
 func NewNotifier(ping func(ctx context.Context) error, log *slog.Logger) (*notifier, error) {
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
@@ -43,29 +42,28 @@ func NewNotifier(ping func(ctx context.Context) error, log *slog.Logger) (*notif
 	}, nil
 }
 
-// tell sends lines of NAME=VALUE. If the manager cannot be reached, the mount goes
-// on serving, and the log has a record.
-func (n *notifier) tell(state string) {
+// notify sends lines of NAME=VALUE. If that fails, it logs the error.
+func (n *notifier) notify(state string) {
 	if n == nil {
 		return
 	}
 	if err := n.send(state); err != nil {
-		n.log.Warn("cannot tell the service manager", slog.Any("error", err))
+		n.log.Warn("notify the service manager", slog.Any("error", err))
 	}
 }
 
-// Ready says that the mount answers.
+// Ready reports that the mount answers.
 func (n *notifier) Ready(status string) {
-	n.tell(daemon.SdNotifyReady + "\nSTATUS=" + status)
+	n.notify(daemon.SdNotifyReady + "\nSTATUS=" + status)
 }
 
-// stopping says what the end waits for, and that this takes time.
+// stopping reports the progress of the end, and requests more time for it.
 func (n *notifier) stopping(status string) {
-	n.tell(fmt.Sprintf("%s\nSTATUS=%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, status, stopExtension.Microseconds()))
+	n.notify(fmt.Sprintf("%s\nSTATUS=%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, status, stopExtension.Microseconds()))
 }
 
-// watch feeds the watchdog for as long as the filesystem answers: a process
-// whose mount hangs is what the manager shall restart. It ends with ctx.
+// watch feeds the watchdog while the filesystem answers, so that the manager restarts a
+// process whose mount hangs. It returns when ctx ends.
 func (n *notifier) watch(ctx context.Context) {
 	if n == nil || n.watchdog == 0 {
 		return
@@ -76,7 +74,7 @@ func (n *notifier) watch(ctx context.Context) {
 		if err := n.ping(ctx); err != nil && ctx.Err() == nil {
 			n.log.Error("the mount does not answer", slog.Any("error", err))
 		} else if err == nil {
-			n.tell(daemon.SdNotifyWatchdog)
+			n.notify(daemon.SdNotifyWatchdog)
 		}
 		select {
 		case <-ctx.Done():

@@ -18,7 +18,7 @@ import (
 	"github.com/s3mount/s3mount/fs"
 )
 
-// mounted is what the process does with a mounted filesystem, as *fs.Mount has it.
+// mounted is the part of *fs.Mount that a Server needs.
 type mounted interface {
 	Wait() error
 	Unmount(ctx context.Context) error
@@ -26,23 +26,23 @@ type mounted interface {
 	Invalidate()
 }
 
-// Server is the process from the mount on: it waits for the end.
+// Server serves a mount until its end.
 type Server struct {
 	Mount    mounted
-	Detach   func() error // takes the mountpoint out of the tree
+	Detach   func() error // detaches the mount
 	Signals  <-chan os.Signal
-	Reopen   func() error // opens the log anew
+	Reopen   func() error // opens the log again
 	Log      *slog.Logger
-	Terminal io.Writer // where progress is drawn; nil if nobody watches
-	Manager  *notifier // the service manager; nil is none
-	// drainTimeout bounds the wait for S3 after a signal; 0 is no bound.
+	Terminal io.Writer // draws progress; nil if there is none
+	Manager  *notifier // the service manager; may be nil
+	// DrainTimeout limits the wait for S3 after a signal. 0 means no limit.
 	DrainTimeout time.Duration
 	Monitoring   Monitoring
-	CloseClient  func() // ends what the S3 client does in the background
+	CloseClient  func() // stops the background work of the S3 client
 }
 
-// Serve returns when the filesystem is unmounted, by somebody else or by a
-// signal, and everything is in S3; the error names the data that is not.
+// Serve returns when the filesystem is unmounted, by a signal or by another program, and
+// everything is in S3. The error names the data that is not.
 func (v *Server) Serve() error {
 	err := v.untilEnd()
 	v.CloseClient()
@@ -50,7 +50,7 @@ func (v *Server) Serve() error {
 	return err
 }
 
-// untilEnd is serve for those inside the process.
+// untilEnd waits for the end of the mount, and handles signals.
 func (v *Server) untilEnd() error {
 	done := make(chan error, 1)
 	go func() { done <- v.Mount.Wait() }()
@@ -71,17 +71,17 @@ func (v *Server) untilEnd() error {
 	}
 }
 
-// refresh is what SIGHUP asks for: the log is opened anew, as logrotate(8)
-// wants it, and what is cached of names and attributes is dropped.
+// refresh handles SIGHUP: it opens the log again, as logrotate(8) requires, and drops cached
+// names and attributes.
 func (v *Server) refresh() {
 	v.Mount.Invalidate()
 	if err := v.Reopen(); err != nil {
-		v.Log.Error("cannot open the log anew", slog.Any("error", err))
+		v.Log.Error("open the log again", slog.Any("error", err))
 	}
 }
 
-// end writes everything to S3 and unmounts; a second signal cuts it short, and
-// so does the end of the time for it.
+// end writes everything to S3 and unmounts. A second signal and DrainTimeout end it
+// early.
 func (v *Server) end(sig os.Signal, done <-chan error) error {
 	v.Log.Info("writing everything to S3, then unmounting",
 		slog.String("signal", sig.String()), slog.String("unwritten", describe(v.Mount.Unwritten())))
@@ -140,7 +140,7 @@ func (v *Server) display() *progress.Display {
 	})
 }
 
-// hint says on a terminal how to end sooner.
+// hint returns the advice for a terminal on how to give up.
 func (v *Server) hint() string {
 	if v.Terminal == nil {
 		return ""
@@ -148,13 +148,13 @@ func (v *Server) hint() string {
 	return " (interrupt again to give up)"
 }
 
-// abandon ends without waiting any longer and says what is lost by that. The
-// mountpoint must not stay behind as a dead one.
+// abandon ends at once and returns an error that names the lost data. It detaches the
+// mount, so that no dead mount is left behind.
 func (v *Server) abandon(why string) error {
 	left := v.Mount.Unwritten()
-	// It is an invalid argument when the unmount got that far already.
+	// EINVAL means that the mount is detached already.
 	if err := v.Detach(); err != nil && !errors.Is(err, unix.EINVAL) {
-		v.Log.Warn("cannot detach the mountpoint", slog.Any("error", err))
+		v.Log.Warn("detach the mount", slog.Any("error", err))
 	}
 	if left == (fs.Unwritten{}) {
 		v.Log.Warn("ended " + why + "; everything that programs wrote is in S3")
@@ -163,7 +163,7 @@ func (v *Server) abandon(why string) error {
 	return exit.Errorf(exit.Unwritten, "ended %s; not in S3: %s", why, describe(left))
 }
 
-// NotWritten gives the error of a drain its exit code.
+// NotWritten adds the exit code to the error of a drain.
 func NotWritten(err error) error {
 	if err == nil {
 		return nil
@@ -171,7 +171,7 @@ func NotWritten(err error) error {
 	return exit.Errorf(exit.Unwritten, "not everything could be written to S3: %w", err)
 }
 
-// describe says what S3 does not hold yet.
+// describe describes the data that S3 does not hold yet.
 func describe(u fs.Unwritten) string {
 	if u.Uploads == 0 {
 		return text.Size(u.Bytes)
@@ -179,7 +179,7 @@ func describe(u fs.Unwritten) string {
 	return text.Size(u.Bytes) + " and " + text.Count(int(u.Uploads), "unfinished upload")
 }
 
-// waitingFor says what an unmount waits for.
+// waitingFor describes the reason why an unmount waits.
 func waitingFor(u fs.Unwritten) string {
 	if u == (fs.Unwritten{}) {
 		return "everything is in S3; waiting for programs to close their files"

@@ -5,7 +5,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// FeaturesOf returns a function that shows what the client knows of the server.
+// FeaturesOf returns a function that lists the known features of the server.
 func FeaturesOf(client *s3.Client, bucket string) func() []control.Feature {
 	return func() []control.Feature {
 		var known []control.Feature

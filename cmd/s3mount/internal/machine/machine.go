@@ -15,23 +15,22 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 )
 
-// Machine is what the checks need to know of the computer and the user; tests
-// give it files of their own.
+// Machine describes the computer and the user. Tests use their own files.
 type Machine struct {
 	Mountinfo string // path of /proc/self/mountinfo
 	FuseDev   string // path of /dev/fuse
 	FuseConf  string // path of fusermount3's configuration
-	// canMount reports whether this process may mount by itself.
+	// CanMount reports whether this process may mount by itself.
 	CanMount bool
 	LookPath func(string) (string, error)
 	Stat     func(string) (os.FileInfo, error)
-	// ping makes the filesystem that is mounted at a path answer.
+	// Ping sends a request to the filesystem that is mounted at a path.
 	Ping func(path string) error
-	// detach takes a mount out of the tree though it is busy or dead.
+	// Detach unmounts a mount even if it is busy or dead.
 	Detach func(ctx context.Context, path string) error
 }
 
-// This describes the machine that the process runs on.
+// This returns the machine on which the process runs.
 func This() *Machine {
 	m := &Machine{
 		Mountinfo: "/proc/self/mountinfo",
@@ -62,8 +61,8 @@ func hasMountCapability() bool {
 	return own.Get(capability.EFFECTIVE, capability.CAP_SYS_ADMIN)
 }
 
-// lazyUnmount detaches path by the system call. Users who may not call it use
-// fusermount3.
+// lazyUnmount detaches path with the system call, or with fusermount3 for users who may not
+// use it.
 func (m *Machine) lazyUnmount(ctx context.Context, path string) error {
 	if m.CanMount {
 		return unix.Unmount(path, unix.MNT_DETACH)
@@ -79,7 +78,7 @@ func (m *Machine) lazyUnmount(ctx context.Context, path string) error {
 	return nil
 }
 
-// Fusermount finds the program that mounts for users.
+// Fusermount returns the path of the program that mounts for users.
 func (m *Machine) Fusermount() (string, error) {
 	for _, name := range []string{"fusermount3", "fusermount"} {
 		if path, err := m.LookPath(name); err == nil {
@@ -89,8 +88,8 @@ func (m *Machine) Fusermount() (string, error) {
 	return "", errors.New("fusermount3 is not installed")
 }
 
-// CheckFUSE finds out whether this process will be able to mount, by itself or
-// by fusermount3, which opens the device with the user's rights.
+// CheckFUSE checks that this process can mount, by itself or with fusermount3, which opens
+// the device with the rights of the user.
 func (m *Machine) CheckFUSE(allowOther bool) error {
 	if err := m.checkDevice(); err != nil || m.CanMount {
 		return err
@@ -117,8 +116,8 @@ func (m *Machine) checkDevice() error {
 	return exit.Errorf(exit.FUSE, "check FUSE: %w", err)
 }
 
-// userAllowOther reads from fusermount3's configuration whether users may give
-// allow_other (mount.fuse3(8), "CONFIGURATION").
+// userAllowOther reports whether the configuration of fusermount3 permits allow_other to
+// users (mount.fuse3(8), "CONFIGURATION").
 func (m *Machine) userAllowOther() bool {
 	f, err := os.Open(m.FuseConf)
 	if err != nil {
@@ -134,7 +133,8 @@ func (m *Machine) userAllowOther() bool {
 	return false
 }
 
-// firstLine is what a program had to say, or its name if it said nothing.
+// firstLine returns the first line of the output of a program, or its name if there is
+// none.
 func firstLine(out []byte, otherwise string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	if line == "" {
@@ -143,7 +143,7 @@ func firstLine(out []byte, otherwise string) string {
 	return line
 }
 
-// Unmount is umount(8): the error is EBUSY while somebody uses the mount.
+// Unmount unmounts like umount(8). The error is EBUSY while a program uses the mount.
 func (m *Machine) Unmount(ctx context.Context, path string) error {
 	if m.CanMount {
 		return unix.Unmount(path, 0)
@@ -156,7 +156,7 @@ func (m *Machine) Unmount(ctx context.Context, path string) error {
 	switch {
 	case err == nil:
 		return nil
-	case strings.Contains(string(out), "busy"): // EBUSY in the words of fusermount3
+	case strings.Contains(string(out), "busy"): // the message of fusermount3 for EBUSY
 		return unix.EBUSY
 	}
 	return fmt.Errorf("%s: %w", firstLine(out, bin), err)

@@ -14,20 +14,20 @@ type Mount struct {
 	Mountpoint   string
 	fstype       string
 	source       string
-	Major, Minor uint32 // of the device, by which the kernel knows the mount
+	Major, Minor uint32 // device number, which identifies the mount in the kernel
 	UID          int    // the user who mounted it; -1 if this is no FUSE mount
 }
 
-// IsOurs reports whether s3mount answers for the mount.
+// IsOurs reports whether s3mount serves the mount.
 func (m Mount) IsOurs() bool { return m.fstype == "fuse.s3mount" }
 
-// isFUSE reports whether a FUSE process answers for the mount.
+// isFUSE reports whether a FUSE process serves the mount.
 func (m Mount) isFUSE() bool {
 	return m.fstype == "fuse" || strings.HasPrefix(m.fstype, "fuse.")
 }
 
-// topMount returns the mount that is visible at path: the last of those
-// stacked there. ok is false if there is none.
+// topMount returns the mount that is visible at path, which is the last of several mounts
+// at the same place. ok is false if there is none.
 func topMount(table io.Reader, path string) (top Mount, ok bool, err error) {
 	found, err := allMounts(table, func(m Mount) bool { return m.Mountpoint == path })
 	if len(found) == 0 || err != nil {
@@ -36,8 +36,8 @@ func topMount(table io.Reader, path string) (top Mount, ok bool, err error) {
 	return found[0], true, nil
 }
 
-// allMounts returns the mounts that keep accepts, without those that another
-// one hides: of several at one mountpoint the last.
+// allMounts returns the visible mounts that keep accepts. Of several mounts at one
+// mountpoint, the last is visible.
 func allMounts(table io.Reader, keep func(Mount) bool) ([]Mount, error) {
 	infos, err := mountinfo.GetMountsFromReader(table, nil)
 	if err != nil {
@@ -51,7 +51,7 @@ func allMounts(table io.Reader, keep func(Mount) bool) ([]Mount, error) {
 	return slices.DeleteFunc(all, func(m Mount) bool { return !keep(m) }), nil
 }
 
-// mountOfInfo takes from a line of the table what s3mount uses.
+// mountOfInfo converts a line of the table of mounts.
 func mountOfInfo(info *mountinfo.Info) Mount {
 	m := Mount{
 		Mountpoint: info.Mountpoint, fstype: info.FSType, source: info.Source,

@@ -14,22 +14,21 @@ import (
 )
 
 const (
-	// answerTimeout is how long a mountpoint may take to say what is there. A
-	// directory answers at once; a mount whose process hangs never does.
+	// answerTimeout limits the wait for an answer of a mountpoint. A directory answers at
+	// once, and a mount whose process hangs never does.
 	answerTimeout = 10 * time.Second
-	// maxHeal bounds how many dead mounts stacked on one mountpoint are taken
-	// away. More than one happens when something mounted over a dead one.
+	// maxHeal limits the number of dead mounts that are removed from one mountpoint. There
+	// is more than one if a program mounted over a dead mount.
 	maxHeal = 16
 )
 
-// CheckMountpoint makes sure that a filesystem can be mounted at path and
-// takes away the dead mounts that a killed process has left there. healed is
-// their number.
+// CheckMountpoint checks that a filesystem can be mounted at path. It removes the dead
+// mounts that killed processes have left there, and returns their number.
 func (m *Machine) CheckMountpoint(ctx context.Context, path string, nonempty bool) (healed int, err error) {
 	err = m.Inspect(ctx, path, nonempty)
 	for ; IsDead(err) && healed < maxHeal; healed++ {
 		if err := m.Detach(ctx, path); err != nil {
-			return healed, exit.Errorf(exit.Mountpoint, "%s is a dead mount that cannot be taken away (%w): run umount -l %s as root", path, err, path)
+			return healed, exit.Errorf(exit.Mountpoint, "%s is a dead mount that cannot be removed (%w): run umount -l %s as root", path, err, path)
 		}
 		err = m.Inspect(ctx, path, nonempty)
 	}
@@ -41,18 +40,18 @@ func (m *Machine) CheckMountpoint(ctx context.Context, path string, nonempty boo
 	case errors.Is(err, context.DeadlineExceeded):
 		err = exit.Errorf(exit.Mountpoint, "the mountpoint %s does not answer: another mount there hangs; run umount -l %s as root", path, path)
 	default:
-		err = exit.Errorf(exit.Mountpoint, "look at the mountpoint: %w", err)
+		err = exit.Errorf(exit.Mountpoint, "check the mountpoint: %w", err)
 	}
 	return healed, err
 }
 
-// IsDead reports whether an error is one of a FUSE mount whose process is gone.
+// IsDead reports whether an error comes from a FUSE mount whose process has ended.
 func IsDead(err error) bool {
 	return errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED)
 }
 
-// Inspect wants a directory that nothing is using and that this user may mount
-// on. The error is a failure or comes from looking at it.
+// Inspect checks that path is an unused directory on which this user may mount. The error
+// has an exit code, or comes from a system call.
 func (m *Machine) Inspect(ctx context.Context, path string, nonempty bool) error {
 	info, err := patiently(ctx, func() (os.FileInfo, error) { return m.Stat(path) })
 	if err != nil {
@@ -70,19 +69,19 @@ func (m *Machine) Inspect(ctx context.Context, path string, nonempty bool) error
 		return err
 	}
 	if mounted && top.isFUSE() {
-		// The kernel remembers the attributes of a dead mount's root for a
-		// while: only a request shows whether somebody answers.
+		// The kernel caches the attributes of the root of a dead mount. Only a request
+		// shows whether its process answers.
 		if err := m.Answers(ctx, real); err != nil {
 			return err
 		}
 		return exit.Errorf(exit.Mountpoint, "%s is already mounted, from %q (%s): unmount it first with umount %s", path, top.source, top.fstype, path)
 	}
 	if !m.CanMount && unix.Access(real, unix.W_OK) != nil {
-		return exit.Errorf(exit.Mountpoint, "the mountpoint %s belongs to somebody else: use a directory that you can write to, or mount as root", path)
+		return exit.Errorf(exit.Mountpoint, "the mountpoint %s belongs to another user: use a directory that you can write to, or mount as root", path)
 	}
 	if nonempty || mounted && top.fstype == "autofs" {
-		// To read the directory of an automounter is to wait for the very
-		// mount that is being made.
+		// Reading the directory of an automounter would wait for the mount that this
+		// process is making.
 		return nil
 	}
 	return checkEmpty(path, real)
@@ -91,7 +90,7 @@ func (m *Machine) Inspect(ctx context.Context, path string, nonempty bool) error
 func checkEmpty(path, real string) error {
 	dir, err := os.Open(real)
 	if errors.Is(err, os.ErrPermission) {
-		return nil // one may mount on what one may not read
+		return nil // a user may mount on a directory that is not readable
 	}
 	if err != nil {
 		return err
@@ -99,7 +98,7 @@ func checkEmpty(path, real string) error {
 	defer dir.Close()
 	names, err := dir.Readdirnames(1)
 	if len(names) > 0 {
-		return exit.Errorf(exit.Mountpoint, "the mountpoint %s is not empty (it has %q): use an empty directory, or --nonempty to hide what is there", path, names[0])
+		return exit.Errorf(exit.Mountpoint, "the mountpoint %s is not empty (it has %q): use an empty directory, or --nonempty to hide its files", path, names[0])
 	}
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -117,7 +116,7 @@ func (m *Machine) VisibleMount(path string) (Mount, bool, error) {
 	return topMount(f, path)
 }
 
-// TakeAway detaches what is mounted at path by FUSE, if anything is.
+// TakeAway detaches the FUSE mount at path, if there is one.
 func (m *Machine) TakeAway(ctx context.Context, path string) error {
 	top, mounted, err := m.VisibleMount(path)
 	if err != nil || !mounted || !top.isFUSE() {
@@ -126,14 +125,15 @@ func (m *Machine) TakeAway(ctx context.Context, path string) error {
 	return m.Detach(ctx, path)
 }
 
-// Answers makes the filesystem at path answer, or says why it does not.
+// Answers sends a request to the filesystem at path, and returns the error if it does not
+// answer.
 func (m *Machine) Answers(ctx context.Context, path string) error {
 	_, err := patiently(ctx, func() (struct{}, error) { return struct{}{}, m.Ping(path) })
 	return err
 }
 
-// patiently waits for a system call on a mountpoint, but not for ever. The
-// call itself cannot be abandoned: its goroutine stays until it returns.
+// patiently runs a system call on a mountpoint, and waits for at most answerTimeout. A
+// system call cannot be cancelled, so its goroutine stays until it returns.
 func patiently[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()

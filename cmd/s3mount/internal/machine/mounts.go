@@ -10,7 +10,7 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 )
 
-// OurMounts returns the mounts of s3mount that this process sees.
+// OurMounts returns the visible mounts of s3mount.
 func (m *Machine) OurMounts() ([]Mount, error) {
 	f, err := os.Open(m.Mountinfo)
 	if err != nil {
@@ -24,9 +24,9 @@ func (m *Machine) OurMounts() ([]Mount, error) {
 	return all, nil
 }
 
-// MountOf finds the mount of s3mount that a path lies in. A mount that hangs is
-// not asked: only where the path as it is written lies in none, symbolic links
-// are followed.
+// MountOf returns the mount of s3mount that contains a path. It follows symbolic links only
+// if the path as written is in no mount, because following them sends requests to a mount,
+// which may hang.
 func (m *Machine) MountOf(path string) (Mount, error) {
 	all, err := m.OurMounts()
 	if err != nil {
@@ -49,7 +49,7 @@ func (m *Machine) MountOf(path string) (Mount, error) {
 	return Mount{}, exit.Errorf(exit.Mountpoint, "%s is not in a mount of s3mount: s3mount status lists the mounts", path)
 }
 
-// covering returns the innermost of the mounts that path lies in.
+// covering returns the innermost mount that contains path.
 func covering(all []Mount, path string) (found Mount, ok bool) {
 	for _, m := range all {
 		below := strings.TrimSuffix(m.Mountpoint, "/") + "/"

@@ -11,12 +11,12 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
-// maxUsers is how many of the programs that use a mount are named.
+// maxUsers limits the number of programs that UsersOf names.
 const maxUsers = 5
 
-// UsersOf names programs that use a mount, as far as this user may see them in
-// /proc (proc_pid_cwd(5), proc_pid_fd(5)). Links are only read: nobody asks
-// the mount.
+// UsersOf names the programs that use a mount, if this user may see them in /proc
+// (proc_pid_cwd(5), proc_pid_fd(5)). It only reads links, which sends no request to the
+// mount.
 func UsersOf(at Mount) string {
 	var names []string
 	processes, err := filepath.Glob("/proc/[0-9]*")
@@ -35,7 +35,7 @@ func UsersOf(at Mount) string {
 			names = append(names, "others")
 			break
 		}
-		pid, _ := strconv.Atoi(filepath.Base(dir)) // the pattern has digits only
+		pid, _ := strconv.Atoi(filepath.Base(dir)) // the name consists of digits
 		names = append(names, fmt.Sprintf("%s (%d)", text.Printable(strings.TrimSpace(string(name))), pid))
 	}
 	if len(names) == 0 {
@@ -44,8 +44,8 @@ func UsersOf(at Mount) string {
 	return ", used by " + text.Enumerate(names)
 }
 
-// uses reports whether the process in a directory of /proc has something of a
-// mount open or stands in it.
+// uses reports whether the process in a directory of /proc has a file of a mount open or
+// has its working directory there.
 func uses(process, mountpoint string) bool {
 	links := []string{filepath.Join(process, "cwd"), filepath.Join(process, "root")}
 	open, err := filepath.Glob(filepath.Join(process, "fd", "*"))

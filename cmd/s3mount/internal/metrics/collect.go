@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	// coarse: each bucket of a histogram here is so many of metering.Latency, two
-	// octaves; finer ones are a series each for every operation.
+	// coarse is the number of buckets of metering.Latency in one bucket of a histogram,
+	// two octaves. Each bucket is a series of its own for every operation.
 	coarse = 8
-	// coarseBuckets reach from 1 µs to 69 s, beyond the default deadline.
+	// coarseBuckets is the number of buckets. They cover 1 µs to 69 s, which is beyond the
+	// default deadline.
 	coarseBuckets = 14
 )
 
-// collector makes metrics out of a reading of the status.
+// collector converts a Status to metrics.
 type collector struct {
 	status func() control.Status
 	table  []family
 	descs  []*prometheus.Desc
 }
 
-// newRegistry returns a registry of all there is.
+// newRegistry returns a registry of all metrics.
 func newRegistry(status func() control.Status) (*prometheus.Registry, error) {
 	c := &collector{status: status, table: families()}
 	for _, f := range c.table {
@@ -58,7 +59,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// metric makes one metric. A mistake in the table is an error of the scrape.
+// metric returns one metric. A mistake in the table makes the scrape fail.
 func (f family) metric(d *prometheus.Desc, v sample) prometheus.Metric {
 	var m prometheus.Metric
 	var err error
@@ -76,7 +77,7 @@ func (f family) metric(d *prometheus.Desc, v sample) prometheus.Metric {
 	return m
 }
 
-// cumulative counts the events below each bound, as histograms of Prometheus do.
+// cumulative returns the number of events below each bound, as Prometheus requires.
 func cumulative(l metering.Latency) map[float64]uint64 {
 	buckets := make(map[float64]uint64, coarseBuckets)
 	for k := range coarseBuckets {

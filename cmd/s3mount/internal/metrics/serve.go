@@ -17,27 +17,27 @@ import (
 )
 
 const (
-	// headerPatience bounds how long a client may take to say what it wants.
+	// headerPatience limits the time for the header of a request.
 	headerPatience = 10 * time.Second
-	// farewell bounds how long the end waits for a scrape under way.
+	// farewell limits the time that Close waits for a scrape in progress.
 	farewell = time.Second
 )
 
-// Options of a Server.
+// Options configures a Server.
 type Options struct {
 	Status func() control.Status
-	Debug  bool // serve /debug/pprof/, too
+	Debug  bool // also serve /debug/pprof/
 	Log    *slog.Logger
 }
 
-// Server answers Prometheus.
+// Server serves metrics over HTTP.
 type Server struct {
 	http *http.Server
 	addr net.Addr
 }
 
-// Address reads host:port, :port or a port. Without a host it is the loopback
-// interface: 0.0.0.0 or [::] must be said.
+// Address parses host:port, :port or a port. Without a host it returns the loopback
+// interface. All interfaces must be given explicitly as 0.0.0.0 or [::].
 func Address(text string) (string, error) {
 	if !isPort(text) {
 		host, port, err := net.SplitHostPort(text)
@@ -57,7 +57,7 @@ func isPort(text string) bool {
 	return err == nil && strconv.FormatUint(n, 10) == text
 }
 
-// Listen takes an address, see Address, that Serve will answer on.
+// Listen listens at an address in the form of Address, for Serve.
 func Listen(text string) (net.Listener, error) {
 	addr, err := Address(text)
 	if err != nil {
@@ -70,7 +70,7 @@ func Listen(text string) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve answers on l until Close.
+// Serve serves requests on l until Close.
 func Serve(l net.Listener, o Options) (*Server, error) {
 	registry, err := newRegistry(o.Status)
 	if err != nil {
@@ -89,20 +89,20 @@ func Serve(l net.Listener, o Options) (*Server, error) {
 	s := &Server{addr: l.Addr(), http: &http.Server{Handler: mux, ReadHeaderTimeout: headerPatience, ErrorLog: errorLog}}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			o.Log.Error("no metrics any more", slog.Any("error", err))
+			o.Log.Error("serve metrics", slog.Any("error", err))
 		}
 	}()
 	return s, nil
 }
 
-// Addr is where it listens.
+// Addr returns the address of the listener.
 func (s *Server) Addr() string { return s.addr.String() }
 
-// Close ends it.
+// Close stops the server.
 func (s *Server) Close() {
 	ctx, stop := context.WithTimeout(context.Background(), farewell)
 	defer stop()
 	if s.http.Shutdown(ctx) != nil {
-		_ = s.http.Close() // it had its time
+		_ = s.http.Close() // the time is over
 	}
 }

@@ -1,11 +1,10 @@
-// Package private makes directories that only the user of the process can enter,
-// and that nobody else can replace.
+// Package private creates directories that only the user of the process can enter, and
+// that no other user can replace.
 //
-// The data that s3mount keeps on disk is as confidential as the bucket. Two
-// things protect it. The directory itself has the mode 0700 and belongs to the
-// user. And each directory above it, also on the way through symbolic links,
-// belongs to root or to the user, and nobody else can write to it unless its
-// sticky bit is set, as on /tmp. Otherwise somebody could rename a part of
+// The data that s3mount keeps on disk is as confidential as the bucket. The directory has
+// mode 0700 and belongs to the user. Each directory above it, including those that symbolic
+// links lead through, belongs to root or to the user. No other user can write to them,
+// unless the sticky bit is set, as on /tmp. Otherwise another user could rename a part of
 // the path and put another directory there.
 //
 // The path is walked from the root with openat(2), so that the directory that was

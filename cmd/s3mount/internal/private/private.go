@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Make makes a directory that only this user can enter, and the directories above
-// it that are missing. path is absolute. It leaves a directory alone that others may
-// use, unless the directory is empty, as it may be a place such as /tmp.
+// Make creates a directory that only this user can enter, and missing directories above
+// it. path is absolute. If the directory exists, is open to others and is not empty, Make
+// returns an error and does not change it, because it may be a place such as /tmp.
 func Make(path string) error {
 	w, err := newWalk(true)
 	if err != nil {
@@ -40,8 +40,8 @@ func Make(path string) error {
 	return nil
 }
 
-// Check reports whether Make would succeed, as far as it can without making
-// anything.
+// Check reports whether Make would succeed, as far as it can without creating
+// directories.
 func Check(path string) error {
 	w, err := newWalk(false)
 	if err != nil {
@@ -79,7 +79,7 @@ func (w *walk) openLast(name string) (*os.File, error) {
 		return nil, fmt.Errorf("%s is a symbolic link: name the directory itself", path)
 	case unix.S_IFDIR:
 	default:
-		return nil, fmt.Errorf("%s is no directory", path)
+		return nil, fmt.Errorf("%s is not a directory", path)
 	}
 	if st.Uid != w.euid {
 		return nil, fmt.Errorf("%s belongs to another user (%d): name another directory", path, st.Uid)
@@ -110,8 +110,8 @@ func (w *walk) checkLast(dir *os.File) (open bool, err error) {
 	return true, nil
 }
 
-// checkWritable checks that this user can make a directory in the one that was
-// reached.
+// checkWritable checks that this user can create a directory in the current directory of
+// the walk.
 func (w *walk) checkWritable() error {
 	if err := unix.Faccessat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", w.dir), unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
 		return fmt.Errorf("this user cannot write to %s (%w): give it that right, or name another directory", w.path, err)

@@ -14,15 +14,15 @@ import (
 // maxLinks bounds the symbolic links on a path, as the kernel does (path_resolution(7)).
 const maxLinks = 40
 
-// walk is the way from the root to a directory. Its zero value is not valid.
+// walk walks from the root to a directory. Its zero value is not valid.
 type walk struct {
 	euid, egid uint32
 	trusted    []uint32 // users who may own directories on the way
 	create     bool     // make missing directories
 
-	dir   int    // descriptor of the directory that was reached
+	dir   int    // descriptor of the current directory
 	path  string // its path, for messages
-	links int    // that were followed
+	links int    // number of links that were followed
 }
 
 // newWalk starts at the root.
@@ -32,9 +32,9 @@ func newWalk(create bool) (*walk, error) {
 	return w, w.restart()
 }
 
-// trustedUsers returns root and this user. In a user namespace that maps only some
-// users, all others, such as the real root, show up as the overflow user.
-// Nobody in the namespace is that user (user_namespaces(7)).
+// trustedUsers returns root and this user. In a user namespace that maps only some users,
+// all other users, such as the real root, appear as the overflow user. No process in the
+// namespace can be that user (user_namespaces(7)).
 func trustedUsers(euid uint32) []uint32 {
 	const overflow = 65534
 	users := []uint32{0, euid}
@@ -78,8 +78,8 @@ func (w *walk) to(path string) (name string, err error) {
 	return rest[0], nil
 }
 
-// enter goes into a directory. For a symbolic link it returns the names that the
-// link stands for.
+// enter enters a directory. For a symbolic link it returns the names on the path of the
+// link.
 func (w *walk) enter(name string) (target []string, err error) {
 	fd, err := w.openChild(name)
 	if err != nil {
@@ -98,11 +98,11 @@ func (w *walk) enter(name string) (target []string, err error) {
 		w.dir, w.path = fd, w.child(name)
 		return nil, w.checkReached()
 	}
-	return nil, errors.Join(fmt.Errorf("%s is no directory", w.child(name)), unix.Close(fd))
+	return nil, errors.Join(fmt.Errorf("%s is not a directory", w.child(name)), unix.Close(fd))
 }
 
-// openChild opens a name in the directory that was reached, and makes the directory
-// if it is missing and the walk is to do so.
+// openChild opens a name in the current directory. If it is missing and w.create is set, it
+// creates the directory.
 func (w *walk) openChild(name string) (int, error) {
 	const flags = unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(w.dir, name, flags, 0)
@@ -147,8 +147,8 @@ func (w *walk) follow(fd int, name string, st unix.Stat_t) ([]string, error) {
 	return split(target), nil
 }
 
-// checkReached checks that nobody but root and the user can exchange what lies in the
-// directory that was reached.
+// checkReached checks that only root and the user can replace names in the current
+// directory.
 func (w *walk) checkReached() error {
 	var st unix.Stat_t
 	if err := unix.Fstat(w.dir, &st); err != nil {
@@ -164,13 +164,13 @@ func (w *walk) checkReached() error {
 		w.path, st.Mode&0o7777, w.path)
 }
 
-// ownGroup reports whether the only others who can write are the members of the
-// group that has the user's own number. By convention that is the user alone.
+// ownGroup reports whether only the members of the user's own group can write. That group
+// has the number of the user, and by convention contains only the user.
 func (w *walk) ownGroup(st unix.Stat_t) bool {
 	return st.Mode&0o002 == 0 && st.Uid == w.euid && st.Gid == w.egid && w.egid == w.euid
 }
 
-// child returns the path of a name in the directory that was reached.
+// child returns the path of a name in the current directory.
 func (w *walk) child(name string) string { return filepath.Join(w.path, name) }
 
 // split returns the names on a path.

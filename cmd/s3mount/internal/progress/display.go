@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// Tick is how often a caller shows its state: often enough to look alive on a
-	// terminal, and seldom enough to be read.
+	// Tick is the time between two calls of Show. A terminal then looks alive, and a
+	// person can still read it.
 	Tick = 200 * time.Millisecond
-	// LineTick is the time between two lines where there is no terminal.
+	// LineTick is the time between two lines if there is no terminal.
 	LineTick = time.Minute
 	// maxFiles is the number of files that have a bar of their own. A small
 	// terminal has room for them.
 	maxFiles = 8
 )
 
-// State is how far an operation is.
+// State is the progress of an operation.
 type State struct {
 	// Text is a sentence, such as "writing to S3: 3.0 MiB left".
 	Text string
@@ -39,7 +39,7 @@ type Display struct {
 
 	terminal io.Writer
 	columns  func() int
-	total    int64 // the most bytes that were left at any time
+	total    int64 // the largest number of bytes that were left
 	drawn    int   // lines on the terminal
 }
 

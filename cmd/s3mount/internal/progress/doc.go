@@ -1,4 +1,4 @@
-// Package progress shows how far an operation is that writes or reads many bytes.
+// Package progress shows the progress of an operation that writes or reads many bytes.
 //
 // On a terminal a Display redraws a few lines: a sentence with a bar of the whole,
 // and a bar for each of the first files. Elsewhere it writes the sentence once a

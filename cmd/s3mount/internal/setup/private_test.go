@@ -25,7 +25,7 @@ func TestPrivateDirs(t *testing.T) {
 		t.Error(err)
 	}
 	s.FS.CacheDir = file
-	exittest.Want(t, MakePrivateDirs(s, warn), exit.Usage, "--cache: "+file+" is no directory")
+	exittest.Want(t, MakePrivateDirs(s, warn), exit.Usage, "--cache: "+file+" is not a directory")
 	s.FS.StateDir = file
-	exittest.Want(t, MakePrivateDirs(s, warn), exit.Usage, "--state-dir: "+file+" is no directory")
+	exittest.Want(t, MakePrivateDirs(s, warn), exit.Usage, "--state-dir: "+file+" is not a directory")
 }

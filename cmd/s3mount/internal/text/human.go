@@ -8,7 +8,7 @@ import (
 	"github.com/docker/go-units"
 )
 
-// Size writes n bytes in powers of 1024.
+// Size formats n bytes in powers of 1024.
 func Size(n int64) string {
 	if n < units.KiB {
 		return fmt.Sprintf("%d B", n)
@@ -16,7 +16,7 @@ func Size(n int64) string {
 	return units.CustomSize("%.1f %s", float64(n), units.KiB, []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"})
 }
 
-// Seconds writes a time with two or three digits.
+// Seconds formats a time with two or three digits.
 func Seconds(s float64) string {
 	d := time.Duration(s * float64(time.Second))
 	switch {
@@ -34,7 +34,7 @@ func Seconds(s float64) string {
 	return d.Round(time.Second).String()
 }
 
-// Count writes a number of things.
+// Count formats a number of things, such as "1 file" or "2 files".
 func Count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -42,7 +42,7 @@ func Count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// Enumerate writes words as a list: a, b and c.
+// Enumerate formats words as a list: a, b and c.
 func Enumerate(words []string) string {
 	switch len(words) {
 	case 0:
@@ -54,7 +54,7 @@ func Enumerate(words []string) string {
 	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
-// Bar draws the share of part in whole.
+// Bar draws a bar for the share of part in whole.
 func Bar(part, whole int64) string {
 	const width = 20
 	done := width

@@ -9,21 +9,20 @@ import (
 	"unicode/utf8"
 )
 
-// Printable returns s with an escape such as \x1b in place of each character that
-// a terminal obeys or does not show: control characters, line ends, marks that
-// change the direction of writing, and bytes that are not UTF-8.
+// Printable returns s with an escape such as \x1b in place of each character that is not
+// visible: control characters, line ends, marks that change the direction of writing, and
+// bytes that are not UTF-8.
 func Printable(s string) string { return escape(s, "") }
 
-// Lines is Printable for a text of several lines. Line ends and tabs stay.
+// Lines is like Printable, but keeps line ends and tabs.
 func Lines(s string) string { return escape(s, "\n\t") }
 
-// OneLine is Printable for an error or a text that must be one line. Its line
-// ends become semicolons.
+// OneLine is like Printable, but replaces line ends by semicolons.
 func OneLine(s string) string {
 	return Printable(strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "; "))
 }
 
-// escape escapes all of s but what a terminal shows and the characters of keep.
+// escape escapes the characters of s that are neither visible nor in keep.
 func escape(s, keep string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return !shown(r, keep) }) && utf8.ValidString(s) {
 		return s
@@ -46,11 +45,11 @@ func escape(s, keep string) string {
 	return string(out)
 }
 
-// shown reports whether a terminal shows a character, or keep has it.
+// shown reports whether a character is visible or in keep.
 func shown(r rune, keep string) bool { return unicode.IsGraphic(r) || strings.ContainsRune(keep, r) }
 
-// JSON escapes what encoding/json leaves as it is though terminals obey it: DEL and
-// the control characters of C1. The text stays the same JSON.
+// JSON escapes the control characters that encoding/json does not escape: DEL and those of
+// C1. The result is equivalent JSON.
 func JSON(text []byte) []byte {
 	if !bytes.ContainsFunc(text, obeyed) {
 		return text
@@ -69,10 +68,10 @@ func JSON(text []byte) []byte {
 
 func obeyed(r rune) bool { return r >= 0x7f && r < 0xa0 }
 
-// JSONWriter is a writer of JSON to a terminal or a file.
+// JSONWriter applies JSON to the text that is written to it.
 type JSONWriter struct{ To io.Writer }
 
-// Write writes a whole text.
+// Write writes p, which is a complete JSON text.
 func (w JSONWriter) Write(text []byte) (int, error) {
 	if _, err := w.To.Write(JSON(text)); err != nil {
 		return 0, err
