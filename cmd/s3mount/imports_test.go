@@ -28,7 +28,7 @@ type layer struct {
 // layers returns the order of imports, from the top down:
 //
 //	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache > cache/disk}
-//	fs/namespace > fs/attrs > {fs/entry, fs/background}
+//	fs/namespace > {fs/attrs, fs/listing} > {fs/entry, fs/background}
 //	fs/entry, fs/background and fs/metering import none of them
 //
 // and within cmd/s3mount
@@ -57,8 +57,9 @@ func layers() []layer {
 		{internal + "text", nil},
 		{"fs", []string{"fs/attrs", "fs/entry", "fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache", "cache/disk"}},
 		{"fs/metering", nil},
-		{"fs/namespace", []string{"fs/attrs", "fs/background", "fs/entry", "s3", "cache"}},
+		{"fs/namespace", []string{"fs/attrs", "fs/background", "fs/entry", "fs/listing", "s3", "cache"}},
 		{"fs/attrs", []string{"fs/background", "fs/entry", "s3", "cache"}},
+		{"fs/listing", []string{"fs/background", "fs/entry", "s3", "cache"}},
 		{"fs/background", nil},
 		{"fs/entry", nil},
 		{"fs/readahead", []string{"s3", "cache", "cache/disk"}},

@@ -3,7 +3,6 @@ package namespace
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/s3mount/s3mount/fs/entry"
 )
@@ -22,7 +21,7 @@ func (n *Namespace) Appeared(ctx context.Context, dir Entry, text string) (bool,
 	case isAbsent(err):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("look whether %q is still absent: %w", nm.key(), err)
+		return false, fmt.Errorf("look whether %q is still listing.Absent: %w", nm.key(), err)
 	}
 	return e.Kind != Directory, nil // the marker is no file
 }
@@ -36,15 +35,5 @@ func (n *Namespace) justAbsent(nm name) bool {
 	if n.hidden[id] != nil {
 		return true
 	}
-	now, trust := n.now(), min(minTrust, n.o.TTL)
-	recent := func(t time.Time) bool { return now.Sub(t) < trust }
-	if f, ok := n.facts.Get(id); ok && (!f.Negative || recent(f.Since)) {
-		return f.Negative
-	}
-	p := n.pageOf(nm.dir, nm.rel)
-	if p == nil || p.assumed || !recent(p.when) {
-		return false
-	}
-	_, found := p.search(nm.rel)
-	return !found
+	return n.known.JustAbsent(nm.dir, nm.rel)
 }

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -19,8 +20,8 @@ func TestAppeared(t *testing.T) {
 		want  string
 	}{
 		"just listed":              {0, false, ""},
-		"listed some time ago":     {2 * minTrust, false, "HEAD 1"},
-		"made by another meantime": {2 * minTrust, true, "HEAD 1"},
+		"listed some time ago":     {2 * listing.MinTrust, false, "HEAD 1"},
+		"made by another meantime": {2 * listing.MinTrust, true, "HEAD 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

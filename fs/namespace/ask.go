@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/background"
+	"github.com/s3mount/s3mount/fs/listing"
 )
 
 // Attributes are asked for when somebody looks at a file whose attributes no hint
@@ -24,7 +25,7 @@ const (
 	// askGrowth multiplies the number of files with each question in a row.
 	askGrowth = 4
 	// askMost bounds it. The latency of eight rounds of requests hides the ninth.
-	askMost = chunkRows
+	askMost = 256
 	// maxAskRuns bounds the directories with a run.
 	maxAskRuns = 1000
 )
@@ -104,7 +105,7 @@ func (n *Namespace) awaitAsk(ctx context.Context, dir, rel string) (Entry, error
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if e, k := n.find(dir, rel); k == present {
+	if e, k := n.find(dir, rel); k == listing.Present {
 		return e, nil
 	}
 	return Entry{}, nil
@@ -116,19 +117,17 @@ func (n *Namespace) beginAsk(dir, rel string) (behind []line, done chan struct{}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	old := n.asking[dir]
-	run := &askRun{from: rel, to: rel, size: 1, count: 1, when: n.now(), done: make(chan struct{})}
-	if old != nil && run.when.Sub(old.when) < askPause && n.nextUnknown(dir, old.to) == rel {
+	run := &askRun{from: rel, to: rel, size: 1, count: 1, when: time.Now(), done: make(chan struct{})}
+	if old != nil && run.when.Sub(old.when) < askPause && n.known.NextUnknown(dir, old.to) == rel {
 		run.count, run.size = old.count+1, old.size
 		if run.count > askAlone {
 			run.size = min(run.size*askGrowth, askMost)
 		}
 	}
-	if p := n.pageOf(dir, rel); p != nil && run.size > 1 {
-		for i, _ := p.search(rel + "\x00"); i < len(p.rows) && len(behind) < run.size-1; i++ {
-			if r := &p.rows[i]; r.attr == 0 && r.flags&rowDir == 0 && p.rel(r) != "" {
-				behind = append(behind, line{rel: p.rel(r), entry: n.entry(p, r)})
-				run.to = p.rel(r)
-			}
+	if run.size > 1 {
+		for _, r := range n.known.UnknownAfter(dir, rel, run.size-1) {
+			behind = append(behind, line{rel: r.Rel, entry: r.Entry})
+			run.to = r.Rel
 		}
 	}
 	if len(n.asking) >= maxAskRuns {
@@ -136,21 +135,6 @@ func (n *Namespace) beginAsk(dir, rel string) (behind []line, done chan struct{}
 	}
 	n.asking[dir] = run
 	return behind, run.done
-}
-
-// nextUnknown returns the first file after a row of which no attributes are known.
-// n.mu is held.
-func (n *Namespace) nextUnknown(dir, rel string) string {
-	p := n.pageOf(dir, rel+"\x00")
-	if p == nil {
-		return ""
-	}
-	for i, _ := p.search(rel + "\x00"); i < len(p.rows); i++ {
-		if r := &p.rows[i]; r.attr == 0 && r.flags&rowDir == 0 {
-			return p.rel(r)
-		}
-	}
-	return ""
 }
 
 // uncovered returns the rows that no hint tells the attributes of.

@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -73,7 +72,7 @@ func (s listOnly) Ls(_ context.Context, in *s3.LsInput) (*s3.LsPage, error) {
 	if last < len(s.rows) {
 		page.NextToken = dir + s.rows[last-1]
 		if strings.HasSuffix(page.NextToken, "/") {
-			page.NextToken += highest
+			page.NextToken += "\U0010FFFF"
 		}
 	}
 	return page, nil
@@ -96,36 +95,8 @@ func BenchmarkBytesPerEntry(b *testing.B) {
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/count, "B/entry")
-		n.mu.Lock()
-		b.ReportMetric(float64(n.pages.Bytes())/count, "counted-B/entry")
-		n.mu.Unlock()
+		b.ReportMetric(float64(n.Stats().Bytes)/count, "counted-B/entry")
 		n.Close()
-	}
-}
-
-// BenchmarkBytesPerFact measures the memory of a name of 40 bytes that a HEAD or
-// a write told of: 275 bytes on the heap, of which the cache counts 264.
-func BenchmarkBytesPerFact(b *testing.B) {
-	const count = 200_000
-	keys, etags := make([]string, count), make([]string, count)
-	for i := range keys {
-		keys[i] = usualName(i)
-		etags[i] = fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum([]byte(keys[i]))))
-	}
-	for b.Loop() {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		facts := cache.NewMetadata(1<<40, factCost)
-		for i, k := range keys {
-			e := Entry{Key: k, Size: int64(i), ETag: etags[i], LastModified: time.Unix(1_600_000_000, 0), Attr: Attr{Perm: 0o644}, Exact: true}
-			facts.Put(strings.Clone(k), newFact(e, true), time.Now())
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/count, "B/entry")
-		b.ReportMetric(float64(facts.Bytes())/count, "counted-B/entry")
-		runtime.KeepAlive(facts)
 	}
 }
 
@@ -173,7 +144,7 @@ func TestMillionEntries(t *testing.T) {
 		const count = 100_000
 		n := newTest(t, newListOnly(count, usualName), func(o *Options) { o.Posix, o.MemoryLimit = PosixOff, 128<<20 })
 		listAll(t, n, count)
-		if each, room := n.pages.Bytes()/count, n.pages.Limit()/1_000_000; each > room || each > 300 {
+		if each, room := n.Stats().Bytes/count, n.o.MemoryLimit*3/4/1_000_000; each > room || each > 300 {
 			t.Errorf("an entry takes %d bytes, there are %d for each of a million", each, room)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -84,41 +85,15 @@ func (n *Namespace) askLine(ctx context.Context, ln *line) error {
 
 // keepAttrs puts attributes that the index told into the pages.
 func (n *Namespace) keepAttrs(dir string, lines []line) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var p *page
+	var rows []listing.Row
 	for i := range lines {
-		ln := &lines[i]
-		if !ln.exact {
-			continue
+		if ln := &lines[i]; ln.exact {
+			rows = append(rows, listing.Row{Rel: ln.rel, Entry: ln.entry})
 		}
-		if p == nil || !p.covers(ln.rel) {
-			if p != nil {
-				n.pages.Put(pageKey(p), p, p.until)
-			}
-			if p = n.pageOf(dir, ln.rel); p == nil {
-				return
-			}
-			n.pages.Delete(pageKey(p)) // its cost changes
-		}
-		p.setAttr(ln.rel, &ln.entry)
 	}
-	if p != nil {
-		n.pages.Put(pageKey(p), p, p.until)
+	if len(rows) > 0 {
+		n.known.Complete(dir, rows)
 	}
-}
-
-// setAttr notes the attributes of a row, if it still is of the same version.
-func (p *page) setAttr(rel string, e *Entry) {
-	i, found := p.search(rel)
-	if !found {
-		return
-	}
-	r := &p.rows[i]
-	if r.size != e.Size || r.attr > 0 || p.etag(r) != e.ETag {
-		return
-	}
-	p.addAttr(r, specialOf(e))
 }
 
 // completeEntry is completeLines for one entry that a listing told of.
@@ -168,8 +143,6 @@ func (n *Namespace) lastSeen(dir string, lines []line) time.Time {
 	if !any {
 		return time.Time{} // no mount has stored attributes in this bucket
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	var last time.Time
 	for i := range lines {
 		e := &lines[i].entry
@@ -177,24 +150,15 @@ func (n *Namespace) lastSeen(dir string, lines []line) time.Time {
 		if lines[i].known() || !young {
 			continue
 		}
-		told := n.now()
-		if p := n.pageOf(dir, lines[i].rel); p != nil {
-			told = p.told
+		told, ok := n.known.Told(dir, lines[i].rel)
+		if !ok {
+			told = time.Now()
 		}
 		if told.After(catalogued) && told.After(last) {
 			last = told
 		}
 	}
 	return last
-}
-
-// prefetchIndexes reads the indexes of directories that a walk will come to.
-func (n *Namespace) prefetchIndexes(pages []*page) {
-	dirs := make([]string, len(pages))
-	for i, p := range pages {
-		dirs[i] = p.dir
-	}
-	n.index.Prefetch(dirs)
 }
 
 // remember keeps on the local disk what HEADs have shown of rows of a directory.

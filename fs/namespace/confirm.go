@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -23,12 +22,12 @@ func (n *Namespace) Confirm(ctx context.Context, e Entry) (Entry, error) {
 		e.Exact = true // the options say what its attributes are
 		return e, nil
 	}
-	if known, ok := n.knownDir(e.Key); ok {
+	if known, ok := n.known.Directory(e.Key); ok {
 		return known, nil
 	}
-	if marker, until, ok := n.listedMarker(e.Key); ok {
+	if marker, until, ok := n.known.Marker(e.Key); ok {
 		if marker.Implicit {
-			return n.noteNoMarker(e.Key, until), nil
+			return n.known.NoteNoMarker(e.Key, until), nil
 		}
 		if x, err := n.index.Table(ctx, n.parentOf(e.Key), time.Time{}); err == nil && x != nil {
 			_, rel := n.keys.Split(e.Key)
@@ -40,7 +39,7 @@ func (n *Namespace) Confirm(ctx context.Context, e Entry) (Entry, error) {
 	}
 	got, err := n.head(ctx, e.Key, true)
 	if errors.Is(err, s3.ErrNotFound) {
-		return n.noteNoMarker(e.Key, n.now().Add(n.o.TTL)), nil
+		return n.known.NoteNoMarker(e.Key, time.Now().Add(n.o.TTL)), nil
 	}
 	return got, err
 }
@@ -48,51 +47,4 @@ func (n *Namespace) Confirm(ctx context.Context, e Entry) (Entry, error) {
 func (n *Namespace) parentOf(key string) string {
 	dir, _ := n.keys.Split(key)
 	return dir
-}
-
-// knownDir returns a directory whose attributes a fact tells.
-func (n *Namespace) knownDir(key string) (Entry, bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	f, ok := n.facts.Get(key)
-	if !ok || f.Negative || !n.now().Before(f.Until) {
-		return Entry{}, false
-	}
-	e := f.Value.entry()
-	e.Key = key
-	return e, e.Exact && e.Kind == Directory
-}
-
-// listedMarker returns the marker of a directory as a listing of the directory
-// itself shows it, without its attributes, and how long the listing is believed.
-// The entry is Implicit if there is no marker. ok is false if no listing is known.
-func (n *Namespace) listedMarker(key string) (marker Entry, until time.Time, ok bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	p := n.pageOf(key, "")
-	if p == nil || p.assumed || !n.now().Before(p.until) {
-		return Entry{}, time.Time{}, false
-	}
-	marker = Entry{Key: key, Kind: Directory, Implicit: true}
-	if i, found := p.search(""); found && p.rows[i].size == 0 {
-		r := &p.rows[i]
-		marker.Implicit, marker.ETag, marker.LastModified = false, p.etag(r), entry.UnpackTime(r.mod)
-	}
-	marker.Attr = n.defaults.Attr(Directory, marker.LastModified)
-	return marker, p.until, true
-}
-
-// noteNoMarker remembers for some time that a directory has no marker, and returns
-// the directory. If this mount has written a marker meanwhile, it returns that.
-func (n *Namespace) noteNoMarker(key string, until time.Time) Entry {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if f, ok := n.facts.Get(key); ok && !f.Negative && n.now().Before(f.Until) && f.Value.own {
-		e := f.Value.entry()
-		e.Key = key
-		return e
-	}
-	e := Entry{Key: key, Kind: Directory, Implicit: true, Exact: true, Attr: n.defaults.Attr(Directory, n.defaults.Started)}
-	n.facts.Put(key, newFact(e, false), until)
-	return e
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -50,15 +51,15 @@ func (n *Namespace) newName(dir Entry, text string) (name, error) {
 // mustBeFree returns ErrExists if a name is known or found to be taken.
 func (n *Namespace) mustBeFree(ctx context.Context, dir Entry, text string, nm name) error {
 	e, k := n.lookupKnown(nm)
-	if k == unknown {
+	if k == listing.Unknown {
 		var err error
 		if e, err = n.Lookup(ctx, dir, text); err == nil {
-			k = present
+			k = listing.Present
 		} else if !errors.Is(err, s3.ErrNotFound) {
 			return err
 		}
 	}
-	if k == present {
+	if k == listing.Present {
 		return fmt.Errorf("%q: %w", e.Key, ErrExists)
 	}
 	return nil
@@ -88,13 +89,7 @@ func (n *Namespace) Mkdir(ctx context.Context, dir Entry, text string, a Attr) (
 	if err != nil {
 		return Entry{}, fmt.Errorf("mkdir %q: %w", key, n.notMade(Entry{Key: key, Kind: Directory}, err))
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	// Nobody else can have filled it: an absent name costs nothing.
-	n.dropDir(key)
-	p := &page{dir: key, end: true, when: n.now(), assumed: true}
-	p.put("", &e, true)
-	n.addPage(p)
+	n.known.AddEmpty(&e)
 	return e, nil
 }
 
@@ -124,11 +119,11 @@ func (n *Namespace) shadowed(ctx context.Context, nm name) bool {
 	n.mu.Lock()
 	_, k := n.find(nm.dir, nm.rel)
 	n.mu.Unlock()
-	if k == unknown {
+	if k == listing.Unknown {
 		_, err := n.head(ctx, nm.key(), false)
 		return err == nil
 	}
-	return k == present
+	return k == listing.Present
 }
 
 // putMarker writes the marker of a directory with its attributes beside the

@@ -123,8 +123,7 @@ func (n *Namespace) hide(d *deletion) (again *deletion) {
 	}
 	n.hidden[e.ID()] = d
 	if d.none {
-		f, ok := n.facts.Get(e.ID())
-		d.none = !ok || f.Negative || f.Value.flags&factImplicit != 0
+		d.none = n.known.IsImplicit(e.ID())
 		d.kept = n.keeping[e.ID()]
 	}
 	n.note(entry.Change{Entry: e, Gone: true, Own: true})

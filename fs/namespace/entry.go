@@ -1,12 +1,18 @@
 package namespace
 
-import "github.com/s3mount/s3mount/fs/entry"
+import (
+	"github.com/s3mount/s3mount/fs/entry"
+
+	"github.com/s3mount/s3mount/fs/listing"
+)
 
 // The values of package entry that the methods of Namespace take and return.
 type (
 	Entry = entry.Entry
 	Kind  = entry.Kind
 	Attr  = entry.Attr
+	// Packed is an Entry in a third of the space.
+	Packed = listing.Packed
 )
 
 // The kinds of files.
@@ -29,3 +35,6 @@ type Dirent struct {
 	Entry   Entry
 	Partial bool
 }
+
+// Pack packs an entry.
+func Pack(e Entry) Packed { return listing.Pack(e) }

@@ -37,7 +37,7 @@ const intentSuffix = ".rename.json"
 // writeIntent records a rename before its first request. Without a state
 // directory there is no record.
 func (n *Namespace) writeIntent(old, to string) (*intent, error) {
-	it := &intent{Bucket: n.o.Bucket, Old: old, New: to, When: n.now().UTC().Truncate(time.Second)}
+	it := &intent{Bucket: n.o.Bucket, Old: old, New: to, When: time.Now().UTC().Truncate(time.Second)}
 	if n.o.StateDir == "" {
 		return it, nil
 	}

@@ -9,13 +9,9 @@ import (
 
 	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/s3"
 )
-
-// negativeTTL is how long a 404 is believed at most. Programs look for the
-// same absent names again and again within moments, and people wait for files
-// that another machine makes.
-const negativeTTL = 5 * time.Second
 
 // name is what a name of a directory stands for.
 type name struct {
@@ -67,7 +63,7 @@ func (n *Namespace) Lookup(ctx context.Context, dir Entry, text string) (Entry, 
 		return e, nil
 	}
 	e, k := n.lookupKnown(nm)
-	if k == unknown {
+	if k == listing.Unknown {
 		n.misses.Add(1)
 		var err error
 		if e, err = n.lookupStore(ctx, nm); err != nil {
@@ -76,10 +72,8 @@ func (n *Namespace) Lookup(ctx context.Context, dir Entry, text string) (Entry, 
 		return e, nil
 	}
 	n.hits.Add(1)
-	n.mu.Lock()
-	n.lookupHit(nm.dir)
-	n.mu.Unlock()
-	if k == absent {
+	n.walks.Hit(nm.dir)
+	if k == listing.Absent {
 		return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
 	}
 	return n.completeEntry(ctx, e)
@@ -100,33 +94,33 @@ func (n *Namespace) lookupPending(nm name) (Entry, bool) {
 }
 
 // lookupKnown finds a name in the caches.
-func (n *Namespace) lookupKnown(nm name) (Entry, knowledge) {
+func (n *Namespace) lookupKnown(nm name) (Entry, listing.Knowledge) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	fe, file := n.find(nm.dir, nm.rel)
-	if nm.rel == "" && file == present && fe.Size == 0 {
-		file = absent // the marker is no file
+	if nm.rel == "" && file == listing.Present && fe.Size == 0 {
+		file = listing.Absent // the marker is no file
 	}
 	if n.pending[nm.dir][nm.rel] != nil {
-		file = present
+		file = listing.Present
 	}
-	if nm.form == formFile || nm.form == formPlain && file != absent {
+	if nm.form == formFile || nm.form == formPlain && file != listing.Absent {
 		return fe, file
 	}
 	de, sub := n.find(nm.dir, nm.rel+"/")
 	if n.keys.IsReserved(nm.dir, nm.rel+"/") {
-		return Entry{}, absent
+		return Entry{}, listing.Absent
 	}
-	if sub == unknown && n.pendingIn(nm.dir+nm.rel+"/") {
-		return Entry{Key: nm.key() + "/", Kind: Directory, Implicit: true, Attr: n.defaults.Attr(Directory, time.Time{})}, present
+	if sub == listing.Unknown && n.pendingIn(nm.dir+nm.rel+"/") {
+		return Entry{Key: nm.key() + "/", Kind: Directory, Implicit: true, Attr: n.defaults.Attr(Directory, time.Time{})}, listing.Present
 	}
 	if nm.form == formDir && !isDots(baseName(nm.rel)) {
 		// The name is that of a directory only where an object holds the plain one.
 		switch {
-		case sub == absent || file == absent:
-			return Entry{}, absent
-		case sub == unknown || file == unknown:
-			return Entry{}, unknown
+		case sub == listing.Absent || file == listing.Absent:
+			return Entry{}, listing.Absent
+		case sub == listing.Unknown || file == listing.Unknown:
+			return Entry{}, listing.Unknown
 		}
 	}
 	return de, sub
@@ -141,9 +135,9 @@ func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
 		return Entry{}, err
 	} else if ok {
 		switch e, k := n.lookupKnown(nm); {
-		case k == absent:
+		case k == listing.Absent:
 			return Entry{}, s3.ErrNotFound
-		case k == present:
+		case k == listing.Present:
 			return n.completeEntry(ctx, e)
 		}
 	}
@@ -162,9 +156,9 @@ func (n *Namespace) lookupStore(ctx context.Context, nm name) (Entry, error) {
 	e, k := n.find(nm.dir, nm.rel+"/")
 	n.mu.Unlock()
 	switch {
-	case k == absent:
+	case k == listing.Absent:
 		return Entry{}, s3.ErrNotFound
-	case k == present:
+	case k == listing.Present:
 		return n.completeEntry(ctx, e)
 	}
 	return n.probeDir(ctx, nm.key()+"/")
@@ -179,9 +173,9 @@ func (n *Namespace) askFile(ctx context.Context, nm name) (Entry, error) {
 	e, k := n.find(nm.dir, nm.rel)
 	n.mu.Unlock()
 	switch {
-	case k == absent, k == present && nm.rel == "" && e.Size == 0:
+	case k == listing.Absent, k == listing.Present && nm.rel == "" && e.Size == 0:
 		return Entry{}, s3.ErrNotFound
-	case k == present:
+	case k == listing.Present:
 		return n.completeEntry(ctx, e)
 	}
 	got, err := n.head(ctx, nm.key(), false)
@@ -194,47 +188,52 @@ func (n *Namespace) askFile(ctx context.Context, nm name) (Entry, error) {
 // head asks for one object and notes the answer. isDir says that it is asked
 // for as the marker of a directory: then a 404 tells nothing of the directory.
 func (n *Namespace) head(ctx context.Context, key string, isDir bool) (Entry, error) {
-	f := n.beginFill(key)
+	answer := n.known.Begin(key)
 	info, err := n.store.Head(ctx, &s3.HeadInput{Bucket: n.o.Bucket, Key: key})
 	if err != nil {
-		absent := errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket) && !isDir
-		n.endFill(f, func() {
-			if absent {
-				n.apply(entry.Change{Entry: Entry{Key: key}, Gone: true})
-			}
-		})
+		if isAbsent(err) && !isDir {
+			n.learn(answer, entry.Change{Entry: Entry{Key: key}, Gone: true})
+		} else {
+			answer.Drop()
+		}
 		return Entry{}, err
 	}
 	info.Key = key
 	e := n.FromInfo(info)
 	if isDir && e.Kind != Directory {
-		n.endFill(f, nil) // data under the key of a directory is no marker
+		answer.Drop() // data under the key of a directory is no marker
 		return Entry{}, s3.ErrNotFound
 	}
-	n.endFill(f, func() { n.apply(entry.Change{Entry: e, Own: n.isOwn(e), Seen: true}) })
-	if len(f.muts) == 0 {
+	if n.learn(answer, entry.Change{Entry: e, Seen: true}) {
 		n.Remember(e, optionsOf(info))
 	}
 	return e, nil
 }
 
-// isOwn reports whether this mount is known to have written a version. n.mu is held.
-func (n *Namespace) isOwn(e Entry) bool {
-	f, ok := n.facts.Get(e.ID())
-	return ok && !f.Negative && f.Value.own && f.Value.entry().ETag == e.ETag
+// learn takes in the answer to a request for one key. It reports whether the answer is
+// current: this mount has not changed the key meanwhile.
+func (n *Namespace) learn(answer *listing.Answer, c entry.Change) (current bool) {
+	if !c.Seen {
+		n.recent.Delete(c.Entry.Key)
+	}
+	known, current := answer.Learn(c)
+	if current {
+		n.index.Note(known)
+	}
+	return current
 }
 
 // probeDir finds a directory by one LIST of one key, and reads its attributes
 // if it has a marker.
 func (n *Namespace) probeDir(ctx context.Context, key string) (Entry, error) {
-	f := n.beginFill(key)
-	got, err := n.ls(ctx, stretch{dir: key, max: 1})
+	answer := n.known.Begin(key)
+	got, err := n.fetcher.Ls(ctx, listing.Stretch{Dir: key, Max: 1})
 	if err != nil {
-		n.endFill(f, nil)
+		answer.Drop()
 		return Entry{}, err
 	}
 	if len(got.Objects) == 0 {
-		n.endFill(f, func() { n.apply(entry.Change{Entry: Entry{Key: key, Kind: Directory}, Gone: true}) })
+		n.learn(answer, entry.Change{Entry: Entry{Key: key, Kind: Directory}, Gone: true})
 		return Entry{}, s3.ErrNotFound
 	}
 	e := Entry{Key: key, Kind: Directory, Implicit: true}
@@ -242,7 +241,7 @@ func (n *Namespace) probeDir(ctx context.Context, key string) (Entry, error) {
 		e.Implicit, e.ETag, e.LastModified = false, o.ETag, o.LastModified
 	}
 	e.Attr = n.defaults.Attr(Directory, e.LastModified)
-	n.endFill(f, func() { n.apply(entry.Change{Entry: e}) })
+	n.learn(answer, entry.Change{Entry: e})
 	if e.Implicit || n.o.Posix == PosixOff {
 		return e, nil
 	}
@@ -353,7 +352,7 @@ func (n *Namespace) Observe(e Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	dir, rel := n.keys.SplitFile(e.Key)
-	n.note(entry.Change{Entry: e, Own: n.isOwn(e) || n.pending[dir][rel] != nil, Seen: true})
+	n.index.Note(n.known.Saw(e, n.pending[dir][rel] != nil))
 }
 
 // Committed takes in a version that this mount has just written: it is
@@ -364,33 +363,12 @@ func (n *Namespace) Committed(e Entry) {
 	n.note(entry.Change{Entry: e, Own: true})
 }
 
-// TTL tells how long the kernel may believe an entry.
-func (n *Namespace) TTL(e Entry) time.Duration {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	now := n.now()
-	left := time.Duration(0)
-	if f, ok := n.facts.Get(e.ID()); ok && !f.Negative {
-		left = f.Until.Sub(now)
-	}
-	dir, rel := n.keys.Split(e.Key)
-	if p := n.pageOf(dir, rel); p != nil {
-		left = max(left, p.until.Sub(now))
-	}
-	return min(max(left, time.Second), n.o.TTL)
-}
+// TTL returns how long the kernel may believe an entry.
+func (n *Namespace) TTL(e Entry) time.Duration { return n.known.TTL(e) }
 
-// NegativeTTL tells how long the kernel may believe that a name is absent from
-// a directory: as long as its listing is believed where it is listed whole.
+// NegativeTTL returns how long the kernel may believe that a name is absent from a
+// directory.
 func (n *Namespace) NegativeTTL(dir Entry) time.Duration {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	ttl := min(negativeTTL, n.o.TTL)
 	base, _ := n.keys.Stem(dir)
-	if d := n.dirs[base]; d != nil && len(d.pages) == 1 {
-		if p := d.pages[0]; p.from == "" && p.end {
-			return min(max(p.until.Sub(n.now()), 0), n.o.TTL)
-		}
-	}
-	return ttl
+	return n.known.NegativeTTL(base)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -36,13 +37,13 @@ type Namespace struct {
 	keys     entry.Root
 	defaults entry.Defaults // attributes of objects that carry none
 
-	jobs  *background.Group // work that no caller waits for, until Close
-	index *attrs.Index
-	local *attrs.Local
+	known   *listing.Cache
+	fetcher *listing.Fetcher
+	walks   *listing.Walks
+	jobs    *background.Group // work that no caller waits for, until Close
+	index   *attrs.Index
+	local   *attrs.Local
 
-	facts  *cache.Metadata[fact]
-	pages  *cache.Metadata[*page]
-	hints  *cache.Metadata[hint]
 	recent *cache.Metadata[remembered] // by key
 
 	hits, misses atomic.Int64 // lookups that the caches could answer, and not
@@ -52,9 +53,6 @@ type Namespace struct {
 
 	mu      sync.Mutex
 	root    Entry
-	dirs    map[string]*dirNode
-	fills   map[*fill]struct{}
-	flights map[stretch]*flight
 	pending map[string]map[string]Pending // by directory, by rel
 	hidden  map[string]*deletion          // names that are gone here and not yet in S3
 	keeping map[string]*keeping           // directories whose markers are on their way
@@ -70,20 +68,29 @@ func New(store Store, o Options) (*Namespace, error) {
 	n := &Namespace{
 		store: store, o: o, keys: entry.Root(o.Prefix),
 		defaults: entry.Defaults{FilePerm: o.FilePerm, DirPerm: o.DirPerm, UID: o.UID, GID: o.GID, Started: time.Now()},
-		fills:    map[*fill]struct{}{}, flights: map[stretch]*flight{},
-		pending: map[string]map[string]Pending{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
+		pending:  map[string]map[string]Pending{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
 		jobs: background.NewGroup(), asking: map[string]*askRun{},
 	}
-	n.initKnown()
+	n.connect()
+	n.recent = cache.NewMetadata(rememberMemory, rememberedCost)
 	n.deletes.init(n)
 	n.removals = newRemovalLog(o.StateDir)
 	n.root = Entry{Key: o.Prefix, Kind: Directory, Implicit: true}
 	n.root.Attr = n.defaults.Attr(Directory, n.defaults.Started)
-	n.index, n.local = attrs.New(store, (*listings)(n), n.jobs, attrs.Options{
-		Bucket: o.Bucket, Root: n.keys, TTL: o.TTL, Posix: o.Posix, Defaults: n.defaults, ReadOnly: o.ReadOnly,
-		Dir: o.AttrDir, Connections: o.Connections, Logger: o.Logger,
-	})
 	return n, nil
+}
+
+// connect makes the caches, which are empty.
+func (n *Namespace) connect() {
+	n.known = listing.NewCache(listing.Options{
+		Bucket: n.o.Bucket, Root: n.keys, TTL: n.o.TTL, MemoryLimit: n.o.MemoryLimit, Charge: n.o.Charge, Defaults: n.defaults,
+	})
+	n.fetcher = listing.NewFetcher(n.store, n.known, n.jobs)
+	n.walks = listing.NewWalks(n.keys)
+	n.index, n.local = attrs.New(n.store, n.known, n.jobs, attrs.Options{
+		Bucket: n.o.Bucket, Root: n.keys, TTL: n.o.TTL, Posix: n.o.Posix, Defaults: n.defaults, ReadOnly: n.o.ReadOnly,
+		Dir: n.o.AttrDir, Connections: n.o.Connections, Logger: n.o.Logger,
+	})
 }
 
 // Close stops all background work without finishing it: call Drain first.
@@ -109,45 +116,42 @@ func (n *Namespace) contEntry(key string) Entry {
 // Invalidate forgets what is cached of a key, and of all below it if it is a
 // directory.
 func (n *Namespace) Invalidate(key string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.forget(Entry{Key: key})
 	if !strings.HasSuffix(key, "/") && key != "" {
 		return
 	}
 	n.forget(Entry{Key: key, Kind: Directory})
-	for prefix := range n.dirs {
-		if strings.HasPrefix(prefix, key) {
-			n.dropDir(prefix)
-		}
-	}
+	n.known.ForgetTree(key)
 }
 
 // InvalidateAll forgets everything that is cached.
 func (n *Namespace) InvalidateAll() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.facts.Purge()
-	n.pages.Purge()
-	n.hints.Purge()
+	n.known.ForgetAll()
+	n.walks.Forget()
 	n.recent.Purge()
 	n.index.Forget()
-	n.dirs = map[string]*dirNode{}
 }
 
-// listings answers the questions of package attrs.
-type listings Namespace
+// forget drops what is cached of an entry, so that the next lookup asks S3.
+func (n *Namespace) forget(e Entry) {
+	n.recent.Delete(e.Key)
+	n.known.Forget(e)
+}
 
-// Absent reports whether a listing that is still believed has no such row, and when
-// that listing was made.
-func (l *listings) Absent(dir, rel string) (listed time.Time, absent bool) {
-	n := (*Namespace)(l)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	p := n.pageOf(dir, rel)
-	if p == nil || !n.now().Before(p.until) {
-		return time.Time{}, false
+// note takes in a change of this mount, or a version that it saw.
+func (n *Namespace) note(c entry.Change) {
+	if !c.Seen {
+		n.recent.Delete(c.Entry.Key)
 	}
-	_, found := p.search(rel)
-	return p.when, !found
+	n.known.Note(c)
+	n.index.Note(c)
+}
+
+// find returns what is known of a key now: of a file, or of a directory if rel ends in
+// "/". n.mu is held.
+func (n *Namespace) find(dir, rel string) (Entry, listing.Knowledge) {
+	if len(n.hidden) > 0 && n.hidden[entry.RowID(dir, rel)] != nil {
+		return Entry{}, listing.Absent
+	}
+	return n.known.Find(dir, rel)
 }

@@ -49,7 +49,7 @@ func (n *Namespace) Remember(e Entry, o s3.ObjectOptions) {
 	}}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.recent.Put(e.Key, r, n.now().Add(rememberTime))
+	n.recent.Put(e.Key, r, time.Now().Add(rememberTime))
 }
 
 // optionsOf are the options that an object was written with, as a HEAD tells them.
@@ -66,7 +66,7 @@ func (n *Namespace) recall(e Entry) (remembered, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	k, ok := n.recent.Get(e.Key)
-	if !ok || k.Value.etag != e.ETag || e.ETag == "" || !n.now().Before(k.Until) {
+	if !ok || k.Value.etag != e.ETag || e.ETag == "" || !time.Now().Before(k.Until) {
 		return remembered{}, false
 	}
 	r := k.Value

@@ -157,7 +157,7 @@ func (n *Namespace) record(d *deletion) (recorded bool) {
 	if d.none || n.o.Journaled {
 		return true // there is nothing in S3, or the caller keeps the record
 	}
-	if err := n.removals.add(n.o.Bucket, d, n.now()); err != nil {
+	if err := n.removals.add(n.o.Bucket, d, time.Now()); err != nil {
 		n.o.Logger.Warn("cannot record a removal; it waits for S3", "key", d.entry.Key, "err", err)
 		return false
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -111,7 +112,7 @@ type pair struct {
 }
 
 func (n *Namespace) newMove(old, to string, open []string) *move {
-	m := &move{n: n, old: old, new: to, open: map[string]bool{}, moved: map[string]Entry{}, told: n.now()}
+	m := &move{n: n, old: old, new: to, open: map[string]bool{}, moved: map[string]Entry{}, told: time.Now()}
 	m.entry = Entry{Key: old, Kind: Directory, Implicit: true, Attr: n.defaults.Attr(Directory, time.Time{})}
 	for _, k := range open {
 		m.open[k] = true
@@ -121,7 +122,7 @@ func (n *Namespace) newMove(old, to string, open []string) *move {
 
 func (m *move) run(ctx context.Context) error {
 	for round := 0; ; round++ {
-		when := m.n.now()
+		when := time.Now()
 		list, all, err := m.list(ctx)
 		if err != nil {
 			return err
@@ -167,9 +168,9 @@ func (m *move) run(ctx context.Context) error {
 // list returns up to moveBatch objects below the old name, and whether that is all.
 func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 	var out []Entry
-	s := stretch{dir: m.old}
+	s := listing.Stretch{Dir: m.old}
 	for {
-		got, err := m.n.ls(ctx, s)
+		got, err := m.n.fetcher.Ls(ctx, s)
 		if err != nil {
 			return nil, false, fmt.Errorf("list what is to be renamed: %w", err)
 		}
@@ -190,7 +191,7 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 		if got.NextToken == "" || len(out) >= moveBatch {
 			return out, got.NextToken == "", nil
 		}
-		s.token = got.NextToken
+		s.Token = got.NextToken
 	}
 }
 
@@ -283,9 +284,7 @@ func (m *move) putMarker(ctx context.Context, e Entry, key string) (Entry, error
 // they are read when someone looks.
 func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 	n := m.n
-	n.mu.Lock()
-	e = *n.withAttr(&e)
-	n.mu.Unlock()
+	e = n.known.CompleteFromFact(e)
 	dir, rel := n.keys.RowOf(e)
 	if e.Exact || n.o.Posix == PosixOff || rel == "" && e.Size == 0 {
 		return e, nil
@@ -387,8 +386,8 @@ func (m *move) took(when time.Time, pairs []pair, complete bool) {
 	got := &s3.LsPage{}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.dropTree(m.old)
-	n.dropTree(m.new)
+	n.known.ForgetTree(m.old)
+	n.known.ForgetTree(m.new)
 	for _, p := range pairs {
 		if id := p.old.ID(); m.open[id] {
 			m.moved[id] = p.new
@@ -404,11 +403,7 @@ func (m *move) took(when time.Time, pairs []pair, complete bool) {
 	}
 	n.note(entry.Change{Entry: Entry{Key: m.old, Kind: Directory}, Gone: true, Own: true})
 	if complete {
-		b := builder{n: n, when: when}
-		b.flat(m.new, got)
-		for _, p := range b.done {
-			n.addPage(p)
-		}
+		n.known.AddTree(m.new, when, got)
 	}
 }
 
@@ -431,15 +426,6 @@ func (m *move) dropIndexes(ctx context.Context, pairs []pair) {
 	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
 		for key, err := range n.deleteObjects(ctx, chunk) {
 			n.o.Logger.Info("the attribute index of a renamed directory is left behind", "key", key, "err", err)
-		}
-	}
-}
-
-// dropTree forgets all pages of a directory and of those below it. n.mu is held.
-func (n *Namespace) dropTree(prefix string) {
-	for dir := range n.dirs {
-		if strings.HasPrefix(dir, prefix) {
-			n.dropDir(dir)
 		}
 	}
 }
@@ -468,7 +454,7 @@ func (m *move) progress() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count++
-	if now := m.n.now(); now.Sub(m.told) >= progressEvery {
+	if now := time.Now(); now.Sub(m.told) >= progressEvery {
 		m.told = now
 		m.n.o.Logger.Info("renaming a directory", "old", m.old, "new", m.new, "copied", m.count)
 	}

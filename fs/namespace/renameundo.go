@@ -61,8 +61,8 @@ func (m *move) forget(list []Entry) {
 	n := m.n
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.dropTree(m.old)
-	n.dropTree(m.new)
+	n.known.ForgetTree(m.old)
+	n.known.ForgetTree(m.new)
 	for _, e := range list {
 		n.forget(e)
 		to := Entry{Key: m.new + e.Key[len(m.old):], Kind: e.Kind}

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -81,17 +80,6 @@ func (n *Namespace) rmdirCont(ctx context.Context, text string, e Entry) error {
 // directory. If another mount fills one in this moment, its files keep it.
 const emptyTrust = 2 * time.Second
 
-// justListed tells whether S3 itself has told of all that is known of a
-// directory, within emptyTrust.
-func (n *Namespace) justListed(dir string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	d, now := n.dirs[dir], n.now()
-	return d != nil && !slices.ContainsFunc(d.pages, func(p *page) bool {
-		return p.assumed || now.Sub(p.when) > emptyTrust
-	})
-}
-
 // mustBeEmpty returns ErrNotEmpty if a directory has children, and else
 // whether it has a marker. A complete and fresh listing whose rows this mount
 // all deleted is enough: should another mount have added a file meanwhile,
@@ -103,13 +91,13 @@ func (n *Namespace) mustBeEmpty(ctx context.Context, key string) (explicit bool,
 	if pending {
 		return false, ErrNotEmpty
 	}
-	if rows, complete, explicit := n.visible(key); complete && rows == 0 && n.justListed(key) {
+	if rows, complete, explicit := n.visible(key); complete && rows == 0 && n.known.JustListed(key, emptyTrust) {
 		return explicit, nil
 	}
 	if err := n.waitBelow(ctx, key); err != nil {
 		return false, err
 	}
-	got, err := n.ls(ctx, stretch{dir: key, max: 2})
+	got, err := n.fetcher.Ls(ctx, listing.Stretch{Dir: key, Max: 2})
 	if err != nil {
 		return false, err
 	}
@@ -163,7 +151,7 @@ func (n *Namespace) keepDir(ctx context.Context, dir string) error {
 		return nil
 	}
 	if !complete {
-		if _, err := n.fetch(ctx, stretch{dir: dir, delimited: true}); err != nil {
+		if _, err := n.fetcher.Fetch(ctx, listing.Stretch{Dir: dir, Delimited: true}); err != nil {
 			return err
 		}
 		if rows, _, explicit = n.visible(dir); rows > 0 || explicit {
@@ -183,7 +171,7 @@ func (n *Namespace) keepDir(ctx context.Context, dir string) error {
 	k := &keeping{done: make(chan struct{})}
 	n.keeping[dir] = k
 	n.mu.Unlock()
-	a := n.defaults.Attr(Directory, n.now())
+	a := n.defaults.Attr(Directory, time.Now())
 	_, err := n.putMarker(ctx, dir, a, nil, true)
 	if errors.Is(err, s3.ErrPreconditionFailed) {
 		err = nil // another made it meanwhile
@@ -210,31 +198,6 @@ type keeping struct {
 func (n *Namespace) visible(dir string) (rows int, complete, explicit bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := n.now()
-	if f, ok := n.facts.Get(dir); ok && !f.Negative && now.Before(f.Until) {
-		explicit = f.Value.flags&factImplicit == 0
-	}
-	d := n.dirs[dir]
-	if d == nil {
-		return rows, false, explicit
-	}
-	at := ""
-	for _, p := range d.pages {
-		if !now.Before(p.until) {
-			continue
-		}
-		for i := range p.rows {
-			r := &p.rows[i]
-			rel := p.rel(r)
-			if rel == "" && r.size == 0 {
-				explicit = true
-			} else if n.hidden[entry.RowID(dir, rel)] == nil {
-				rows++
-			}
-		}
-		if p.from <= at && !complete {
-			at, complete = p.to, p.end
-		}
-	}
-	return rows, complete, explicit
+	c := n.known.Content(dir, func(id string) bool { return n.hidden[id] != nil })
+	return c.Rows, c.Complete, c.Explicit
 }

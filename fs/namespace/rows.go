@@ -17,48 +17,26 @@ type line struct {
 	gone   bool
 }
 
-// take copies the next rows from the cache, or from what was just fetched,
-// and moves the place behind them.
-func (l *Lister) take(got listing) ([]line, bool) {
+// take returns the next rows that the reader has, without the names that are deleted and
+// with the files that are not in S3 yet.
+func (l *Lister) take() ([]line, bool) {
 	n := l.n
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	p := n.freshAfter(l.base, l.rel, l.since)
-	if p == nil {
-		p = n.pageIn(&got, l.base, l.rel)
-	}
-	if p == nil || !l.begun && p.from != "" {
+	chunk, ok := l.reader.Take(l.rows[:0])
+	if !ok {
 		return nil, false
 	}
-	l.ahead(p)
-	i := 0
-	if l.begun {
-		i, _ = p.search(l.rel + "\x00")
-	}
-	last := min(i+chunkRows, len(p.rows))
-	upto, all := p.to, p.end
-	if last < len(p.rows) {
-		upto, all = skipBelow(p.rel(&p.rows[last-1])), false
-		l.token = "" // it continues what is behind the page
-	} else {
-		l.token = p.token
-		if !l.crossed && p.next != "" {
-			l.next, l.crossed = p.next, true
+	l.rows = chunk.Rows
+	lines := make([]line, 0, len(chunk.Rows))
+	for i := range chunk.Rows {
+		r := &chunk.Rows[i]
+		if len(n.hidden) == 0 || n.hidden[entry.RowID(l.base, r.Rel)] == nil {
+			lines = append(lines, line{rel: r.Rel, entry: r.Entry})
 		}
 	}
-	if l.stem != "" && (all || upto >= l.stem+highest) {
-		upto, all = l.stem+highest, true
-	}
-	lines := make([]line, 0, last-i)
-	for ; i < last; i++ {
-		rel := p.rel(&p.rows[i])
-		if n.hidden[entry.RowID(l.base, rel)] == nil {
-			lines = append(lines, line{rel: rel, entry: n.entry(p, &p.rows[i])})
-		}
-	}
-	lines = n.mergePending(lines, l.base, l.rel, upto, l.begun, all && l.stem == "")
-	l.rel, l.begun, l.end = upto, true, all
-	return lines, true
+	l.at = l.reader.Place
+	return n.mergePending(lines, l.base, chunk.After.Rel, chunk.Upto, chunk.After.Begun, chunk.All), true
 }
 
 // show turns rows into the view. It holds no lock, since a pending file is

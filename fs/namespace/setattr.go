@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/s3"
@@ -74,7 +75,7 @@ func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr
 func (n *Namespace) copied(e Entry, key string, out *s3.CopyOutput) Entry {
 	e.Key, e.ETag, e.LastModified, e.VersionID = key, out.ETag, out.LastModified, out.VersionID
 	if e.LastModified.IsZero() {
-		e.LastModified = n.now()
+		e.LastModified = time.Now()
 	}
 	if !e.Exact {
 		e.Attr.Mtime = e.LastModified

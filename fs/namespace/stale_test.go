@@ -216,30 +216,10 @@ func TestListAroundForgotten(t *testing.T) {
 			f := newFake(t, "a/x", "b/y", "b0", "c/z", "d")
 			n := newTest(t, f)
 			want := ls(t, n, "")
-			n.mu.Lock()
 			n.forget(gone)
-			n.mu.Unlock()
 			equal(t, "names without "+gone.Key, ls(t, n, ""), want)
 		})
 	}
-}
-
-// TestListAfterSplit: the half of a page that is left begins behind a
-// subdirectory, and what follows it is listed anew.
-func TestListAfterSplit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake(t, "a/x", "b/y", "c/z", "d/w")
-		n := newTest(t, f)
-		want := ls(t, n, "")
-		n.mu.Lock()
-		p := n.pageOf("", "a/")
-		n.pages.Delete(pageKey(p))
-		n.insertPage(p.splitHalf())
-		n.pages.Put(pageKey(p), p, p.until)
-		n.dropPage(n.pageOf("", "c/"))
-		n.mu.Unlock()
-		equal(t, "names", ls(t, n, ""), want)
-	})
 }
 
 // TestRecoverLeavesWhatCameLater: a rename that was left halfway is finished by the

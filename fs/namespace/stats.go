@@ -10,9 +10,9 @@ type Stats struct {
 
 // Stats returns them.
 func (n *Namespace) Stats() Stats {
+	entries, pages, bytes := n.known.Stats()
 	return Stats{
 		Hits: n.hits.Load(), Misses: n.misses.Load(),
-		Entries: n.facts.Len(), Pages: n.pages.Len(),
-		Bytes: n.facts.Bytes() + n.pages.Bytes(),
+		Entries: entries, Pages: pages, Bytes: bytes,
 	}
 }

@@ -1,4 +1,4 @@
-package namespace
+package listing
 
 import (
 	"context"
@@ -11,40 +11,40 @@ import (
 )
 
 const (
-	// spreadAfter is how many pages in a row a Lister fetches one after the
+	// parallelAfter is how many pages in a row a Reader fetches one after the
 	// other before the rest of the directory is listed in parallel: smaller
 	// directories cost exactly one request per page.
-	spreadAfter = 8
-	// spreadMargin is how many pages ahead of the reader must be missing before
-	// the directory is spread again.
-	spreadMargin = 4
-	// spreadRuns bounds the requests in flight: a third of the time needs four,
+	parallelAfter = 8
+	// parallelMargin is how many pages ahead of the reader must be missing before
+	// the directory is listed in parallel again.
+	parallelMargin = 4
+	// parallelRuns bounds the requests in flight: a third of the time needs four,
 	// and more answers, some 300 KB each, wait for the network.
-	spreadRuns = 8
-	// spreadExtra bounds the requests of a spread that may bring nothing new: a
+	parallelRuns = 8
+	// parallelExtra bounds the requests of a parallel listing that may bring nothing new: a
 	// run whose last page reaches into the next run, since nobody can know where
 	// the thousandth name lies, and one that begins behind the last name. Where
-	// the gauge is exact only the latter does, and few of them find the end well
+	// the spacing is exact only the latter does, and few of them find the end well
 	// enough: each halves the stretch where it may be.
-	spreadExtra      = 8
-	spreadExtraExact = 4
-	// spreadExtraFull is the same where it is known how far the names go: so many
+	parallelExtra      = 8
+	parallelExtraExact = 4
+	// parallelExtraFull is the same where it is known how far the names go: so many
 	// more runs than one list 100,000 names in a third of the time.
-	spreadExtraFull = 4
-	// spreadPages bounds how far a directory is listed ahead of the reader:
+	parallelExtraFull = 4
+	// parallelPages bounds how far a directory is listed ahead of the reader:
 	// 40 MB.
-	spreadPages = 400
+	parallelPages = 400
 	// runPages is the shortest run that is parted where that may cost a request.
 	runPages = 6
 	// endGrowth is how much farther than the names are known to go the end is
 	// looked for, in one step. A place that lies behind the end is the one
 	// request that brings nothing; a short step leaves little between that place
 	// and the last name that was found, which a single run lists. Where the
-	// gauge is not exact each step costs a request, and there are few.
+	// spacing is not exact each step costs a request, and there are few.
 	endGrowth      = 1.5
 	endGrowthExact = 0.3
 	// endShare is how much, of what is known of the directory, may be left to
-	// that run where the gauge is exact, and endPages otherwise and at least: it is listed while the others are.
+	// that run where the spacing is exact, and endPages otherwise and at least: it is listed while the others are.
 	endShare = 0.35
 	endPages = 16
 	// endAfter is how many pages a directory has in which the end is looked for:
@@ -53,53 +53,53 @@ const (
 )
 
 // ahead asks for what the reader will want next: the following page from the
-// second page on, and all of a large directory in parallel. n.mu is held.
-func (l *Lister) ahead(p *page) {
+// second page on, and all of a large directory in parallel. Cache.mu is held.
+func (l *Reader) ahead(p *page) {
 	if p.token == "" || p.from == l.latest && len(l.borders) > 0 || p.when.Before(l.since) || l.stem != "" {
 		return
 	}
 	l.latest = p.from
-	if l.borders = append(l.borders, p.to); len(l.borders) > spreadAfter {
+	if l.borders = append(l.borders, p.to); len(l.borders) > parallelAfter {
 		l.borders = slices.Delete(l.borders, 0, 1)
 	}
-	n := l.n
-	if l.spread != nil {
+	c := l.f.c
+	if l.parallel != nil {
 		select {
-		case <-l.spread:
+		case <-l.parallel:
 			l.stop()
-			l.spread = nil // what lies behind its runs may be spread again
+			l.parallel = nil // what lies behind its runs may be listed in parallel again
 		default:
 			return
 		}
 	}
-	missing := n.freshAfter(l.base, p.to, l.since) == nil
+	missing := c.freshAfter(l.base, p.to, l.since) == nil
 	switch {
-	case len(l.borders) == spreadAfter && n.freshPages(p, l.since, spreadMargin) == spreadMargin:
-		// An earlier spread has been here: go on when its end is near.
-	case len(l.borders) == spreadAfter && l.startSpread(p):
+	case len(l.borders) == parallelAfter && c.freshPages(p, l.since, parallelMargin) == parallelMargin:
+		// An earlier parallel listing has been here: go on when its end is near.
+	case len(l.borders) == parallelAfter && l.startParallel(p):
 	case len(l.borders) > 1 && missing:
-		s := stretch{dir: l.base, delimited: true, token: p.token, from: l.base + p.to}
+		s := Stretch{Dir: l.base, Delimited: true, Token: p.token, From: l.base + p.to}
 		since := l.since
-		n.jobs.Go(func(context.Context) {
-			_, _ = n.fetchSince(n.jobs.Context(), s, since) // an error comes again when the reader comes there
+		l.f.jobs.Go(func(ctx context.Context) {
+			_, _ = l.f.fetchSince(ctx, s, since) // an error comes again when the reader comes there
 		})
 	}
 }
 
-// startSpread lists what follows a page in parallel, if its names can be
-// measured. n.mu is held.
-func (l *Lister) startSpread(p *page) bool {
-	g, ok := newGauge(l.borders)
+// startParallel lists what follows a page in parallel, if its names can be
+// measured. Cache.mu is held.
+func (l *Reader) startParallel(p *page) bool {
+	g, ok := newSpacing(l.borders)
 	if !ok {
 		return false
 	}
-	s := &spreader{n: l.n, dir: l.base, since: l.since, gauge: g, first: g.value(l.borders[0])}
+	s := &parallel{f: l.f, dir: l.base, since: l.since, spacing: g, first: g.value(l.borders[0])}
 	s.start(p.to)
 	done := make(chan struct{})
-	l.spread = done
-	ctx, stop := context.WithCancel(l.n.jobs.Context())
+	l.parallel = done
+	ctx, stop := context.WithCancel(l.f.jobs.Context())
 	l.stop = stop
-	l.n.jobs.Go(func(context.Context) {
+	l.f.jobs.Go(func(context.Context) {
 		defer close(done)
 		s.run(ctx)
 	})
@@ -107,11 +107,11 @@ func (l *Lister) startSpread(p *page) bool {
 }
 
 // freshPages counts, up to limit, the pages behind p that need no request.
-// n.mu is held.
-func (n *Namespace) freshPages(p *page, since time.Time, limit int) int {
+// Cache.mu is held.
+func (c *Cache) freshPages(p *page, since time.Time, limit int) int {
 	count := 0
 	for count < limit && !p.end {
-		if p = n.freshAfter(p.dir, p.to, since); p == nil {
+		if p = c.freshAfter(p.dir, p.to, since); p == nil {
 			return count
 		}
 		count++
@@ -122,21 +122,21 @@ func (n *Namespace) freshPages(p *page, since time.Time, limit int) int {
 	return count
 }
 
-// spreader lists what follows a place in a large directory into the cache, in
-// several runs side by side. The Lister that caused it finds the pages there
+// parallel lists what follows a place in a large directory into the cache, in
+// several runs side by side. The Reader that caused it finds the pages there
 // when it comes to them.
 //
-// A run goes on until it reaches the beginning of the next. Where the gauge is
+// A run goes on until it reaches the beginning of the next. Where the spacing is
 // exact the next begins where a page ends, and parting costs no request. How
 // far the names go on is found by runs that begin ever farther ahead: each
 // first page is of use, except one that lies behind the last name.
-type spreader struct {
-	n     *Namespace
-	dir   string
-	since time.Time
-	gauge *gauge
-	first float64 // number of the first border
-	group *errgroup.Group
+type parallel struct {
+	f       *Fetcher
+	dir     string
+	since   time.Time
+	spacing *spacing
+	first   float64 // number of the first border
+	group   *errgroup.Group
 
 	mu      sync.Mutex
 	runs    []*run  // in the order of keys
@@ -145,7 +145,7 @@ type spreader struct {
 	left    int     // pages that may still be listed ahead
 	end     float64 // no name has this number or a higher one, as far as is known
 	ended   bool    // the last name was seen, or a place behind it
-	even    bool    // the gauge is exact, and all pages so far bear it out
+	even    bool    // the spacing is exact, and all pages so far bear it out
 	probing bool    // a run that may begin behind the last name has not been answered
 }
 
@@ -158,29 +158,29 @@ type run struct {
 	done  bool
 }
 
-func (s *spreader) start(after string) {
-	s.extra, s.left, s.end = spreadExtra, spreadPages, s.gauge.top()
-	switch s.even = s.gauge.exact; {
+func (s *parallel) start(after string) {
+	s.extra, s.left, s.end = parallelExtra, parallelPages, s.spacing.top()
+	switch s.even = s.spacing.exact; {
 	case s.even:
-		s.extra = spreadExtraExact
-	case s.gauge.full:
-		s.extra = spreadExtraFull
+		s.extra = parallelExtraExact
+	case s.spacing.full:
+		s.extra = parallelExtraFull
 	}
 	s.runs = []*run{{start: after, at: after, met: true}}
 }
 
 // run lists until all is listed, or as much as is good.
-func (s *spreader) run(ctx context.Context) {
+func (s *parallel) run(ctx context.Context) {
 	s.group, ctx = errgroup.WithContext(ctx)
 	s.mu.Lock()
 	s.launch(ctx, s.runs[0])
 	s.part(ctx)
 	s.mu.Unlock()
-	_ = s.group.Wait() // an error comes again when the Lister comes to that place
+	_ = s.group.Wait() // an error comes again when the Reader comes to that place
 }
 
 // launch lists a run beside the others. s.mu is held.
-func (s *spreader) launch(ctx context.Context, r *run) {
+func (s *parallel) launch(ctx context.Context, r *run) {
 	s.active++
 	s.group.Go(func() error {
 		for {
@@ -188,7 +188,7 @@ func (s *spreader) launch(ctx context.Context, r *run) {
 			if !ok {
 				return nil
 			}
-			got, err := s.n.fetchSince(ctx, stretch{dir: s.dir, delimited: true, from: s.dir + from}, s.since)
+			got, err := s.f.fetchSince(ctx, Stretch{Dir: s.dir, Delimited: true, From: s.dir + from}, s.since)
 			if err != nil {
 				return err
 			}
@@ -198,7 +198,7 @@ func (s *spreader) launch(ctx context.Context, r *run) {
 }
 
 // next tells after which row a run goes on, or false where it ends.
-func (s *spreader) next(ctx context.Context, r *run) (string, bool) {
+func (s *parallel) next(ctx context.Context, r *run) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.runs, r)
@@ -214,25 +214,25 @@ func (s *spreader) next(ctx context.Context, r *run) (string, bool) {
 }
 
 // told takes in what a LIST of a run brought.
-func (s *spreader) told(ctx context.Context, r *run, got *listing) {
+func (s *parallel) told(ctx context.Context, r *run, got *listing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !r.met && r == s.runs[len(s.runs)-1] {
 		s.probing = false
 	}
-	if s.even && got.more && got.rows > 0 && s.gauge.value(got.to)-s.gauge.value(r.at) != s.gauge.step {
+	if s.even && got.more && got.rows > 0 && s.spacing.value(got.to)-s.spacing.value(r.at) != s.spacing.step {
 		s.even = false // as when a counter without zeros gets one digit more
 	}
-	if !r.met && r.risky && got.rows > 0 && s.gauge.exact {
+	if !r.met && r.risky && got.rows > 0 && s.spacing.exact {
 		s.extra++
 	}
 	switch {
 	case got.rows == 0 && !r.met: // it begins behind the last name
-		s.end, s.ended = min(s.end, s.gauge.value(r.start)), true
+		s.end, s.ended = min(s.end, s.spacing.value(r.start)), true
 		s.runs = slices.DeleteFunc(s.runs, func(q *run) bool { return q == r })
 	case got.rows == 0 || !got.more:
 		s.ended, r.done = true, true
-		s.end = min(s.end, s.gauge.value(max(r.at, got.to)))
+		s.end = min(s.end, s.spacing.value(max(r.at, got.to)))
 	default:
 		r.at = got.to
 	}
@@ -242,8 +242,8 @@ func (s *spreader) told(ctx context.Context, r *run, got *listing) {
 
 // part begins more runs as long as there is room and something to be parted:
 // the longest first. s.mu is held.
-func (s *spreader) part(ctx context.Context) {
-	for s.active < spreadRuns {
+func (s *parallel) part(ctx context.Context) {
+	for s.active < parallelRuns {
 		at, best := 0, plan{}
 		for i := range s.runs {
 			if p := s.plan(i); p.size > best.size {
@@ -274,8 +274,8 @@ type plan struct {
 }
 
 // plan tells how to part a run, if that is good now. s.mu is held.
-func (s *spreader) plan(i int) plan {
-	r, g := s.runs[i], s.gauge
+func (s *parallel) plan(i int) plan {
+	r, g := s.runs[i], s.spacing
 	if r.done || !r.met {
 		return plan{}
 	}
@@ -284,7 +284,7 @@ func (s *spreader) plan(i int) plan {
 		hi = g.value(s.runs[i+1].start)
 	}
 	p := plan{size: (hi - lo) / g.step, risky: true}
-	parts := spreadRuns - s.active + 1
+	parts := parallelRuns - s.active + 1
 	switch {
 	case !last && !g.full && (!s.runs[i+1].met || !g.exact && !s.ended):
 		return plan{} // there may be nothing up to there, or more is to be gained elsewhere

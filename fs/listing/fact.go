@@ -1,4 +1,4 @@
-package namespace
+package listing
 
 import (
 	"time"
@@ -12,14 +12,14 @@ import (
 // cache's.
 type fact struct {
 	own   bool // this mount wrote that version
-	kind  Kind
+	kind  entry.Kind
 	flags factFlags
 	parts uint32 // of a multipart ETag
 	size  int64
 	mod   int64 // packed Last-Modified
 	etag  [16]byte
 	attr  entry.PackedAttr
-	whole *Entry // of an entry with more than that
+	whole *entry.Entry // of an entry with more than that
 }
 
 type factFlags uint8
@@ -31,7 +31,7 @@ const (
 )
 
 // newFact packs an entry.
-func newFact(e Entry, own bool) fact {
+func newFact(e entry.Entry, own bool) fact {
 	e.Key = ""
 	f := fact{own: own, kind: e.Kind, size: e.Size, mod: entry.PackTime(e.LastModified), attr: e.Attr.Pack()}
 	if e.Exact {
@@ -58,11 +58,11 @@ func newFact(e Entry, own bool) fact {
 }
 
 // entry returns the entry without its key.
-func (f *fact) entry() Entry {
+func (f *fact) entry() entry.Entry {
 	if f.whole != nil {
 		return *f.whole
 	}
-	e := Entry{
+	e := entry.Entry{
 		Kind: f.kind, Size: f.size, LastModified: entry.UnpackTime(f.mod), Attr: f.attr.Unpack(""),
 		Exact: f.flags&factExact != 0, Implicit: f.flags&factImplicit != 0,
 	}

@@ -1,4 +1,4 @@
-package namespace
+package listing
 
 import (
 	"math"
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// gauge tells where the pages of a directory are likely to end, after some of
-// them in order were read. It takes what follows the beginning that all names
-// share for a number, as counters, dates, hashes and random IDs are.
-type gauge struct {
+// spacing estimates where the pages of a directory end, from the ends of some pages in
+// order. It takes the part of a name behind the beginning that all names share for a
+// number. Counters, dates, hashes and random IDs are such numbers.
+type spacing struct {
 	prefix   string // of all names
 	alphabet string // of the digits that follow, in the order of keys
 	width    int    // so many of them count
@@ -19,19 +19,19 @@ type gauge struct {
 	full     bool // the first digit changes: names go on to the end of the alphabet, as hashes do
 }
 
-// gaugeBorders is from how many ends of pages on a gauge is made: fewer may be
+// minBorders is from how many ends of pages on a spacing is made: fewer may be
 // alike by chance.
-const gaugeBorders = 4
+const minBorders = 4
 
-// newGauge makes a gauge out of the last names of pages in order, if their
+// newSpacing makes a spacing out of the last names of pages in order, if their
 // names are of a kind that can be measured.
-func newGauge(borders []string) (*gauge, bool) {
-	if len(borders) < gaugeBorders {
+func newSpacing(borders []string) (*spacing, bool) {
+	if len(borders) < minBorders {
 		return nil, false
 	}
 	first, last := borders[0], borders[len(borders)-1]
 	at := commonPrefix(first, last)
-	g := &gauge{alphabet: alphabetOf(borders, at)}
+	g := &spacing{alphabet: alphabetOf(borders, at)}
 	if g.alphabet == "" {
 		return nil, false
 	}
@@ -66,7 +66,7 @@ func isAlphanumeric(c byte) bool {
 }
 
 // measure finds the width and the step.
-func (g *gauge) measure(borders []string) {
+func (g *spacing) measure(borders []string) {
 	longest := int(52 / math.Log2(float64(len(g.alphabet)))) // a float64 holds such a number exactly
 	var tails []string
 	same := true
@@ -88,17 +88,17 @@ func (g *gauge) measure(borders []string) {
 	}
 }
 
-func (g *gauge) digit(c byte) int { return strings.IndexByte(g.alphabet, c) }
+func (g *spacing) digit(c byte) int { return strings.IndexByte(g.alphabet, c) }
 
 // digits returns how many digits follow the prefix.
-func (g *gauge) digits(name string) int {
+func (g *spacing) digits(name string) int {
 	rest := name[min(len(g.prefix), len(name)):]
 	return len(rest) - len(strings.TrimLeft(rest, g.alphabet))
 }
 
 // value is the number of a name: a lower one of names before, a higher one of
 // names after, as far as their digits tell.
-func (g *gauge) value(name string) float64 {
+func (g *spacing) value(name string) float64 {
 	if !strings.HasPrefix(name, g.prefix) {
 		if name < g.prefix {
 			return 0
@@ -120,7 +120,7 @@ func (g *gauge) value(name string) float64 {
 }
 
 // name is the name that has a number.
-func (g *gauge) name(v float64) string {
+func (g *spacing) name(v float64) string {
 	b := make([]byte, g.width)
 	base := float64(len(g.alphabet))
 	v = math.Floor(min(max(v, 0), g.top()-1))
@@ -132,7 +132,7 @@ func (g *gauge) name(v float64) string {
 }
 
 // top is a number that no name has.
-func (g *gauge) top() float64 { return math.Pow(float64(len(g.alphabet)), float64(g.width)) }
+func (g *spacing) top() float64 { return math.Pow(float64(len(g.alphabet)), float64(g.width)) }
 
 // commonPrefix returns the length of what two names begin with.
 func commonPrefix(a, b string) int {

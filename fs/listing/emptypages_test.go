@@ -1,4 +1,4 @@
-package namespace
+package listing
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/s3"
 )
 
 // endless answers every LIST with an empty page and a new token.
 type endless struct {
-	*fakeStore
 	pages atomic.Int64
 }
 
@@ -29,16 +29,12 @@ func (e *endless) Ls(ctx context.Context, _ *s3.LsInput) (*s3.LsPage, error) {
 // A listing that consists of empty pages goes on only while somebody waits.
 func TestEmptyPagesEndWithTheirCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &endless{fakeStore: newFake(t)}
-		o := DefaultOptions()
-		o.Bucket = "b"
-		n, err := New(store, o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		store := &endless{}
+		jobs := background.NewGroup()
+		f := NewFetcher(store, NewCache(testOptions()), jobs)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := n.fetch(ctx, stretch{dir: "d/", delimited: true}); err == nil {
+		if _, err := f.Fetch(ctx, Stretch{Dir: "d/", Delimited: true}); err == nil {
 			t.Error("an endless listing has an end")
 		}
 		synctest.Wait()
@@ -48,6 +44,6 @@ func TestEmptyPagesEndWithTheirCaller(t *testing.T) {
 		if after := store.pages.Load(); after != before {
 			t.Errorf("%d pages were asked for after the caller had gone", after-before)
 		}
-		n.Close()
+		jobs.Close()
 	})
 }

@@ -1,4 +1,4 @@
-package namespace
+package listing
 
 import (
 	"encoding/binary"
@@ -62,18 +62,18 @@ const (
 
 // special holds the attributes of a row where they are known.
 type special struct {
-	kind   Kind
+	kind   entry.Kind
 	attr   entry.PackedAttr
 	target string
 	xattr  string
 }
 
-func specialOf(e *Entry) special {
+func specialOf(e *entry.Entry) special {
 	return special{kind: e.Kind, attr: e.Attr.Pack(), target: e.Target, xattr: e.Attr.Xattr}
 }
 
 // into gives an entry what s holds.
-func (s *special) into(e *Entry) {
+func (s *special) into(e *entry.Entry) {
 	e.Kind, e.Target, e.Exact = s.kind, s.target, true
 	e.Attr = s.attr.Unpack(s.xattr)
 }
@@ -112,7 +112,7 @@ func (p *page) search(rel string) (int, bool) {
 const maxPageRows = 2 * s3.MaxListKeys
 
 // put inserts or replaces the row of rel.
-func (p *page) put(rel string, e *Entry, own bool) {
+func (p *page) put(rel string, e *entry.Entry, own bool) {
 	if len(p.attrs) > 2*len(p.rows)+8 || len(p.blob) > 2*int(s3.MaxKeyLength)+256*len(p.rows) {
 		p.replace(p, p.rows)
 	}
@@ -135,9 +135,9 @@ func (p *page) remove(rel string) {
 }
 
 // appendRow adds a row after all others.
-func (p *page) appendRow(rel string, e *Entry) { p.rows = append(p.rows, p.makeRow(rel, e)) }
+func (p *page) appendRow(rel string, e *entry.Entry) { p.rows = append(p.rows, p.makeRow(rel, e)) }
 
-func (p *page) makeRow(rel string, e *Entry) row {
+func (p *page) makeRow(rel string, e *entry.Entry) row {
 	r := row{size: e.Size, mod: entry.PackTime(e.LastModified), off: uint32(len(p.blob)), n: uint16(len(rel))}
 	p.blob = append(p.blob, rel...)
 	if strings.HasSuffix(rel, "/") {
@@ -285,15 +285,15 @@ func (p *page) seal() {
 }
 
 // entry makes an Entry of a row; attributes that are not known are defaults.
-func (n *Namespace) entry(p *page, r *row) Entry {
-	e := Entry{
+func (c *Cache) entry(p *page, r *row) entry.Entry {
+	e := entry.Entry{
 		Key: p.dir + p.rel(r), Size: r.size, ETag: p.etag(r), LastModified: entry.UnpackTime(r.mod),
 	}
 	if r.flags&rowDir != 0 {
-		e.Kind = Directory
+		e.Kind = entry.Directory
 		e.Implicit = r.flags&rowExplicit == 0
 	}
-	e.Attr = n.defaults.Attr(e.Kind, e.LastModified)
+	e.Attr = c.defaults.Attr(e.Kind, e.LastModified)
 	if r.attr > 0 {
 		p.attrs[r.attr-1].into(&e)
 	}
