@@ -218,7 +218,7 @@ func (f *filesystem) takeIn(ctx context.Context, n *inode) error {
 	file := f.dirty(n)
 	n.unlock()
 	file.Discard()
-	return file.TakeIn(ctx)
+	return file.DetachBase(ctx)
 }
 
 // hide copies the object inside S3 to a key of its own until the last close.

@@ -86,7 +86,7 @@ func (j *journal) appendChange(r *record) error {
 func (j *journal) addPending(r *record, seg *segment) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.live[r.File] = append(j.live[r.File], &intent{seg: seg, seq: r.Seq, time: r.Time, bytes: r.data()})
+	j.live[r.File] = append(j.live[r.File], &pendingRecord{seg: seg, seq: r.Seq, time: r.Time, bytes: r.data()})
 	seg.live++
 }
 

@@ -249,7 +249,7 @@ func (f *File) adopt(r *run, next *base) (done func()) {
 	f.step(eventDone)
 	done = f.rebase(next, min(r.size(), f.low))
 	f.dropClean(r.snap.seq)
-	f.exclusive, f.doubt, f.unseen, f.tried = false, false, r.waiters == 0, nil
+	f.exclusive, f.doubt, f.unseen, f.attempts = false, false, r.waiters == 0, nil
 	return done
 }
 

@@ -11,7 +11,7 @@ import (
 // meet continues a commit that found another version. If an earlier commit of this file
 // without an answer made that version, the commit builds on it.
 func (f *File) meet(ctx context.Context, r *run, conflict error) (Version, error) {
-	itself, err := f.metItself(ctx, r)
+	itself, err := f.adoptAttempt(ctx, r)
 	if err != nil {
 		return Version{}, err
 	}

@@ -71,7 +71,7 @@ func (f *File) Rename(key string, exclusive bool) error {
 		return ErrBound
 	}
 	f.key, f.exclusive, f.replaces, f.journal.stale = key, exclusive, "", true
-	f.tried = nil
+	f.attempts = nil
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (f *File) Rebase(v Version, r BaseReader) {
 	f.mu.Lock()
 	f.awaitRun()
 	f.abandon() // it goes to the old key, or uses the old base
-	f.key, f.tried = v.Key, nil
+	f.key, f.attempts = v.Key, nil
 	next := &base{v: v, r: r, owned: true, refs: 1}
 	done := next.close // replaced below if next is used
 	switch {

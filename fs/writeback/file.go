@@ -39,7 +39,7 @@ type File struct {
 	torn      *refusal  // set while a refused change is missing in the content
 	run       *run      // the running commit
 	doubt     bool      // a request that makes the object was sent, and its outcome is not the base
-	tried     []attempt // commits without a known outcome
+	attempts  []attempt // commits without a known outcome
 	unseen    bool      // no Commit has returned the version of the base yet
 	stream    *stream   // the upload of a file that is still being written
 	lost      error     // the cause for which the file is stale, if it is not a conflict

@@ -18,43 +18,42 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// journal keeps the content of closed files on disk until S3 has it, so that
-// close(2) need not wait (--durability=journal). It is a directory of segments,
-// locked with flock(2) for as long as its mount lives; what is left when that
-// one died is replayed by the next.
+// journal keeps the content of closed files on disk until S3 has it, so that close(2) does not
+// wait for S3 (--durability=journal). It is a directory of segments, which its mount locks with
+// flock(2). The next mount replays the journal of a dead mount.
 //
-// Records are appended one at a time. Those who wait for the disk share one
-// fdatasync(2). A segment is deleted when all its records, and all segments
-// before it, are done: later segments say which records are.
+// Records are appended one at a time. Concurrent callers share one fdatasync(2). A segment is
+// deleted when all records in it and in the segments before it are done, because later segments
+// record which ones are done.
 type journal struct {
-	dir   string // of this mount
+	dir   string // the directory of this mount
 	limit int64
-	size  int64 // of a segment
+	size  int64 // the size of a segment
 	lock  *os.File
-	turn  chan struct{} // held by the one who appends
+	turn  chan struct{} // held by the goroutine that appends
 
 	mu       sync.Mutex
-	segments []*segment           // oldest first; the last takes records
-	live     map[uint64][]*intent // by file, oldest first
-	bytes    int64                // of all segments
-	files    uint64               // ids given
-	names    int                  // segments made
-	owed     []*record            // of done and drop, that a full or failing disk did not take
+	segments []*segment                  // oldest first; records go to the last one
+	live     map[uint64][]*pendingRecord // by file, oldest first
+	bytes    int64                       // the size of all segments
+	files    uint64                      // the number of ids
+	names    int                         // the number of segments created
+	owed     []*record                   // done and drop records that a full or failing disk did not take
 }
 
-// segment is one file of a journal. Its fields are guarded by journal.mu.
+// segment is one file of a journal. journal.mu guards its fields.
 type segment struct {
 	file    *os.File
 	end     int64         // bytes appended
 	synced  int64         // bytes on disk
 	syncing chan struct{} // closed when the running fdatasync ends; nil: none
-	live    int           // intents in it
-	broken  bool          // an append failed: takes no more
+	live    int           // pending records in it
+	broken  bool          // an append failed: no more records go to it
 }
 
-// intent is a record of a file that is not done. Older ones are kept with the
-// latest: if the mount dies one of them may be what S3 has.
-type intent struct {
+// pendingRecord is a record of a file that is not done. The older records of a file are kept with
+// the latest one, because S3 may have any of them after a crash.
+type pendingRecord struct {
 	seg   *segment
 	seq   uint64
 	time  time.Time
@@ -62,24 +61,24 @@ type intent struct {
 }
 
 const (
-	// segmentSize is after how many bytes a new segment begins: disk is given
-	// back in these steps.
+	// segmentSize is the size after which a new segment begins. Disk space is released in
+	// these steps.
 	segmentSize = 64 << 20
-	// journalMost is the most dirty bytes of a file that go to the journal. A
-	// larger file streams while it is written, so that its close waits for one
-	// part; to write it to disk as well would take longer.
+	// journalMost is the largest number of dirty bytes of a file that goes to the journal. A
+	// larger file streams while it is written, so that its close waits for one part. Writing
+	// it to the disk, too, would take longer.
 	journalMost = 32 << 20
 	// mountPattern names the directories of mounts within the journal directory.
 	mountPattern = "mount-*"
-	// segmentPattern names segments; numbers sort as they were made.
+	// segmentPattern names segments. The numbers sort in the order of creation.
 	segmentPattern = "%016d.journal"
 	lockName       = "lock"
 )
 
-// errJournalFull sends a file straight to S3.
+// errJournalFull sends a file directly to S3.
 var errJournalFull = errors.New("journal is full")
 
-// newJournal makes a journal for this mount in dir.
+// newJournal creates the journal of this mount in dir.
 func newJournal(dir string, limit int64) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make journal directory: %w", err)
@@ -88,8 +87,8 @@ func newJournal(dir string, limit int64) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make journal directory: %w", err)
 	}
-	j := &journal{limit: limit, size: segmentSize, turn: make(chan struct{}, 1), live: map[uint64][]*intent{}}
-	// Locked before it has the name under which others look for it.
+	j := &journal{limit: limit, size: segmentSize, turn: make(chan struct{}, 1), live: map[uint64][]*pendingRecord{}}
+	// Lock the directory before it has the name under which other mounts look for it.
 	if j.lock, err = lockDir(own); err == nil {
 		j.dir = filepath.Join(dir, filepath.Base(own)[len(".new-"):])
 		err = errors.Join(os.Rename(own, j.dir), syncDir(dir))
@@ -101,7 +100,7 @@ func newJournal(dir string, limit int64) (*journal, error) {
 	return j, nil
 }
 
-// lockDir locks the directory of a mount; unix.EWOULDBLOCK says that the mount lives.
+// lockDir locks the directory of a mount. unix.EWOULDBLOCK means that the mount is alive.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -114,7 +113,7 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// syncDir puts a directory's entries on disk.
+// syncDir syncs the entries of a directory.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -123,7 +122,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// newFile returns an id for a file.
+// newFile returns a new id of a file.
 func (j *journal) newFile() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -131,7 +130,7 @@ func (j *journal) newFile() uint64 {
 	return j.files
 }
 
-// put appends a file's record with the data and returns when it is on disk.
+// put appends a file's record with its data and returns when it is on disk.
 func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 	n := r.data()
 	j.mu.Lock()
@@ -144,8 +143,8 @@ func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 	if err != nil {
 		return err
 	}
-	// Counted before it is on disk: also one whose sync fails may be replayed if
-	// nothing says that it is done.
+	// Count the record before it is on disk: even if the sync fails, a replay may find
+	// the record, unless another record ends it.
 	j.addPending(r, seg)
 	if err := j.sync(seg, end); err != nil {
 		return err
@@ -154,16 +153,16 @@ func (j *journal) put(ctx context.Context, r *record, data io.Reader) error {
 	return nil
 }
 
-// done notes that a file's content up to seq is safe elsewhere. The note is not
-// waited for: without it the next mount finds the bytes in S3. If the disk does
-// not take it, it is owed.
+// done records that a file's content up to seq is safe elsewhere. It does not wait for the
+// disk: without this record the next mount finds the bytes in S3. If the disk does not take
+// the record, it is kept in owed.
 func (j *journal) done(file, seq uint64) error {
 	r := &record{Kind: recordDone, File: file, Seq: seq, Time: time.Now()}
 	if err := j.finish(r, false); err != nil {
 		j.owe(r)
 		return err
 	}
-	return j.pay()
+	return j.writeOwed()
 }
 
 func (j *journal) owe(records ...*record) {
@@ -172,8 +171,8 @@ func (j *journal) owe(records ...*record) {
 	j.owed = append(j.owed, records...)
 }
 
-// pay writes the notes that are owed, as far as the disk takes them.
-func (j *journal) pay() error {
+// writeOwed writes the owed records, as far as the disk takes them.
+func (j *journal) writeOwed() error {
 	j.mu.Lock()
 	owed := j.owed
 	j.owed = nil
@@ -187,8 +186,8 @@ func (j *journal) pay() error {
 	return nil
 }
 
-// drop notes that a file was unlinked, and returns when that is on disk. It is
-// owed as done's notes are.
+// drop records that a file was unlinked, and returns when the record is on disk. If the disk does
+// not take the record, it is kept in owed.
 func (j *journal) drop(file uint64) error {
 	r := &record{Kind: recordDrop, File: file, Time: time.Now()}
 	err := j.finish(r, true)
@@ -210,7 +209,7 @@ func (j *journal) finish(r *record, wait bool) error {
 		err = j.sync(seg, end)
 	}
 	if err != nil {
-		return err // the records stay: they may be replayed
+		return err // the records stay, and may be replayed
 	}
 	j.mu.Lock()
 	all := j.live[r.File]
@@ -226,7 +225,7 @@ func (j *journal) finish(r *record, wait bool) error {
 	return removeSegments(old)
 }
 
-// count returns how many of the file's intents r ends.
+// count returns the number of the file's pending records that r ends.
 func (j *journal) count(r *record) int {
 	all := j.live[r.File]
 	if r.Kind == recordDrop {
@@ -235,7 +234,7 @@ func (j *journal) count(r *record) int {
 	return sort.Search(len(all), func(i int) bool { return all[i].seq > r.Seq })
 }
 
-// useless takes segments that nobody needs any more out of the row.
+// useless removes segments without pending records from the list and returns them.
 func (j *journal) useless() (old []*segment) {
 	for len(j.segments) > 1 && j.segments[0].live == 0 && j.segments[0].syncing == nil {
 		old = append(old, j.segments[0])
@@ -269,10 +268,10 @@ func (j *journal) append(ctx context.Context, r *record, data io.Reader) (*segme
 	if err != nil {
 		return nil, 0, err
 	}
-	// Only the one whose turn it is changes end.
+	// Only the holder of the turn changes end.
 	end, err := appendRecord(seg.file, seg.end, head, data)
 	if err != nil {
-		_ = seg.file.Truncate(seg.end) // a torn record is known for what it is, but would take room
+		_ = seg.file.Truncate(seg.end) // a torn record is harmless, but it takes room
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -285,7 +284,7 @@ func (j *journal) append(ctx context.Context, r *record, data io.Reader) (*segme
 	return seg, end, nil
 }
 
-// appendRecord writes a record at off and returns where it ends.
+// appendRecord writes a record at off and returns the offset of its end.
 func appendRecord(f *os.File, off int64, head []byte, data io.Reader) (int64, error) {
 	if _, err := f.WriteAt(head, off); err != nil {
 		return off, err
@@ -304,8 +303,8 @@ func appendRecord(f *os.File, off int64, head []byte, data io.Reader) (int64, er
 	return off + recordTrailer, err
 }
 
-// active returns the segment that takes the next record, a new one if need be.
-// The caller has the turn.
+// active returns the segment for the next record. It creates a new one if necessary. The caller
+// has the turn.
 func (j *journal) active() (*segment, error) {
 	var last *segment
 	var end int64
@@ -323,7 +322,7 @@ func (j *journal) active() (*segment, error) {
 	name := filepath.Join(j.dir, fmt.Sprintf(segmentPattern, j.names))
 	j.mu.Unlock()
 	if last != nil {
-		// What the next segment holds may rest on changes that nobody waited for.
+		// The records of the next segment may depend on changes that were not synced.
 		if err := j.sync(last, end); err != nil {
 			return nil, err
 		}
@@ -342,8 +341,8 @@ func (j *journal) active() (*segment, error) {
 	return s, nil
 }
 
-// sync returns when the segment is on disk up to end. Those who come while the
-// disk works share the next fdatasync(2).
+// sync returns when the segment is on disk up to end. Callers that arrive during an fdatasync(2)
+// share the next one.
 func (j *journal) sync(s *segment, end int64) error {
 	for {
 		j.mu.Lock()
@@ -371,7 +370,7 @@ func (j *journal) sync(s *segment, end int64) error {
 		if err == nil {
 			s.synced = upTo
 		} else {
-			s.broken = true // what the disk lost cannot be known (fsync(2))
+			s.broken = true // it is unknown what the disk has lost (fsync(2))
 		}
 		j.mu.Unlock()
 		close(wait)
@@ -381,7 +380,7 @@ func (j *journal) sync(s *segment, end int64) error {
 	}
 }
 
-// queue returns what waits for S3: files, bytes, and since when.
+// queue returns the number and size of the files that wait for S3, and the time of the oldest.
 func (j *journal) queue() (files int, bytes int64, oldest time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -394,10 +393,10 @@ func (j *journal) queue() (files int, bytes int64, oldest time.Time) {
 	return len(j.live), bytes, oldest
 }
 
-// close ends the journal and deletes it if nothing is left to replay.
+// close closes the journal and deletes it if it has no pending records.
 func (j *journal) close() error {
 	var errs []error
-	if err := j.pay(); err != nil {
+	if err := j.writeOwed(); err != nil {
 		errs = append(errs, fmt.Errorf("note what S3 has: %w", err))
 	}
 	j.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// keptPiece is a run of the base's bytes that a commit has read before its
-// request: in memory of the pool, or in the spool.
+// keptPiece is a run of the base's bytes that a commit has read before its request, in pool memory or
+// in the spool.
 type keptPiece struct {
 	off  int64
 	n    int
@@ -19,10 +19,9 @@ type keptPiece struct {
 
 func (k keptPiece) end() int64 { return k.off + int64(k.n) }
 
-// fetchKept reads the bytes of the base that the snapshot keeps, so that no
-// request reads them while it makes the object: some servers answer neither a
-// GET nor a PUT of a key while the other one is under way. freeKept gives the
-// memory back.
+// fetchKept reads the bytes of the base that the snapshot keeps, so that no read of the base runs
+// during the PUT. Some servers do not answer a GET of a key during a PUT of that key. The caller must
+// call freeKept.
 func (s *snapshot) fetchKept(ctx context.Context) error {
 	for _, k := range s.kept() {
 		for off := k.off; off < k.end; off += cache.BlockSize {
@@ -35,13 +34,13 @@ func (s *snapshot) fetchKept(ctx context.Context) error {
 	return nil
 }
 
-// fetchPiece reads n bytes at off; the caller will read on up to end.
+// fetchPiece reads n bytes at off, for a caller that reads on up to end.
 func (s *snapshot) fetchPiece(ctx context.Context, off, n, end int64) error {
 	m := s.f.m
 	mem := m.pool.TryGet(int(n))
 	spill := mem == nil
 	if spill {
-		mem = m.pool.GetForced(int(n)) // until it is in the spool
+		mem = m.pool.GetForced(int(n)) // released when the bytes are in the spool
 	}
 	if err := s.base.readWithin(ctx, mem, off, end); err != nil {
 		m.pool.Put(mem)
@@ -54,7 +53,7 @@ func (s *snapshot) fetchPiece(ctx context.Context, off, n, end int64) error {
 		case err == nil:
 			m.pool.Put(mem)
 			piece.mem, piece.slot = nil, at
-		case !errors.Is(err, ErrNoSpace): // a full spool leaves it in memory: one file at a time does that (I8)
+		case !errors.Is(err, ErrNoSpace): // if the spool is full, the bytes stay in memory; only one file at a time does so (I8)
 			m.pool.Put(mem)
 			return fmt.Errorf("keep old bytes: %w", err)
 		}
@@ -63,7 +62,7 @@ func (s *snapshot) fetchPiece(ctx context.Context, off, n, end int64) error {
 	return nil
 }
 
-// freeKept gives back what fetchKept has read.
+// freeKept releases the bytes that fetchKept has read.
 func (s *snapshot) freeKept() {
 	m := s.f.m
 	for _, k := range s.pieces {
@@ -75,8 +74,7 @@ func (s *snapshot) freeKept() {
 	s.pieces = nil
 }
 
-// readKept reads bytes of the base at off out of what fetchKept has read. It
-// returns false if they are not there.
+// readKept reads bytes of the base at off that fetchKept has read. ok is false if they are absent.
 func (s *snapshot) readKept(p []byte, off int64) (n int, ok bool, err error) {
 	for _, k := range s.pieces {
 		if off < k.off || off >= k.end() {

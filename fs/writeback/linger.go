@@ -5,32 +5,31 @@ import (
 	"time"
 )
 
-// linger holds the commit of a file back that the journal has: what is renamed,
-// written again or removed a moment later costs one request, or none, and what
-// is read needs none. It is guarded by the file's mu.
+// linger delays the commit of a file that is in the journal. A file that is renamed, rewritten or
+// removed soon after costs one request or none. The file's mu guards it.
 type linger struct {
 	timer *time.Timer
 	since time.Time
-	due   bool          // the time was over while the file was written again
-	over  chan struct{} // closed when it ends, by the start of a commit or otherwise
+	due   bool          // the delay ended while the file was being rewritten
+	over  chan struct{} // closed when the delay ends
 }
 
 const (
-	// lingerTimes is for how many times Options.Linger a file lingers at most
-	// while others are closed: with 8, and a quarter of a second, git finds all
-	// files here that it reads again because they are as young as its index.
+	// lingerTimes bounds the delay of a file to so many times Options.Linger while other
+	// files are being closed. With 8 times a quarter of a second, git still finds all files
+	// here that it reads again because they are as young as its index.
 	lingerTimes = 8
-	// lingerMost is the most dirty bytes of a file that lingers: lock files and
-	// sources are small, and what is larger is better sent than kept.
+	// lingerMost is the largest number of dirty bytes of a file that lingers. Lock files and
+	// sources are smaller.
 	lingerMost = 1 << 20
-	// lingerAll is the most dirty bytes of all files with which one lingers, so
-	// that a small budget is not used up by it.
+	// lingerAll is the largest number of dirty bytes of all files with which a file lingers,
+	// so that lingering files do not use up a small budget.
 	lingerAll = 16 << 20
 )
 
-// startSoon starts a commit when no file was closed for Options.Linger, or the
-// file has lingered for lingerTimes as long; at once if memory is short or it is
-// large. The caller holds mu, and the journal has the content.
+// startSoon starts a commit when no file was closed for Options.Linger, or when the file has lingered
+// for lingerTimes as long. It starts the commit at once if memory is short or if the file is large. The
+// caller holds mu, and the journal has the content.
 func (f *File) startSoon() {
 	f.m.persistedAt.Store(int64(time.Since(f.m.born)))
 	switch {
@@ -47,11 +46,11 @@ func (f *File) startSoon() {
 	}
 }
 
-// crowded tells whether memory is better given back than kept.
+// crowded reports whether the dirty bytes should be committed now to free memory.
 func (m *Manager) crowded() bool { return m.dirty.Load() > lingerAll || m.pool.Budget().Waiting() }
 
-// lingered starts the commit when the time is over. What was written since is
-// waited for: others are to see what was closed, not the middle of a change (I7).
+// lingered starts the commit after the delay. If the file has been rewritten since, it waits for the
+// next close, so that other clients do not see a partial change (I7).
 func (f *File) lingered(l *linger) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -70,13 +69,13 @@ func (f *File) lingered(l *linger) {
 	}
 }
 
-// restless returns for how long a file goes on lingering that was closed at since.
+// restless returns how much longer a file that was closed at since has to linger.
 func (m *Manager) restless(since time.Time) time.Duration {
 	closed := time.Since(m.born) - time.Duration(m.persistedAt.Load())
 	return min(m.o.Linger-closed, lingerTimes*m.o.Linger-time.Since(since))
 }
 
-// endLinger ends the wait; the caller holds mu.
+// endLinger ends the delay. The caller holds mu.
 func (f *File) endLinger() {
 	if l := f.linger; l != nil {
 		l.timer.Stop()
@@ -85,7 +84,7 @@ func (f *File) endLinger() {
 	}
 }
 
-// Hurry starts the commit of what Persist took, if it is held back.
+// Hurry starts a delayed commit now.
 func (f *File) Hurry() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,8 +93,8 @@ func (f *File) Hurry() {
 	}
 }
 
-// Linger returns when nothing holds the commit of the file back any more, or
-// when ctx ends. It starts none itself.
+// Linger returns when the commit of the file is not delayed any more, or when ctx ends. It does not
+// start the commit.
 func (f *File) Linger(ctx context.Context) {
 	f.mu.Lock()
 	l := f.linger

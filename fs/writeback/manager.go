@@ -24,13 +24,13 @@ type Manager struct {
 	journal *journal // nil: none
 	zeros   *zeros
 
-	ctx     context.Context // of all that runs in the background
+	ctx     context.Context // the parent of all background work
 	cancel  context.CancelFunc
-	slots   *cache.Slots  // one per running request that carries data
+	slots   *cache.Slots  // one slot per running request that carries data
 	kicked  chan struct{} // wakes the spiller
 	spiller chan struct{} // closed when the spiller has ended
 	moving  chan struct{} // holds one element while the spiller works on files
-	held    int           // of the spiller: pauses for those who have the turn of a file (heldPauses)
+	held    int           // used by the spiller: consecutive pauses for files in another caller's turn (heldPauses)
 
 	mu      sync.Mutex
 	files   map[*File]struct{}
@@ -44,13 +44,13 @@ type Manager struct {
 	commits, early     atomic.Int64
 	sent, copied       atomic.Int64
 	conflicts, recover atomic.Int64
-	broken             atomic.Int64 // files in the recovery directory that close(2) has acknowledged
+	broken             atomic.Int64 // recovered files whose content close(2) had acknowledged
 
 	born        time.Time
-	persistedAt atomic.Int64 // when the journal last took a file, since born
+	persistedAt atomic.Int64 // the time of the last record of a file in the journal, since born
 }
 
-// New makes a manager that writes through store from memory of pool.
+// New returns a manager that writes through store from memory of pool.
 func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("writeback options: %w", err)
@@ -78,14 +78,14 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.zeros = newZeros(m)
 	pool.Budget().AddReclaimer(func(int64) int64 {
-		m.kick() // nothing here is clean, but the spiller can make it so
+		m.kick() // no memory here is clean, but the spiller can free some
 		return 0
 	})
 	go m.spill()
 	return m, nil
 }
 
-// Open makes a file out of a base, or a new one.
+// Open returns a file over a base, or a new file.
 func (m *Manager) Open(in OpenInput) *File {
 	f := newFile(m, in)
 	m.mu.Lock()
@@ -105,7 +105,7 @@ func (m *Manager) open() []*File {
 	return files
 }
 
-// begin counts a background job, end the end of it.
+// begin counts a background job, and end ends it.
 func (m *Manager) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,7 +126,7 @@ func (m *Manager) end() {
 	m.kick()
 }
 
-// background runs job as one that Drain waits for.
+// background runs job in a goroutine that Drain waits for.
 func (m *Manager) background(job func()) {
 	m.begin()
 	go func() {
@@ -148,10 +148,9 @@ func (m *Manager) quiet() <-chan struct{} {
 	return c
 }
 
-// Drain commits all dirty files, but those that somebody brings to S3 in their
-// turn, waits until nothing runs and tries again to abort what could not be
-// aborted. It returns the errors of the commits, joined;
-// the files stay open and keep their bytes.
+// Drain commits all dirty files, except files in another caller's turn. It waits until nothing runs
+// and retries failed aborts. It returns the joined errors of the commits. The files stay open and
+// keep their bytes.
 func (m *Manager) Drain(ctx context.Context) error {
 	files := m.open()
 	errs := make([]error, len(files))
@@ -161,14 +160,13 @@ func (m *Manager) Drain(ctx context.Context) error {
 			continue
 		}
 		done, ok := f.turn()
-		if !ok { // who has it brings the file to S3, or to its end
+		if !ok { // the holder of the turn commits or discards the file
 			continue
 		}
 		wg.Go(func() {
 			defer done()
-			// A file that was closed meanwhile has reported itself what became of it.
-			// One that is kept has nothing left to commit, and one that was
-			// interrupted is about to be discarded.
+			// A file that was closed in the meantime has reported its error. A kept file has
+			// nothing to commit. An interrupted file is about to be discarded.
 			if _, err := f.Commit(ctx); err != nil && !isAny(err, ErrClosed, ErrKept, ErrInterrupted) {
 				errs[i] = fmt.Errorf("commit %q: %w", f.Key(), err)
 			}
@@ -180,15 +178,15 @@ func (m *Manager) Drain(ctx context.Context) error {
 		err = m.waitIdle(ctx)
 	}
 	if m.journal != nil {
-		// Nothing is lost without these notes, and the end tries again.
-		if err := m.journal.pay(); err != nil {
+		// These records are not essential, and Close tries again.
+		if err := m.journal.writeOwed(); err != nil {
 			m.o.Logger.Warn("cannot note in the journal what S3 has", "error", err)
 		}
 	}
 	return errors.Join(append(errs, err)...)
 }
 
-// settle waits until no job runs and the spiller holds nothing.
+// waitIdle waits until no job runs and the spiller is idle.
 func (m *Manager) waitIdle(ctx context.Context) error {
 	select {
 	case <-m.quiet():
@@ -224,12 +222,11 @@ func (m *Manager) Stats() Stats {
 	return st
 }
 
-// Stats are the gauges and counters of a Manager. The gauges are 0 after a
-// clean end (I9).
+// Stats are the gauges and counters of a Manager. The gauges are 0 after a clean end (I9).
 type Stats struct {
 	Files    int   // open files
 	Unsaved  int64 // bytes of files that S3 does not hold, holes included
-	Dirty    int64 // bytes in extents: what S3 does not hold, and what was discarded
+	Dirty    int64 // bytes in extents, including discarded files
 	Memory   int64 // bytes of the pool
 	Spool    int64 // bytes of the spool
 	Uploads  int64 // multipart uploads that are neither completed nor aborted
@@ -237,19 +234,19 @@ type Stats struct {
 
 	Queued      int       // files in the journal that S3 does not hold
 	QueuedBytes int64     // their written bytes
-	QueuedSince time.Time // the oldest of them; zero if there is none
+	QueuedSince time.Time // the time of the oldest of them; zero if there is none
 
-	Sent         int64 // counter: bytes handed to requests, without those of further attempts
+	Sent         int64 // counter: bytes read by requests, counted once
 	Copied       int64 // counter: bytes copied inside S3
 	Commits      int64 // counter: objects written
-	EarlyCommits int64 // counter: commits that a full spool forced
+	EarlyCommits int64 // counter: commits because of a full spool
 	Conflicts    int64 // counter: commits that found another version
 	Recovered    int64 // counter: files kept in the recovery directory
-	Broken       int64 // counter: those of them that close(2) had acknowledged
+	Broken       int64 // counter: recovered files that close(2) had acknowledged
 }
 
-// Close ends the manager. Nobody uses files that are still open: what neither S3
-// nor the journal has of them goes to the recovery directory.
+// Close closes the manager and all files that are still open. Their bytes that neither S3 nor the
+// journal has go to the recovery directory.
 func (m *Manager) Close() error {
 	m.cancel()
 	<-m.quiet()

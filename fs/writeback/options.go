@@ -11,95 +11,91 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// ConflictPolicy says what happens to a commit whose base was changed by someone else.
+// ConflictPolicy selects what happens to a commit whose base another client has changed.
 type ConflictPolicy string
 
-// The policies of --conflict. All but ConflictOverwrite report ErrConflict.
+// These are the policies of --conflict. All but ConflictOverwrite report ErrConflict.
 const (
 	// ConflictError keeps the bytes in the recovery directory.
 	ConflictError ConflictPolicy = "error"
-	// ConflictOverwrite writes again without the condition. Where unchanged
-	// ranges of the base can no longer be read it acts as ConflictError.
+	// ConflictOverwrite writes again without the condition. If unchanged ranges of the base
+	// can no longer be read, it acts like ConflictError.
 	ConflictOverwrite ConflictPolicy = "overwrite"
-	// ConflictKeepBoth puts the bytes beside the object, under a key of their
-	// own, and where that fails into the recovery directory.
+	// ConflictKeepBoth writes the bytes to a new key beside the object. If that fails, it
+	// acts like ConflictError.
 	ConflictKeepBoth ConflictPolicy = "keep-both"
 )
 
-// Options say how a Manager writes. Start from Defaults; the zero value is not valid.
+// Options configures a Manager. Defaults returns a valid start; the zero value is not valid.
 type Options struct {
-	// Bucket receives the objects.
+	// Bucket is the bucket of the objects.
 	Bucket string
-	// PartSize in bytes is the size of the first parts of an upload; later ones
-	// grow so that 10,000 parts reach MaxSize.
+	// PartSize in bytes is the size of the first parts of an upload. Later parts grow, so
+	// that 10,000 parts reach MaxSize.
 	PartSize int64
-	// Connections bounds the requests that carry data at one time.
+	// Connections bounds the number of concurrent requests that carry data.
 	Connections int
 	// MaxSize is the largest object in bytes.
 	MaxSize int64
-	// SpoolDir gets the unlinked file with the bytes beyond the memory budget.
+	// SpoolDir is the folder of the unlinked file with the bytes beyond the memory budget.
 	SpoolDir string
-	// SpoolLimit in bytes bounds the spool. Past it files are committed early.
+	// SpoolLimit in bytes bounds the spool. Above it, files are committed early.
 	SpoolLimit int64
-	// RecoveryDir keeps bytes that could not be committed.
+	// RecoveryDir receives bytes that could not be committed.
 	RecoveryDir string
-	// StateDir holds the record of running multipart uploads; "" records none.
+	// StateDir receives the list of running multipart uploads. If it is empty, no list is kept.
 	StateDir string
-	// ScratchPrefix begins the keys of objects that exist only while they are of
-	// use: zeros, of which S3 makes the holes of files. "" makes none.
+	// ScratchPrefix is the key prefix of temporary objects of zeros, from which S3 copies the
+	// holes of files. If it is empty, no such objects are made.
 	ScratchPrefix string
-	// JournalDir holds the journals of all mounts of the bucket, which Replay
-	// carries out; "" is no journal.
+	// JournalDir holds the journals of all mounts of the bucket, which Replay carries out.
 	JournalDir string
-	// OldJournalDirs are further directories in which earlier versions of this
-	// program may have left journals.
+	// OldJournalDirs are other directories that may hold journals of earlier versions.
 	OldJournalDirs []string
-	// Journal keeps what Persist takes in JournalDir (--durability=journal).
+	// Journal enables the journal for Persist (--durability=journal).
 	Journal bool
-	// Prefix bounds Replay: records of keys outside of it stay in their journal.
+	// Prefix bounds Replay. Records of keys outside of it stay in their journal.
 	Prefix string
-	// JournalLimit in bytes bounds the journal. Past it Persist waits for S3.
+	// JournalLimit in bytes bounds the journal. Above it, Persist waits for S3.
 	JournalLimit int64
-	// Linger is how long no file must have been persisted before those that the
-	// journal has are committed (startSoon); 0 is at once. Commit does not wait.
+	// Linger is the time without a Persist after which the files in the journal are
+	// committed (startSoon). Commit does not wait for it.
 	Linger time.Duration
 	// Conflict is the policy of --conflict.
 	Conflict ConflictPolicy
-	// Deadline is the longest time that one request may go without moving a byte.
+	// Deadline is the longest time that one request may take without moving a byte.
 	Deadline time.Duration
-	// Ready returns when nothing stands in the way of a commit under the key,
-	// such as the delete of an object that had it before. Nil: nothing ever does.
+	// Ready returns when a commit under the key may start. It waits, for example, for the
+	// delete of an earlier object. It may be nil.
 	Ready func(ctx context.Context, key string) error
-	// OpenBase opens a reader of a version that this package has committed. A
-	// reader that has a method Close() is closed when it is of no more use.
+	// OpenBase opens a reader of a version that this package has committed. If the reader
+	// has a method Close(), this package calls it.
 	OpenBase func(Version) BaseReader
-	// Keep is given the bytes of a small version that was committed, and need not
-	// read them. Nil: nobody wants them.
+	// Keep receives the bytes of a small version that was committed. It may be nil.
 	Keep func(v Version, bytes io.Reader)
-	// Logger gets what no return value can tell: recovery files, early commits.
+	// Logger receives recovery files, early commits and errors of background work.
 	Logger *slog.Logger
 }
 
 const (
-	// defaultPartSize: four connections to a local server took 0.37 GiB/s with
-	// parts of 8 MiB and no more with larger ones.
+	// defaultPartSize is the smallest size with full speed: four connections to a local
+	// server reached 0.37 GiB/s with parts of 8 MiB and no more with larger ones.
 	defaultPartSize = 8 << 20
-	// defaultConnections keeps a 20 ms link of 90 MB/s per connection full
-	// beyond 1 GB/s.
+	// defaultConnections reaches more than 1 GB/s on a 20 ms link with 90 MB/s per
+	// connection.
 	defaultConnections = 16
-	// defaultMaxSize is the size to which S3 promises 10,000 parts.
+	// defaultMaxSize is the largest object that S3 allows in 10,000 parts.
 	defaultMaxSize = 5 << 40
-	// defaultSpoolLimit is a size that a machine's disk can be expected to
-	// have; a full disk before it is handled like the limit.
+	// defaultSpoolLimit is a size that most disks have free. A full disk is handled like
+	// the limit.
 	defaultSpoolLimit = 64 << 30
-	// defaultJournalLimit holds a minute of a fast link.
+	// defaultJournalLimit holds the data of a fast link for a minute.
 	defaultJournalLimit = 4 << 30
-	// defaultDeadline is twice what S3's own clients wait for an answer.
+	// defaultDeadline is twice the time that S3's own clients wait for an answer.
 	defaultDeadline = 2 * time.Minute
 )
 
-// Defaults are the options about which nothing was said. Bucket, OpenBase and
-// the directories are left to the caller.
+// Defaults returns the default options. The caller must set Bucket, OpenBase and the directories.
 func Defaults() Options {
 	return Options{
 		PartSize:    defaultPartSize,
@@ -115,7 +111,7 @@ func Defaults() Options {
 	}
 }
 
-// Validate tells the first option that cannot be.
+// Validate returns an error that names the first invalid option.
 func (o Options) Validate() error {
 	switch {
 	case o.Bucket == "":

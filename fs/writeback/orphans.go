@@ -16,13 +16,11 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// uploadNotes is a file in the state directory with the ids of the uploads that
-// run, so that the next mount can abort those of a process that was killed. It
-// is locked (flock(2)) for as long as its process lives, and deleted at a clean
-// end. Lines are JSON; each is one write, and begins a line whatever became of
-// the one before.
+// uploadNotes is a file in the state directory with the ids of the running uploads, so that the next
+// mount can abort the uploads of a killed process. Its process locks it with flock(2) and deletes it at
+// a clean end. Each line is JSON and is written with one write, which also ends a torn line before it.
 type uploadNotes struct {
-	file *os.File // nil: nothing is noted
+	file *os.File // nil: nothing is recorded
 
 	mu   sync.Mutex
 	live map[s3.UploadID]struct{}
@@ -32,7 +30,7 @@ type uploadNotes struct {
 type noteLine struct {
 	Done   bool   `json:"done,omitempty"` // the upload ended
 	Bucket string `json:"bucket"`
-	Key    []byte `json:"key"` // JSON has no strings that are not UTF-8
+	Key    []byte `json:"key"` // bytes, because JSON strings must be UTF-8
 	ID     string `json:"id"`
 }
 
@@ -47,7 +45,7 @@ func (l noteLine) upload() s3.UploadID {
 // notesPattern names the files; "*" is random.
 const notesPattern = "uploads-*.jsonl"
 
-// newUploadNotes makes the file in dir; "" notes nothing.
+// newUploadNotes creates the file in dir. If dir is empty, nothing is recorded.
 func newUploadNotes(dir string) (*uploadNotes, error) {
 	n := &uploadNotes{live: map[s3.UploadID]struct{}{}}
 	if dir == "" {
@@ -60,7 +58,7 @@ func newUploadNotes(dir string) (*uploadNotes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the note of uploads: %w", err)
 	}
-	// Locked before it has the name under which others look for it.
+	// Lock the file before it has the name under which other mounts look for it.
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil {
 		name := filepath.Join(dir, filepath.Base(file.Name())[len(".new-"):])
@@ -75,13 +73,13 @@ func newUploadNotes(dir string) (*uploadNotes, error) {
 	return n, nil
 }
 
-// path is the file's name now.
+// path returns the current name of the file.
 func (n *uploadNotes) path() string {
 	dir, base := filepath.Split(n.file.Name())
 	return filepath.Join(dir, base[len(".new-"):])
 }
 
-// add notes that id runs.
+// add records that the upload id runs.
 func (n *uploadNotes) add(id s3.UploadID) error {
 	n.mu.Lock()
 	n.live[id] = struct{}{}
@@ -89,8 +87,8 @@ func (n *uploadNotes) add(id s3.UploadID) error {
 	return n.write(note(id, false))
 }
 
-// remove notes that id has ended. An error only makes the next mount abort an
-// upload that is not there.
+// remove records that the upload id has ended. An error only makes the next mount abort an upload that
+// does not exist.
 func (n *uploadNotes) remove(id s3.UploadID) {
 	n.mu.Lock()
 	delete(n.live, id)
@@ -110,7 +108,7 @@ func (n *uploadNotes) write(l noteLine) error {
 	return err
 }
 
-// close deletes the file, unless uploads are left for the next mount.
+// close deletes the file, unless it has running uploads for the next mount.
 func (n *uploadNotes) close() error {
 	if n.file == nil {
 		return nil
@@ -125,9 +123,9 @@ func (n *uploadNotes) close() error {
 	return errors.Join(err, n.file.Close())
 }
 
-// AbortOrphans aborts the multipart uploads and deletes the objects of zeros that
-// dead mounts with the same state directory left behind, and returns their number. Call it once after New.
-// Uploads whose abort fails stay noted.
+// AbortOrphans aborts the multipart uploads and deletes the objects of zeros of dead mounts with the
+// same state directory. It returns their number. The caller calls it once after New. Uploads whose
+// abort fails stay in the file.
 func (m *Manager) AbortOrphans(ctx context.Context) (int, error) {
 	if m.o.StateDir == "" {
 		return 0, nil
@@ -148,7 +146,7 @@ func (m *Manager) AbortOrphans(ctx context.Context) (int, error) {
 	return total, errors.Join(errs...)
 }
 
-// abortNoted aborts what one file notes and deletes it, unless its mount lives.
+// abortNoted aborts the uploads in one file and deletes the file, unless its mount is alive.
 func (m *Manager) abortNoted(ctx context.Context, name string) (int, error) {
 	file, err := os.OpenFile(name, os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -160,14 +158,14 @@ func (m *Manager) abortNoted(ctx context.Context, name string) (int, error) {
 	defer file.Close()
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return 0, nil // alive
+			return 0, nil // its mount is alive
 		}
 		return 0, err
 	}
 	n := 0
 	for _, id := range readNotes(file) {
 		if id.Bucket != m.o.Bucket {
-			return n, nil // another bucket's mount will do it
+			return n, nil // a mount of the other bucket aborts it
 		}
 		if err := m.endNoted(ctx, id); err != nil {
 			return n, err
@@ -177,13 +175,12 @@ func (m *Manager) abortNoted(ctx context.Context, name string) (int, error) {
 	return n, os.Remove(name)
 }
 
-// scratch is the note of an object that exists only while this mount uses it. It
-// is an upload without an id.
+// scratch returns the entry of a temporary object. It is an upload without an id.
 func (m *Manager) scratch(key string) s3.UploadID {
 	return s3.UploadID{Bucket: m.o.Bucket, Key: key}
 }
 
-// endNoted ends an upload, or deletes an object that was noted by scratch.
+// endNoted aborts an upload, or deletes the temporary object of an entry of scratch.
 func (m *Manager) endNoted(ctx context.Context, id s3.UploadID) error {
 	if id.ID != "" {
 		return m.abort(ctx, id)
@@ -194,8 +191,7 @@ func (m *Manager) endNoted(ctx context.Context, id s3.UploadID) error {
 	})
 }
 
-// readNotes returns the uploads that had not ended. A torn last line is of an
-// upload that was just being made; it is dropped.
+// readNotes returns the uploads that had not ended. It ignores a torn last line.
 func readNotes(file *os.File) []s3.UploadID {
 	var order []s3.UploadID
 	done := map[s3.UploadID]bool{}

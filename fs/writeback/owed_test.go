@@ -14,7 +14,7 @@ import (
 // when the disk is well again: not counted as queued for ever, nor replayed.
 func TestOwedNotes(t *testing.T) {
 	for name, pay := range map[string]func(j *journal) error{
-		"drain": (*journal).pay,
+		"drain": (*journal).writeOwed,
 		"close": func(*journal) error { return nil },
 		"next note": func(j *journal) error {
 			if err := j.put(t.Context(), &record{Kind: recordFile, File: 9, Seq: 1}, nil); err != nil {

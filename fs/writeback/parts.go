@@ -7,9 +7,9 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// growEvery is the number of parts after which the part size doubles. With
-// the smallest part size of 5 MiB, ten thousand parts then reach 9.7 TiB, and
-// with 8 MiB the first 7 GiB go in parts that four connections keep full.
+// growEvery is the number of parts after which the part size doubles. Ten thousand parts then reach
+// 9.7 TiB with the smallest part size of 5 MiB. With 8 MiB, the first 7 GiB use small parts that keep
+// four connections busy.
 const growEvery = 900
 
 // limits bound the parts of an upload.
@@ -17,18 +17,17 @@ type limits struct {
 	part    int64 // bytes of a part, before it grows
 	min     int64 // s3.MinPartSize
 	max     int64 // s3.MaxPartSize
-	copyMax int64 // bytes of a part that S3 copies from the base
-	zeroMax int64 // bytes of a part that S3 copies from an object of zeros: zeroPart
+	copyMax int64 // largest part that S3 copies from the base
+	zeroMax int64 // largest part that S3 copies from an object of zeros: zeroPart
 	parts   int   // s3.MaxPartNumber
 }
 
-// copyPartSize is what one UploadPartCopy moves. S3 copies some 300 MiB/s per
-// request, so that an object of 1 GiB is copied by 16 at once in 0.2 s, which
-// parts of 256 MiB would do in 0.9 s. Smaller ones would be paid for as requests.
+// copyPartSize is the size of one UploadPartCopy. S3 copies about 300 MiB/s per request, so that 16
+// requests copy 1 GiB in 0.2 s. Parts of 256 MiB take 0.9 s. Smaller parts cost more requests.
 const copyPartSize = 64 << 20
 
-// copyShare is the share of all part numbers, 1/4, that copies take before they
-// grow: what lies between them is then still cut finely.
+// copyShare is the divisor of the part numbers (1/4) that copies use before they grow. The other numbers
+// are for the parts between the copies.
 const copyShare = 4
 
 func limitsFor(partSize int64) limits {
@@ -36,8 +35,7 @@ func limitsFor(partSize int64) limits {
 		copyMax: copyPartSize, parts: s3.MaxPartNumber}
 }
 
-// size returns the size of part number n (from 1) of a stream, whose length
-// is not known in advance.
+// size returns the size of part number n (from 1) of a stream, whose length is not known in advance.
 func (l limits) size(n int) int64 {
 	size := l.part
 	for step := growEvery; n > step && size < l.max; step += growEvery {
@@ -46,34 +44,32 @@ func (l limits) size(n int) int64 {
 	return min(size, l.max)
 }
 
-// part is one part of an upload: the bytes [off, off+n) of the file. They are
-// sent, or copied inside S3.
+// part is one part of an upload: the bytes [off, off+n) of the file. It is sent, or copied inside S3.
 type part struct {
 	number int
 	off, n int64
-	copied bool // from the same place of the base
-	zero   bool // from an object of zeros
+	copied bool // copied from the same place of the base
+	zero   bool // copied from an object of zeros
 }
 
 func (p part) end() int64 { return p.off + p.n }
 
-// streamParts cuts a file of size bytes as a stream does, so that parts that
-// are in S3 already keep their place. It returns nil when the parts do not
-// suffice.
+// streamParts divides a file of size bytes like a stream, so that parts that are in S3 already keep
+// their place. It returns nil if there are not enough part numbers.
 func (l limits) streamParts(size int64) []part { return l.partsFrom(nil, size) }
 
-// copyParts cuts size bytes into parts that are copied, with others behind them.
+// copyParts divides size bytes into parts that are copied. Other parts may follow.
 func (l limits) copyParts(size int64) []part {
 	for {
 		parts := l.cutParts(nil, size+1, []copied{{span: span{0, size}}})
-		if parts = parts[:len(parts)-1]; 2*len(parts) <= l.parts { // half of them for what follows
+		if parts = parts[:len(parts)-1]; 2*len(parts) <= l.parts { // the other half is for the parts that follow
 			return parts
 		}
 		l.copyMax = min(2*l.copyMax, l.max)
 	}
 }
 
-// partsFrom is streamParts behind first, which it contains.
+// partsFrom is like streamParts, but the result begins with first.
 func (l limits) partsFrom(first []part, size int64) []part {
 	parts := slices.Clone(first)
 	off := int64(0)
@@ -92,7 +88,7 @@ func (l limits) partsFrom(first []part, size int64) []part {
 	return parts
 }
 
-// sent returns how many bytes of parts are not copied inside S3.
+// sent returns the number of bytes of parts that are not copied inside S3.
 func sent(parts []part) int64 {
 	n := int64(0)
 	for _, p := range parts {
@@ -108,23 +104,21 @@ type span struct{ off, end int64 }
 
 func (s span) len() int64 { return s.end - s.off }
 
-// copied is a range of a file that S3 can copy from the base, or from zeros.
+// copied is a range of a file that S3 can copy from the base or from zeros.
 type copied struct {
 	span
 	zero bool
 }
 
-// planParts cuts a file of size bytes whose ranges in keep are those of the
-// base, and those in holes zeros: long ones are copied inside S3, the rest is
-// sent. Both lists are in order, and no two of their ranges overlap. Every part
-// but the last has at least l.min bytes, and there are at most l.parts: with
-// more dirty ranges than that, the ranges between them must be longer to be
-// worth a copy.
+// planParts divides a file of size bytes. The ranges in keep equal the base, and the ranges in holes are
+// zeros: long ones are copied inside S3, and the rest is sent. Both lists are in order, and their ranges
+// do not overlap. Every part but the last has at least l.min bytes, and there are at most l.parts. If
+// there are more dirty ranges, only longer ranges are copied.
 func (l limits) planParts(size int64, keep, holes []span) []part {
 	return l.planBehind(nil, size, keep, holes)
 }
 
-// planBehind is planParts for what lies behind first, which it contains.
+// planBehind is like planParts, but the result begins with first.
 func (l limits) planBehind(first []part, size int64, keep, holes []span) []part {
 	for size/l.copyMax > int64(l.parts)/copyShare && l.copyMax < l.max {
 		l.copyMax = min(2*l.copyMax, l.max)
@@ -155,7 +149,7 @@ func (l limits) double(n int64) int64 {
 	return min(2*n, l.max)
 }
 
-// mergeSources returns what of keep and holes lies behind start, in order.
+// mergeSources returns the parts of keep and holes behind start, in order.
 func mergeSources(start int64, keep, holes []span) []copied {
 	var all []copied
 	for _, list := range []struct {
@@ -172,19 +166,18 @@ func mergeSources(start int64, keep, holes []span) []copied {
 	return all
 }
 
-// lastCopy is the least that is worth a copy at the end of a file, where no
-// minimum holds: less is read and sent with the part before it.
+// lastCopy is the shortest range at the end of a file that is copied. The last part has no minimum size,
+// but shorter ranges are cheaper to read and send with the part before.
 const lastCopy = 1 << 20
 
-// copies chooses the ranges of at least long bytes and moves their borders so
-// that what lies between two of them, or before the first and behind start, is
-// empty or at least l.min.
+// copies selects the ranges of at least long bytes and moves their borders, so that the gaps between them,
+// and the gap behind start, are empty or at least l.min long.
 func (l limits) copies(start, size int64, sources []copied, long int64) []copied {
 	var out []copied
-	end := start // of the last copy
+	end := start // the end of the last copy
 	for _, k := range sources {
 		if gap := k.off - end; gap > 0 && gap < l.min {
-			k.off = min(end+l.min, k.end) // the part before it takes what it lacks
+			k.off = min(end+l.min, k.end) // lengthens the part before it to l.min
 		}
 		if k.len() >= long || k.end == size && k.len() >= min(lastCopy, long) {
 			out = append(out, k)
@@ -194,7 +187,7 @@ func (l limits) copies(start, size int64, sources []copied, long int64) []copied
 	return out
 }
 
-// cutParts numbers the parts of copies and of what lies between them, behind first.
+// cutParts numbers the copies and the parts between them, behind first.
 func (l limits) cutParts(first []part, size int64, copies []copied) []part {
 	parts := slices.Clone(first)
 	add := func(s span, largest int64, as part) {
@@ -202,8 +195,8 @@ func (l limits) cutParts(first []part, size int64, copies []copied) []part {
 			p := as
 			p.number, p.off, p.n = len(parts)+1, off, min(largest, s.end-off)
 			if left := s.end - p.end(); s.end < size && left > 0 && left < l.min {
-				// The rest would be too small: halve what is left, or take it
-				// all where the halves would be.
+				// The rest would be too small. Halve the remaining bytes, or use them all if the
+				// halves would be too small.
 				p.n = s.end - off
 				if p.n >= 2*l.min {
 					p.n /= 2

@@ -8,34 +8,32 @@ import (
 	"time"
 )
 
-// journaled is what the journal holds of a file; guarded by the file's mu.
+// journaled describes what the journal has of a file. The file's mu guards it.
 type journaled struct {
 	id    uint64 // 0: none yet
 	seq   uint64 // of the content in the journal
-	stale bool   // its key or properties are others now
-	// ends are the files whose content f took the place of (Replace), and that
-	// no record has ended yet.
+	stale bool   // the key or the properties have changed since
+	// ends are files that f has replaced (Replace) and that no record has ended yet.
 	ends []uint64
 }
 
-// holds tells whether the journal has the content of seq.
+// holds reports whether the journal has the content of seq.
 func (j journaled) holds(seq uint64) bool { return j.id != 0 && j.seq >= seq && !j.stale }
 
-// Persist returns when the content is safe from the death of this process: in
-// the journal, from where a commit carries it on soon (linger.go), or in S3. Without a
-// journal it is Commit. It is what close(2) waits for with
-// --durability=journal; fsync(2) waits for Commit. A commit of older content is
-// waited for, so that what the journal gets is built on what S3 has. Errors are
-// those of Commit.
+// Persist returns when the content survives the death of this process: it is in the journal, from which
+// a commit soon carries it to S3 (linger.go), or in S3. Without a journal it is Commit. With
+// --durability=journal, close(2) waits for Persist, and fsync(2) waits for Commit. Persist waits for a
+// running commit of older content, so that the journal record builds on the content in S3. Persist
+// returns the errors of Commit.
 func (f *File) Persist(ctx context.Context) error {
 	for {
-		r, data, older, err := f.intent()
+		r, data, older, err := f.nextRecord()
 		switch {
 		case err != nil:
 			return err
 		case older != nil:
 			select {
-			case <-older.done: // an error of it is reported by intent
+			case <-older.done: // nextRecord reports its error
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -47,7 +45,7 @@ func (f *File) Persist(ctx context.Context) error {
 	}
 }
 
-// persist puts r into the journal, or else has the content committed.
+// persist writes r to the journal, or commits the content if that fails.
 func (f *File) persist(ctx context.Context, r *record, data *snapshot) error {
 	err := errJournalFull
 	if data != nil {
@@ -67,8 +65,8 @@ func (f *File) persist(ctx context.Context, r *record, data *snapshot) error {
 	return err
 }
 
-// endReplaced tells the journal that those that f took the place of are of no
-// more use, for want of a record that does: S3 has f, or nobody wants it.
+// endReplaced ends the journal records of the files that f has replaced, when no record of f does: S3 has
+// f, or nobody needs it.
 func (f *File) endReplaced() {
 	f.mu.Lock()
 	ends := f.journal.ends
@@ -79,12 +77,11 @@ func (f *File) endReplaced() {
 	}
 }
 
-// intent returns the record of the content and a snapshot with its data, or a
-// commit of older content that must end first, or nothing if nothing is to be
-// done. A record without data is of a file that has to go to S3 at once: there
-// is no journal, it is large, it streams already, or it is a copy of another
-// object. A key of SSE-C is not put on disk either.
-func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
+// nextRecord returns the record of the content and a snapshot with its data. It returns a commit of older
+// content that must end first in older, and nothing if there is nothing to do. A record without data
+// means that the file must go to S3 at once: there is no journal, the file is large or streams already, it
+// is a copy of another object, or it has an SSE-C key, which must not be written to the disk.
+func (f *File) nextRecord() (r *record, data *snapshot, older *run, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.takeErr(); err != nil {
@@ -122,7 +119,7 @@ func (f *File) intent() (r *record, data *snapshot, older *run, err error) {
 	return r, data, nil, nil
 }
 
-// persisted notes whether the journal has r, and has its content committed.
+// persisted records whether the journal has r, and starts the commit of its content.
 func (f *File) persisted(r *record, ok bool) {
 	seq := r.Seq
 	f.mu.Lock()
@@ -138,12 +135,12 @@ func (f *File) persisted(r *record, ok bool) {
 		f.startSoon()
 	}
 	f.mu.Unlock()
-	if saved >= seq { // a commit was quicker
+	if saved >= seq { // a commit has finished earlier
 		f.safe(saved)
 	}
 }
 
-// reader reads the written bytes, one extent behind the other.
+// reader returns a reader of the written bytes of all extents, in order.
 func (s *snapshot) reader() io.Reader {
 	var all []io.Reader
 	for _, e := range s.exts {
@@ -154,7 +151,7 @@ func (s *snapshot) reader() io.Reader {
 	return io.MultiReader(all...)
 }
 
-// safe tells the journal that content up to seq is in S3, or was kept.
+// safe records in the journal that content up to seq is in S3 or in the recovery directory.
 func (f *File) safe(seq uint64) {
 	f.mu.Lock()
 	j := f.journal
@@ -167,7 +164,7 @@ func (f *File) safe(seq uint64) {
 	}
 }
 
-// forgotten tells the journal that the file was unlinked.
+// forgotten records in the journal that the file was unlinked.
 func (f *File) forgotten() {
 	f.endReplaced()
 	f.mu.Lock()
@@ -176,7 +173,7 @@ func (f *File) forgotten() {
 	f.m.forget(j.id, f.Key())
 }
 
-// forget tells the journal that a file of it is not to be committed any more.
+// forget records in the journal that a file must not be committed any more.
 func (m *Manager) forget(id uint64, key string) {
 	if id == 0 {
 		return

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// patience is how long the spiller lets a writer wait for running uploads
-	// to free memory before it moves bytes to disk that an upload would have to
-	// read back. At 90 MB/s a part of 8 MiB takes 93 ms.
+	// patience is how long the spiller lets a writer wait for running uploads to free memory
+	// before it moves bytes to disk that an upload has to read back. At 90 MB/s a part of
+	// 8 MiB takes 93 ms.
 	patience = 100 * time.Millisecond
-	// spillBatch is what one step of the spiller moves from one file: enough
-	// that a disk writes it in one go, little enough that writers go on soon.
+	// spillBatch is the amount that one step of the spiller moves from one file. A disk writes
+	// it at once, and writers continue soon.
 	spillBatch = 4 << 20
-	// heldPauses is how often the spiller waits for patience while all that can
-	// be committed is in somebody's turn: for five seconds, in which S3 copies
-	// more than a GiB. Who has the turn may be waiting for memory itself.
+	// heldPauses is the number of pauses of the spiller while every file that it could commit
+	// is in another caller's turn. It corresponds to five seconds, in which S3 copies more than
+	// a GiB. The caller may be waiting for memory itself.
 	heldPauses = 50
 )
 
-// stuckError ends a writer's wait: nothing frees memory any more.
+// stuckError ends the wait of a writer when nothing can free memory.
 type stuckError struct {
-	reason error // why bytes cannot go to the spool; nil: there are none
+	reason error // the cause for which bytes cannot go to the spool; nil: there are no bytes
 }
 
 func (e *stuckError) Error() string { return "no memory can be freed" }
@@ -35,9 +35,8 @@ type starved struct {
 	cancel context.CancelCauseFunc
 }
 
-// get returns size bytes of memory for f, waiting for room in the budget while
-// the spiller makes some. When nothing can be freed it exceeds the budget by up
-// to one part per writer (I8), and beyond that says why nothing could.
+// get returns size bytes of memory for f. It waits for the spiller to make room in the budget. If nothing
+// can be freed, it exceeds the budget by up to one part per writer (I8). Beyond that it returns the cause.
 func (m *Manager) get(ctx context.Context, f *File, size int) ([]byte, error) {
 	for {
 		if b := m.pool.TryGet(size); b != nil {
@@ -55,21 +54,20 @@ func (m *Manager) get(ctx context.Context, f *File, size int) ([]byte, error) {
 			return m.pool.GetForced(size), nil
 		case errors.Is(stuck.reason, ErrNoSpace):
 			return nil, fmt.Errorf("wait for memory: %w", stuck.reason)
-		case stuck.reason != nil: // whose errno is of the spool, and says nothing of the file
+		case stuck.reason != nil: // its errno concerns the spool, not the file
 			return nil, fmt.Errorf("wait for memory: %v", stuck.reason)
 		}
 	}
 }
 
-// memory returns the bytes of pool memory that the file holds.
+// memory returns the number of bytes of pool memory that the file holds.
 func (f *File) memory() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.mem
 }
 
-// await waits for memory. Its error is the context's, or a stuckError with the
-// spiller's reason.
+// await waits for memory. Its error is the error of the context, or a stuckError with the spiller's reason.
 func (m *Manager) await(ctx context.Context, size int) ([]byte, error) {
 	wait, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -90,7 +88,7 @@ func (m *Manager) await(ctx context.Context, size int) ([]byte, error) {
 	return b, err
 }
 
-// giveUp tells all waiting writers that nothing can be freed.
+// giveUp fails all waiting writers because nothing can be freed.
 func (m *Manager) giveUp(reason error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,7 +105,7 @@ func (m *Manager) kick() {
 	}
 }
 
-// spill frees memory while the budget is short, until the manager ends.
+// spill frees memory while the budget is short, until the manager is closed.
 func (m *Manager) spill() {
 	defer close(m.spiller)
 	for {
@@ -124,7 +122,7 @@ func (m *Manager) spill() {
 	}
 }
 
-// short tells whether someone lacks memory. A writer may be about to wait.
+// short reports whether a writer lacks memory, or is about to wait for it.
 func (m *Manager) short() bool {
 	m.mu.Lock()
 	waiting := len(m.waiting) > 0
@@ -132,16 +130,15 @@ func (m *Manager) short() bool {
 	return waiting || m.pool.Budget().Deficit() > 0
 }
 
-// relieve does one step: first what costs least. It tells whether it is worth
-// another.
+// relieve frees memory with the cheapest step that is possible. It reports whether to try again.
 //
-//  1. Bytes of uploaded parts go to the spool: nobody will read them back
-//     unless the application does, or the upload fails at last.
-//  2. So do bytes of files that no upload takes yet.
-//  3. Running uploads get some time to free memory.
-//  4. Everything goes to the spool, also what uploads must read back.
-//  5. The spool is full: a file is committed early, as fsync would.
-//  6. Work that runs is waited for, and so is who keeps a file from being
+//  1. Move bytes of uploaded parts to the spool. They are read back only if the application reads them
+//     or the upload fails.
+//  2. Move bytes of files without an upload to the spool.
+//  3. Wait a short time for running uploads to free memory.
+//  4. Move all other bytes to the spool, also bytes that uploads must read back.
+//  5. Commit a file early, as fsync would, because the spool is full.
+//  6. Wait for running jobs, or for callers that prevent a commit. If there are none, fail the writers.
 //     committed. If there is none, the writers are told.
 func (m *Manager) relieve() bool {
 	moved, _ := m.spillFiles((*File).spillUploaded)
@@ -170,7 +167,7 @@ func (m *Manager) relieve() bool {
 		m.pause(time.Second)
 		return true
 	case held && m.held < heldPauses:
-		if !m.pause(patience) { // who has the turn does not tell us of its end
+		if !m.pause(patience) { // nothing signals the end of a turn
 			m.held++
 		}
 		return true
@@ -179,7 +176,7 @@ func (m *Manager) relieve() bool {
 	return false
 }
 
-// pause waits for news for at most d and tells whether there was any.
+// pause waits for a kick for at most d and reports whether there was one.
 func (m *Manager) pause(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -193,16 +190,15 @@ func (m *Manager) pause(d time.Duration) bool {
 	}
 }
 
-// busy tells whether jobs run that will free memory.
+// busy reports whether jobs run that will free memory.
 func (m *Manager) busy() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.jobs > 0
 }
 
-// spillFiles lets one, of all files in the order of their memory, move bytes to
-// the spool, until one batch is moved. err is why bytes that are there could
-// not be moved.
+// spillFiles calls one for the files in the order of their memory, until one batch is moved to the spool.
+// err is the cause for which bytes could not be moved.
 func (m *Manager) spillFiles(one func(*File) (int64, error)) (moved bool, err error) {
 	m.moving <- struct{}{}
 	defer func() { <-m.moving }()
@@ -219,9 +215,8 @@ func (m *Manager) spillFiles(one func(*File) (int64, error)) (moved bool, err er
 	return total > 0, err
 }
 
-// commitEarly starts a commit of the file with the most bytes, because the
-// spool is full. held tells that there are such files, and that each is somebody's
-// whose turn it is, as for a copy of the object or a rename.
+// commitEarly starts a commit of the file with the most bytes, because the spool is full. held reports that
+// there are such files, but other callers have their turns, for example for a copy or a rename.
 func (m *Manager) commitEarly() (started, held bool) {
 	for _, f := range m.bySize((*File).committable) {
 		done, ok := f.turn()
@@ -241,7 +236,7 @@ func (m *Manager) commitEarly() (started, held bool) {
 	return false, held
 }
 
-// committable returns how many bytes a commit of the file, as it is, would free.
+// committable returns the number of bytes that a commit of the file would free.
 func (f *File) committable() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -251,7 +246,7 @@ func (f *File) committable() int64 {
 	return f.ext.total
 }
 
-// startEarly starts a commit that nobody asked for; nil if there is nothing to commit.
+// startEarly starts a commit without a caller. It returns nil if there is nothing to commit.
 func (f *File) startEarly() *run {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -265,7 +260,7 @@ func (f *File) startEarly() *run {
 	return r
 }
 
-// bySize returns the open files of which size is not 0, the largest first.
+// bySize returns the open files whose size is not 0, the largest first.
 func (m *Manager) bySize(size func(*File) int64) []*File {
 	type sized struct {
 		f *File

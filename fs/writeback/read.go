@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// ReadAt reads the base overlaid by the extents. It is short at the end, with
-// io.EOF. Its errors are those of the base's reader, of the spool, and ErrClosed.
+// ReadAt reads the base overlaid by the extents. It returns io.EOF with a short read at the end. Other errors
+// come from the base's reader or the spool, or are ErrClosed.
 func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	for {
 		n, was, err := f.tryRead(ctx, p, off)
@@ -18,7 +18,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		if !errors.As(err, &lost) {
 			return n, err
 		}
-		// Our own commit may just have replaced the base.
+		// A commit of this file may have replaced the base.
 		again, waitErr := f.replaced(ctx, was)
 		if waitErr != nil || !again {
 			return 0, err
@@ -26,7 +26,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 }
 
-// tryRead is ReadAt on the base that there is now, which it returns.
+// tryRead is like ReadAt on the present base, which it returns.
 func (f *File) tryRead(ctx context.Context, p []byte, off int64) (int, *base, error) {
 	f.mu.Lock()
 	if f.state == stateClosed {
@@ -43,8 +43,8 @@ func (f *File) tryRead(ctx context.Context, p []byte, off int64) (int, *base, er
 	return n, was, nil
 }
 
-// replaced waits for a commit that may make the object, and tells whether the
-// file has another base than was.
+// replaced waits for a running commit that may replace the object, and reports whether the base is not was
+// any more.
 func (f *File) replaced(ctx context.Context, was *base) (bool, error) {
 	f.mu.Lock()
 	r := f.run
@@ -66,15 +66,15 @@ func (f *File) replaced(ctx context.Context, was *base) (bool, error) {
 // piece is a part of a read whose bytes are not in memory.
 type piece struct {
 	p    []byte
-	off  int64  // in the spool or in the base
+	off  int64  // the offset in the spool or in the base
 	c    *chunk // pinned; nil: the base
 	base *base  // referenced
 }
 
-// copyOut fills p from memory and returns what must be fetched without the lock.
+// copyOut fills p from memory and returns the pieces that must be read without the lock.
 func (f *File) copyOut(p []byte, off int64) (late []piece) {
 	end := off + int64(len(p))
-	under := func(from, to int64) { // what no extent hides
+	under := func(from, to int64) { // ranges without an extent
 		if b := min(to, f.baseLen); from < b {
 			f.base.refs++
 			late = append(late, piece{p: p[from-off : b-off], off: from, base: f.base})
@@ -108,7 +108,7 @@ func (f *File) copyOut(p []byte, off int64) (late []piece) {
 	return late
 }
 
-// fetch reads the pieces and lets go of what they hold. The first error wins.
+// fetch reads the pieces and releases them. It returns the first error.
 func (f *File) fetch(ctx context.Context, late []piece) (err error) {
 	if len(late) == 0 {
 		return nil

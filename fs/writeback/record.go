@@ -14,45 +14,44 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// A journal is a row of records:
+// A journal is a sequence of records:
 //
 //	magic u32 | length of head u32 | length of data u64 | CRC-32C of head u32 | CRC-32C of the 20 bytes before u32
 //	head: JSON | data | CRC-32C of data u32
 //
-// Numbers are little-endian. Lengths have a checksum of their own, so that a
-// record with damaged data can be skipped, and a torn one is known for what it is.
+// Numbers are little-endian. The lengths have their own checksum, so that a reader can skip a record
+// with damaged data and can detect a torn record.
 
-// recordMagic begins each record: "s3mj".
+// recordMagic is the start of each record: "s3mj".
 const recordMagic = 0x6a6d3373
 
 const (
 	recordHeader  = 24
 	recordTrailer = 4
-	// maxHead bounds what a damaged journal can make a reader allocate. A head
+	// maxHead bounds the memory that a damaged journal can make a reader allocate. The head
 	// of a million extents has 40 MB.
 	maxHead = 64 << 20
 )
 
-// recordKind says what a record means.
+// recordKind is the kind of a record.
 type recordKind string
 
 const (
-	recordFile recordKind = "file" // the content of a file and what is to become of it
+	recordFile recordKind = "file" // the content and properties of a file
 	recordName recordKind = "name" // a Change
-	recordDone recordKind = "done" // S3 or the recovery directory has it
+	recordDone recordKind = "done" // S3 or the recovery directory has the content
 	recordDrop recordKind = "drop" // the file was unlinked
 )
 
-// record is the head of a record. The data of a file's are the bytes of its
-// extents, one behind the other.
+// record is the head of a record. The data of a file record are the bytes of its extents, in order.
 type record struct {
 	Kind      recordKind       `json:"kind"`
-	File      uint64           `json:"file"` // names the file within one journal
-	Seq       uint64           `json:"seq"`  // of the content
+	File      uint64           `json:"file"` // the id of the file within one journal
+	Seq       uint64           `json:"seq"`  // the seq of the content
 	Time      time.Time        `json:"time"`
 	Bucket    string           `json:"bucket,omitempty"`
-	Key       []byte           `json:"key,omitempty"`      // JSON has no strings that are not UTF-8
-	Base      *Version         `json:"base,omitempty"`     // of Key
+	Key       []byte           `json:"key,omitempty"`      // bytes, because JSON strings must be UTF-8
+	Base      *Version         `json:"base,omitempty"`     // the base of Key
 	Replaces  string           `json:"replaces,omitempty"` // OpenInput.Replaces
 	BaseLen   int64            `json:"baseLen,omitempty"`
 	Size      int64            `json:"size,omitempty"`
@@ -60,10 +59,10 @@ type record struct {
 	Object    s3.ObjectOptions `json:"object"`
 	Extents   []recordExtent   `json:"extents,omitempty"`
 	Ends      []uint64         `json:"ends,omitempty"`   // files whose content this one replaces
-	Change    *recordChange    `json:"change,omitempty"` // of recordName
+	Change    *recordChange    `json:"change,omitempty"` // for recordName
 }
 
-// recordExtent is a range of the file. Zeros have no data.
+// recordExtent is a range of the file. Ranges of zeros have no data.
 type recordExtent struct {
 	Off  int64 `json:"off"`
 	N    int64 `json:"n"`
@@ -84,7 +83,7 @@ func (r *record) data() int64 {
 // crc returns the CRC-32C of p.
 func crc(p []byte) uint32 { return crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) }
 
-// encodeHead returns header and head.
+// encodeHead returns the header and the head.
 func (r *record) encodeHead() ([]byte, error) {
 	head, err := json.Marshal(r)
 	if err != nil {
@@ -102,20 +101,20 @@ func (r *record) encodeHead() ([]byte, error) {
 	return append(b, head...), nil
 }
 
-// errTorn says that a journal ends within a record, or is damaged from there on.
+// errTorn means that a journal ends within a record, or is damaged from there on.
 var errTorn = errors.New("record is torn")
 
-// errDamaged says that one record is damaged; the next one can be read.
+// errDamaged means that one record is damaged and the next one can be read.
 var errDamaged = errors.New("record is damaged")
 
-// scanned is a record and where its data is in the segment.
+// scanned is a record and the position of its data in the segment.
 type scanned struct {
 	record
 	at int64
 }
 
-// scanRecords reads the records of a segment. Each goes to yield, with errDamaged
-// when its bytes are not what was written. It returns errTorn at a torn end.
+// scanRecords reads the records of a segment and calls yield for each. The error is errDamaged if a
+// checksum does not match. scanRecords returns errTorn at a torn end.
 func scanRecords(in io.Reader, yield func(scanned, error)) error {
 	r := bufio.NewReaderSize(in, cache.BlockSize)
 	off := int64(0)
@@ -146,7 +145,7 @@ func scanRecords(in io.Reader, yield func(scanned, error)) error {
 	}
 }
 
-// decode reads head and data behind a header, and tells whether both are good.
+// decode reads head and data behind a header, and reports whether both checksums match.
 func (s *scanned) decode(r io.Reader, headLen, dataLen int64, headSum uint32) (good bool, err error) {
 	head := make([]byte, headLen)
 	if _, err := io.ReadFull(r, head); err != nil {
@@ -165,7 +164,7 @@ func (s *scanned) decode(r io.Reader, headLen, dataLen int64, headSum uint32) (g
 	return good, nil
 }
 
-// torn turns an early end into errTorn; errors of the disk stay what they are.
+// torn turns an early end into errTorn. It returns errors of the disk unchanged.
 func torn(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTorn

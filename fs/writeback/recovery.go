@@ -10,21 +10,20 @@ import (
 )
 
 const (
-	// stampFormat is the time in the names of recovery files and of objects
-	// that are kept beside another: UTC, sortable, to the microsecond.
+	// stampFormat is the format of the time in the names of recovery files and of
+	// keep-both objects: UTC, sortable, to the microsecond.
 	stampFormat = "20060102T150405.000000Z"
-	// missingSuffix ends the name of the list of ranges that a recovery file lacks.
+	// missingSuffix is the suffix of the list of ranges that a recovery file lacks.
 	missingSuffix = ".missing"
-	// maxKeyInName leaves room for the time, a number and the suffix in the 255
-	// bytes of a file name.
+	// maxKeyInName leaves room for the time, a number and the suffix in a file name of 255
+	// bytes.
 	maxKeyInName = 180
-	// saveBuffer is what one step of saving reads: a pool block.
+	// saveBuffer is the size of one read, a pool block.
 	saveBuffer = 128 << 10
 )
 
-// save writes the content into a new file in dir and returns its path. Ranges
-// of a base that can no longer be read stay holes and are returned; a list of
-// them is put beside the file.
+// save writes the content to a new file in dir and returns its path. Ranges of a base that cannot be
+// read stay holes. save returns them in missing and writes a list of them beside the file.
 func (s *snapshot) save(ctx context.Context, dir, key string) (path string, missing []span, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", nil, fmt.Errorf("make recovery directory: %w", err)
@@ -49,8 +48,8 @@ func (s *snapshot) save(ctx context.Context, dir, key string) (path string, miss
 	return file.Name(), missing, nil
 }
 
-// copyTo writes the content to file, holes left out. A base that could not be read
-// once is not asked again: each answer may take as long as S3 is waited for.
+// copyTo writes the content to file and leaves out the holes. It does not read a base again after an
+// error, because each attempt may take the full deadline.
 func (s *snapshot) copyTo(ctx context.Context, file *os.File) (missing []span, err error) {
 	buf := make([]byte, saveBuffer)
 	for off := s.off; off < s.end; {
@@ -105,8 +104,8 @@ func listMissing(v Version, missing []span) []byte {
 	return []byte(b.String())
 }
 
-// escapeKey makes a file name of a key: what is not plain becomes %XX, and only
-// the end of a long one is kept.
+// escapeKey returns a file name for a key. Special characters become %XX. The start of a long key is
+// cut off.
 func escapeKey(key string) string {
 	var b strings.Builder
 	for i := range len(key) {

@@ -1,17 +1,16 @@
 package writeback
 
-// refusal is a change that failed with an error of the background. The content
-// lacks it, so that no commit takes the file to S3, where it would be a blend
-// (I7), and the error stays: until the program has made that change again, or
-// emptied the file.
+// refusal is a change that failed with a background error. The content lacks the change, so that no
+// commit may take it to S3 (I7). The error stays until the program has repeated the change or emptied
+// the file.
 type refusal struct {
 	err      error
-	off, end int64 // the range that it was to change
+	off, end int64 // the range of the change
 	unheard  bool  // no operation has returned err yet
 }
 
-// join adds a change of [off, end) to what is lacking; r may be nil. The change
-// that is made again gets the error of now once more.
+// join adds a change of [off, end) to the missing range. r may be nil. The next attempt of the change
+// returns err.
 func (r *refusal) join(err error, off, end int64) *refusal {
 	if r != nil {
 		off, end = min(off, r.off), max(end, r.end)
@@ -19,7 +18,7 @@ func (r *refusal) join(err error, off, end int64) *refusal {
 	return &refusal{err: err, off: off, end: end, unheard: true}
 }
 
-// hinders tells whether a change of [off, end) is refused.
+// hinders reports whether a change of [off, end) is refused.
 func (r *refusal) hinders(off, end int64) bool {
 	if r == nil {
 		return false

@@ -7,9 +7,9 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// refusedForGood tells whether err is an answer with which S3 refuses this one
-// object, so that the same request would be refused again. An answer that concerns
-// the credentials, the clock or the bucket is none: somebody will repair that.
+// refusedForGood reports whether S3 refuses this object permanently, so that the same request would be
+// refused again. An error of the credentials, the clock or the bucket is not permanent, because somebody
+// can repair it.
 func refusedForGood(err error) bool {
 	if err == nil || isAny(err, s3.ErrTransient, s3.ErrConflict, s3.ErrNoSuchBucket, s3.ErrExpiredCredentials,
 		s3.ErrNoCredentials, s3.ErrClockSkew, s3.ErrRedirect) {
@@ -31,15 +31,14 @@ func isAny(err error, targets ...error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// isKept tells whether err says that the bytes of a file are in the recovery directory.
+// isKept reports whether err means that the bytes of a file are in the recovery directory.
 func isKept(err error) bool {
 	return isAny(err, ErrConflict, ErrKept) && !errors.Is(err, errNotKept)
 }
 
-// giveUp ends a commit that S3 refuses for good, if close(2) has acknowledged the
-// content: nobody else would hear of it. The content goes to the recovery directory,
-// and no later commit is tried. All other content is left to its close, which reports
-// cause.
+// giveUp ends a commit that S3 refuses permanently, if close(2) has acknowledged the content, so that no
+// caller would get the error. It saves the content in the recovery directory, and no later commit is
+// tried. Otherwise it returns cause, which the close reports.
 func (f *File) giveUp(r *run, cause error) error {
 	f.mu.Lock()
 	ours := f.state == stateCommitting && f.seq == r.snap.seq && f.isAcknowledged()
@@ -57,6 +56,5 @@ func (f *File) giveUp(r *run, cause error) error {
 	return errors.Join(ErrKept, cause)
 }
 
-// isAcknowledged tells whether close(2) has returned 0 for the content; the caller
-// holds mu.
+// isAcknowledged reports whether close(2) has returned 0 for the content. The caller holds mu.
 func (f *File) isAcknowledged() bool { return f.acknowledged || f.journal.holds(f.seq) }

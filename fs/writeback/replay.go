@@ -18,14 +18,13 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Replay carries out what dead mounts left in the journal directories: it
-// commits the contents of files and hands changes to apply, both in the order of
-// their paths. It returns the number of records that it has carried out. An error
-// of apply keeps the change for the next time. Replay does not touch the journals
-// of living mounts, nor records of keys outside of Options.Prefix. Content that
-// conflicts with an object that was written since, and content that S3 refuses for
-// good, goes to the recovery directory. A journal that still holds something stays
-// for the next time. Call Replay once after New, before the mount answers.
+// Replay carries out the records that dead mounts left in the journal directories. It commits the
+// contents of files and passes changes to apply, in the order of the journal for each path. It returns
+// the number of records that it has carried out. After an error of apply the change stays in the
+// journal. Replay does not touch the journals of living mounts, nor records of keys outside of
+// Options.Prefix. Content that conflicts with a newer object, and content that S3 refuses permanently,
+// goes to the recovery directory. A journal with remaining records stays for the next Replay. The caller
+// calls Replay once after New, before the mount answers.
 func (m *Manager) Replay(ctx context.Context, apply func(context.Context, Change) error) (int, error) {
 	dirs, err := m.journals()
 	if err != nil {
@@ -59,8 +58,8 @@ func (m *Manager) journals() (dirs []string, err error) {
 	return dirs, nil
 }
 
-// openDead locks the journal of a dead mount and reads it. The lock is nil if its
-// mount lives, or if the journal is gone.
+// openDead locks the journal of a dead mount and reads it. lock is nil if the mount is alive or the
+// journal is gone.
 func (m *Manager) openDead(dir string) (lock *os.File, found contents, err error) {
 	lock, err = lockDir(dir)
 	switch {
@@ -75,7 +74,7 @@ func (m *Manager) openDead(dir string) (lock *os.File, found contents, err error
 	return lock, found, nil
 }
 
-// replayMount replays one journal, and deletes it if nothing is left in it.
+// replayMount replays one journal, and deletes it if all its records are done.
 func (m *Manager) replayMount(ctx context.Context, dir string, apply func(context.Context, Change) error) (int, error) {
 	lock, found, err := m.openDead(dir)
 	if lock == nil {
@@ -95,10 +94,10 @@ func (m *Manager) replayMount(ctx context.Context, dir string, apply func(contex
 	return n, os.RemoveAll(dir)
 }
 
-// divide separates the groups of records that this mount can carry out from
-// those that touch another bucket or a key outside of Options.Prefix.
+// divide separates the groups of records that this mount can carry out from groups that concern another
+// bucket or a key outside of Options.Prefix.
 func (m *Manager) divide(all []left) (ours, others [][]left) {
-	for _, group := range inOrder(all) {
+	for _, group := range groupByKeys(all) {
 		if slices.ContainsFunc(group, func(l left) bool { return !m.covers(l) }) {
 			others = append(others, group)
 		} else {
@@ -108,14 +107,14 @@ func (m *Manager) divide(all []left) (ours, others [][]left) {
 	return ours, others
 }
 
-// covers tells whether this mount shows all keys of a record.
+// covers reports whether this mount shows all keys of a record.
 func (m *Manager) covers(l left) bool {
 	to := l.Kind != recordName || len(l.Change.To) == 0 || strings.HasPrefix(string(l.Change.To), m.o.Prefix)
 	return l.Bucket == m.o.Bucket && strings.HasPrefix(string(l.Key), m.o.Prefix) && to
 }
 
-// keepJournal moves a journal with damaged records to the recovery directory:
-// what can be read of them may be all that is left of a file.
+// keepJournal moves a journal with damaged records to the recovery directory, because its readable parts
+// may be the only copy of a file.
 func (m *Manager) keepJournal(dir string) error {
 	if err := os.MkdirAll(m.o.RecoveryDir, 0o700); err != nil {
 		return fmt.Errorf("make recovery directory: %w", err)
@@ -131,11 +130,11 @@ func (m *Manager) keepJournal(dir string) error {
 // left is a record that is not done.
 type left struct {
 	scanned
-	path  string // of its segment
-	older []left // of the same file: one of them may be what S3 has
+	path  string // the path of its segment
+	older []left // older records of the same file: S3 may have one of them
 }
 
-// contents are the records of one journal.
+// contents holds the records of one journal.
 type contents struct {
 	left    []left // the last record of each file that is not done, in the order of the journal
 	damaged bool   // some records cannot be read
@@ -191,8 +190,8 @@ func (m *Manager) readJournal(dir string) (out contents, err error) {
 	return out, nil
 }
 
-// replayAll carries groups of records out, all groups at once and the records of
-// each in order, and notes which are done.
+// replayAll carries out groups of records. The groups run concurrently, and the records of each group in
+// order. It records which ones are done.
 func (m *Manager) replayAll(ctx context.Context, groups [][]left, apply func(context.Context, Change) error, ended *replayLog) (int, error) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -230,8 +229,8 @@ func (m *Manager) replayAll(ctx context.Context, groups [][]left, apply func(con
 	return n, errors.Join(errs...)
 }
 
-// replayChange hands one change to apply. A change that S3 refuses for good is
-// void: the object stays as it is.
+// replayChange passes one change to apply. A change that S3 refuses permanently is void, and the object
+// stays unchanged.
 func (m *Manager) replayChange(ctx context.Context, l left, apply func(context.Context, Change) error) error {
 	err := apply(ctx, l.change())
 	if refusedForGood(err) {
@@ -242,8 +241,8 @@ func (m *Manager) replayChange(ctx context.Context, l left, apply func(context.C
 	return err
 }
 
-// replayFile commits one record. Content that a conflict or a refusal keeps from
-// S3 counts as done once it is in the recovery directory.
+// replayFile commits one record. After a conflict or a refusal the record is done when its content is in
+// the recovery directory.
 func (m *Manager) replayFile(ctx context.Context, l left) error {
 	in, done, refused := m.reopen(ctx, l)
 	if done || refused != nil && !refusedForGood(refused) {
@@ -278,11 +277,11 @@ func (m *Manager) replayFile(ctx context.Context, l left) error {
 	return err
 }
 
-// reopen finds out what a record can be committed on. done says that the object
-// has its bytes already: the mount died before it could note that.
+// reopen returns the input to open the file of a record for a commit. done reports that the object has the
+// bytes already, because the mount died before it recorded that.
 func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, err error) {
 	in = OpenInput{Key: string(l.Key), Base: l.Base, Exclusive: l.Exclusive, Object: l.Object,
-		Turn: func() (func(), bool) { return nil, false }} // half of it is nobody's state (I7)
+		Turn: func() (func(), bool) { return nil, false }} // never commit a partly restored file (I7)
 	if in.Base != nil {
 		in.Base.Key = in.Key
 	}
@@ -305,9 +304,9 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 		}
 		switch {
 		case in.Base != nil || l.Exclusive:
-		case now.ETag == l.Replaces, written(info.LastModified).Before(l.Time): // the replacement is still one
+		case now.ETag == l.Replaces, written(info.LastModified).Before(l.Time): // the replacement is still wanted
 			in.Base = &now
-		default: // it was written since, perhaps by the mount that died
+		default: // it was written since, perhaps by the dead mount
 			in.Exclusive = true
 		}
 	}
@@ -317,13 +316,13 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 	return in, false, nil
 }
 
-// written is the last moment at which an object can have been written that was
-// last modified at t: S3 tells seconds.
+// written returns the last moment at which an object with the modification time t can have been written. S3
+// reports seconds.
 func written(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }
 
-// newest returns the version that l is built on: now, if that is an older
-// content of the same file. What l leaves as it is was so in that one too, for l
-// has all that was written since the base that both name.
+// newest returns the version that l is built on. It is now, if now is an older content of the same file. The
+// ranges that l takes from its base are equal in that content, because l has all bytes that were written
+// since the base.
 func (m *Manager) newest(ctx context.Context, now Version, l left) (*Version, error) {
 	for _, o := range l.older {
 		if ours, err := m.matches(ctx, now, o); ours || err != nil {
@@ -333,7 +332,7 @@ func (m *Manager) newest(ctx context.Context, now Version, l left) (*Version, er
 	return l.Base, nil
 }
 
-// restore puts the content of l into a file that was opened for it.
+// restore writes the content of l to a file that was opened for it.
 func (f *File) restore(ctx context.Context, l left) error {
 	if err := f.Truncate(ctx, min(l.BaseLen, f.Size())); err != nil {
 		return err
@@ -354,7 +353,7 @@ func (f *File) restore(ctx context.Context, l left) error {
 	})
 }
 
-// each calls do with the data of each extent, in pieces that buf holds.
+// each calls do for the data of each extent, in pieces of the size of buf.
 func (l left) each(buf []byte, do func(p []byte, off int64) error) error {
 	data, err := os.Open(l.path)
 	if err != nil {

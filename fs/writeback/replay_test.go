@@ -83,7 +83,7 @@ func TestReplayOfHoles(t *testing.T) {
 			f.journal.id = b.journal.newFile()
 			if c.based { // held back, as by a linger
 				mustWrite(t, f, old, 0)
-				r, data, _, err := f.intent()
+				r, data, _, err := f.nextRecord()
 				if err == nil {
 					err = b.journal.put(t.Context(), r, data.reader())
 				}

@@ -10,7 +10,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// sendParts sends or copies the parts that have lacks and returns all, in order.
+// sendParts sends or copies the parts that are not in have, and returns all parts in order.
 func (m *Manager) sendParts(ctx context.Context, id s3.UploadID, snap *snapshot, parts []part,
 	have map[int]s3.Part, sse *s3.CustomerKey) ([]s3.Part, error) {
 	out := make([]s3.Part, len(parts))
@@ -39,7 +39,7 @@ func (m *Manager) sendParts(ctx context.Context, id s3.UploadID, snap *snapshot,
 	return out, g.Wait()
 }
 
-// sendPart uploads one part out of snap.
+// sendPart uploads one part of snap.
 func (m *Manager) sendPart(ctx context.Context, id s3.UploadID, snap *snapshot, p part, sse *s3.CustomerKey) (*s3.Part, error) {
 	var out *s3.Part
 	b := snap.body(ctx, p.off, p.n)
@@ -57,7 +57,7 @@ func (m *Manager) sendPart(ctx context.Context, id s3.UploadID, snap *snapshot, 
 	return out, nil
 }
 
-// copyPart makes one part of the base's bytes, inside S3.
+// copyPart copies one part from the base inside S3.
 func (m *Manager) copyPart(ctx context.Context, id s3.UploadID, snap *snapshot, p part, sse *s3.CustomerKey) (*s3.Part, error) {
 	out, err := m.copyRange(ctx, id, p.number, snap.base.v, span{p.off, p.end()}, sse)
 	if err == nil {
@@ -66,7 +66,7 @@ func (m *Manager) copyPart(ctx context.Context, id s3.UploadID, snap *snapshot, 
 	return out, err
 }
 
-// copyRange makes part number of an upload out of a range of v, inside S3.
+// copyRange copies one part of an upload from a range of v inside S3.
 func (m *Manager) copyRange(ctx context.Context, id s3.UploadID, number int, v Version, of span, sse *s3.CustomerKey) (*s3.Part, error) {
 	var out *s3.Part
 	err := m.data(ctx, nil, func(ctx context.Context) (err error) {
@@ -85,8 +85,8 @@ func (m *Manager) copyRange(ctx context.Context, id s3.UploadID, number int, v V
 	return out, nil
 }
 
-// createUpload starts a multipart upload and notes it for AbortOrphans. copies
-// tells whether parts will come from the base.
+// createUpload starts a multipart upload and records it for AbortOrphans. copies reports whether parts
+// will be copied from the base.
 func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptions, copies bool) (id s3.UploadID, err error) {
 	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
 		id, err = m.store.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: m.o.Bucket, Key: key, ObjectOptions: o, NoCopies: !copies})
@@ -103,8 +103,7 @@ func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptio
 	return id, nil
 }
 
-// abortUpload ends an upload. If that fails Drain tries again, and the note
-// stays for the next mount.
+// abortUpload aborts an upload. If that fails, Drain tries again, and the record stays for the next mount.
 func (m *Manager) abortUpload(id s3.UploadID) {
 	if err := m.abort(m.ctx, id); err != nil {
 		m.o.Logger.Warn("cannot abort an upload; the unmount or the next mount will", "key", id.Key, "error", err)
@@ -117,8 +116,7 @@ func (m *Manager) abortUpload(id s3.UploadID) {
 	m.notes.remove(id)
 }
 
-// retryAborts starts to abort the uploads whose abort failed, and tells whether
-// there were any.
+// retryAborts starts to abort the uploads whose abort failed, and reports whether there were any.
 func (m *Manager) retryAborts() bool {
 	m.mu.Lock()
 	ids := m.stuck
@@ -130,8 +128,8 @@ func (m *Manager) retryAborts() bool {
 	return len(ids) > 0
 }
 
-// abort ends an upload, and looks whether it has: a part whose request was
-// given up may still be executed, and then the upload has to be aborted again
+// abort aborts an upload and checks that it is gone. S3 may still execute a part request that was given
+// up, and then the upload must be aborted again
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html).
 func (m *Manager) abort(ctx context.Context, id s3.UploadID) error {
 	const attempts = 3
@@ -144,14 +142,14 @@ func (m *Manager) abort(ctx context.Context, id s3.UploadID) error {
 			_, err := m.store.ListParts(ctx, &s3.ListPartsInput{Upload: id, MaxParts: 1})
 			return err
 		})
-		if err != nil { // gone, or there is no knowing
+		if err != nil { // it is gone, or its state is unknown
 			return nil
 		}
 	}
 	return fmt.Errorf("abort upload of %q: it is still there", id.Key)
 }
 
-// carries tells whether an object has all of the metadata want.
+// carries reports whether the metadata got includes all of want.
 func carries(got, want map[string]string) bool {
 	for k, v := range maps.All(want) {
 		if got[k] != v {

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Truncate sets the size, up (a hole) or down. Errors are those of WriteAt.
+// Truncate sets the size. A larger size adds a hole. Truncate returns the errors of WriteAt.
 func (f *File) Truncate(ctx context.Context, size int64) error {
 	if size < 0 || size > f.m.o.MaxSize {
 		return ErrTooLarge
@@ -13,12 +13,12 @@ func (f *File) Truncate(ctx context.Context, size int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if size == 0 {
-		f.torn = nil // nothing is missing in an empty file
+		f.torn = nil // an empty file lacks no change
 	}
 	return f.resize(ctx, size)
 }
 
-// resize is Truncate under the lock.
+// resize implements Truncate with the lock held.
 func (f *File) resize(ctx context.Context, size int64) error {
 	if size == f.size {
 		return f.takeErr()
@@ -39,16 +39,16 @@ func (f *File) resize(ctx context.Context, size int64) error {
 	return nil
 }
 
-// dropUseless ends a stream that does not lead to the content any more; the
-// caller holds mu, and no commit uses the stream.
+// dropUseless ends a stream that does not lead to the content any more. The caller holds mu, and no commit
+// uses the stream.
 func (f *File) dropUseless() {
 	if f.stream != nil && !f.streams() {
 		f.abandon()
 	}
 }
 
-// Allocate grows the size to at least off+n, as fallocate(2) without
-// FALLOC_FL_KEEP_SIZE: the new range is a hole. Errors are those of WriteAt.
+// Allocate grows the size to at least off+n with a hole, like fallocate(2) without FALLOC_FL_KEEP_SIZE. It
+// returns the errors of WriteAt.
 func (f *File) Allocate(ctx context.Context, off, n int64) error {
 	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
 		return ErrTooLarge
@@ -58,7 +58,7 @@ func (f *File) Allocate(ctx context.Context, off, n int64) error {
 	return f.resize(ctx, max(f.size, off+n))
 }
 
-// PunchHole makes [off, off+n) read as zeros; the size stays. Errors are those of WriteAt.
+// PunchHole makes [off, off+n) read as zeros and keeps the size. It returns the errors of WriteAt.
 func (f *File) PunchHole(ctx context.Context, off, n int64) error {
 	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
 		return ErrTooLarge
@@ -72,16 +72,14 @@ func (f *File) PunchHole(ctx context.Context, off, n int64) error {
 	if err := f.change(ctx, off, end); err != nil {
 		return err
 	}
-	// The zeros are an extent also where no base is: a running commit may be
-	// about to make one.
+	// Insert the zeros even if there is no base, because a running commit may be about to make one.
 	f.cut(off, end)
 	f.insert(extent{off: off, n: end - off, seq: f.seq})
 	f.advance()
 	return nil
 }
 
-// SeekData returns the first offset at or after off that holds data;
-// ErrNoData if there is none (ENXIO of lseek(2)).
+// SeekData returns the first offset at or after off that has data, or ErrNoData (ENXIO of lseek(2)).
 func (f *File) SeekData(off int64) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,8 +101,8 @@ func (f *File) SeekData(off int64) (int64, error) {
 	return 0, ErrNoData
 }
 
-// SeekHole returns the first offset at or after off that is in a hole; the end
-// of the file counts as one. ErrNoData if off is not inside of the file.
+// SeekHole returns the first offset at or after off that is in a hole. The end of the file counts as a hole.
+// It returns ErrNoData if off is not inside of the file.
 func (f *File) SeekHole(off int64) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

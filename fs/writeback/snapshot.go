@@ -5,8 +5,8 @@ import (
 	"sort"
 )
 
-// snapshot is the content of a range of a file at one moment. Its chunks are
-// frozen: what is written later goes elsewhere.
+// snapshot is the content of a range of a file at one moment. Its chunks are frozen, so that later writes use
+// other chunks.
 type snapshot struct {
 	f        *File
 	seq      uint64
@@ -14,7 +14,7 @@ type snapshot struct {
 	baseLen  int64
 	base     *base // referenced; nil: none
 	exts     []extent
-	zeros    *zeroObject // that long holes are copied from; nil: they are sent
+	zeros    *zeroObject // the source of long holes; nil: zeros are sent
 	pieces   []keptPiece // bytes of the base that were read before the request, in order
 }
 
@@ -36,8 +36,7 @@ func (f *File) snapshot(off, end int64) *snapshot {
 	return s
 }
 
-// release lets the chunks go; the caller holds f.mu and calls the returned
-// function without it.
+// release releases the chunks. The caller holds f.mu, and calls the returned function without it.
 func (s *snapshot) release() func() {
 	for _, e := range s.exts {
 		if e.c != nil {
@@ -51,7 +50,7 @@ func (s *snapshot) release() func() {
 	return s.base.drop()
 }
 
-// free is release for callers without the lock.
+// free is like release for callers without the lock.
 func (s *snapshot) free() {
 	s.f.mu.Lock()
 	done := s.release()
@@ -59,7 +58,7 @@ func (s *snapshot) free() {
 	done()
 }
 
-// kept returns the ranges whose bytes are the base's.
+// kept returns the ranges that equal the base.
 func (s *snapshot) kept() []span {
 	var out []span
 	at := s.off
@@ -76,12 +75,11 @@ func (s *snapshot) kept() []span {
 	return out
 }
 
-// holes returns the ranges of at least least bytes that are zeros because
-// nothing was written there.
+// holes returns the ranges of at least least bytes that are zeros because nothing was written there.
 func (s *snapshot) holes(least int64) []span {
 	var out []span
 	hole := span{s.off, s.off}
-	add := func(from, to int64) { // [from, to) is zeros
+	add := func(from, to int64) { // adds [from, to), which is zeros
 		if from >= to {
 			return
 		}
@@ -109,8 +107,8 @@ func (s *snapshot) holes(least int64) []span {
 	return out
 }
 
-// readSome reads from off up to the end of the extent or gap that is there, for
-// a caller that will read on up to limit and no farther.
+// readSome reads from off up to the end of the extent or gap at off, for a caller that reads on up to limit and
+// no farther.
 func (s *snapshot) readSome(ctx context.Context, p []byte, off, limit int64) (int, error) {
 	e, ok := s.at(off)
 	end := min(e.end(), s.baseLen, limit)
@@ -129,7 +127,7 @@ func (s *snapshot) readSome(ctx context.Context, p []byte, off, limit int64) (in
 	return int(e.n), nil
 }
 
-// at returns the extent at off. If there is none it returns false and the gap.
+// at returns the extent at off. If there is none, it returns the gap, and ok is false.
 func (s *snapshot) at(off int64) (e extent, ok bool) {
 	i := sort.Search(len(s.exts), func(i int) bool { return s.exts[i].end() > off })
 	switch {
@@ -141,7 +139,7 @@ func (s *snapshot) at(off int64) (e extent, ok bool) {
 	return s.exts[i], true
 }
 
-// readExtent copies e's bytes out of memory or the spool.
+// readExtent copies e's bytes from memory or the spool.
 func (s *snapshot) readExtent(p []byte, e extent) error {
 	if e.c == nil {
 		clear(p)
@@ -156,8 +154,8 @@ func (s *snapshot) readExtent(p []byte, e extent) error {
 	return s.f.m.spool.read(p, at)
 }
 
-// hold keeps e's bytes where they are until letGo, and returns them if they are
-// in memory, or else where they are in the spool.
+// hold keeps e's bytes in place until letGo. It returns the bytes if they are in memory, otherwise their offset
+// in the spool.
 func (s *snapshot) hold(e extent) (mem []byte, at int64) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// spillUploaded moves the memory of parts that S3 holds to the spool.
+// spillUploaded moves the memory of parts that S3 has to the spool.
 func (f *File) spillUploaded() (int64, error) {
 	f.mu.Lock()
 	from, to := f.stream.uploaded()
@@ -15,7 +15,7 @@ func (f *File) spillUploaded() (int64, error) {
 		return 0, nil
 	}
 	n, _, err := f.spillRange(from, to)
-	if n == 0 && err == nil { // all of it is there
+	if n == 0 && err == nil { // all of it is in the spool
 		f.mu.Lock()
 		f.stream.spooled(to)
 		f.mu.Unlock()
@@ -23,8 +23,7 @@ func (f *File) spillUploaded() (int64, error) {
 	return n, err
 }
 
-// spillIdle moves the memory of a file that is not being uploaded and holds more
-// than a small file does.
+// spillIdle moves the memory of a file that has no upload and more memory than a small file.
 func (f *File) spillIdle() (int64, error) {
 	f.mu.Lock()
 	idle := f.run == nil && f.stream == nil && f.mem >= s3.MinPartSize
@@ -35,7 +34,7 @@ func (f *File) spillIdle() (int64, error) {
 	return f.spillAny()
 }
 
-// spillAny moves any memory, from where the last call stopped.
+// spillAny moves any memory. It continues where the last call stopped.
 func (f *File) spillAny() (int64, error) {
 	f.mu.Lock()
 	from := f.cursor
@@ -50,14 +49,12 @@ func (f *File) spillAny() (int64, error) {
 	return moved, err
 }
 
-// spillRun is the most that becomes one chunk in the spool. It keeps the
-// bookkeeping of 64 GiB in the spool at some 10 MB, while an overwritten run
-// wastes little disk until all of it is.
+// spillRun is the largest chunk in the spool. With it, 64 GiB in the spool need about 10 MB of memory for
+// bookkeeping, and a partly overwritten chunk wastes little disk space.
 const spillRun = 1 << 20
 
-// spillRange moves up to one batch of [from, to) to the spool. It returns the
-// bytes of memory that this freed, or will free once their readers are done,
-// and where to go on.
+// spillRange moves up to one batch of [from, to) to the spool. It returns the bytes of memory that are free now
+// or when their readers are done, and the offset at which to continue.
 func (f *File) spillRange(from, to int64) (moved, next int64, err error) {
 	runs, next := f.seal(from, to)
 	for _, r := range runs {
@@ -81,11 +78,10 @@ func (f *File) spillRange(from, to int64) (moved, next int64, err error) {
 	return moved, next, err
 }
 
-// sealed is a run of extents whose chunks are on the way to the spool. A run of
-// several becomes one.
+// sealed is a run of extents whose chunks are on the way to the spool. They become one extent.
 type sealed []extent
 
-// bytes returns what is to be written.
+// bytes returns the bytes to write.
 func (r sealed) bytes() [][]byte {
 	out := make([][]byte, len(r))
 	for i, e := range r {
@@ -94,7 +90,7 @@ func (r sealed) bytes() [][]byte {
 	return out
 }
 
-// seal chooses chunks to move and keeps them from changing.
+// seal selects chunks to move and prevents changes of them.
 func (f *File) seal(from, to int64) (runs []sealed, next int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -121,18 +117,18 @@ func (f *File) seal(from, to int64) (runs []sealed, next int64) {
 	return runs, 0
 }
 
-// joins tells whether e and the extents of r can become one.
+// joins reports whether e and the extents of r can become one extent.
 func joins(r sealed, e extent) bool {
 	last := r[len(r)-1]
 	return last.end() == e.off && last.whole() && e.whole()
 }
 
-// whole tells whether e is all that its chunk is used for.
+// whole reports whether e uses all bytes of its chunk.
 func (e extent) whole() bool {
 	return e.c.refs == 1 && e.c.frozen == 0 && e.at == 0 && int(e.n) == e.c.used
 }
 
-// unseal lets chunks be that could not be moved.
+// unseal allows changes again of chunks that could not be moved.
 func (f *File) unseal(r sealed) {
 	for _, e := range r {
 		e.c.sealed = false
@@ -140,8 +136,8 @@ func (f *File) unseal(r sealed) {
 	}
 }
 
-// merge puts one extent, in the spool at at, into the place of r. If one of r
-// was changed or frozen meanwhile nothing is moved: the next time finds it so.
+// merge replaces the extents of r by one extent at at in the spool. If one of r was changed or frozen in the
+// meantime, merge moves nothing, and the next call tries again.
 func (f *File) merge(r sealed, at slot) (moved int64) {
 	one := extent{off: r[0].off, c: &chunk{slot: at, sealed: true}}
 	for _, e := range r {

@@ -2,7 +2,7 @@ package writeback
 
 import "fmt"
 
-// state says how a file's content relates to S3.
+// state describes how a file's content relates to S3.
 //
 //	               write                 begin
 //	      ┌─────┐ ─────────▶ ┌───────┐ ─────────▶ ┌────────────┐
@@ -21,15 +21,15 @@ type state uint8
 
 const (
 	stateClean      state = iota // S3 holds the content
-	stateDirty                   // S3 does not
+	stateDirty                   // S3 lacks the content
 	stateCommitting              // a commit carries the content
 	stateRewritten               // a commit runs, and there are newer bytes
-	stateStale                   // the base was changed by someone else
+	stateStale                   // another client has changed the base
 	stateDiscarded               // unlinked
 	stateClosed
 )
 
-// event is what moves a file from state to state.
+// event is a cause of a state transition.
 type event uint8
 
 const (
@@ -42,8 +42,8 @@ const (
 	eventClose
 )
 
-// next is the transition function. An error is a mistake in this package, but
-// for a write to a file that is stale, which is ErrConflict, or closed.
+// next returns the state after an event. A write to a stale file returns ErrConflict, and a write to a closed file
+// ErrClosed. Any other error is a bug of this package.
 func (s state) next(e event) (state, error) {
 	switch {
 	case s == stateClosed:
@@ -86,10 +86,10 @@ func (s state) next(e event) (state, error) {
 	return s, fmt.Errorf("writeback: no transition from %v by event %d", s, e)
 }
 
-// running tells whether a commit is on its way.
+// running reports whether a commit runs.
 func (s state) running() bool { return s == stateCommitting || s == stateRewritten }
 
-// ends tells whether e is the end of a commit.
+// ends reports whether e is the end of a commit.
 func (state) ends(e event) bool { return e == eventDone || e == eventFail || e == eventConflict }
 
 func (s state) String() string {

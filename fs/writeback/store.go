@@ -7,7 +7,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Store is what writeback asks of S3; *s3.Client meets it.
+// Store lists the S3 calls of this package. *s3.Client implements it.
 type Store interface {
 	Put(ctx context.Context, in *s3.PutInput) (*s3.PutOutput, error)
 	CreateUpload(ctx context.Context, in *s3.CreateUploadInput) (s3.UploadID, error)
@@ -22,53 +22,50 @@ type Store interface {
 
 var _ Store = (*s3.Client)(nil)
 
-// BaseReader reads one version of an object; *readahead.Reader meets it.
+// BaseReader reads one version of an object. *readahead.Reader implements it.
 type BaseReader interface {
-	// CopyAt reads as io.ReaderAt does: io.EOF at the end.
+	// CopyAt reads like io.ReaderAt: a short read returns io.EOF.
 	CopyAt(ctx context.Context, p []byte, off int64) (int, error)
-	// CopyWithin is CopyAt where all up to end will be asked for, and nothing
-	// behind it: what a part needs of the base.
+	// CopyWithin is like CopyAt for a caller that reads on up to end and no farther.
 	CopyWithin(ctx context.Context, p []byte, off, end int64) (int, error)
 }
 
-// Version is one state of an object.
+// Version is one version of an object.
 type Version struct {
 	Key, ETag string
 	Size      int64 // in bytes
 	VersionID string
-	Date      time.Time // the server's clock at the commit; zero if unknown
-	// Object is what the object carries. An upload that ran while the file was
-	// written carries what was set when it started; to bring it up to date is
-	// the caller's to decide, since it costs a copy of the object.
+	Date      time.Time // the server's time of the commit; zero if unknown
+	// Object holds the properties of the object. An upload that ran while the file was written has the
+	// properties from its start. The caller decides whether to update them, which costs a copy of the
+	// object.
 	Object s3.ObjectOptions
 }
 
-// OpenInput says what a file starts from.
+// OpenInput describes the start of a file.
 type OpenInput struct {
 	// Key is the object that a commit writes.
 	Key string
-	// Base is the version that the content starts from. Nil is a new or
-	// replaced file: it starts empty and dirty.
+	// Base is the version that the content starts from. If it is nil, the file is new or replaced: it
+	// starts empty and dirty.
 	Base *Version
-	// Reader reads Base; nil if Base is nil. It stays the caller's to close,
-	// after Close.
+	// Reader reads Base; nil if Base is nil. The caller closes it after Close.
 	Reader BaseReader
-	// Replaces is the ETag of the object that a whole replacement is begun over;
-	// "" if there is none, or it is not known. A replay goes by it.
+	// Replaces is the ETag of the object that a whole replacement overwrites, or "" if there is none or it
+	// is not known. A replay compares it.
 	Replaces string
 	// Exclusive makes the first commit fail if the key exists (O_EXCL, P3).
 	Exclusive bool
-	// Object holds the properties that the next commit gives the object.
+	// Object holds the properties for the next commit.
 	Object s3.ObjectOptions
-	// Turn asks, without waiting, to be the only one that changes the object
-	// until done is called. Commits that no caller of the file asked for, because
-	// the spool is full or by Drain, are made in such a turn only. Nil: nobody else changes it.
+	// Turn tries, without waiting, to become the only one that changes the object until done is called.
+	// Commits without a caller (by Drain or because the spool is full) need such a turn. If Turn is nil, nobody
+	// else changes the object.
 	Turn func() (done func(), ok bool)
 }
 
-// call runs one request. It counts it, and ends it when nothing moves for the
-// deadline: s3 has deadlines of its own, but nothing may hang a commit for ever
-// (P12). b is the request's body, nil if it has none.
+// call runs and counts one request. It ends the request when no byte moves for the deadline, so that no request
+// can block a commit forever (P12). b is the request's body, or nil.
 func (m *Manager) call(ctx context.Context, b *body, request func(context.Context) error) error {
 	m.inFlight.Add(1)
 	defer m.inFlight.Add(-1)
@@ -93,8 +90,8 @@ func (m *Manager) call(ctx context.Context, b *body, request func(context.Contex
 	return err
 }
 
-// data is call for requests that carry data, of which Connections run at a time.
-// Users who want more are served in turn.
+// data is like call for requests that carry data. It bounds their number to Connections and serves the users in
+// turn.
 func (m *Manager) data(ctx context.Context, b *body, request func(context.Context) error) error {
 	if err := m.slots.Acquire(ctx); err != nil {
 		return err

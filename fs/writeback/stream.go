@@ -7,34 +7,32 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// stream is the multipart upload that runs while a file is written: each part
-// goes to S3 as soon as it is full, so that a commit has to send the last one
-// only. What a file had before something long is appended to it is copied inside
-// S3 as the first parts. The fields are guarded by the file's mu, but for those that are
-// set before created is closed.
+// stream is the multipart upload of a file that is still being written. Each part is sent as soon as it is full, so
+// that a commit only has to send the last one. When a program appends to a large file, S3 copies the first parts from
+// the base. The file's mu guards the fields, except for the fields that are set before created is closed.
 type stream struct {
-	base    *base            // whose bytes are the first parts, copied; nil: all is sent
-	prefix  []part           // these parts
-	object  s3.ObjectOptions // that the upload was started with
-	ctx     context.Context  // of the parts
+	base    *base            // the source of the copied first parts; nil: all parts are sent
+	prefix  []part           // the copied first parts
+	object  s3.ObjectOptions // the properties that the upload was started with
+	ctx     context.Context  // the context of the part requests
 	cancel  context.CancelFunc
 	created chan struct{} // closed when id or createErr is set
 	id      s3.UploadID
-	failed  error // of the creation
+	failed  error // the error of the creation
 
 	parts   []*streamPart // numbers 1, 2, ...
-	next    int64         // the end of the last one
-	done    int64         // parts before this offset were moved to the spool
-	running int           // parts on the way
+	next    int64         // the end of the last part
+	done    int64         // the parts before this offset were moved to the spool
+	running int           // parts that are being sent
 	quiet   chan struct{} // closed when running becomes 0; nil while nobody waits
 	broken  bool          // a part failed: no more are started
 }
 
-// streamPart is a part that was sent, or is being sent.
+// streamPart is a part that was sent or is being sent.
 type streamPart struct {
 	part
 	stale  bool     // its range was written since
-	result *s3.Part // nil while on the way, and when it failed
+	result *s3.Part // nil while it is being sent, and after an error
 }
 
 // outdate marks the parts that overlap [off, end).
@@ -49,7 +47,7 @@ func (s *stream) outdate(off, end int64) {
 	}
 }
 
-// uploaded returns the range of parts that S3 holds and that may still be in memory.
+// uploaded returns the range of parts that S3 has and that may still be in memory.
 func (s *stream) uploaded() (from, to int64) {
 	if s == nil {
 		return 0, 0
@@ -67,18 +65,16 @@ func (s *stream) uploaded() (from, to int64) {
 	return from, to
 }
 
-// spooled tells that everything before off was moved to the spool.
+// spooled records that everything before off was moved to the spool.
 func (s *stream) spooled(off int64) {
 	if s != nil {
 		s.done = max(s.done, off)
 	}
 }
 
-// advance sends the parts that have become full; the caller holds mu. A file
-// streams from its beginning if it is new or has a base that is too short to be
-// copied, and from the end of its base if it is appended to; other changes of a
-// base are cut at commit, where its unchanged ranges are known. A file of
-// exactly one part is one PUT.
+// advance sends the parts that have become full. The caller holds mu. A file streams from its beginning if it is new
+// or if its base is too short to be copied. It streams from the end of its base if it is appended to. Other changes of
+// a base are divided into parts at commit, when its unchanged ranges are known. A file of exactly one part is one PUT.
 func (f *File) advance() {
 	if f.state != stateDirty || f.stream == nil && !f.mayStream() {
 		return
@@ -89,7 +85,7 @@ func (f *File) advance() {
 			return
 		}
 		if !f.ext.hasBytes(p.off, p.end()) {
-			return // a hole, which the commit need not send
+			return // a hole, which the commit may copy
 		}
 		if f.stream == nil {
 			f.openStream()
@@ -98,10 +94,10 @@ func (f *File) advance() {
 	}
 }
 
-// copyBase tells whether the base is long enough for a part that S3 copies.
+// copyBase reports whether the base is long enough to be copied by S3 as a part.
 func (f *File) copyBase() bool { return f.baseLen >= f.m.limits.min }
 
-// sentBase returns how many bytes of the base are sent with the first part.
+// sentBase returns the number of bytes of the base that are sent with the first part.
 func (f *File) sentBase() int64 {
 	if f.copyBase() {
 		return 0
@@ -109,8 +105,7 @@ func (f *File) sentBase() int64 {
 	return f.baseLen
 }
 
-// mayStream tells whether a stream may begin: of a file that is sent from its
-// beginning, or behind a base of which nothing was changed so far.
+// mayStream reports whether a stream may start: the file is sent from its beginning, or its base is unchanged so far.
 func (f *File) mayStream() bool {
 	if !f.copyBase() {
 		return f.size > f.m.limits.size(1)
@@ -120,7 +115,7 @@ func (f *File) mayStream() bool {
 	return !f.base.foreign && f.baseLen == end && first != nil && first.off >= end
 }
 
-// nextPart returns the part that follows those that were sent.
+// nextPart returns the part that follows the parts of the stream.
 func (f *File) nextPart() part {
 	p := part{number: 1}
 	switch s := f.stream; {
@@ -156,8 +151,8 @@ func (f *File) openStream() {
 	}
 }
 
-// layout returns the parts of a file of size bytes, of which S3 may have those
-// before streamed by now. It returns nil when the parts do not suffice.
+// layout returns the parts of a file of size bytes. S3 may have the parts before streamed already. layout returns nil if
+// there are not enough part numbers.
 func (s *stream) layout(l limits, size, streamed int64, holes []span) []part {
 	if holes == nil || size <= streamed {
 		return l.partsFrom(s.prefix, size)
@@ -178,10 +173,10 @@ func (f *File) sendPart(p part) {
 		f.mu.Lock()
 		done := snap.release()
 		sp.result = result
-		if err != nil && !s.broken { // others may fail of the same cause
+		if err != nil && !s.broken { // other parts may fail with the same error
 			s.broken = true
 			if f.run == nil && f.stream == s && f.err == nil && s.ctx.Err() == nil {
-				f.err = err // a running commit sends the part itself, and reports
+				f.err = err // a running commit sends the part itself, and reports errors
 			}
 		}
 		s.running--
@@ -205,7 +200,7 @@ func (f *File) uploadStreamPart(s *stream, snap *snapshot, p part) (*s3.Part, er
 	return f.m.sendPart(s.ctx, s.id, snap, p, s.object.SSE.Customer)
 }
 
-// settled waits until no part of s is on the way.
+// waitParts waits until no part of s is being sent.
 func (f *File) waitParts(ctx context.Context, s *stream) error {
 	f.mu.Lock()
 	if s.running > 0 && s.quiet == nil {
@@ -224,7 +219,7 @@ func (f *File) waitParts(ctx context.Context, s *stream) error {
 	}
 }
 
-// abandon ends the stream without an object; the caller holds mu.
+// abandon ends the stream without an object. The caller holds mu.
 func (f *File) abandon() {
 	s := f.stream
 	if s == nil {
@@ -234,7 +229,7 @@ func (f *File) abandon() {
 	s.cancel()
 	f.m.background(func() {
 		<-s.created
-		// Parts that arrive after the abort would stay: none may be on the way.
+		// A part that arrives after the abort would stay, so wait for all parts.
 		if err := f.waitParts(context.WithoutCancel(s.ctx), s); err != nil || s.failed != nil {
 			return
 		}

@@ -10,15 +10,14 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// target is what a commit writes to, and under which conditions.
+// target is the destination of a commit and its conditions.
 type target struct {
 	key                  string
 	object               s3.ObjectOptions
 	ifMatch, ifNoneMatch string
 }
 
-// target returns where r goes: on the version that the content was built on, or
-// to a key that must be new, or whatever is there (P3).
+// target returns the destination of r. The condition is the version of the base, the absence of the object, or none (P3).
 func (r *run) target() target {
 	t := target{key: r.key, object: r.object}
 	switch {
@@ -30,8 +29,7 @@ func (r *run) target() target {
 	return t
 }
 
-// upload writes the object of r. That something on the way was not found, such
-// as an upload that somebody aborted, does not say that the file is absent (P10).
+// upload writes the object of r. A missing upload or part does not mean that the file is absent (P10).
 func (f *File) upload(ctx context.Context, r *run) (Version, error) {
 	v, err := f.choose(ctx, r)
 	if errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket) && !errors.Is(err, ErrConflict) {
@@ -40,7 +38,7 @@ func (f *File) upload(ctx context.Context, r *run) (Version, error) {
 	return v, err
 }
 
-// choose writes the object of r in the way that moves the least.
+// choose writes the object of r in the way that moves the fewest bytes.
 func (f *File) choose(ctx context.Context, r *run) (Version, error) {
 	t := r.target()
 	if r.stream != nil {
@@ -52,7 +50,7 @@ func (f *File) choose(ctx context.Context, r *run) (Version, error) {
 	return f.uploadChanged(ctx, r, t)
 }
 
-// uploadChanged writes what was built on a base: its long unchanged ranges are copied.
+// uploadChanged writes content that is built on a base. S3 copies the long unchanged ranges.
 func (f *File) uploadChanged(ctx context.Context, r *run, t target) (Version, error) {
 	size := r.size()
 	parts, z, err := f.layOut(ctx, r, t, func(holes []span) []part {
@@ -69,7 +67,7 @@ func (f *File) uploadChanged(ctx context.Context, r *run, t target) (Version, er
 	return v, f.lostBase(ctx, r, err)
 }
 
-// uploadWhole sends all bytes of r but long holes. None are copied from the base.
+// uploadWhole sends all bytes of r except long holes. It copies nothing from the base.
 func (f *File) uploadWhole(ctx context.Context, r *run, t target) (Version, error) {
 	if r.size() <= f.m.limits.size(1) {
 		return f.put(ctx, r, t)
@@ -87,8 +85,8 @@ func (f *File) uploadWhole(ctx context.Context, r *run, t target) (Version, erro
 	return f.multipart(ctx, r, t, parts)
 }
 
-// lostBase finds out whether err came of the base being replaced: what a copy
-// or a read of it fails with does not tell for sure.
+// lostBase sends a HEAD to find out whether err is the result of a replaced base, because the error of a copy or a read does not
+// show it reliably.
 func (f *File) lostBase(ctx context.Context, r *run, err error) error {
 	var read *baseError
 	if err == nil || errors.Is(err, ErrConflict) || ctx.Err() != nil || r.snap.base == nil ||
@@ -106,7 +104,7 @@ func (f *File) lostBase(ctx context.Context, r *run, err error) error {
 	return err
 }
 
-// put writes r as one PUT. The bytes that it keeps of the base are read before.
+// put writes r with one PUT. It first reads the bytes of the base that r keeps.
 func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 	if err := r.snap.fetchKept(ctx); err != nil {
 		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, err))
@@ -122,10 +120,10 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 			ObjectOptions: t.object, IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch})
 		return err
 	})
-	if err != nil && b.err != nil { // ours: the server never had the bytes
+	if err != nil && b.err != nil { // the error is ours: the server never had the bytes
 		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, b.err))
 	}
-	return f.judge(ctx, t, r.size(), out, err, func() (fingerprint, error) {
+	return f.outcome(ctx, t, r.size(), out, err, func() (fingerprint, error) {
 		s := newSums()
 		if _, err := io.Copy(s, r.snap.body(ctx, 0, r.size())); err != nil {
 			return fingerprint{}, err
@@ -134,12 +132,11 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 	})
 }
 
-// metTries is how often an upload is made anew because its completion met that of
-// another writer. The next one is told whether it came too late.
+// metTries is the number of uploads whose completion may collide with another writer. The server then reports a failed
+// condition.
 const metTries = 3
 
-// multipart writes r as parts. After a completion that met another writer S3 wants
-// the whole upload once more
+// multipart writes r as parts. After a completion that collided with another writer, S3 requires a new upload
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
 func (f *File) multipart(ctx context.Context, r *run, t target, parts []part) (Version, error) {
 	for try := 1; ; try++ {
@@ -150,7 +147,7 @@ func (f *File) multipart(ctx context.Context, r *run, t target, parts []part) (V
 	}
 }
 
-// uploadParts makes one upload of parts, all at once as far as the connections allow.
+// uploadParts uploads the parts, in parallel as far as the connections allow.
 func (f *File) uploadParts(ctx context.Context, r *run, t target, parts []part) (Version, error) {
 	if parts == nil {
 		return Version{}, ErrTooLarge
@@ -175,7 +172,7 @@ func (f *File) uploadParts(ctx context.Context, r *run, t target, parts []part) 
 	return v, err
 }
 
-// complete makes the object of the parts.
+// complete makes the object from the parts.
 func (f *File) complete(ctx context.Context, id s3.UploadID, t target, size int64, parts []s3.Part) (Version, error) {
 	m := f.m
 	var out *s3.PutOutput
@@ -184,7 +181,7 @@ func (f *File) complete(ctx context.Context, id s3.UploadID, t target, size int6
 			IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch, SSE: t.object.SSE.Customer})
 		return err
 	})
-	v, err := f.judge(ctx, t, size, out, err, func() (fingerprint, error) { return ofParts(parts), nil })
+	v, err := f.outcome(ctx, t, size, out, err, func() (fingerprint, error) { return ofParts(parts), nil })
 	if err == nil {
 		m.uploads.Add(-1)
 		m.notes.remove(id)
@@ -192,8 +189,7 @@ func (f *File) complete(ctx context.Context, id s3.UploadID, t target, size int6
 	return v, err
 }
 
-// finishStream completes the upload that ran while the file was written: the
-// last part, and those whose bytes were written again, are still to be sent.
+// finishStream completes the upload of a file that was being written. It sends the last part and the rewritten parts.
 func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, error) {
 	s := r.stream
 	<-s.created
@@ -216,7 +212,7 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 	r.own(parts)
 	sent, err := f.m.sendParts(ctx, s.id, r.snap, parts, r.usable(parts), s.object.SSE.Customer)
 	if err != nil {
-		if errors.Is(err, s3.ErrNotFound) { // somebody aborted the upload
+		if errors.Is(err, s3.ErrNotFound) { // another client aborted the upload
 			return f.restart(ctx, r, t, err)
 		}
 		return Version{}, f.lostBase(ctx, r, err)
@@ -225,20 +221,20 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 		return Version{}, err
 	}
 	upload := t
-	upload.object = s.object // what was set since is the caller's to write: Version.Object
+	upload.object = s.object // the caller updates later properties: Version.Object
 	v, err := f.complete(ctx, s.id, upload, r.size(), sent)
 	switch {
 	case errors.Is(err, ErrConflict), ctx.Err() != nil:
 		return v, err
 	case errors.Is(err, s3.ErrNotFound), errors.Is(err, s3.ErrInvalidInput), errors.Is(err, s3.ErrLostUpload), errors.Is(err, s3.ErrConflict):
-		// The upload is gone, or a part is not what it was: an attempt that was
-		// given up may have arrived after all. Or it met another writer.
+		// The upload is gone, a part has been replaced by a late attempt, or the completion collided with another
+		// writer.
 		return f.restart(ctx, r, t, err)
 	}
 	return v, err
 }
 
-// own marks the parts that can no longer be copied: their range was written.
+// own marks the parts that can no longer be copied because their range was written.
 func (r *run) own(parts []part) {
 	for i := range parts {
 		if p := &parts[i]; p.copied {
@@ -249,7 +245,7 @@ func (r *run) own(parts []part) {
 	}
 }
 
-// usable returns the parts of the stream that hold r's bytes; none is on the way.
+// usable returns the parts of the stream that hold r's bytes. No part is being sent.
 func (r *run) usable(parts []part) map[int]s3.Part {
 	r.snap.f.mu.Lock()
 	defer r.snap.f.mu.Unlock()
@@ -262,8 +258,7 @@ func (r *run) usable(parts []part) map[int]s3.Part {
 	return have
 }
 
-// restart gives the stream up and sends everything again: the bytes are all
-// here. cause is logged, since nobody else will see it.
+// restart abandons the stream and sends all bytes again. It logs cause, which no caller gets.
 func (f *File) restart(ctx context.Context, r *run, t target, cause error) (Version, error) {
 	if ctx.Err() != nil {
 		return Version{}, context.Cause(ctx)
@@ -276,7 +271,7 @@ func (f *File) restart(ctx context.Context, r *run, t target, cause error) (Vers
 	return f.uploadChanged(ctx, r, t)
 }
 
-// dropStream ends the upload that ran while the file was written: r takes another way.
+// dropStream ends the stream, because r uses another way.
 func (f *File) dropStream(r *run) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,18 +8,17 @@ import (
 	"strings"
 )
 
-// Waiting is a journal of a dead mount with records that S3 does not hold.
+// Waiting describes a journal of a dead mount with records that are not done.
 type Waiting struct {
-	Dir     string // of the journal
-	Records int    // files and changes of names and attributes
-	Bytes   int64  // of the files
-	// Prefix is the longest prefix that ends in "/", or "", below which all
-	// records lie: a mount of it replays them.
+	Dir     string // the folder of the journal
+	Records int    // the number of files and of changes of names and attributes
+	Bytes   int64  // the size of the files
+	// Prefix is the longest prefix that ends in "/", or "", of all keys of the records. A mount of this prefix
+	// replays the records.
 	Prefix string
 }
 
-// Waiting returns the journals of dead mounts that hold records for the bucket.
-// Those that Replay has carried out are not among them.
+// Waiting returns the journals of dead mounts with records for the bucket that Replay has not carried out.
 func (m *Manager) Waiting() ([]Waiting, error) {
 	dirs, err := m.journals()
 	if err != nil {
@@ -67,7 +66,7 @@ func (m *Manager) waitingIn(dir string, records []left) Waiting {
 	return w
 }
 
-// commonDir returns the longest common prefix of two directories that is one.
+// commonDir returns the longest common directory prefix of two directories.
 func commonDir(a, b string) string {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
@@ -76,19 +75,19 @@ func commonDir(a, b string) string {
 	return a[:strings.LastIndexByte(a[:n], '/')+1]
 }
 
-// Kept are the files in the recovery directory.
+// Kept describes the files in the recovery directory.
 type Kept struct {
 	Dir   string
 	Files int
 	Bytes int64
 }
 
-// Kept returns what is in the recovery directory, until the user removes it.
+// Kept returns the number and size of the files in the recovery directory.
 func (m *Manager) Kept() Kept {
 	k := Kept{Dir: m.o.RecoveryDir}
 	entries, err := os.ReadDir(k.Dir)
 	if err != nil {
-		return k // nothing was ever kept, or nobody can see it
+		return k // it does not exist, or it is not readable
 	}
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), missingSuffix) {

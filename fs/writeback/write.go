@@ -6,9 +6,8 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// WriteAt writes all of p at off, or nothing. It waits for memory (P11). Its
-// errors are those of the background (I5), ErrConflict, ErrNoSpace,
-// ErrTooLarge, and the context's.
+// WriteAt writes all of p at off, or nothing. It waits for memory (P11). It returns a background error (I5), ErrConflict,
+// ErrNoSpace, ErrTooLarge, or the context's error.
 func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if _, err := f.write(ctx, p, off); err != nil {
 		return 0, err
@@ -16,17 +15,16 @@ func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// Append writes all of p at the current end, atomically, and returns where
-// that was. Errors are those of WriteAt.
+// Append writes all of p at the current end, atomically, and returns the offset of p. It returns the errors of WriteAt.
 func (f *File) Append(ctx context.Context, p []byte) (off int64, err error) {
 	return f.write(ctx, p, atEnd)
 }
 
-// atEnd stands for the offset of an append.
+// atEnd is the offset of an append.
 const atEnd = -1
 
-// write gets memory without the lock and then places p at once. Other writes
-// may come in between, and then more memory may be needed.
+// write gets memory without the lock, and then writes p with the lock. If concurrent writes have increased the need, it gets
+// more memory.
 func (f *File) write(ctx context.Context, p []byte, off int64) (int64, error) {
 	st := stock{}
 	defer st.giveBack(f.m.pool)
@@ -41,7 +39,7 @@ func (f *File) write(ctx context.Context, p []byte, off int64) (int64, error) {
 	}
 }
 
-// tryWrite places p if st has the memory, and otherwise says how much more is needed.
+// tryWrite writes p if st has enough memory. Otherwise need is the amount that is missing.
 func (f *File) tryWrite(ctx context.Context, p []byte, off int64, st *stock) (at, need int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,10 +70,9 @@ func (f *File) tryWrite(ctx context.Context, p []byte, off int64, st *stock) (at
 	return off, 0, nil
 }
 
-// plan returns the runs of [off, end) that cannot be written in place, and how
-// many bytes of new memory they need.
+// plan returns the runs of [off, end) that cannot be written in place, and the new memory that they need.
 func (f *File) plan(off, end int64) (runs []span, lack int64) {
-	at := off // the run so far starts here
+	at := off // the start of the present run
 	flush := func(to int64) {
 		if at < to {
 			runs = append(runs, span{at, to})
@@ -92,7 +89,7 @@ func (f *File) plan(off, end int64) (runs []span, lack int64) {
 	return runs, lack
 }
 
-// tail returns the extent that ends at off, nil if there is none.
+// tail returns the extent that ends at off, or nil.
 func (f *File) tail(off int64) *extent {
 	if e := f.ext.before(off); e != nil && e.end() == off {
 		return e
@@ -100,8 +97,7 @@ func (f *File) tail(off int64) *extent {
 	return nil
 }
 
-// room returns how many bytes can be appended to e's chunk for the file's
-// offset off, where e ends.
+// room returns the number of bytes that can be appended to e's chunk at the file's offset off, where e ends.
 func (e *extent) room(off int64) int {
 	if e == nil || e.c == nil || e.at+int(e.n) != e.c.used {
 		return 0
@@ -109,7 +105,7 @@ func (e *extent) room(off int64) int {
 	return e.c.room()
 }
 
-// overwrite puts p over the extents that take it in place.
+// overwrite writes p into the extents that can be changed in place.
 func (f *File) overwrite(p []byte, off int64) {
 	end := off + int64(len(p))
 	for at := f.ext.find(off); ; at = f.ext.next(at) {
@@ -125,7 +121,7 @@ func (f *File) overwrite(p []byte, off int64) {
 	}
 }
 
-// fill puts p at off in new extents; st has the memory.
+// fill writes p at off into new extents. st has the memory.
 func (f *File) fill(p []byte, off int64, st *stock) {
 	f.cut(off, off+int64(len(p)))
 	if t := f.tail(off); t.room(off) > 0 {
@@ -135,7 +131,7 @@ func (f *File) fill(p []byte, off int64, st *stock) {
 			t.seq = f.seq
 			f.ext.grow(t, int64(n))
 			f.m.dirty.Add(int64(n))
-		} else { // the snapshot's bytes stay an extent of their own (I6)
+		} else { // the snapshot's bytes stay a separate extent (I6)
 			f.insert(extent{off: off, n: int64(n), seq: f.seq, c: t.c, at: t.c.used - n})
 		}
 		p, off = p[n:], off+int64(n)
@@ -152,8 +148,7 @@ func (f *File) fill(p []byte, off int64, st *stock) {
 	}
 }
 
-// newChunk makes a chunk of memory from st. It is used up before the next one,
-// also by other runs of the same write.
+// newChunk makes a chunk from the memory of st. Other runs of the same write use the rest of the chunk first.
 func (f *File) newChunk(st *stock) {
 	c := &chunk{mem: st.take()}
 	f.mem += int64(cap(c.mem))
@@ -161,12 +156,12 @@ func (f *File) newChunk(st *stock) {
 	st.last = c
 }
 
-// stock is memory that a write has got and not used yet.
+// stock is the unused memory of a write.
 type stock struct {
 	bufs  [][]byte
 	bytes int64
-	last  *chunk // made of this memory, perhaps not full
-	whole bool   // the write goes on from an extent: more will follow, so that whole blocks pay
+	last  *chunk // the chunk made last, which may have room
+	whole bool   // the write continues an extent, so that whole blocks are worthwhile
 }
 
 // get adds n bytes or more.
@@ -188,7 +183,7 @@ func (s *stock) get(ctx context.Context, f *File, n int64) error {
 	return nil
 }
 
-// take hands out one piece of memory.
+// take returns one piece of memory.
 func (s *stock) take() []byte {
 	b := s.bufs[0]
 	s.bufs = s.bufs[1:]
@@ -196,7 +191,7 @@ func (s *stock) take() []byte {
 	return b
 }
 
-// giveBack returns what was not used.
+// giveBack releases the unused memory.
 func (s *stock) giveBack(pool *cache.Pool) {
 	for _, b := range s.bufs {
 		pool.Put(b)

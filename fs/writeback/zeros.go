@@ -15,22 +15,22 @@ import (
 )
 
 const (
-	// zeroFirst is the size of the zeros that cross the network: one part, and
-	// not more than a link of 90 MB/s sends in 0.1 s.
+	// zeroFirst is the size of the zeros that are sent. It is one part, and not more than a
+	// link of 90 MB/s sends in 0.1 s.
 	zeroFirst = 8 << 20
-	// zeroStep is the factor between one object of zeros and the next: 16 copies
-	// take one round trip of the default connections.
+	// zeroStep is the ratio between the sizes of two objects of zeros. 16 copies take one
+	// round trip with the default connections.
 	zeroStep = 16
-	// zeroLargest is the size of the largest object of zeros. S3 copies some 300
-	// MiB/s per request, so that a copy of it takes 3.4 s, far less than any
-	// deadline, and 60 GiB take 60 copies.
+	// zeroLargest is the size of the largest object of zeros. S3 copies about 300 MiB/s per
+	// request, so that a copy takes 3.4 s, far less than any deadline. 60 GiB take 60
+	// copies.
 	zeroLargest = 1 << 30
-	// zeroCopies is the number of copies from which on larger ones are worth an
-	// object of their own, which costs zeroStep copies and three requests.
+	// zeroCopies is the number of copies from which on a larger object of zeros is made, which
+	// costs zeroStep copies and three requests.
 	zeroCopies = 64
 )
 
-// zeroPart returns the size of the parts into which holes are cut.
+// zeroPart returns the size of the parts of holes.
 func (l limits) zeroPart(holes []span) int64 {
 	total := int64(0)
 	for _, h := range holes {
@@ -43,33 +43,31 @@ func (l limits) zeroPart(holes []span) int64 {
 	return size
 }
 
-// zeros makes objects of zeros in S3. The long holes of files are copied from
-// them, so that they do not cross the network. The objects exist while commits
-// use them.
+// zeros makes objects of zeros in S3. S3 copies the long holes of files from them. The objects exist only while commits use them.
 type zeros struct {
 	m    *Manager
-	turn chan struct{} // held by the one who makes objects
+	turn chan struct{} // held by the goroutine that makes objects
 
 	mu     sync.Mutex
 	users  int
-	refuse bool                    // the server cannot copy parts, as far as is known
-	sse    s3.ServerSideEncryption // of the objects
-	have   []Version               // each larger than the one before
+	refuse bool                    // the server cannot copy parts
+	sse    s3.ServerSideEncryption // the encryption of the objects
+	have   []Version               // in the order of their sizes
 }
 
 func newZeros(m *Manager) *zeros { return &zeros{m: m, turn: make(chan struct{}, 1)} }
 
-// zeroObject is the use of an object of zeros by one commit.
+// zeroObject is an object of zeros in use by one commit.
 type zeroObject struct {
 	z *zeros
 	v Version
 }
 
-// errNoZeros says that there is no object of zeros, and that the zeros have to be sent.
+// errNoZeros means that there is no object of zeros, so that the zeros must be sent.
 var errNoZeros = errors.New("no object of zeros")
 
-// layOut cuts r with cut, which gets the holes that are worth to be copied from
-// zeros. It returns the parts and the object of zeros, which the caller frees.
+// layOut divides r into parts with cut, which gets the holes that are worth copying. It returns the parts and the object of zeros,
+// which the caller must free.
 func (f *File) layOut(ctx context.Context, r *run, t target, cut func(holes []span) []part) ([]part, *zeroObject, error) {
 	holes, total := r.snap.holes(f.m.limits.part), int64(0)
 	for _, h := range holes {
@@ -95,7 +93,7 @@ func (f *File) layOut(ctx context.Context, r *run, t target, cut func(holes []sp
 	return parts, z, err
 }
 
-// take returns an object of at least size zeros, encrypted as sse says.
+// take returns an object of at least size zeros with the encryption sse.
 func (z *zeros) take(ctx context.Context, size int64, sse s3.ServerSideEncryption) (*zeroObject, error) {
 	if !z.begin(sse) {
 		return nil, errNoZeros
@@ -112,8 +110,7 @@ func (z *zeros) take(ctx context.Context, size int64, sse s3.ServerSideEncryptio
 	return nil, fmt.Errorf("make an object of zeros: %w", err)
 }
 
-// cannot reports whether err says that the server does not do what was asked, now
-// or later.
+// cannot reports whether err means that the server does not support the request.
 func (*Manager) cannot(err error) bool {
 	for _, passing := range []error{s3.ErrTransient, s3.ErrDeadline, s3.ErrConflict, s3.ErrNotFound, s3.ErrNoCredentials,
 		s3.ErrExpiredCredentials, s3.ErrClockSkew, s3.ErrLostUpload} {
@@ -124,7 +121,7 @@ func (*Manager) cannot(err error) bool {
 	return true
 }
 
-// begin counts a user. It returns false if there can be no zeros for it.
+// begin adds a user. It returns false if no zeros can be made for it.
 func (z *zeros) begin(sse s3.ServerSideEncryption) bool {
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -136,7 +133,7 @@ func (z *zeros) begin(sse s3.ServerSideEncryption) bool {
 	return true
 }
 
-// end takes a user away. With the last one the objects go.
+// end removes a user. The last one deletes the objects.
 func (z *zeros) end() {
 	z.mu.Lock()
 	z.users--
@@ -150,7 +147,7 @@ func (z *zeros) end() {
 	}
 }
 
-// give ends the use of zeros because the server refuses what they need.
+// give ends the use of zeros because the server refuses a request for them.
 func (z *zeros) give(cause error) {
 	z.mu.Lock()
 	said := z.refuse
@@ -161,14 +158,14 @@ func (z *zeros) give(cause error) {
 	}
 }
 
-// free ends the use of an object. Nil is none.
+// free ends the use of an object. o may be nil.
 func (o *zeroObject) free() {
 	if o != nil {
 		o.z.end()
 	}
 }
 
-// grow makes objects, each out of the one before, until one has size bytes.
+// grow makes objects until one has size bytes. It copies each from the one before.
 func (z *zeros) grow(ctx context.Context, size int64) (Version, error) {
 	select {
 	case z.turn <- struct{}{}:
@@ -196,7 +193,7 @@ func (z *zeros) grow(ctx context.Context, size int64) (Version, error) {
 	}
 }
 
-// larger makes an object that is larger than last, which is the one before or none.
+// larger makes an object that is larger than last, which may be empty.
 func (z *zeros) larger(ctx context.Context, last Version, size int64) (Version, error) {
 	l := z.m.limits
 	v := Version{Key: z.m.o.ScratchPrefix + rand.Text(), Size: min(size, max(l.min, min(l.part, zeroFirst)))}
@@ -214,14 +211,14 @@ func (z *zeros) larger(ctx context.Context, last Version, size int64) (Version, 
 		out, err = z.copyOf(ctx, last, v)
 	}
 	if err != nil {
-		z.m.background(func() { z.m.dropScratch(v) }) // it may be there although the answer was lost
+		z.m.background(func() { z.m.dropScratch(v) }) // it may exist although the answer was lost
 		return v, err
 	}
 	v.ETag, v.VersionID = out.ETag, out.VersionID
 	return v, nil
 }
 
-// send makes v of zeros that cross the network.
+// send makes v from zeros that are sent.
 func (z *zeros) send(ctx context.Context, v Version) (out *s3.PutOutput, err error) {
 	err = z.m.data(ctx, nil, func(ctx context.Context) (err error) {
 		out, err = z.m.store.Put(ctx, &s3.PutInput{Bucket: z.m.o.Bucket, Key: v.Key,
@@ -233,7 +230,7 @@ func (z *zeros) send(ctx context.Context, v Version) (out *s3.PutOutput, err err
 	return out, err
 }
 
-// copyOf makes v of copies of a smaller object.
+// copyOf makes v from copies of a smaller object.
 func (z *zeros) copyOf(ctx context.Context, small, v Version) (out *s3.PutOutput, err error) {
 	m, l := z.m, z.m.limits
 	l.zeroMax = small.Size
@@ -268,7 +265,7 @@ func (z *zeros) copyOf(ctx context.Context, small, v Version) (out *s3.PutOutput
 	return out, nil
 }
 
-// dropScratch deletes an object that was noted by scratch. If that fails the next mount does it.
+// dropScratch deletes an object of scratch. If that fails, the next mount deletes it.
 func (m *Manager) dropScratch(v Version) {
 	err := m.call(m.ctx, nil, func(ctx context.Context) error {
 		_, err := m.store.Delete(ctx, &s3.DeleteInput{Bucket: m.o.Bucket, Key: v.Key, VersionID: v.VersionID})
@@ -281,8 +278,7 @@ func (m *Manager) dropScratch(v Version) {
 	m.notes.remove(m.scratch(v.Key))
 }
 
-// copyZeros makes one part out of the object of zeros. If the server refuses that
-// the zeros are sent.
+// copyZeros copies one part from the object of zeros. If the server refuses the copy, it sends the zeros.
 func (m *Manager) copyZeros(ctx context.Context, id s3.UploadID, snap *snapshot, p part, sse *s3.CustomerKey) (*s3.Part, error) {
 	out, err := m.copyRange(ctx, id, p.number, snap.zeros.v, span{0, p.n}, sse)
 	if err != nil && ctx.Err() == nil && m.cannot(err) {

@@ -5,19 +5,18 @@ import (
 	"slices"
 )
 
-// Upload is a file on its way to S3.
+// Upload describes a file that is being uploaded.
 type Upload struct {
 	Key  string `json:"key"`
-	Size int64  `json:"size"` // bytes of the file, so far
-	Sent int64  `json:"sent"` // of them, given to requests or copied inside S3
+	Size int64  `json:"size"` // bytes of the file so far
+	Sent int64  `json:"sent"` // bytes given to requests or copied inside S3
 }
 
-// Uploads returns the files that are on their way to S3: those with a commit
-// under way, and those that are sent while they are written; by key.
+// Uploads returns the files that are being uploaded, by a commit or by a stream, sorted by key.
 func (m *Manager) Uploads() []Upload {
 	var list []Upload
 	for _, f := range m.open() {
-		if u, ok := f.underWay(); ok {
+		if u, ok := f.progress(); ok {
 			list = append(list, u)
 		}
 	}
@@ -25,8 +24,8 @@ func (m *Manager) Uploads() []Upload {
 	return list
 }
 
-// underWay tells how far the upload of f is, if there is one.
-func (f *File) underWay() (Upload, bool) {
+// progress returns the progress of the upload of f, if there is one.
+func (f *File) progress() (Upload, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	u := Upload{Key: f.key, Size: f.size}
@@ -36,7 +35,7 @@ func (f *File) underWay() (Upload, bool) {
 	case f.stream == nil:
 		return u, false
 	}
-	// Parts that were written again are sent again.
+	// Parts that were rewritten are sent twice.
 	u.Sent = min(max(f.sent.Load(), 0), u.Size)
 	return u, true
 }

@@ -2,10 +2,9 @@ package writeback
 
 import "strings"
 
-// inOrder groups records that must be carried out one after the other, in the
-// order of the journal: those of one key, of the two keys of a rename, and of
-// what lies in a directory that is removed.
-func inOrder(all []left) [][]left {
+// groupByKeys groups records that must be carried out in the order of the journal: records of the same
+// key, of the two keys of a rename, and of keys in a directory that is removed.
+func groupByKeys(all []left) [][]left {
 	g := keyGroups{}
 	dirs := map[string]bool{}
 	for _, l := range all {
@@ -39,7 +38,7 @@ func inOrder(all []left) [][]left {
 	return out
 }
 
-// keyGroups is a union-find of keys: each names its parent, a root none.
+// keyGroups is a union-find structure of keys. It maps a key to its parent.
 type keyGroups map[string]string
 
 func (g keyGroups) find(key string) string {
@@ -49,7 +48,7 @@ func (g keyGroups) find(key string) string {
 			return key
 		}
 		if up, ok := g[parent]; ok {
-			g[key] = up // halve the way
+			g[key] = up // path halving
 		}
 		key = parent
 	}

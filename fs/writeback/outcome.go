@@ -15,11 +15,11 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// judge turns the answer to the request that makes an object into its version.
-// An error does not say that the object was not made: the answer may have been
-// lost, and the retry of a conditional request then meets the object of the
-// first attempt. So the object is looked at, and show tells by what ours is known.
-func (m *Manager) judge(ctx context.Context, t target, size int64, out *s3.PutOutput, err error,
+// outcome returns the version that the request t has made, from the answer of S3. An error does not
+// prove that the object was not made: the answer may have been lost, and the retry of a conditional
+// request then finds the object of the first attempt. Therefore outcome sends a HEAD and compares the
+// object with the fingerprint that show returns.
+func (m *Manager) outcome(ctx context.Context, t target, size int64, out *s3.PutOutput, err error,
 	show func() (fingerprint, error)) (Version, error) {
 	if err == nil && out.ETag != "" {
 		return Version{Key: t.key, ETag: out.ETag, Size: size, VersionID: out.VersionID, Date: out.Date, Object: t.object}, nil
@@ -61,7 +61,7 @@ func (m *Manager) judge(ctx context.Context, t target, size int64, out *s3.PutOu
 	return Version{}, fmt.Errorf("write %q: %w", t.key, err)
 }
 
-// certain tells whether err says that nothing was written.
+// certain reports whether err proves that nothing was written.
 func certain(err error) bool {
 	for _, kind := range []error{s3.ErrForbidden, s3.ErrTooLarge, s3.ErrInvalidInput, s3.ErrNotImplemented,
 		s3.ErrNoCredentials, s3.ErrExpiredCredentials, s3.ErrNoSuchBucket, s3.ErrClockSkew, s3.ErrRedirect} {
@@ -72,7 +72,7 @@ func certain(err error) bool {
 	return false
 }
 
-// headKey asks for the object at t.
+// headKey sends a HEAD for the object at t.
 func (m *Manager) headKey(ctx context.Context, t target) (info *s3.ObjectInfo, err error) {
 	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
 		info, err = m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: t.key, SSE: t.object.SSE.Customer})
@@ -81,7 +81,7 @@ func (m *Manager) headKey(ctx context.Context, t target) (info *s3.ObjectInfo, e
 	return info, err
 }
 
-// sums are the checksums by which an object can show that it has certain bytes.
+// sums holds the hashes for the fingerprint of an object.
 type sums struct {
 	md5, crc32c, crc64 hash.Hash
 }
@@ -99,18 +99,17 @@ func (s *sums) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// fingerprint is by what an object shows that it has certain bytes: a checksum of the
-// whole object, or its ETag, which is an MD5 unless the object is encrypted, and one of
-// MD5s where it was made of parts.
+// fingerprint identifies the bytes of an object: a checksum of the whole object, or its ETag. The ETag
+// is the MD5 of the bytes, or the MD5 of MD5s for a multipart object, unless the object is encrypted.
 type fingerprint struct{ etag, crc32c, crc64 string }
 
-// fingerprint returns that of an object with the bytes that were written to s, in one PUT.
+// fingerprint returns the fingerprint of an object that one PUT made of the bytes written to s.
 func (s *sums) fingerprint() fingerprint {
 	sum := func(h hash.Hash) string { return base64.StdEncoding.EncodeToString(h.Sum(nil)) }
 	return fingerprint{etag: hex.EncodeToString(s.md5.Sum(nil)), crc32c: sum(s.crc32c), crc64: sum(s.crc64)}
 }
 
-// match tells whether the object has the bytes.
+// match reports whether the object has these bytes.
 func (p fingerprint) match(info *s3.ObjectInfo) bool {
 	switch info.Checksum {
 	case s3.Checksum{Algorithm: s3.CRC64NVME, Value: p.crc64}, s3.Checksum{Algorithm: s3.CRC32C, Value: p.crc32c}:
@@ -123,8 +122,8 @@ func (p fingerprint) match(info *s3.ObjectInfo) bool {
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html).
 const crc64NVME = 0x9a6c9329ac4bc9b5
 
-// ofParts returns the fingerprint of an upload of parts: the MD5 of their MD5s, and
-// their number. It is empty, and matches nothing, where the parts' ETags are no MD5s.
+// ofParts returns the fingerprint of a multipart object: the MD5 of the MD5s of its parts, and their
+// number. It is empty and matches nothing if the ETags of the parts are not MD5s.
 func ofParts(parts []s3.Part) fingerprint {
 	h := md5.New()
 	for _, p := range parts {

@@ -20,9 +20,9 @@ func (r *interrupted) CopyAt(ctx context.Context, p []byte, off int64) (int, err
 	return r.BaseReader.CopyAt(ctx, p, off)
 }
 
-// TestTakeIn: a discarded file does without its base, whatever was written to it
+// TestDetachBase: a discarded file does without its base, whatever was written to it
 // before and is written while the base is read.
-func TestTakeIn(t *testing.T) {
+func TestDetachBase(t *testing.T) {
 	base := random(300_000, 1)
 	for name, c := range map[string]struct {
 		before, during func(t *testing.T, f *File, want []byte) []byte
@@ -65,14 +65,14 @@ func TestTakeIn(t *testing.T) {
 			if c.before != nil {
 				want = c.before(t, f, want)
 			}
-			if err := f.TakeIn(context.Background()); !errors.Is(err, errNotDiscarded) {
+			if err := f.DetachBase(context.Background()); !errors.Is(err, errNotDiscarded) {
 				t.Errorf("of a file that is committed: %v", err)
 			}
 			f.Discard()
 			if c.during != nil {
 				r.during = func() { want = c.during(t, f, want) }
 			}
-			if err := f.TakeIn(context.Background()); err != nil {
+			if err := f.DetachBase(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			b.s.put("k", []byte("another version"))
@@ -88,14 +88,14 @@ func TestTakeIn(t *testing.T) {
 	}
 }
 
-// TestTakeInFails: without its base the file stays what it was.
-func TestTakeInFails(t *testing.T) {
+// TestDetachBaseFails: without its base the file stays what it was.
+func TestDetachBaseFails(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	v := b.s.put("k", random(300_000, 1))
 	f := b.Open(OpenInput{Key: "k", Base: &v, Reader: &fakeReader{s: b.s, v: v}})
 	f.Discard()
 	b.s.put("k", []byte("another version"))
-	if err := f.TakeIn(context.Background()); !errors.Is(err, errGone) {
+	if err := f.DetachBase(context.Background()); !errors.Is(err, errGone) {
 		t.Errorf("with a base that is gone: %v", err)
 	}
 	if f.Size() != 300_000 {

@@ -8,14 +8,13 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// errNotDiscarded: only a file that is never committed can do without its base.
+// errNotDiscarded means that the file may still be committed, which needs its base.
 var errNotDiscarded = errors.New("file was not discarded")
 
-// TakeIn makes a discarded file independent of its base, whose object is about to
-// go: what only the base holds is read, and becomes part of what the file holds
-// itself. What is written meanwhile stays. Errors are those of reading the base and
-// of getting memory; the file then reads from the base as before.
-func (f *File) TakeIn(ctx context.Context) error {
+// DetachBase makes a discarded file independent of its base, whose object is about to be deleted. It reads the ranges that
+// only the base has and adds them as extents. Concurrent writes take precedence. DetachBase returns errors of reads and of
+// memory, after which the file still uses the base.
+func (f *File) DetachBase(ctx context.Context) error {
 	st := stock{}
 	defer st.giveBack(f.m.pool)
 	for {
@@ -41,8 +40,8 @@ func (f *File) TakeIn(ctx context.Context) error {
 	}
 }
 
-// onlyInBase returns the first range, of a block at most, that no extent holds but
-// the base does, and holds the base. If there is none the file has no base any more.
+// onlyInBase returns the first range, of at most a block, that only the base has, and adds a reference to the base. If there
+// is no such range, it removes the base from the file.
 func (f *File) onlyInBase() (gap span, held *base, err error) {
 	f.mu.Lock()
 	var done func()
@@ -63,7 +62,7 @@ func (f *File) onlyInBase() (gap span, held *base, err error) {
 	return gap, held, err
 }
 
-// gaps returns the parts of s in which there are no extents.
+// gaps returns the parts of s without extents.
 func (f *File) gaps(s span) (out []span) {
 	at := s.off
 	for e := range f.ext.in(s.off, s.end) {
@@ -78,8 +77,8 @@ func (f *File) gaps(s span) (out []span) {
 	return out
 }
 
-// fillGaps makes p, bytes of the base from off on, extents where neither a write
-// nor a truncation has taken their place meanwhile; st has the memory.
+// fillGaps inserts p, bytes of the base from off on, where neither a write nor a truncation has replaced them in the
+// meantime. st has the memory.
 func (f *File) fillGaps(p []byte, off int64, st *stock) {
 	for _, g := range f.gaps(span{off, min(off+int64(len(p)), f.baseLen)}) {
 		f.fill(p[g.off-off:g.end-off], g.off, st)

@@ -31,9 +31,9 @@ func lostCommit(t tb, b *bench, f *File) {
 	b.s.hook(nil, nil)
 }
 
-// TestMetItself: a commit of newer bytes meets the object that the one before it has
+// TestAdoptAttempt: a commit of newer bytes meets the object that the one before it has
 // made, of which nobody knew. That is no conflict, unless someone else wrote since.
-func TestMetItself(t *testing.T) {
+func TestAdoptAttempt(t *testing.T) {
 	for _, w := range works() {
 		for name, foreign := range map[string]bool{"": false, ", and someone else": true} {
 			dir := t.TempDir()
@@ -74,9 +74,9 @@ func TestMetItself(t *testing.T) {
 	}
 }
 
-// TestMetItselfUnseen: what a commit met cannot be looked at. That is no conflict
+// TestAdoptAttemptUnseen: what a commit met cannot be looked at. That is no conflict
 // either, and the next commit finds out.
-func TestMetItselfUnseen(t *testing.T) {
+func TestAdoptAttemptUnseen(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.s.put("k", random(5000, 1))
 	f := b.openKey("k")
@@ -107,13 +107,13 @@ func TestMetItselfUnseen(t *testing.T) {
 	b.end(t)
 }
 
-// TestMetItselfMany: all of several lost commits are remembered, whichever S3 holds.
-func TestMetItselfMany(t *testing.T) {
+// TestAdoptAttemptMany: all of several lost commits are remembered, whichever S3 holds.
+func TestAdoptAttemptMany(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	f := b.Open(OpenInput{Key: "k", Exclusive: true})
 	mustWrite(t, f, []byte("first"), 0)
 	lostCommit(t, b, f)
-	for range 2 * triedMost { // the same bytes each time
+	for range 2 * maxAttempts { // the same bytes each time
 		mustWrite(t, f, []byte("later"), 10)
 		b.s.hook(func(op, key string) error { return errFake }, nil)
 		if _, err := f.Commit(context.Background()); !errors.Is(err, s3.ErrTransient) {
