@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestAbortedUploadIsGone: an upload that a late part has revived is aborted again.
+// TestAbortedUploadIsGone checks that an upload that a late part has revived is aborted again.
 func TestAbortedUploadIsGone(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
@@ -14,11 +14,10 @@ func TestAbortedUploadIsGone(t *testing.T) {
 	mustWrite(t, f, random(300_000, 1), 0)
 	f.Discard()
 	mustClose(t, f)
-	b.end(t) // sees uploads that are left
+	b.end(t) // fails if uploads are left
 }
 
-// TestAbortThatFailedIsTriedAgain: an upload that could not be aborted while S3
-// refused everything is aborted by the next drain.
+// TestAbortThatFailedIsTriedAgain checks that the next Drain aborts an upload whose abort failed.
 func TestAbortThatFailedIsTriedAgain(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
@@ -40,5 +39,5 @@ func TestAbortThatFailedIsTriedAgain(t *testing.T) {
 		t.Errorf("%d uploads are told of while one could not be aborted", n)
 	}
 	b.s.hook(nil, nil)
-	b.end(t) // sees uploads that are left
+	b.end(t) // fails if uploads are left
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestLongAppendStreams: what is appended is sent while it is written, behind
-// copies of what is there, and the commit sends the last part only.
+// TestLongAppendStreams checks that appended bytes are sent while they are written, behind copies of
+// the base, and that the commit sends only the last part.
 func TestLongAppendStreams(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
@@ -35,9 +35,9 @@ func TestLongAppendStreams(t *testing.T) {
 	b.end(t)
 }
 
-// TestShortBaseStreams: what is written behind a base that is too short to be
-// copied streams like a new file, the base's bytes in the first part. A shell
-// makes such a base when it closes the file of a redirection before the program runs.
+// TestShortBaseStreams checks that a file whose base is too short to be copied streams like a new file,
+// with the base's bytes in the first part. A shell makes such a base when it redirects the output of a
+// program.
 func TestShortBaseStreams(t *testing.T) {
 	more := random(500_000, 2)
 	for name, c := range map[string]struct {
@@ -72,7 +72,7 @@ func TestShortBaseStreams(t *testing.T) {
 	}
 }
 
-// awaitStream waits until the parts that are full are sent.
+// awaitStream waits until all full parts are sent.
 func (f *File) awaitStream(t tb) {
 	t.Helper()
 	f.mu.Lock()
@@ -86,7 +86,7 @@ func (f *File) awaitStream(t tb) {
 	}
 }
 
-// TestShortBaseConflict: a stream over a short base still meets the condition.
+// TestShortBaseConflict checks that a stream over a short base is committed with the condition.
 func TestShortBaseConflict(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
@@ -100,13 +100,12 @@ func TestShortBaseConflict(t *testing.T) {
 		t.Errorf("commit over another's object gave %v, want a conflict", err)
 	}
 	sameContent(t, "object", b.s.object("k"), theirs)
-	_ = f.Close(context.Background()) // the conflict is reported already
+	_ = f.Close(context.Background()) // the conflict was reported already
 	b.end(t)
 }
 
-// TestStreamedAppendChanges: a stream of an append follows what is done to the
-// file meanwhile: a write into what was copied, a truncation into it, another
-// writer of the object.
+// TestStreamedAppendChanges changes a file during a streamed append: a write into the copied range, a
+// truncation into it, and another writer of the object.
 func TestStreamedAppendChanges(t *testing.T) {
 	old, more := random(300_000, 1), random(200_000, 2)
 	for name, change := range map[string]func(f *File, want []byte) []byte{

@@ -8,8 +8,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// lostCommit is a commit that S3 carries out while no answer to it, nor to a look at
-// the object, arrives.
+// lostCommit is a commit that S3 executes while its answer and the HEAD after it are lost.
 func lostCommit(t tb, b *bench, f *File) {
 	t.Helper()
 	lost := false
@@ -31,8 +30,8 @@ func lostCommit(t tb, b *bench, f *File) {
 	b.s.hook(nil, nil)
 }
 
-// TestAdoptAttempt: a commit of newer bytes meets the object that the one before it has
-// made, of which nobody knew. That is no conflict, unless someone else wrote since.
+// TestAdoptAttempt checks that a commit of newer bytes that finds the object of the commit before it is not a conflict, unless
+// another client wrote since.
 func TestAdoptAttempt(t *testing.T) {
 	for _, w := range works() {
 		for name, foreign := range map[string]bool{"": false, ", and someone else": true} {
@@ -74,8 +73,7 @@ func TestAdoptAttempt(t *testing.T) {
 	}
 }
 
-// TestAdoptAttemptUnseen: what a commit met cannot be looked at. That is no conflict
-// either, and the next commit finds out.
+// TestAdoptAttemptUnseen checks that a failing HEAD of the object is not a conflict, and that the next commit decides.
 func TestAdoptAttemptUnseen(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.s.put("k", random(5000, 1))
@@ -86,7 +84,7 @@ func TestAdoptAttemptUnseen(t *testing.T) {
 	heads := 0
 	b.s.hook(func(op, key string) error {
 		if op == "head" {
-			if heads++; heads > 1 { // the first finds that the object is another
+			if heads++; heads > 1 { // the first HEAD finds another object
 				return errFake
 			}
 		}
@@ -107,7 +105,7 @@ func TestAdoptAttemptUnseen(t *testing.T) {
 	b.end(t)
 }
 
-// TestAdoptAttemptMany: all of several lost commits are remembered, whichever S3 holds.
+// TestAdoptAttemptMany checks that all of several lost commits are remembered.
 func TestAdoptAttemptMany(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	f := b.Open(OpenInput{Key: "k", Exclusive: true})

@@ -38,7 +38,7 @@ func (r getReader) CopyAt(ctx context.Context, p []byte, off int64) (int, error)
 	return n, err
 }
 
-// remote is a manager over a real client and a server in memory.
+// remote is a manager over a real client and an in-memory server.
 func remote(t *testing.T, srv *s3test.Server, faults *s3test.Faults) (*Manager, *s3.Client) {
 	t.Helper()
 	c := srv.Client(func(o *s3.Options) {
@@ -118,11 +118,11 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// writes are the requests that change something.
+// writes lists the requests that change something.
 func writes(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
 
-// TestClientFaults strikes the n-th write with every fault: what the commit
-// says is true, and the object is the old one or the new one.
+// TestClientFaults injects each fault into the n-th write. The result of the commit must be true, and
+// the object must be the old one or the new one.
 func TestClientFaults(t *testing.T) {
 	old := random(900_000, 2)
 	faults := map[string]s3test.Fault{

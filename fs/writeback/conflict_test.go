@@ -10,7 +10,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// changed makes a file whose base someone else replaced after its bytes were written.
+// changed returns a file whose base another client replaced after its bytes were written.
 func changed(t tb, b *bench, size int) (f *File, want, theirs []byte) {
 	old := random(size, 1)
 	b.s.put("k", old)
@@ -39,7 +39,7 @@ func TestConflictKeepsBytes(t *testing.T) {
 			t.Errorf("close after the conflict was reported: %v", err)
 		}
 		files, _ := os.ReadDir(dir + "/recovery")
-		if len(files) != 2 { // the base is gone: the file has holes and a list of them
+		if len(files) != 2 { // the base is gone: a file with holes, and their list
 			t.Fatalf("%d files in the recovery directory, want the bytes and the list of holes", len(files))
 		}
 		got, _ := os.ReadFile(dir + "/recovery/" + files[0].Name())
@@ -56,8 +56,8 @@ func TestConflictKeepsBytes(t *testing.T) {
 	}
 }
 
-// TestConflictKeptAtClose: the recovery directory is full when the conflict comes,
-// and has room again when the file is closed.
+// TestConflictKeptAtClose checks that Close saves the bytes of a conflict if the recovery directory was
+// full when the conflict was detected.
 func TestConflictKeptAtClose(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, nil)
@@ -100,8 +100,7 @@ func TestConflictDeleted(t *testing.T) {
 	b.s.mu.Lock()
 	delete(b.s.objects, "k")
 	b.s.mu.Unlock()
-	// The bytes that were not written cannot be read any more: that is what the
-	// commit meets first.
+	// The bytes of the base cannot be read any more, and the commit fails on that first.
 	if _, err := f.Commit(context.Background()); !errors.Is(err, ErrConflict) {
 		t.Fatalf("commit: %v, want ErrConflict", err)
 	}
@@ -114,7 +113,7 @@ func TestConflictOverwrite(t *testing.T) {
 	b.s.put("k", random(100, 1))
 	f := b.openKey("k")
 	want := random(200, 3)
-	mustWrite(t, f, want, 0) // nothing of the base is left
+	mustWrite(t, f, want, 0) // replaces the whole base
 	b.s.put("k", random(100, 2))
 	mustCommit(t, f)
 	sameContent(t, "object", b.s.object("k"), want)
@@ -122,8 +121,8 @@ func TestConflictOverwrite(t *testing.T) {
 	b.end(t)
 }
 
-// TestConflictOverwriteOfStream: what overwrites is sent anew, and the upload that
-// met the conflict is ended.
+// TestConflictOverwriteOfStream checks that an overwriting commit sends all bytes again and ends the
+// upload that had the conflict.
 func TestConflictOverwriteOfStream(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, func(o *Options) { o.Conflict = ConflictOverwrite })
 	b.shrink(64<<10, 32<<10)
@@ -164,8 +163,8 @@ func TestConflictKeepBoth(t *testing.T) {
 	b.end(t)
 }
 
-// TestOwnObjectIsNoConflict: the first attempt of a conditional request was
-// executed, its answer was lost, and the retry met the object.
+// TestOwnObjectIsNoConflict checks a conditional request whose first attempt was executed, whose answer
+// was lost, and whose retry found the object.
 func TestOwnObjectIsNoConflict(t *testing.T) {
 	for _, w := range works() {
 		for _, answer := range []error{s3.ErrPreconditionFailed, s3.ErrNotFound, s3.ErrConflict} {
@@ -219,8 +218,8 @@ func (r *failingReader) CopyWithin(context.Context, []byte, int64, int64) (int, 
 	return 0, errGone
 }
 
-// TestKeepAsksOnce: a base that cannot be read is not asked for piece by piece. Each
-// answer may take as long as S3 is waited for.
+// TestKeepAsksOnce checks that a base that cannot be read is read only once, because each attempt may
+// take the full deadline.
 func TestKeepAsksOnce(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, nil)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// interrupted reads a base and does something while the first read is on its way.
+// interrupted reads a base and calls a function during the first read.
 type interrupted struct {
 	BaseReader
 	during func()
@@ -20,8 +20,8 @@ func (r *interrupted) CopyAt(ctx context.Context, p []byte, off int64) (int, err
 	return r.BaseReader.CopyAt(ctx, p, off)
 }
 
-// TestDetachBase: a discarded file does without its base, whatever was written to it
-// before and is written while the base is read.
+// TestDetachBase checks that a discarded file works without its base, with writes before and during the reads of the
+// base.
 func TestDetachBase(t *testing.T) {
 	base := random(300_000, 1)
 	for name, c := range map[string]struct {
@@ -88,7 +88,7 @@ func TestDetachBase(t *testing.T) {
 	}
 }
 
-// TestDetachBaseFails: without its base the file stays what it was.
+// TestDetachBaseFails checks that the file keeps its base after an error.
 func TestDetachBaseFails(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	v := b.s.put("k", random(300_000, 1))

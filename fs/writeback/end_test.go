@@ -2,8 +2,8 @@ package writeback
 
 import "testing"
 
-// TestEndWithOpenFiles: what is open when the manager ends, since the kernel was
-// cut off, and S3 does not hold goes to the recovery directory.
+// TestEndWithOpenFiles checks that the dirty bytes of files that are open when the manager closes go to
+// the recovery directory.
 func TestEndWithOpenFiles(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))

@@ -10,8 +10,8 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// TestUsersShareConnections: a small commit of one user does not wait for all
-// commits and streams of another.
+// TestUsersShareConnections checks that a small commit of one user does not wait for all commits and
+// streams of another user.
 func TestUsersShareConnections(t *testing.T) {
 	for _, size := range []int{100, 400_000} { // one PUT each, and streams
 		dir := t.TempDir()
@@ -20,7 +20,7 @@ func TestUsersShareConnections(t *testing.T) {
 			b.shrink(64<<10, 32<<10)
 			open := make(chan struct{})
 			var mu sync.Mutex
-			var order []string // of the keys whose bytes are sent
+			var order []string // keys in the order of their requests
 			b.s.hook(func(op, key string) error {
 				if op != "put" && op != "part" {
 					return nil
@@ -56,7 +56,7 @@ func TestUsersShareConnections(t *testing.T) {
 			for order[at] != "one" {
 				at++
 			}
-			if at > 4 { // two are under way, and one comes before it at each connection
+			if at > 4 { // two are running, and one is before it on each connection
 				t.Errorf("the bytes of the second user are sent after %d others, of %d", at, len(order))
 			}
 			b.end(t)

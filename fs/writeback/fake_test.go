@@ -17,26 +17,26 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// fakeStore is a bucket in memory that keeps S3's rules for the calls that
-// writeback makes: conditions, part sizes and order, MD5 ETags.
+// fakeStore is an in-memory bucket that follows S3's rules for the calls of writeback: conditions, part
+// sizes and order, MD5 ETags.
 type fakeStore struct {
 	minPart int64
-	revive  int  // so many aborts are undone by a part that comes late
-	discard bool // bodies are counted and compared with nothing
+	revive  int  // the number of aborts that a late part undoes
+	discard bool // bodies are counted and not compared
 
 	mu       sync.Mutex
 	objects  map[string]*fakeObject
 	uploads  map[string]*fakeUpload
-	calls    []string // what was called, in order
+	calls    []string // the calls, in order
 	sent     int64    // bytes of bodies
 	copied   int64    // bytes of part copies
-	reach    int64    // how far readers were told that they would be read
+	reach    int64    // the largest end that CopyWithin was called with
 	read     int64    // bytes read through readers
 	ids      int
-	versions map[string]*fakeObject // every version by key and ETag, for what comes to readers
+	versions map[string]*fakeObject // every version by key and ETag, for readers that are opened later
 
-	// before is asked before a call is executed, after when it was: an error is
-	// what the caller gets instead of the answer.
+	// before is called before a call is executed, and after when it was executed. Their error
+	// replaces the answer.
 	before, after func(op, key string) error
 }
 
@@ -100,7 +100,7 @@ func (s *fakeStore) check(key, ifMatch, ifNoneMatch string) error {
 }
 
 func (s *fakeStore) set(key string, o *fakeObject) {
-	o.modified = time.Now().Add(-time.Minute) // long ago, unless a test says otherwise
+	o.modified = time.Now().Add(-time.Minute) // long ago, unless a test sets it
 	s.objects[key] = o
 	s.versions[key+o.etag] = o
 }
@@ -290,7 +290,7 @@ func (s *fakeStore) Delete(ctx context.Context, in *s3.DeleteInput) (*s3.DeleteO
 	return &s3.DeleteOutput{}, err
 }
 
-// object returns the bytes of key, nil if it is absent.
+// object returns the bytes of key, or nil if it is absent.
 func (s *fakeStore) object(key string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -300,7 +300,7 @@ func (s *fakeStore) object(key string) []byte {
 	return nil
 }
 
-// put writes an object as someone else would.
+// put writes an object like another client.
 func (s *fakeStore) put(key string, data []byte) Version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -310,7 +310,7 @@ func (s *fakeStore) put(key string, data []byte) Version {
 	return Version{Key: key, ETag: o.etag, Size: o.size}
 }
 
-// count returns how often op was called.
+// count returns the number of calls of op.
 func (s *fakeStore) count(op string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -337,7 +337,7 @@ func (s *fakeStore) hook(before, after func(op, key string) error) {
 
 var errGone = errors.New("version is gone")
 
-// fakeReader reads one version for as long as it is the current one.
+// fakeReader reads one version while it is the current one.
 type fakeReader struct {
 	s      *fakeStore
 	v      Version
@@ -396,7 +396,7 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-// tb is what *testing.T, *testing.B and *rapid.T have in common.
+// tb is the common part of *testing.T, *testing.B and *rapid.T.
 type tb interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -404,7 +404,7 @@ type tb interface {
 	Fatal(args ...any)
 }
 
-// newBench makes a manager with memory bytes of budget. set changes the options.
+// newBench returns a manager with memory bytes of budget. set changes the options.
 func newBench(t tb, dir string, memory int64, set func(*Options)) *bench {
 	t.Helper()
 	b := &bench{s: newFakeStore(), budget: cache.NewBudget(memory), log: &logBuffer{}}

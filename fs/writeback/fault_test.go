@@ -11,15 +11,14 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// work is something to commit: the object before (nil: none) and what is done to it.
+// work is a case of a commit: the object before (nil: none) and a change of it.
 type work struct {
 	name string
 	old  []byte
 	do   func(t tb, b *bench) (f *File, want []byte)
 }
 
-// works are commits of every kind: PUT, stream, stream with a part written
-// again, copies.
+// works are commits of every kind: PUT, stream, stream with a rewritten part, copies.
 func works() []work {
 	big := random(900_000, 7)
 	return []work{
@@ -55,7 +54,7 @@ func works() []work {
 			p := random(300_000, 9)
 			for off := 0; off < len(p); off += 60_000 {
 				if _, err := f.WriteAt(context.Background(), p[off:off+60_000], int64(len(big)+off)); err != nil {
-					mustWrite(t, f, p[off:off+60_000], int64(len(big)+off)) // reported once
+					mustWrite(t, f, p[off:off+60_000], int64(len(big)+off)) // the error is reported once
 				}
 			}
 			return f, append(append([]byte{}, big...), p...)
@@ -68,7 +67,7 @@ func works() []work {
 					if !errors.Is(err, s3.ErrTransient) {
 						t.Fatalf("write: %v", err)
 					}
-					mustWrite(t, f, p[off:off+60_000], int64(off)) // reported once
+					mustWrite(t, f, p[off:off+60_000], int64(off)) // the error is reported once
 				}
 			}
 			return f, p
@@ -103,9 +102,8 @@ func faulty(s *fakeStore, n int64, late bool, err error) *atomic.Int64 {
 	return calls
 }
 
-// TestEveryCallFails fails the n-th store call of each kind of commit, for
-// every n: the object is the old one or the new one, a success means the new
-// one, and the next commit brings it.
+// TestEveryCallFails fails the n-th store call of each kind of commit, for every n. The object must be the
+// old one or the new one, success must mean the new one, and the next commit must write it.
 func TestEveryCallFails(t *testing.T) {
 	for _, w := range works() {
 		for _, late := range []bool{false, true} {
@@ -142,7 +140,7 @@ func TestEveryCallFails(t *testing.T) {
 	}
 }
 
-// TestEveryCallFailsForGood does the same with a store that never answers again.
+// TestEveryCallFailsForGood is like TestEveryCallFails with a store that never answers again.
 func TestEveryCallFailsForGood(t *testing.T) {
 	for _, w := range works() {
 		for n := int64(1); ; n++ {

@@ -10,25 +10,25 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// unit makes sizes small: a part has 5 units.
+// unit is the size unit of these tests: a part has 5 units.
 const unit = int64(16) << 10
 
-// newHoleBench makes a manager with small parts.
+// newHoleBench returns a manager with small parts.
 func newHoleBench(t *testing.T) *bench {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(5*unit, 5*unit)
 	return b
 }
 
-// TestHolesAreSentOnce: of the long holes of a file one part crosses the network,
-// and S3 copies it.
+// TestHolesAreSentOnce checks that only one part of the long holes of a file is sent, and that S3 copies
+// the rest.
 func TestHolesAreSentOnce(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		base   int64 // bytes of the object before
 		do     func(t *testing.T, f *File)
 		most   int64 // bytes sent
-		copies int   // most requests that copy
+		copies int   // the largest number of copy requests
 	}{
 		{"a new file", 0, func(t *testing.T, f *File) {
 			mustTruncate(t, f, 300*unit)
@@ -80,7 +80,7 @@ func TestHolesAreSentOnce(t *testing.T) {
 				t.Errorf("version of %d bytes, the file has %d", v.Size, f.Size())
 			}
 			mustClose(t, f)
-			b.end(t) // sees objects of zeros that are left
+			b.end(t) // fails if objects of zeros are left
 		})
 	}
 }
@@ -94,7 +94,7 @@ func readAll(t *testing.T, f *File) []byte {
 	return p
 }
 
-// TestLongHoleNeedsFewRequests: a hole of 60 GiB is made of large copies, and its
+// TestLongHoleNeedsFewRequests checks that a hole of 60 GiB consists of large copies, and that its
 // progress is shown.
 func TestLongHoleNeedsFewRequests(t *testing.T) {
 	const size = 60 << 30
@@ -137,8 +137,7 @@ func TestLongHoleNeedsFewRequests(t *testing.T) {
 	b.end(t)
 }
 
-// TestServerWithoutCopies: where S3 cannot copy the zeros are sent, and the log
-// says so once.
+// TestServerWithoutCopies checks that zeros are sent if S3 cannot copy, and that the log reports it once.
 func TestServerWithoutCopies(t *testing.T) {
 	for _, size := range []int64{40 * unit, 400 * unit} { // with and without an object made of copies
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -166,7 +165,7 @@ func TestServerWithoutCopies(t *testing.T) {
 	}
 }
 
-// TestZerosOfAKilledMountGo: the next mount deletes them.
+// TestZerosOfAKilledMountGo checks that the next mount deletes the objects of zeros of a killed mount.
 func TestZerosOfAKilledMountGo(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.s.put("scratch/x", make([]byte, 1000))
@@ -215,8 +214,8 @@ func heldUpload(t *testing.T, b *bench) (f *File, commit chan error, release fun
 	return f, commit, func() { close(hold) }
 }
 
-// TestTruncateEndsTheUpload: bytes that a truncation takes away are not sent, and
-// the commit carries what is left.
+// TestTruncateEndsTheUpload checks that bytes behind a truncation are not sent, and that the commit writes
+// the rest.
 func TestTruncateEndsTheUpload(t *testing.T) {
 	for _, size := range []int64{0, 1000} {
 		b := newHoleBench(t)
@@ -238,8 +237,7 @@ func TestTruncateEndsTheUpload(t *testing.T) {
 	}
 }
 
-// TestTruncateEndsTheStream: the upload that runs while a file is written ends
-// with the truncation, not with the next commit.
+// TestTruncateEndsTheStream checks that a truncation ends the stream at once, not the next commit.
 func TestTruncateEndsTheStream(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
@@ -255,8 +253,8 @@ func TestTruncateEndsTheStream(t *testing.T) {
 	b.end(t)
 }
 
-// TestInterruptEndsTheUpload: the commit gives its turn back, nothing is lost if
-// the one who interrupts goes away, and nothing is sent if it discards the file.
+// TestInterruptEndsTheUpload checks that an interrupted commit returns its turn, that no byte is lost if the
+// file is not discarded, and that nothing is sent if it is.
 func TestInterruptEndsTheUpload(t *testing.T) {
 	for _, discard := range []bool{false, true} {
 		t.Run(fmt.Sprintf("discard %v", discard), func(t *testing.T) {

@@ -20,8 +20,8 @@ func withJournal(dir string) func(*Options) {
 	return func(o *Options) { o.JournalDir, o.Journal = dir+"/journal", true }
 }
 
-// crash returns the state of the world at this moment, as a mount that starts
-// after a kill -9 finds it: a copy of the journal, then of the bucket.
+// crash returns the state that a mount finds after a kill -9: a copy of the journal, and then a copy of the
+// bucket.
 func (b *bench) crash(t tb, dir string) *bench {
 	t.Helper()
 	if err := os.CopyFS(dir+"/journal", os.DirFS(b.o.JournalDir)); err != nil {
@@ -36,7 +36,7 @@ func (b *bench) crash(t tb, dir string) *bench {
 	return after
 }
 
-// noChanges is for journals that hold the contents of files only.
+// noChanges is for journals that only hold the contents of files.
 func noChanges(_ context.Context, c Change) error {
 	return fmt.Errorf("a change of %q in a journal that holds none", c.Key)
 }
@@ -47,7 +47,7 @@ func mustReplay(t tb, b *bench, want int) {
 	if err != nil || n != want {
 		t.Fatalf("replayed %d files, %v; want %d", n, err, want)
 	}
-	if left, _ := filepath.Glob(b.o.JournalDir + "/" + mountPattern); len(left) != 1 { // its own
+	if left, _ := filepath.Glob(b.o.JournalDir + "/" + mountPattern); len(left) != 1 { // the journal of this mount
 		t.Errorf("journals after the replay: %v", left)
 	}
 }
@@ -92,7 +92,7 @@ func TestPersistThenCrash(t *testing.T) {
 		want[f.Key()] = content(t, f)
 	}
 
-	// A mount beside the living one leaves its journal alone.
+	// A second mount does not touch the journal of the living mount.
 	beside, err := New(b.s, b.pool, b.o)
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestPersistThenCrash(t *testing.T) {
 	mustReplay(t, after, 0)
 	after.end(t)
 
-	// The living one goes on.
+	// The living mount continues.
 	close(g.open)
 	for _, f := range files {
 		mustClose(t, f)
@@ -131,7 +131,7 @@ func TestPersistThenCrash(t *testing.T) {
 	}
 }
 
-// TestReplayAfterCommit: the object was written, the note of it was lost.
+// TestReplayAfterCommit checks a journal whose content is in S3, without a done record.
 func TestReplayAfterCommit(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))
@@ -144,7 +144,7 @@ func TestReplayAfterCommit(t *testing.T) {
 	mustPersist(t, changed)
 	mustPersist(t, created)
 	<-g.reached
-	<-g.reached // both are written, and nobody knows
+	<-g.reached // both are written, but not recorded
 	dir2 := t.TempDir()
 	after := b.crash(t, dir2)
 	mustReplay(t, after, 2)
@@ -164,7 +164,7 @@ func TestReplayAfterCommit(t *testing.T) {
 	b.end(t)
 }
 
-// TestReplayConflict: somebody wrote the object while the mount was dead.
+// TestReplayConflict checks an object that another client wrote while the mount was dead.
 func TestReplayConflict(t *testing.T) {
 	for _, base := range []bool{false, true} {
 		dir := t.TempDir()
@@ -231,7 +231,7 @@ func TestJournalOfDiscardedAndRenamed(t *testing.T) {
 	b.end(t)
 }
 
-// TestReplayLater: S3 does not answer at the first start.
+// TestReplayLater checks that a replay fails and is repeated when S3 does not answer at the first start.
 func TestReplayLater(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))
@@ -258,7 +258,7 @@ func TestReplayLater(t *testing.T) {
 	b.end(t)
 }
 
-// TestFullJournal and a broken one: the close waits for S3.
+// TestFullJournal checks that the close waits for S3 if the journal is full or broken.
 func TestFullJournal(t *testing.T) {
 	for _, spoil := range []func(*bench){
 		func(b *bench) { b.journal.limit = 10 },
@@ -276,8 +276,8 @@ func TestFullJournal(t *testing.T) {
 	}
 }
 
-// TestCloseLeavesToJournal shows that a close that fails for a passing reason
-// leaves acknowledged content to the journal, from where the next mount commits it.
+// TestCloseLeavesToJournal checks that the journal keeps acknowledged content when a close fails for a
+// passing reason, and that the next mount commits it.
 func TestCloseLeavesToJournal(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))
@@ -298,7 +298,7 @@ func TestCloseLeavesToJournal(t *testing.T) {
 	after.end(t)
 }
 
-// TestSegments: old segments are deleted once all in them is done.
+// TestSegments checks that old segments are deleted when all their records are done.
 func TestSegments(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))
@@ -336,8 +336,7 @@ func TestSegments(t *testing.T) {
 	b.end(t)
 }
 
-// TestTornJournal cuts and damages a journal everywhere: what is read is what
-// was written, or nothing.
+// TestTornJournal cuts and damages a journal everywhere. A reader must return the written records or nothing.
 func TestTornJournal(t *testing.T) {
 	var whole bytes.Buffer
 	var ends []int
@@ -413,8 +412,8 @@ func FuzzScanRecords(f *testing.F) {
 	})
 }
 
-// TestModelOfCrashes persists, commits and crashes at random: after the replay
-// every file has what it had at its last Persist or Commit, or newer.
+// TestModelOfCrashes persists, commits and crashes at random. After the replay every file must have its content
+// at the last Persist or Commit, or a newer one.
 func TestModelOfCrashes(t *testing.T) {
 	dir := t.TempDir()
 	crashes := 0

@@ -15,11 +15,10 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// killEnv makes the test binary the process that is killed: the endpoint and
-// the directory that it works in.
+// killEnv makes the test binary the process that is killed. It holds the endpoint and the working directory.
 const killEnv = "WRITEBACK_KILL"
 
-// killed is a manager over a server, as both processes make it.
+// killed returns a manager over a server. Both processes use it.
 func killed(t *testing.T, endpoint, dir string) *Manager {
 	t.Helper()
 	c, err := s3.New(s3.Options{Endpoint: endpoint, Region: "us-east-1", Addressing: s3.AddressingPath})
@@ -40,8 +39,8 @@ func killed(t *testing.T, endpoint, dir string) *Manager {
 	return m
 }
 
-// TestKilledProcess is the process that is killed; by itself it does nothing.
-// It writes files without end and says which its journal has.
+// TestKilledProcess is the process that is killed. It writes files without end and prints the files that its
+// journal has. Without killEnv it does nothing.
 func TestKilledProcess(t *testing.T) {
 	endpoint, dir, ok := strings.Cut(os.Getenv(killEnv), " ")
 	if !ok {
@@ -53,7 +52,7 @@ func TestKilledProcess(t *testing.T) {
 	stream.mu.Lock()
 	created := stream.stream.created
 	stream.mu.Unlock()
-	<-created // an upload is known once its creation was answered
+	<-created // an upload is recorded once its creation was answered
 	for i := 0; ; i++ {
 		f := m.Open(OpenInput{Key: fmt.Sprint("file", i)})
 		mustWrite(t, f, random(10_000+i, uint64(i)), 0)
@@ -62,8 +61,8 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
-// TestKill kills a process with SIGKILL while it writes: what its journal has
-// taken comes to S3 with the next start, and no upload is left behind.
+// TestKill kills a process with SIGKILL while it writes. The next start must write the content of its journal to
+// S3, and leave no upload.
 func TestKill(t *testing.T) {
 	for _, acks := range []int{1, 20} {
 		srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"bucket"}})
@@ -86,7 +85,7 @@ func TestKill(t *testing.T) {
 				_ = child.Process.Kill()
 			}
 		}
-		_ = child.Wait() // killed: its error is what we did
+		_ = child.Wait() // its error is the kill
 		if promised < acks {
 			t.Fatalf("the process died by itself after %d files", promised)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// gate holds every call of op until it is opened.
+// gate blocks every call of op until it is opened.
 type gate struct {
 	op      string
 	reached chan struct{} // receives one element per call
@@ -67,7 +67,7 @@ func TestTruncateDuringCommit(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { mustCommit(t, f) })
 	<-g.reached
-	for _, size := range []int64{5, 11} { // what was cut off must not come back
+	for _, size := range []int64{5, 11} { // bytes that were cut off must not return
 		if err := f.Truncate(context.Background(), size); err != nil {
 			t.Fatal(err)
 		}
@@ -82,8 +82,7 @@ func TestTruncateDuringCommit(t *testing.T) {
 	b.end(t)
 }
 
-// TestConcurrentUse has writers, readers, commits and the spiller at work on one
-// file. Each writer knows what is in its own stretch.
+// TestConcurrentUse runs writers, readers, commits and the spiller on one file. Each writer checks its own range.
 func TestConcurrentUse(t *testing.T) {
 	const writers, stretch, rounds = 4, 400_000, 60
 	b := newBench(t, t.TempDir(), 1<<20, nil)
@@ -242,8 +241,8 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-// TestDiscardDuringCommit: a request that makes the object is waited for, so
-// that a DELETE that follows is the last word; others are ended.
+// TestDiscardDuringCommit checks that Discard waits for a request that makes the object, so that a later DELETE
+// removes it, and that it ends other requests.
 func TestDiscardDuringCommit(t *testing.T) {
 	for _, op := range []string{"put", "complete", "part"} {
 		b := newBench(t, t.TempDir(), 16<<20, nil)
@@ -281,8 +280,8 @@ func TestDiscardDuringCommit(t *testing.T) {
 	}
 }
 
-// TestPropertiesRideOnCommit: a PUT carries what was set last, a stream what was
-// set when it started, and the version tells which.
+// TestPropertiesRideOnCommit checks that a PUT has the properties that were set last, that a stream has the
+// properties from its start, and that the version has the properties of the object.
 func TestPropertiesRideOnCommit(t *testing.T) {
 	for size, want := range map[int]string{10: "text/html", 200_000: "text/plain"} {
 		b := newBench(t, t.TempDir(), 16<<20, nil)
@@ -305,7 +304,7 @@ func TestPropertiesRideOnCommit(t *testing.T) {
 	}
 }
 
-// TestCloseInBackground: the caller's patience ends, the commit does not.
+// TestCloseInBackground checks that the commit continues when the context of Close ends.
 func TestCloseInBackground(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	g := newGate("put")
@@ -422,7 +421,7 @@ func TestAbortOrphans(t *testing.T) {
 	mustWrite(t, done, random(100_000, 1), 0)
 	mustClose(t, done)
 
-	// Another mount with the same state directory leaves the living alone.
+	// Another mount with the same state directory does not touch the uploads of a living mount.
 	other, err := New(b.s, b.pool, b.o)
 	if err != nil {
 		t.Fatal(err)

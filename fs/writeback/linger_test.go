@@ -16,7 +16,7 @@ func withLinger(dir string) func(*Options) {
 	}
 }
 
-// persisted makes a file that the journal has.
+// persisted returns a file that is in the journal.
 func (b *bench) persisted(t tb, key, data string) *File {
 	t.Helper()
 	f := b.Open(OpenInput{Key: key})
@@ -25,14 +25,14 @@ func (b *bench) persisted(t tb, key, data string) *File {
 	return f
 }
 
-// TestLingerTime: a file is committed once no other was closed for a while, or
-// it has waited for long; what is large does not wait.
+// TestLingerTime checks that a file is committed when no other file was closed for a while, or when it has waited
+// for a long time. A large file does not wait.
 func TestLingerTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, t.TempDir(), 16<<20, withLinger(t.TempDir()))
 		start := time.Now()
 		var files []*File
-		for i := range 2 * lingerTimes { // one in each half of the time
+		for i := range 2 * lingerTimes { // one in each half of the interval
 			files = append(files, b.persisted(t, fmt.Sprint(i), "text"))
 			time.Sleep(testLinger / 2)
 		}
@@ -56,8 +56,7 @@ func TestLingerTime(t *testing.T) {
 	})
 }
 
-// TestLingerRewritten: the middle of a change is not committed, however long it
-// takes, but for those who ask for it.
+// TestLingerRewritten checks that a partial change is not committed, except by an explicit Commit.
 func TestLingerRewritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, t.TempDir(), 16<<20, withLinger(t.TempDir()))
@@ -74,7 +73,7 @@ func TestLingerRewritten(t *testing.T) {
 		f.Linger(t.Context())
 		synctest.Wait()
 		sameContent(t, "k", b.s.object("k"), []byte("new"))
-		f.Hurry() // nothing to do
+		f.Hurry() // does nothing
 		mustClose(t, f)
 
 		g := b.persisted(t, "g", "one")
@@ -86,8 +85,8 @@ func TestLingerRewritten(t *testing.T) {
 	})
 }
 
-// TestReplaceCrash: a file takes the place of one that lingers at one stroke:
-// whenever the process dies, one of both is there.
+// TestReplaceCrash checks that a file replaces a lingering file atomically: after a crash at any time one of both
+// exists.
 func TestReplaceCrash(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, func(o *Options) { o.JournalDir, o.Journal, o.Linger = dir+"/journal", true, time.Hour })
@@ -122,7 +121,7 @@ func TestReplaceCrash(t *testing.T) {
 	if st := b.Stats(); st.Queued != 1 {
 		t.Errorf("%d files are in the queue, want 1", st.Queued)
 	}
-	// With a full journal, too, what is replaced stays until S3 has what replaces it.
+	// Even with a full journal, the replaced file stays until S3 has its replacement.
 	limit, g := b.journal.limit, newGate("put")
 	b.journal.limit = 0
 	b.s.hook(g.hook, nil)
@@ -144,7 +143,7 @@ func TestReplaceCrash(t *testing.T) {
 	b.s.mu.Lock()
 	delete(b.s.objects, "k")
 	b.s.mu.Unlock()
-	// What S3 has ends those before, too, if no record did.
+	// A commit ends the records of the replaced files if no record did.
 	replaced := second
 	second = b.persisted(t, "k", "second")
 	third := b.persisted(t, "k.lock", "third")

@@ -9,9 +9,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestUploadMadeAnew: S3 has lost the upload of a file, or does not complete it
-// because it met that of another writer. The bytes are still here, and are sent
-// again before the commit returns.
+// TestUploadMadeAnew checks that a commit sends all bytes again if S3 has lost the upload, or does not complete it
+// because it collided with another writer.
 func TestUploadMadeAnew(t *testing.T) {
 	for _, cause := range []error{s3.ErrLostUpload, s3.ErrConflict} {
 		for _, streams := range []bool{true, false} {
@@ -42,8 +41,7 @@ func TestUploadMadeAnew(t *testing.T) {
 	}
 }
 
-// openForUpload makes a file of data that is committed by an upload: one that ran
-// while it was written, or one that the commit makes out of a base.
+// openForUpload returns a file of data whose commit needs an upload: a stream, or an upload over a base.
 func (b *bench) openForUpload(t *testing.T, data []byte, streams bool) *File {
 	t.Helper()
 	if !streams {
@@ -62,8 +60,8 @@ func (b *bench) openForUpload(t *testing.T, data []byte, streams bool) *File {
 	return f
 }
 
-// TestUploadMeetsOthers: a completion that always meets another writer is an error
-// in the end, and leaves no upload behind.
+// TestUploadMeetsOthers checks that an upload that always collides with another writer returns an error and leaves no
+// upload.
 func TestUploadMeetsOthers(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)

@@ -14,18 +14,18 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// model is what a file must be: bytes, and the object that others see.
+// model is the expected state of a file: bytes, and the object that others see.
 type model struct {
 	t       *rapid.T
 	b       *bench
 	f       *File
 	want    []byte
-	object  []byte   // what S3 may hold; nil: nothing
-	attempt [][]byte // contents that failed commits may have left there
+	object  []byte   // the possible content of the object; nil: absent
+	attempt [][]byte // contents that failed commits may have written
 	seed    uint64
 }
 
-// maxModelSize keeps a case of thirty steps quick; with parts of 64 KiB it still has ten.
+// maxModelSize keeps a case of thirty steps fast. It is ten parts of 64 KiB.
 const maxModelSize = 700 << 10
 
 func (m *model) check() {
@@ -37,7 +37,7 @@ func (m *model) check() {
 	}
 }
 
-// fresh returns new bytes, unlike all before.
+// fresh returns bytes that differ from all earlier ones.
 func (m *model) fresh(n int) []byte {
 	m.seed++
 	return random(n, m.seed)
@@ -73,7 +73,7 @@ func (m *model) commit() {
 	}
 }
 
-// visible checks that others see the old object or a new one, never a blend (I7).
+// visible checks that others see the old object or the new one, never a mixture (I7).
 func (m *model) visible() {
 	got := m.b.s.object("k")
 	for _, a := range append(m.attempt, m.object) {
@@ -96,14 +96,14 @@ func (m *model) read(off, n int) {
 	}
 }
 
-// run does random steps; broken makes some store calls fail.
+// run does random steps. broken makes some store calls fail.
 func (m *model) run(broken bool) {
 	ctx := context.Background()
 	t := m.t
 	off := rapid.IntRange(0, maxModelSize-1)
 	size := rapid.OneOf(rapid.IntRange(1, 5000), rapid.IntRange(1, 200_000))
-	// A creation whose answer is lost leaves an upload that nobody knows of: it
-	// is not part of this test. A call can be under way when its step is over.
+	// An upload whose creation succeeds without an answer stays, and is not part of this test. A call may still run when its
+	// step ends.
 	var failing atomic.Bool
 	fault := func(late bool) func(op, key string) error {
 		return func(op, key string) error {
@@ -203,8 +203,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { newModel(t, dir).run(false) })
 }
 
-// TestModelWithFaults does the same on a store that fails some commits, before
-// or after they were executed.
+// TestModelWithFaults is like TestModel on a store that fails some commits, before or after they are executed.
 func TestModelWithFaults(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) { newModel(t, dir).run(true) })

@@ -33,8 +33,8 @@ func TestRenameAndRebase(t *testing.T) {
 	b.end(t)
 }
 
-// TestRebaseAfterEarlyCommit: the spiller committed newer bytes under the old key
-// while the caller copied the older ones to the new key.
+// TestRebaseAfterEarlyCommit checks an early commit of newer bytes under the old key while the caller copied the older
+// ones to the new key.
 func TestRebaseAfterEarlyCommit(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	f := b.Open(OpenInput{Key: "old"})
@@ -56,7 +56,7 @@ func TestRebaseAfterEarlyCommit(t *testing.T) {
 	b.end(t)
 }
 
-// TestClone: a new file that begins as a copy of another object.
+// TestClone clones another object into a new file.
 func TestClone(t *testing.T) {
 	for _, size := range []int64{1000, 900_000} {
 		b := newBench(t, t.TempDir(), 16<<20, nil)

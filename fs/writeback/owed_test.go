@@ -10,9 +10,9 @@ import (
 	"testing/iotest"
 )
 
-// TestOwedNotes: what S3 has, and a failing disk did not take note of, is noted
-// when the disk is well again: not counted as queued for ever, nor replayed.
-func TestOwedNotes(t *testing.T) {
+// TestOwedRecords checks that done records that a failing disk did not take are written when the disk works again. The
+// content is then neither counted as queued nor replayed.
+func TestOwedRecords(t *testing.T) {
 	for name, pay := range map[string]func(j *journal) error{
 		"drain": (*journal).writeOwed,
 		"close": func(*journal) error { return nil },
@@ -39,7 +39,7 @@ func testOwed(t *testing.T, name string, pay, owe func(j *journal) error) {
 				t.Fatal(err)
 			}
 		}
-		fail := func(s *segment) { // the disk takes nothing more
+		fail := func(s *segment) { // the disk takes no more writes
 			f, err := os.Open(s.file.Name())
 			if err = errors.Join(err, s.file.Close()); err != nil {
 				t.Fatal(err)
@@ -75,8 +75,8 @@ func testOwed(t *testing.T, name string, pay, owe func(j *journal) error) {
 	})
 }
 
-// TestFailedRecordTakesNoRoom: what a failed write left behind is cut off, so that
-// neither the disk nor the limit is used up by it.
+// TestFailedRecordTakesNoRoom checks that the bytes of a failed write are cut off, so that they use neither the disk nor the
+// limit.
 func TestFailedRecordTakesNoRoom(t *testing.T) {
 	j, err := newJournal(t.TempDir(), 1<<20)
 	if err != nil {
@@ -102,7 +102,7 @@ func TestFailedRecordTakesNoRoom(t *testing.T) {
 	}
 }
 
-// TestHeadTooLarge: what no reader would take is not written.
+// TestHeadTooLarge checks that a head that no reader accepts is not written.
 func TestHeadTooLarge(t *testing.T) {
 	r := &record{Kind: recordFile, Key: make([]byte, maxHead)}
 	if _, err := r.encodeHead(); err == nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// checkParts checks S3's rules and that the parts are the file, in order.
+// checkParts checks S3's rules, and that the parts cover the file in order.
 func checkParts(t tb, l limits, size int64, parts []part) {
 	t.Helper()
 	at := int64(0)
@@ -75,7 +75,7 @@ func inside(keep []span, p part) bool {
 	return false
 }
 
-// TestPlanMovesLittle checks how much a small change of a large object sends.
+// TestPlanMovesLittle checks the number of bytes that a small change of a large object sends.
 func TestPlanMovesLittle(t *testing.T) {
 	const gib = int64(1) << 30
 	const mib = int64(1) << 20
@@ -120,7 +120,7 @@ func TestStreamParts(t *testing.T) {
 	}
 }
 
-// TestPlanManyChanges: changes all over a huge object still fit into 10,000 parts.
+// TestPlanManyChanges checks that changes everywhere in a huge object fit into 10,000 parts.
 func TestPlanManyChanges(t *testing.T) {
 	const size = int64(5) << 40
 	var keep []span
@@ -131,8 +131,8 @@ func TestPlanManyChanges(t *testing.T) {
 	checkParts(t, l, size, l.planParts(size, keep, nil))
 }
 
-// TestSmallChangeOfAnySize: 4 KiB inside of an object cost one small part, and
-// 4 KiB more near by another one, however many copies the rest takes.
+// TestSmallChangeOfAnySize checks that 4 KiB inside of an object cost one small part, and that further 4 KiB nearby cost
+// another one, for any number of copies.
 func TestSmallChangeOfAnySize(t *testing.T) {
 	l := limitsFor(defaultPartSize)
 	for _, size := range []int64{256 << 20, 1 << 30, 1 << 40, defaultMaxSize, s3.MaxPartNumber * int64(s3.MaxPartSize) / 2} {

@@ -139,7 +139,6 @@ func (m *Manager) short() bool {
 //  4. Move all other bytes to the spool, also bytes that uploads must read back.
 //  5. Commit a file early, as fsync would, because the spool is full.
 //  6. Wait for running jobs, or for callers that prevent a commit. If there are none, fail the writers.
-//     committed. If there is none, the writers are told.
 func (m *Manager) relieve() bool {
 	moved, _ := m.spillFiles((*File).spillUploaded)
 	if moved {

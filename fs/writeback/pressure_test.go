@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMemoryBound streams much more than the budget through it, several files
-// at once: what they hold stays below the budget and one part each (I8).
+// TestMemoryBound streams much more than the budget, several files at once. They must hold less than the budget plus one
+// part each (I8).
 func TestMemoryBound(t *testing.T) {
 	const memory, files, each = 8 << 20, 4, 96 << 20
 	b := newBench(t, t.TempDir(), memory, nil)
@@ -49,8 +49,7 @@ func TestMemoryBound(t *testing.T) {
 	b.end(t)
 }
 
-// TestSpoolKeepsBytes writes at random over a budget far too small, with
-// nothing uploaded, and reads everything back.
+// TestSpoolKeepsBytes writes at random with a budget that is much too small, uploads nothing, and reads all bytes.
 func TestSpoolKeepsBytes(t *testing.T) {
 	b := newBench(t, t.TempDir(), 1<<20, nil)
 	f := b.Open(OpenInput{Key: "k"})
@@ -80,8 +79,7 @@ func TestSpoolKeepsBytes(t *testing.T) {
 	b.end(t)
 }
 
-// TestFullSpoolCommitsEarly: past the limit of the spool a file is committed,
-// and the writer goes on.
+// TestFullSpoolCommitsEarly checks that a file is committed when the spool is full, and that its writer continues.
 func TestFullSpoolCommitsEarly(t *testing.T) {
 	b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 1 << 20 })
 	b.shrink(256<<10, 64<<10)
@@ -102,9 +100,8 @@ func TestFullSpoolCommitsEarly(t *testing.T) {
 	b.end(t)
 }
 
-// TestEarlyCommitInTurn: a full spool commits a file only in its turn, which who
-// copies or renames the object has meanwhile. The writer waits for that, but not
-// for ever: who has the turn may wait for memory, too.
+// TestEarlyCommitInTurn checks that a full spool commits a file only in its turn. The writer waits while another caller has
+// the turn, but not forever, because that caller may wait for memory, too.
 func TestEarlyCommitInTurn(t *testing.T) {
 	for name, free := range map[string]bool{"free in time": true, "never free": false} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +141,7 @@ func TestEarlyCommitInTurn(t *testing.T) {
 						t.Errorf("write with no room left: %v, want ErrNoSpace", err)
 					}
 					<-turn
-					mustWrite(t, f, want[n-100_000:], int64(n-100_000)) // what was refused, and the rest
+					mustWrite(t, f, want[n-100_000:], int64(n-100_000)) // the refused write and the rest
 				} else if err != nil {
 					t.Errorf("write: %v", err)
 				}
@@ -163,9 +160,8 @@ func TestEarlyCommitInTurn(t *testing.T) {
 	}
 }
 
-// TestNoSpace: no spool, no S3. The write that finds no memory fails, and no
-// earlier byte is harmed. A file that may be committed reports why it could not
-// be, one without a name that there is no space.
+// TestNoSpace checks a write without room in the spool and without S3. The write fails, and earlier bytes are unaffected. A
+// file that may be committed reports the error of S3, and a discarded file reports ErrNoSpace.
 func TestNoSpace(t *testing.T) {
 	for _, discarded := range []bool{false, true} {
 		b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 0 })
@@ -210,10 +206,10 @@ func TestNoSpace(t *testing.T) {
 	}
 }
 
-// TestWaitingWriterCanLeave: a writer that waits for memory ends with its context.
+// TestWaitingWriterCanLeave checks that the end of the context ends the wait for memory.
 func TestWaitingWriterCanLeave(t *testing.T) {
 	b := newBench(t, t.TempDir(), 1<<20, nil)
-	b.budget.Force(1 << 20) // readers hold everything
+	b.budget.Force(1 << 20) // readers hold all memory
 	g := newGate("put")
 	b.s.hook(g.hook, nil)
 	other := b.Open(OpenInput{Key: "busy"})
@@ -228,7 +224,7 @@ func TestWaitingWriterCanLeave(t *testing.T) {
 	}
 	close(g.open)
 	wg.Wait()
-	// With nothing on its way the least memory is forced, so that writers progress.
+	// With no running upload the least memory is forced, so that writers progress.
 	mustWrite(t, f, []byte("x"), 0)
 	b.budget.Release(1 << 20)
 	mustClose(t, other)
@@ -287,8 +283,7 @@ func TestSpoolDirectoryFails(t *testing.T) {
 	b.end(t)
 }
 
-// TestSpoolAndS3Fail: a write that finds no memory fails also if the spool has
-// another trouble than a full disk.
+// TestSpoolAndS3Fail checks that a write without memory also fails if the spool has an error other than a full disk.
 func TestSpoolAndS3Fail(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(dir+"/spool", nil, 0o600); err != nil { // a file where a directory must be
@@ -296,7 +291,7 @@ func TestSpoolAndS3Fail(t *testing.T) {
 	}
 	b := newBench(t, dir, 1<<20, nil)
 	f := b.Open(OpenInput{Key: "k"})
-	f.Discard() // nothing can be committed early
+	f.Discard() // no early commit is possible
 	var err error
 	p := random(128<<10, 1)
 	for off := int64(0); err == nil && off < 16<<20; off += int64(len(p)) {
@@ -312,8 +307,7 @@ func TestSpoolAndS3Fail(t *testing.T) {
 	b.end(t)
 }
 
-// TestNoEarlyCommitOfABlend: a file that lacks a refused write is not committed
-// because the spool is full.
+// TestNoEarlyCommitOfABlend checks that a full spool does not commit a file that lacks a refused write.
 func TestNoEarlyCommitOfABlend(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.s.put("k", []byte("old bytes"))

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// TestUploads: a file is on its way from the begin of its commit to its end,
-// and how far it is can be seen.
+// TestUploads checks that a file is listed with its progress from the start of its commit to the end.
 func TestUploads(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	g := newGate("put")
@@ -34,7 +33,7 @@ func TestUploads(t *testing.T) {
 	b.end(t)
 }
 
-// TestBodySentAgain: what a retry sends again is not counted twice.
+// TestBodySentAgain checks that bytes that a retry sends again are counted once.
 func TestBodySentAgain(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	f := b.Open(OpenInput{Key: "k"})

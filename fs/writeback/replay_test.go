@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 )
 
-// TestReplayInOrder: a file that was closed again has its place where that close
-// is, and what was noted later comes later.
+// TestReplayInOrder checks that a file that was closed twice is replayed at the place of its last record, before later
+// changes.
 func TestReplayInOrder(t *testing.T) {
 	dir := t.TempDir()
 	j, err := newJournal(dir+"/journal", 1<<20)
@@ -56,13 +56,13 @@ func TestReplayInOrder(t *testing.T) {
 	b.end(t)
 }
 
-// TestReplayOfHoles: an object of the right size is not the content of a record
-// because it has the bytes that were written. It must have the holes, too.
+// TestReplayOfHoles checks that an object with the written bytes but without the holes of a record does not count as the
+// content of the record.
 func TestReplayOfHoles(t *testing.T) {
 	old := random(5000, 1)
 	for name, c := range map[string]struct {
-		based bool // on what S3 has got of an earlier close, of which no note is left
-		write int  // bytes as they are in the object
+		based bool // based on an earlier content in S3 without a done record
+		write int  // bytes that equal the object
 		hole  span
 	}{
 		"emptied and grown": {hole: span{0, 5000}},
@@ -81,7 +81,7 @@ func TestReplayOfHoles(t *testing.T) {
 			b.s.hook(g.hook, nil)
 			f := b.Open(in)
 			f.journal.id = b.journal.newFile()
-			if c.based { // held back, as by a linger
+			if c.based { // delayed, as by a linger
 				mustWrite(t, f, old, 0)
 				r, data, _, err := f.nextRecord()
 				if err == nil {
@@ -115,7 +115,7 @@ func TestReplayOfHoles(t *testing.T) {
 	}
 }
 
-// TestReplayCannotKeep: what conflicts and cannot be kept stays in the journal.
+// TestReplayCannotKeep checks that content that conflicts and cannot be saved stays in the journal.
 func TestReplayCannotKeep(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))
@@ -145,8 +145,8 @@ func TestReplayCannotKeep(t *testing.T) {
 	b.end(t)
 }
 
-// TestReplayNotTwice: of a journal that stays, because something in it cannot be
-// carried out yet, only that is carried out the next time.
+// TestReplayNotTwice checks that records that were carried out are not repeated when the journal stays because of another
+// record.
 func TestReplayNotTwice(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))
@@ -188,7 +188,7 @@ func TestReplayNotTwice(t *testing.T) {
 	b.end(t)
 }
 
-// TestReplayOfAnotherBucket: a journal is deleted by who can replay it.
+// TestReplayOfAnotherBucket checks that only a mount that can replay a journal deletes it.
 func TestReplayOfAnotherBucket(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))
@@ -211,8 +211,7 @@ func TestReplayOfAnotherBucket(t *testing.T) {
 	b.end(t)
 }
 
-// TestReplayWithoutSpace: a file that is being restored is not committed because
-// the spool is full: it would be a blend, and a base that no record names (I7).
+// TestReplayWithoutSpace checks that a full spool does not commit a file that is being restored (I7).
 func TestReplayWithoutSpace(t *testing.T) {
 	dir, dir2 := t.TempDir(), t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -227,7 +226,7 @@ func TestReplayWithoutSpace(t *testing.T) {
 		mustWrite(t, f, want, 0)
 		mustPersist(t, f)
 		after := b.crash(t, dir2)
-		after.budget.Force(15 << 20) // others hold it
+		after.budget.Force(15 << 20) // others hold the memory
 		after.spool.limit = 0
 		if _, err := after.Replay(t.Context(), noChanges); !errors.Is(err, ErrNoSpace) {
 			t.Errorf("replay without room: %v, want ErrNoSpace", err)

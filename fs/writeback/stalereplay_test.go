@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// TestReplayOfWhatWasReplaced: the journal holds a whole replacement that S3 had
-// before the mount died, without a note of that, for the disk was full. What was
-// written after it stays, also within the same second: S3 tells no less.
-func TestReplayOfWhatWasReplaced(t *testing.T) {
+// TestReplayOfReplacedObject checks the replay of a whole replacement that S3 had before the mount died, without a done
+// record. Later writes must stay, also within the same second, which is the precision of S3.
+func TestReplayOfReplacedObject(t *testing.T) {
 	for name, newer := range map[string]struct {
-		write    bool // the mount wrote on after the record
-		replaces bool // the record knows what it replaces
+		write    bool // the mount wrote again after the record
+		replaces bool // the record has the version that it replaces
 	}{
 		"replaced again":            {write: true, replaces: true},
 		"replaced again, unknown":   {write: true},
@@ -53,8 +52,7 @@ func TestReplayOfWhatWasReplaced(t *testing.T) {
 	}
 }
 
-// TestUnsyncedRecord: a record that is in the journal while its close was told
-// otherwise is noted as done like others, or it would be replayed.
+// TestUnsyncedRecord checks that a record whose close failed is ended like others, so that it is not replayed.
 func TestUnsyncedRecord(t *testing.T) {
 	j, err := newJournal(t.TempDir(), 1<<20)
 	if err != nil {
@@ -63,7 +61,7 @@ func TestUnsyncedRecord(t *testing.T) {
 	if err := j.put(t.Context(), &record{Kind: recordFile, File: 1, Seq: 1}, nil); err != nil {
 		t.Fatal(err)
 	}
-	// Takes what is written, and cannot be synced (fsync(2), EINVAL).
+	// The file takes writes but cannot be synced (fsync(2), EINVAL).
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)

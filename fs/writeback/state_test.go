@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestTransitions names every step that is possible; all others are refused.
+// TestTransitions lists the allowed transitions. All others must fail.
 func TestTransitions(t *testing.T) {
 	possible := map[state]map[event]state{
 		stateClean: {eventWrite: stateDirty, eventDiscard: stateDiscarded, eventClose: stateClosed},

@@ -2,8 +2,8 @@ package writeback
 
 import "testing"
 
-// TestPartReadsNoMoreOfItsBase: what a part needs of the base is fetched up to
-// the part's end, not up to the next written byte: the rest is copied in the store.
+// TestPartReadsNoMoreOfItsBase checks that a part fetches its bytes of the base only up to its end, not up to the next written
+// byte.
 func TestPartReadsNoMoreOfItsBase(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
