@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,8 +123,13 @@ func testConnectionBound(t *testing.T, w *harness.World) {
 // read whole at a page per 1000, and memory does not grow with it.
 func testManyFiles(t *testing.T, w *harness.World) {
 	const n = 100_000
-	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"b"}})
+	// The files are a day old, so that their listing is trusted for longer than the
+	// test needs. What the kernel forgot is then found again without a request.
+	var age atomic.Int64
+	age.Store(int64(24 * time.Hour))
+	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"b"}, Now: func() time.Time { return time.Now().Add(-time.Duration(age.Load())) }})
 	srv.SeedN("b", "d/%06d", n, []byte("x"))
+	age.Store(0)
 	proxy := w.ProxyOn(t, srv.URL(), harness.Shape{Latency: 5 * time.Millisecond})
 	m := w.Mount(t, harness.MountOptions{Endpoint: proxy.URL, Source: "b", Args: []string{"--memory-limit", "64MiB"}})
 	proxy.Reset()

@@ -54,10 +54,12 @@ func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 	return out, err
 }
 
-// notImplemented reports whether the server has no such operation.
+// notImplemented reports whether the server has no such operation. A server that does
+// not know x-amz-copy-source takes a copy for an upload without a length (411).
 func notImplemented(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && (e.kind == ErrNotImplemented || e.Status == http.StatusMethodNotAllowed)
+	return errors.As(err, &e) && (e.kind == ErrNotImplemented ||
+		e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusLengthRequired)
 }
 
 // serverCopy copies inside S3, by the best means that the server offers.

@@ -181,11 +181,6 @@ func ExampleClient_ProbeFeatures() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, f := range found {
-		if f.Missing() {
-			fmt.Println(f)
-		}
-	}
 	fmt.Println(found[s3.FeaturePutIfMatch])
 	// Output: this server supports If-Match of PutObject
 }

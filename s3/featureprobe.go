@@ -215,6 +215,8 @@ func (p *probe) partCopies(ctx context.Context) error {
 		_, err := p.c.uploadPartCopy(ctx, in, Conditions{IfMatch: otherETag})
 		if notImplemented(err) {
 			p.find(FeaturePartCopy, SupportRefused)
+			p.find(FeaturePartCopySourceIf, SupportRefused)
+			return nil
 		}
 		return p.judge(FeaturePartCopySourceIf, err)
 	})

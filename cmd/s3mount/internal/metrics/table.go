@@ -72,7 +72,7 @@ func requestFamilies() []family {
 			read: perOperation(func(l metering.Latency) sample { return sample{value: float64(l.Errors)} })},
 		number("fuse_requests_in_flight", gauge, "Requests of the kernel that are not answered yet.", func(s control.Status) float64 { return float64(s.Requests.InFlight) }),
 		number("fuse_oldest_request_seconds", gauge, "Age of the oldest of them.", func(s control.Status) float64 { return s.Requests.Oldest }),
-		number("fuse_slow_requests_total", counter, "Requests that the watchdog logged: older than one request to S3 can become (140 s, unless --deadline is given).", func(s control.Status) float64 { return float64(s.Requests.Slow) }),
+		number("fuse_slow_requests_total", counter, "Requests that the watchdog logged: older than --deadline by a second (61 s by default).", func(s control.Status) float64 { return float64(s.Requests.Slow) }),
 		number("fuse_read_bytes_total", counter, "Bytes given to programs.", func(s control.Status) float64 { return float64(s.Requests.Read) }),
 		number("fuse_written_bytes_total", counter, "Bytes taken from programs.", func(s control.Status) float64 { return float64(s.Requests.Written) }),
 	}

@@ -58,13 +58,11 @@ type Settings struct {
 // package s3 does.
 const leastDeadline = 5 * time.Second
 
-// slowRequest is the age from which a FUSE request is logged as slow. One that
-// makes a single request to S3 is over by then: the last attempt begins before
-// the deadline, connects in name resolution and handshake, and is answered or
-// given up. Older ones move many bytes, or something is wrong.
+// slowRequest returns the age from which a FUSE request is logged as slow. A call
+// to S3 that moves few bytes ends by the deadline, so an older request moves many
+// bytes, makes many calls, or hangs.
 func slowRequest(o s3.Options) time.Duration {
-	o = o.Defaults()
-	return o.Deadline + 2*o.ConnectTimeout + o.ResponseTimeout
+	return max(o.Deadline, leastDeadline) + time.Second
 }
 
 // Defaults are the settings of a mount about which nothing was said.
