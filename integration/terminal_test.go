@@ -48,7 +48,7 @@ func testTop(t *testing.T, w *harness.World) {
 		return strings.TrimSpace(tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}"))
 	}
 	tmux("send-keys", w.Binary+" top --interval 100ms "+m.Dir+"; echo ended with $?", "Enter")
-	shows(m.Dir+": "+m.bucket.Bucket, "cache", "S3")
+	shows(m.Dir+": "+m.bucket.Bucket, "hits", "S3")
 	if got := state(); got != "1 0" {
 		t.Errorf("on top of the shell: alternate screen and cursor are %q", got)
 	}
@@ -58,7 +58,7 @@ func testTop(t *testing.T, w *harness.World) {
 		return len(lines) <= 5 && strings.HasPrefix(lines[0], m.Dir[:30]) && strings.TrimSpace(lines[len(lines)-1]) != ""
 	})
 	tmux("resize-window", "-x", "100", "-y", "30")
-	shows(m.Dir+": "+m.bucket.Bucket, "cache", "S3")
+	shows(m.Dir+": "+m.bucket.Bucket, "hits", "S3")
 	tmux("send-keys", "C-c")
 	shows("ended with 0")
 	if got := state(); got != "0 1" {
