@@ -81,7 +81,7 @@ func TestLastDirectory(t *testing.T) {
 	for name, says := range map[string]string{
 		"new/and/deep": "", "empty and open": "", "open to all": "", "ours": "",
 		"in use": "is open to other users", "link": "is a symbolic link", "link to nothing": "is a symbolic link",
-		"file": "is not a directory", "file/below": "is no directory",
+		"file": "is not a directory", "file/below": "is not a directory",
 	} {
 		r.want(name, says)
 	}
