@@ -158,7 +158,7 @@ func (e *examination) checkMountpoint(ctx context.Context) finding {
 	case errors.Is(err, os.ErrNotExist):
 		return finding{err: exit.Errorf(exit.Mountpoint, "%s does not exist: mkdir -p %s", path, path)}
 	}
-	return finding{err: exit.Errorf(exit.Mountpoint, "look at the mountpoint: %w", err)}
+	return finding{err: exit.Errorf(exit.Mountpoint, "check the mountpoint: %w", err)}
 }
 
 // checkDirectories checks whether the local directories can be made and written,

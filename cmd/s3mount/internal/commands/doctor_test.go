@@ -93,7 +93,7 @@ func TestDoctorHelp(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	_, err = runArgs(t, "doctor")
-	exittest.Want(t, err, exit.Usage, "say what to mount")
+	exittest.Want(t, err, exit.Usage, "name a bucket")
 }
 
 func TestDoctorReportsMissingFeatures(t *testing.T) {

@@ -238,7 +238,7 @@ func TestRefusedDirectories(t *testing.T) {
 	}
 }
 
-// TestForeignSocket: a socket that somebody else put there is not spoken to.
+// TestForeignSocket checks that a client refuses a socket of another user.
 func TestForeignSocket(t *testing.T) {
 	dir := testDir(t)
 	listen(t, dir, nil)

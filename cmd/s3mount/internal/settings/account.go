@@ -10,7 +10,7 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 )
 
-// Account is the user that the process becomes once it has mounted as root.
+// Account is the user that the process becomes after it has mounted as root.
 type Account struct {
 	Name     string
 	UID, GID int
@@ -18,7 +18,7 @@ type Account struct {
 	Home     string
 }
 
-// accountValue is the account that an option names, by name or number.
+// accountValue is an option that names an account, by name or number.
 type accountValue struct{ p **Account }
 
 func (v accountValue) String() string {
@@ -59,8 +59,8 @@ func (v accountValue) Set(name string) error {
 	return nil
 }
 
-// useAccount gives what nothing was said about the values that suit the
-// account, and drops an account that the process has already.
+// useAccount sets defaults that fit the account, for options that were not given. It drops
+// the account if the process already runs as that user.
 func (s *Settings) useAccount(euid int) error {
 	a := s.Account
 	switch {

@@ -32,7 +32,7 @@ Credentials come from where the AWS tools have them. To end: umount MOUNTPOINT.
 More: s3mount help lists topics, s3mount help TOPIC explains one.
 `
 
-// Invocation is how the command was called.
+// Invocation is a call of the command.
 type Invocation struct {
 	Args   []string // as os.Args
 	Lookup func(string) (string, bool)
@@ -41,20 +41,20 @@ type Invocation struct {
 	Version  string   // of the program
 	Commands []string // lines of the help text
 
-	// The rest comes from mount(8) (ParseHelper).
+	// The other fields are set by ParseHelper, for mount(8).
 	fake   bool // check the command line, mount nothing
 	sloppy bool // ignore unknown names in -o
 }
 
-// Parse reads the configuration file, the environment and the command line
-// into settings, in this order: the later one wins. It returns nil settings
-// when there is nothing more to do, as after --help.
+// Parse reads settings from the configuration file, the environment and the command line, in
+// this order; a later value wins. It returns nil settings if nothing is left to do, as after
+// --help.
 func Parse(in Invocation) (*Settings, error) {
 	flags, args, err := FlagsFirst(Options(), in.Args[1:])
 	if err != nil {
 		return nil, err
 	}
-	// Both work beside a command line that is wrong or incomplete.
+	// --help and --version work even if the command line is wrong or incomplete.
 	if AsksFor(flags, "version", "V") {
 		return nil, in.Print("s3mount %s\n", in.Version)
 	}
@@ -99,7 +99,7 @@ func newApp(s *Settings, in Invocation) *cli.App {
 	}
 }
 
-// AsksFor reports whether one of the flags is there.
+// AsksFor reports whether args contain one of the flags.
 func AsksFor(args []string, names ...string) bool {
 	for _, arg := range args {
 		if strings.HasPrefix(arg, "-") && slices.Contains(names, strings.TrimLeft(arg, "-")) {
@@ -109,8 +109,7 @@ func AsksFor(args []string, names ...string) bool {
 	return false
 }
 
-// usageError gives an error of the cli package, which has no code of its own,
-// the code for wrong usage.
+// usageError adds the exit code for wrong usage to an error of the cli package.
 func usageError(err error) error {
 	if exit.Code(err) != exit.Failure {
 		return err
@@ -118,9 +117,8 @@ func usageError(err error) error {
 	return exit.Errorf(exit.Usage, "%w", err)
 }
 
-// doubleDash writes option names as people type them; the flag package says
-// -region of --region. A whole -o list is left out, as it may hold by mistake
-// what nobody else should see.
+// doubleDash writes the names of options with two dashes; the flag package writes -region for
+// --region. It removes -o lists, because they may contain a secret by mistake.
 func doubleDash(message string) string {
 	const list = " for flag -o: "
 	if i := strings.Index(message, list); i >= 0 {
@@ -149,7 +147,7 @@ func (in Invocation) Print(format string, args ...any) error {
 	return err
 }
 
-// PrintJSON prints a value for people and programs alike.
+// PrintJSON prints a value as indented JSON.
 func (in Invocation) PrintJSON(v any) error {
 	out, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {

@@ -78,7 +78,7 @@ func TestParseRelativePaths(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, tc := range []struct{ args, says string }{
-		{"", "what to mount and where"},
+		{"", "name a bucket and a mountpoint"},
 		{"bucket", "mountpoint is missing"},
 		{"bucket /mnt more", `"more" is one argument too many`},
 		{"/mnt bucket", "not a bucket"},

@@ -16,37 +16,37 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/text"
 )
 
-// The keys of a configuration file that are no options.
+// The keys of a configuration file that are not options.
 const (
 	keyBucket     = "bucket"
 	keyMountpoint = "mountpoint"
 	keyMounts     = "mounts" // the table of mounts
 )
 
-// configFile is a configuration file, read but not yet applied. It is TOML
-// (https://toml.io/en/v1.0.0): keys with the names of options, which hold for
-// every mount, then a table [mounts.NAME] for each mount that has a name.
+// configFile is a configuration file that was read but not applied yet. It is TOML
+// (https://toml.io/en/v1.0.0): keys with the names of options for all mounts, then a table
+// [mounts.NAME] for each named mount.
 type configFile struct {
 	path   string
 	common []configEntry
 	mounts map[string][]configEntry
 }
 
-// configEntry is one key with its value as it would stand on a command line.
+// configEntry is one key, with its value in the form of a command line.
 type configEntry struct {
 	key, value string
 	line       int
 }
 
-// readConfig reads the file and checks its form; every error names the line.
+// readConfig reads the file and checks its form. Every error names the line.
 func readConfig(path string) (*configFile, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, exit.Errorf(exit.Usage, "--config: %w", err)
 	}
 	f := &configFile{path: path, mounts: map[string][]configEntry{}}
-	// The decoder finds invalid TOML and duplicate keys. The parser below knows the
-	// line and the literal text of each value: 0o640 is a mode, and not 416.
+	// The decoder finds invalid TOML and duplicate keys. The parser below provides the
+	// line and the literal text of each value, so that 0o640 stays a mode.
 	var whole map[string]any
 	if err := toml.Unmarshal(text, &whole); err != nil {
 		var where *toml.DecodeError
@@ -78,7 +78,7 @@ func readConfig(path string) (*configFile, error) {
 	return f, p.Error()
 }
 
-// configKey gives the words of a dotted key, and its line.
+// configKey returns the words of a dotted key, and its line.
 func configKey(p *unstable.Parser, e *unstable.Node) (words []string, line int) {
 	for it := e.Key(); it.Next(); {
 		n := it.Node()
@@ -90,7 +90,7 @@ func configKey(p *unstable.Parser, e *unstable.Node) (words []string, line int) 
 	return words, line
 }
 
-// addTable begins a mount, which may have no keys of its own.
+// addTable begins a mount. It may have no keys.
 func (f *configFile) addTable(name []string, line int) error {
 	switch {
 	case name[0] != keyMounts || len(name) > 2:
@@ -101,7 +101,7 @@ func (f *configFile) addTable(name []string, line int) error {
 	return nil
 }
 
-// add keeps one key, which stands at the top or in a table of a mount.
+// add adds one key at the top or in a table of a mount.
 func (f *configFile) add(name []string, value *unstable.Node, line int) error {
 	key := name[len(name)-1]
 	mount := ""
@@ -129,7 +129,7 @@ func (f *configFile) add(name []string, value *unstable.Node, line int) error {
 	return nil
 }
 
-// checkKey wants the name of an option, and no secret.
+// checkKey checks that a key is the name of an option and not of a secret.
 func (f *configFile) checkKey(key string, line int) error {
 	if key == keyBucket || key == keyMountpoint {
 		return nil
@@ -137,7 +137,7 @@ func (f *configFile) checkKey(key string, line int) error {
 	o, ok := FindOption(Options(), key)
 	switch {
 	case isSecret(key):
-		return f.errorAt(line, "%s: keys and passwords do not belong here: see s3mount help credentials", key)
+		return f.errorAt(line, "%s: keys and passwords are not allowed in this file: see s3mount help credentials", key)
 	case ok && o.Name == optionConfig:
 		return f.errorAt(line, "%s: a configuration file cannot name another one", key)
 	case !ok || key == o.short:
@@ -146,7 +146,7 @@ func (f *configFile) checkKey(key string, line int) error {
 	return nil
 }
 
-// isSecret reports whether a key is a name that people give to secrets.
+// isSecret reports whether a key is a usual name of a secret.
 func isSecret(key string) bool {
 	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
 	return slices.ContainsFunc([]string{"secret", "passw", "token", "access_key"}, func(word string) bool {
@@ -154,9 +154,9 @@ func isSecret(key string) bool {
 	})
 }
 
-// choose finds what is to be mounted: nothing was said and the file describes
-// one mount, or the first argument names one of its mounts, or is a bucket. It
-// applies what the file says of it and gives the arguments to go on with.
+// choose selects the mount. Without arguments the file must describe one mount. Otherwise the
+// first argument is the name of a mount in the file, or a bucket. choose applies the options
+// of the mount and returns the source and the mountpoint as arguments.
 func (f *configFile) choose(s *Settings, args []string) ([]string, error) {
 	entries := f.common
 	named := false
@@ -175,7 +175,7 @@ func (f *configFile) choose(s *Settings, args []string) ([]string, error) {
 	case named && len(args) == 1, len(args) == 0 && bucket != "":
 		args = append(args, mountpoint)
 	case len(args) == 0 && len(f.mounts) > 0:
-		return nil, exit.Errorf(exit.Usage, "say which mount of %s: %s", f.path, text.Enumerate(slices.Sorted(maps.Keys(f.mounts))))
+		return nil, exit.Errorf(exit.Usage, "name a mount of %s: %s", f.path, text.Enumerate(slices.Sorted(maps.Keys(f.mounts))))
 	case !named:
 		return args, nil
 	}
@@ -183,14 +183,14 @@ func (f *configFile) choose(s *Settings, args []string) ([]string, error) {
 		return nil, exit.Errorf(exit.Usage, "%s: the mount needs the keys %s and %s", f.path, keyBucket, keyMountpoint)
 	}
 	if named {
-		// fstab knows the mount by this name, and mount -a by what is shown.
+		// /etc/fstab contains the alias, and mount -a looks for it in the table of mounts.
 		s.alias = args[0]
 		return append([]string{bucket}, args[1:]...), nil
 	}
 	return append([]string{bucket}, args...), nil
 }
 
-// apply sets the options, and gives the two keys that are none.
+// apply sets the options, and returns the values of the two keys that are not options.
 func (f *configFile) apply(s *Settings, entries []configEntry) (bucket, mountpoint string, err error) {
 	for _, e := range entries {
 		switch e.key {
@@ -212,13 +212,13 @@ func (f *configFile) apply(s *Settings, entries []configEntry) (bucket, mountpoi
 	return bucket, mountpoint, nil
 }
 
-// errorAt is an error of the file, in the form that editors understand.
+// errorAt returns an error about a line, in a form that editors understand.
 func (f *configFile) errorAt(line int, format string, args ...any) error {
 	return exit.Errorf(exit.Usage, "%s:%d: %w", f.path, line, fmt.Errorf(format, args...))
 }
 
-// ConfigPath finds the file that the options on the command line, as FlagsFirst
-// gives them, or the environment name; "" is none.
+// ConfigPath returns the file that the flags (from FlagsFirst) or the environment name, or
+// "".
 func ConfigPath(args []string, getenv func(string) (string, bool)) string {
 	path := ""
 	o, _ := FindOption(Options(), optionConfig)
@@ -231,7 +231,7 @@ func ConfigPath(args []string, getenv func(string) (string, bool)) string {
 		if !ok || o.Arg == "" {
 			continue
 		}
-		if !has { // FlagsFirst has seen to it that there is one
+		if !has { // FlagsFirst has checked that there is one
 			i++
 			value = args[i]
 		}
@@ -239,7 +239,7 @@ func ConfigPath(args []string, getenv func(string) (string, bool)) string {
 		case optionConfig:
 			path = value
 		case "o":
-			entries, _ := splitMountList(value) // the parser proper reports it
+			entries, _ := splitMountList(value) // a later parser reports the error
 			for _, e := range entries {
 				if e.name == optionConfig {
 					path = e.value

@@ -132,14 +132,14 @@ func TestConfigRefuses(t *testing.T) {
 		{"[[mounts]]\n", "b /m", `:1: mounts: a list of tables`},
 		{"mounts = { a = 1 }", "b /m", ":1: unknown key"},
 		{"x.y = 1", "b /m", `:1: unknown key "x.y"`},
-		{"[mounts.a]\nbucket='a'\nmountpoint='/a'\n[mounts.b]\n", "", "which mount of"},
+		{"[mounts.a]\nbucket='a'\nmountpoint='/a'\n[mounts.b]\n", "", "name a mount of"},
 		{"[mounts.a]\nbucket='a'\nmountpoint='/a'\n[mounts.b]\n", "c", `named "c": there are a and b`},
 		{"[mounts.a]\nbucket='a'\n", "a", "needs the keys bucket and mountpoint"},
 		{"[mounts.a]\nmountpoint='/a'\n", "a", "needs the keys bucket and mountpoint"},
 		{"[mounts.a]\n", "a", "needs the keys bucket and mountpoint"},
 		{"bucket='a'\nmountpoint='a'\n", "", ":2: mountpoint: want an absolute path"},
 		{"bucket='a'\n", "", "needs the keys"},
-		{"", "", "what to mount and where"},
+		{"", "", "name a bucket and a mountpoint"},
 	} {
 		path := writeConfig(t, tc.text)
 		_, _, err := parseArgs(append([]string{"--config", path}, strings.Fields(tc.args)...))

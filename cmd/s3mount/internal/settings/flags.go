@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 )
 
-// ParseTable reads the options of a command in table, which may stand anywhere among
-// its arguments, and returns the arguments. help reports that --help is among them.
+// ParseTable reads the options in table, which may be anywhere among the arguments of a
+// command, and returns the other arguments. help reports that --help is among them.
 func ParseTable(in Invocation, command string, args []string, table []Option) (rest []string, help bool, err error) {
 	flags, rest, err := FlagsFirst(table, args)
 	if err != nil || AsksFor(flags, "help", "h") {
@@ -20,7 +20,7 @@ func ParseTable(in Invocation, command string, args []string, table []Option) (r
 	}
 	app := &cli.App{
 		Name: "s3mount " + command,
-		// The environment has no options of commands.
+		// Options of commands cannot be set by environment variables.
 		Flags:     bindFlags(table, &Settings{Given: map[string]bool{}}, func(string) (string, bool) { return "", false }),
 		HideHelp:  true,
 		Writer:    in.Stdout,
@@ -43,25 +43,24 @@ func (o Option) HelpLine() string {
 	return (&optionFlag{Option: o, v: v, preset: v.String()}).String()
 }
 
-// optionFlag shows one option to the cli package and writes what is given for
-// it into the settings.
+// optionFlag is a flag of the cli package that sets one option.
 type optionFlag struct {
 	Option
 	v      flag.Value
-	preset string // the value before anything was said
+	preset string // the default
 	getenv func(string) (string, bool)
 	set    bool
 }
 
 var _ cli.CategorizableFlag = (*optionFlag)(nil)
 
-// newFlags binds the table to s. A flag is set from the environment when it
-// is applied, which is before the command line is read.
+// newFlags binds the table to s. Applying a flag sets it from the environment, which happens
+// before the command line is read.
 func newFlags(s *Settings, getenv func(string) (string, bool)) []cli.Flag {
 	return bindFlags(Options(), s, getenv)
 }
 
-// bindFlags binds any table of options.
+// bindFlags binds a table of options to s.
 func bindFlags(table []Option, s *Settings, getenv func(string) (string, bool)) []cli.Flag {
 	var flags []cli.Flag
 	for _, o := range table {
@@ -96,13 +95,13 @@ func (f *optionFlag) Names() []string {
 // IsSet reports whether the environment set the flag.
 func (f *optionFlag) IsSet() bool { return f.set }
 
-// IsVisible reports that the help text shows the flag.
+// IsVisible returns true: the help text shows all flags.
 func (f *optionFlag) IsVisible() bool { return true }
 
 // GetCategory returns the group of the flag in the help text.
 func (f *optionFlag) GetCategory() string { return f.group }
 
-// String is the flag's line in the help text: names, tab, meaning and default.
+// String returns the flag's line in the help text: names, tab, meaning and default.
 func (f *optionFlag) String() string {
 	names := "--" + f.Name
 	if len(f.Name) == 1 {
@@ -121,9 +120,9 @@ func (f *optionFlag) String() string {
 	return line
 }
 
-// FlagsFirst parts options from arguments, since mount(8) and people
-// write options last, where the flag package does not look. Everything after --
-// is an argument.
+// FlagsFirst separates options from arguments, because mount(8) and people write options
+// last, and the flag package stops at the first argument. Everything after -- is an
+// argument.
 func FlagsFirst(table []Option, args []string) (flags, rest []string, err error) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -136,7 +135,7 @@ func FlagsFirst(table []Option, args []string) (flags, rest []string, err error)
 			continue
 		}
 		if list, ok := strings.CutPrefix(arg, "-o"); ok && list != "" && list[0] != '=' {
-			flags = append(flags, "-o", list) // -oro, as fusermount3 takes it
+			flags = append(flags, "-o", list) // -oro, which fusermount3 also accepts
 			continue
 		}
 		flags = append(flags, arg)

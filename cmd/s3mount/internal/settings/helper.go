@@ -8,7 +8,7 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 )
 
-// Exit codes of mount(8) for its helpers (mount(8), "EXIT STATUS").
+// The exit codes of mount(8) for its helpers (mount(8), "EXIT STATUS").
 const (
 	mountExitUsage = 1
 	mountExitFail  = 32
@@ -25,8 +25,8 @@ func MountExitCode(code int) int {
 	return mountExitFail
 }
 
-// IsHelper reports whether mount(8) called the command, by the name that a helper
-// has for filesystems of type s3mount or fuse.s3mount.
+// IsHelper reports whether the command has the name of a helper of mount(8) for filesystems
+// of type s3mount or fuse.s3mount.
 func IsHelper(argv0 string) bool {
 	name := filepath.Base(argv0)
 	return name == "mount.s3mount" || name == "mount.fuse.s3mount"
@@ -36,7 +36,7 @@ func IsHelper(argv0 string) bool {
 //
 //	mount.s3mount SPEC DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]
 //
-// (mount(8), "EXTERNAL HELPERS") and rewrites it to one of s3mount's own.
+// (mount(8), "EXTERNAL HELPERS") and converts it to a command line of s3mount.
 func ParseHelper(in Invocation) (Invocation, error) {
 	var lists, rest []string
 	for args := in.Args[1:]; len(args) > 0; {
@@ -63,8 +63,8 @@ func ParseHelper(in Invocation) (Invocation, error) {
 	return in, nil
 }
 
-// helperLetters reads one group of letters, such as the sfo of -sfo LIST. It
-// returns the list of -o, if it is there, and the arguments that are left.
+// helperLetters reads one group of letters, such as the sfo of -sfo LIST. It returns the list
+// of -o, if there is one, and the remaining arguments.
 func (in *Invocation) helperLetters(letters string, args []string) (list string, left []string, err error) {
 	for i := range len(letters) {
 		switch letter := letters[i]; letter {
@@ -72,7 +72,7 @@ func (in *Invocation) helperLetters(letters string, args []string) (list string,
 			in.sloppy = true
 		case 'f':
 			in.fake = true
-		case 'n', 'v': // there is no mtab to leave alone, and nothing more to say
+		case 'n', 'v': // -n and -v have no effect: s3mount writes no mtab
 		case 'o', 't', 'N':
 			value := letters[i+1:]
 			if value == "" && len(args) == 0 {
@@ -84,7 +84,7 @@ func (in *Invocation) helperLetters(letters string, args []string) (list string,
 			switch letter {
 			case 'N':
 				return "", nil, exit.Errorf(exit.Usage, "cannot mount into another mount namespace: enter it first, with nsenter --mount=%s", value)
-			case 't': // there is only one type
+			case 't': // the type is known
 				value = ""
 			}
 			return value, args, nil

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// mountListValue is the -o option: each entry goes to its setting at once, so
-// that between -o and the other flags, too, the last one wins.
+// mountListValue is the -o option. It sets each entry at once, so that the last value wins
+// also between -o and other flags.
 type mountListValue struct{ s *Settings }
 
 func (mountListValue) String() string { return "" }
@@ -32,9 +32,9 @@ type mountEntry struct {
 	hasValue    bool
 }
 
-// splitMountList splits a list at its commas. A comma inside double quotes
-// (as mount(8) has it) or after a backslash (as fusermount3 has it) belongs to
-// the value; a backslash before a backslash stands for one.
+// splitMountList splits a list at its commas. A comma inside double quotes (the syntax of
+// mount(8)) or after a backslash (that of fusermount3) belongs to the value. Two backslashes
+// stand for one.
 func splitMountList(list string) ([]mountEntry, error) {
 	var entries []mountEntry
 	var word strings.Builder
@@ -66,7 +66,7 @@ func splitMountList(list string) ([]mountEntry, error) {
 	return entries, nil
 }
 
-// setMountOption applies one entry: an option of mount(8) itself or one of ours.
+// setMountOption applies one entry: an option of mount(8) or of s3mount.
 func (s *Settings) setMountOption(e mountEntry) error {
 	if known, err := s.setGenericOption(e); known {
 		return err
@@ -91,9 +91,8 @@ func (s *Settings) setMountOption(e mountEntry) error {
 	return nil
 }
 
-// setGenericOption knows the options that mount(8) defines for every
-// filesystem (mount(8), "FILESYSTEM-INDEPENDENT MOUNT OPTIONS", and fstab(5)).
-// known is false for any other option.
+// setGenericOption applies an option that mount(8) defines for every filesystem (mount(8),
+// "FILESYSTEM-INDEPENDENT MOUNT OPTIONS", and fstab(5)). known is false for other options.
 func (s *Settings) setGenericOption(e mountEntry) (known bool, err error) {
 	switch e.name {
 	case "ro":
@@ -107,7 +106,7 @@ func (s *Settings) setGenericOption(e mountEntry) (known bool, err error) {
 	case "auto", "noauto", "defaults", "fail", "nofail", "_netdev", "comment",
 		"user", "nouser", "users", "owner", "group", "helper", "uhelper",
 		"default_permissions", // always on
-		// S3 has no times of access, and the kernel keeps none for FUSE.
+		// Reading changes no access times, neither in S3 nor in the kernel.
 		"atime", "noatime", "diratime", "nodiratime", "relatime", "norelatime",
 		"strictatime", "nostrictatime", "lazytime", "nolazytime",
 		"iversion", "noiversion", "mand", "nomand", "silent", "loud":
@@ -117,7 +116,7 @@ func (s *Settings) setGenericOption(e mountEntry) (known bool, err error) {
 	return true, nil
 }
 
-// setKernelOption keeps an option for the kernel; its opposite goes.
+// setKernelOption adds an option for the kernel and removes its opposite.
 func (s *Settings) setKernelOption(name string) {
 	opposite := "no" + name
 	switch {
@@ -134,19 +133,18 @@ func (s *Settings) setKernelOption(name string) {
 			keep = append(keep, o)
 		}
 	}
-	if name != "async" { // the kernel's default has no name of its own there
+	if name != "async" { // the default, for which the kernel has no name
 		keep = append(keep, name)
 	}
 	s.FS.MountOptions = slices.Clip(keep)
 }
 
-// unknownMountOption is the error about a name that nobody knows.
+// unknownMountOption returns the error about an unknown option.
 func unknownMountOption(name string) error {
 	return fmt.Errorf("unknown mount option %q%s", name, insteadOf(name))
 }
 
-// insteadOf says what to write instead, where other S3 filesystems have led
-// users to a name.
+// insteadOf suggests an option of s3mount for the name that another S3 filesystem uses.
 func insteadOf(name string) string {
 	instead := ""
 	switch strings.ReplaceAll(name, "-", "_") {
@@ -166,7 +164,7 @@ func insteadOf(name string) string {
 	return instead
 }
 
-// isSwitch reports whether an option can stand without a value.
+// isSwitch reports whether an option can be given without a value.
 func isSwitch(v flag.Value) bool {
 	b, ok := v.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()

@@ -17,45 +17,45 @@ import (
 // addressing is where the bucket's name goes in a URL.
 type addressing = s3.Addressing
 
-// addressingAuto lets the client choose, by the endpoint.
+// addressingAuto lets the client choose by the endpoint.
 const addressingAuto = s3.AddressingAuto
 
-// defaultDrainTimeout writes 90 GB at 25 MB/s; what is not in S3 after an hour
-// will not be there soon.
+// defaultDrainTimeout is long enough to write 90 GB at 25 MB/s. Data that S3 does not hold
+// after an hour will probably not get there soon.
 const defaultDrainTimeout = time.Hour
 
-// Settings is all that the command line, the environment and -o said.
+// Settings holds the values of all options and arguments.
 type Settings struct {
 	Version    string // of the program
 	Source     Source
 	Mountpoint string          // absolute
-	alias      string          // what the user wrote for source: a mount of the configuration file
+	alias      string          // the name of the mount in the configuration file, if the user gave it
 	config     string          // the configuration file
-	Given      map[string]bool // names of the options that something was said of
+	Given      map[string]bool // names of the options that were given
 
 	S3        s3.Options
 	Profile   string
 	Anonymous bool   // send requests unsigned
-	CaFile    string // certificates to trust besides those of the system
+	CaFile    string // further trusted certificate authorities
 
-	Account  *Account // whom the process becomes; nil if it stays what it is
+	Account  *Account // user that the process becomes; nil if it does not change
 	FS       fs.Options
-	Nonempty bool // a mountpoint with files in it will do
+	Nonempty bool // the mountpoint may contain files
 
 	Foreground bool
-	// drainTimeout bounds the wait for S3 after SIGTERM; 0 is no bound.
+	// DrainTimeout limits the wait for S3 after SIGTERM. 0 means no limit.
 	DrainTimeout time.Duration
 	Fake         bool // check the command line, mount nothing
 	sloppy       bool // ignore unknown names in -o
 	Debug        bool
-	LogFile      string // "" is the system log, or stderr in the foreground
+	LogFile      string // "" for the system log, or stderr in the foreground
 	LogLevel     string
 	LogFormat    string
-	Metrics      string // where Prometheus is answered; "" is nowhere
+	Metrics      string // address for Prometheus; "" for none
 }
 
-// leastDeadline lets a healthy server answer a read also where --deadline is shorter, as
-// package s3 does.
+// leastDeadline is the shortest deadline of a read, so that a healthy server can answer it
+// even if --deadline is shorter. Package s3 has the same limit.
 const leastDeadline = 5 * time.Second
 
 // slowRequest returns the age from which a FUSE request is logged as slow. A call
@@ -65,7 +65,7 @@ func slowRequest(o s3.Options) time.Duration {
 	return max(o.Deadline, leastDeadline) + time.Second
 }
 
-// Defaults are the settings of a mount about which nothing was said.
+// Defaults returns the settings of a mount without options.
 func Defaults() *Settings {
 	s := &Settings{
 		Given:        map[string]bool{},
@@ -79,8 +79,8 @@ func Defaults() *Settings {
 	return s
 }
 
-// defaultStateDir is where recovery files go, by the Filesystem Hierarchy
-// Standard for root and by the XDG Base Directory Specification for users.
+// defaultStateDir returns the state directory according to the Filesystem Hierarchy Standard
+// for root, and to the XDG Base Directory Specification for users.
 func defaultStateDir(euid int, getenv func(string) string) string {
 	if euid == 0 {
 		return "/var/lib/s3mount"
@@ -90,18 +90,18 @@ func defaultStateDir(euid int, getenv func(string) string) string {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil || !filepath.IsAbs(home) {
-		// A user without a home: the name carries the number, so that users
-		// do not meet in one directory.
+		// The user has no home. The name contains the number of the user, so that users
+		// do not share a directory.
 		return filepath.Join(os.TempDir(), fmt.Sprintf("s3mount-%d", euid))
 	}
 	return filepath.Join(home, ".local", "state", "s3mount")
 }
 
-// SetArguments takes the two positional arguments.
+// SetArguments sets the two positional arguments.
 func (s *Settings) SetArguments(args []string) error {
 	switch {
 	case len(args) == 0:
-		return exit.Errorf(exit.Usage, "say what to mount and where: s3mount bucket[:prefix] mountpoint; see s3mount --help")
+		return exit.Errorf(exit.Usage, "name a bucket and a mountpoint: s3mount bucket[:prefix] mountpoint; see s3mount --help")
 	case len(args) == 1:
 		return exit.Errorf(exit.Usage, "the mountpoint is missing: s3mount %s mountpoint", args[0])
 	case len(args) > 2:
@@ -125,8 +125,8 @@ func (s *Settings) SetArguments(args []string) error {
 	return nil
 }
 
-// check refuses settings that cannot be or contradict each other, and makes
-// paths absolute, as a process in the background is in another directory.
+// check refuses settings that are invalid or contradict each other. It makes paths absolute,
+// because a process in the background has another working directory.
 func (s *Settings) check() error {
 	if err := s.checkEndpoint(); err != nil {
 		return exit.Errorf(exit.Usage, "--endpoint: %w", err)
@@ -147,7 +147,7 @@ func (s *Settings) check() error {
 	if err := s.useAccount(os.Geteuid()); err != nil {
 		return err
 	}
-	// Package s3 takes 0 for its default. No request is repeated within a nanosecond.
+	// 0 selects the default of package s3. No request is retried within a nanosecond.
 	s.S3.Deadline = max(s.S3.Deadline, time.Nanosecond)
 	s.FS.Debug = s.Debug
 	s.FS.Deadline = max(s.S3.Deadline, leastDeadline)
@@ -161,8 +161,8 @@ func (s *Settings) check() error {
 	return nil
 }
 
-// checkEndpoint wants the URL of a server, without anything that would be lost
-// or would be a secret on the command line.
+// checkEndpoint checks that the endpoint is the URL of a server, without a secret and without
+// parts that would be ignored.
 func (s *Settings) checkEndpoint() error {
 	if s.S3.Endpoint == "" {
 		return nil

@@ -7,21 +7,21 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
 )
 
-// maxBucketName is the longest bucket name accepted. S3 itself allows 63
-// bytes, old buckets of us-east-1 and other servers up to 255.
+// maxBucketName is the maximum length of the name of a bucket. S3 allows 63 bytes. Old
+// buckets of us-east-1 and other servers have up to 255.
 const maxBucketName = 255
 
-// Source is what is mounted: a bucket, or the keys under a prefix of it.
+// Source is the source of a mount: a bucket, or the keys under a prefix of it.
 type Source struct {
 	Bucket string
 	Prefix string // "" or a key prefix that ends in "/"
-	Spec   string // as the user wrote it: what df and /proc/mounts show
+	Spec   string // as the user wrote it; df and /proc/mounts show it
 }
 
 // parseSource reads bucket, bucket:prefix and s3://bucket/prefix. A prefix
 // names a directory, with or without the slash at its end. One slash at its
-// beginning is not part of it, so that bucket:/prefix means what it looks
-// like; keys that really begin with a slash are at bucket://prefix.
+// beginning is not part of it, so that bucket:/prefix is the same as bucket:prefix. Keys
+// that begin with a slash are at bucket://prefix.
 func parseSource(spec string) (Source, error) {
 	bucket, prefix := spec, ""
 	if rest, ok := cutScheme(spec); ok {
@@ -51,7 +51,7 @@ func parseSource(spec string) (Source, error) {
 	return Source{Bucket: bucket, Prefix: prefix, Spec: spec}, nil
 }
 
-// cutScheme takes s3:// off, in any case, as URL schemes have none.
+// cutScheme removes s3://, in upper or lower case, because schemes of URLs ignore case.
 func cutScheme(spec string) (rest string, ok bool) {
 	const scheme = "s3://"
 	if len(spec) < len(scheme) || !strings.EqualFold(spec[:len(scheme)], scheme) {
@@ -60,9 +60,9 @@ func cutScheme(spec string) (rest string, ok bool) {
 	return spec[len(scheme):], true
 }
 
-// checkBucketName refuses what no S3 server accepts and what would change the
-// meaning of a URL. It is wider than the rules of AWS on purpose: other
-// servers know upper case, underscores and shorter names.
+// checkBucketName refuses names that no S3 server accepts and names that would change the
+// meaning of a URL. It accepts more than AWS does, because other servers allow upper case,
+// underscores and shorter names.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 func checkBucketName(name string) error {
 	switch {

@@ -14,22 +14,22 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/metrics"
 )
 
-// The types below are flag.Value over one setting each. Those with
-// IsBoolFlag take no argument on the command line.
+// Each of the types below is a flag.Value for one setting. Types with IsBoolFlag need no
+// argument on the command line.
 
-// String returns the value of an option that is a text.
+// String returns the value of a text option.
 func String(p *string) flag.Value { return stringValue{p: p} }
 
 // Switch returns the value of an option that is on or off.
 func Switch(p *bool) flag.Value { return boolValue{p} }
 
-// Count returns the value of an option that is a number of things, at least min.
+// Count returns the value of a numeric option with a minimum.
 func Count(p *int, min int) flag.Value { return countValue{p: p, min: min} }
 
-// Duration returns the value of an option that is a time.
+// Duration returns the value of an option that is a duration.
 func Duration(p *time.Duration) flag.Value { return durationValue{p} }
 
-// stringValue is a text, checked by check if there is one.
+// stringValue is a text. If check is not nil, it checks the text.
 type stringValue struct {
 	p     *string
 	check func(string) error
@@ -47,7 +47,7 @@ func (v stringValue) Set(s string) error {
 	return nil
 }
 
-// oneOf makes a check that allows only the words given.
+// oneOf returns a check that allows only the given words.
 func oneOf(words ...string) func(string) error {
 	return func(s string) error {
 		for _, w := range words {
@@ -59,12 +59,12 @@ func oneOf(words ...string) func(string) error {
 	}
 }
 
-// choiceError says which words an option takes.
+// choiceError lists the words that an option allows.
 type choiceError struct{ words []string }
 
 func (e *choiceError) Error() string { return "want " + strings.Join(e.words, ", ") }
 
-// boolValue is a switch: given without a value it is on.
+// boolValue is a switch. Without a value it is on.
 type boolValue struct{ p *bool }
 
 func (v boolValue) String() string   { return strconv.FormatBool(*v.p) }
@@ -89,7 +89,7 @@ func parseBool(s string) (bool, error) {
 	return false, fmt.Errorf("want true or false")
 }
 
-// addressingValue is a switch that chooses one way to put the bucket into a URL.
+// addressingValue is a switch that selects a place for the bucket in the URL.
 type addressingValue struct {
 	p     *addressing
 	style addressing
@@ -111,7 +111,7 @@ func (v addressingValue) Set(s string) error {
 	return nil
 }
 
-// durationValue is a time as Go writes it (30s, 5m) or a number of seconds.
+// durationValue is a duration in the syntax of Go (30s, 5m) or a number of seconds.
 type durationValue struct{ p *time.Duration }
 
 func (v durationValue) String() string {
@@ -168,7 +168,7 @@ func parseSize(s string) (int64, error) {
 	return n * unit, nil
 }
 
-// formatSize writes n bytes the way parseSize reads them, exactly.
+// formatSize formats n bytes exactly, in the syntax of parseSize.
 func formatSize(n int64) string {
 	const units = "KMGT"
 	unit := ""
@@ -178,7 +178,7 @@ func formatSize(n int64) string {
 	return strconv.FormatInt(n, 10) + unit
 }
 
-// countValue is a number of things, at least min.
+// countValue is a number that is at least min.
 type countValue struct {
 	p   *int
 	min int
@@ -195,7 +195,7 @@ func (v countValue) Set(s string) error {
 	return nil
 }
 
-// modeValue is a set of permission bits in octal, as chmod takes them.
+// modeValue is a set of permission bits in octal, as for chmod(1).
 type modeValue struct{ p *uint32 }
 
 func (v modeValue) String() string { return fmt.Sprintf("%04o", *v.p) }
@@ -210,14 +210,14 @@ func (v modeValue) Set(s string) error {
 }
 
 func parseMode(s string) (uint32, error) {
-	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32) // 0o644 is how TOML writes it
+	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32) // 0o644 is the syntax of TOML
 	if err != nil || n > 0o7777 {
 		return 0, fmt.Errorf("want permission bits in octal, such as 0644")
 	}
 	return uint32(n), nil
 }
 
-// umaskValue takes bits away from what files and directories would have.
+// umaskValue removes bits from the modes of files and directories.
 type umaskValue struct{ file, dir *uint32 }
 
 func (umaskValue) String() string { return "" }
@@ -231,8 +231,8 @@ func (v umaskValue) Set(s string) error {
 	return nil
 }
 
-// idValue is the number of a user or, with group set, of a group; names are
-// looked up on this machine.
+// idValue is the number of a user or, if group is set, of a group. A name is looked up on this
+// machine.
 type idValue struct {
 	p     *uint32
 	group bool
@@ -245,7 +245,7 @@ func (v idValue) Set(s string) error {
 	if err != nil {
 		n, err = v.lookup(s)
 	}
-	// The kernel keeps the highest number for "no id".
+	// The kernel uses the highest number for "no id".
 	if err != nil || n == math.MaxUint32 {
 		return fmt.Errorf("want a number or a name that this machine knows")
 	}
@@ -268,7 +268,7 @@ func (v idValue) lookup(name string) (uint64, error) {
 	return strconv.ParseUint(u.Uid, 10, 32)
 }
 
-// checkMetricsAddress checks what --metrics says.
+// checkMetricsAddress checks the value of --metrics.
 func checkMetricsAddress(text string) error {
 	_, err := metrics.Address(text)
 	return err

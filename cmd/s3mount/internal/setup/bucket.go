@@ -18,18 +18,17 @@ import (
 )
 
 const (
-	// CheckTimeout bounds the request that checks the bucket: long enough for
-	// single sign-on and a slow link, short enough for somebody who waits.
+	// CheckTimeout limits the request that checks the bucket. It is long enough for single
+	// sign-on and a slow link, and short enough for a person who waits.
 	CheckTimeout = 20 * time.Second
-	// checkAttempts: one lost packet or one restarting server is no reason to
-	// fail a mount at boot, but an answer is worth more than patience.
+	// checkAttempts is the number of attempts. A lost packet or a server that restarts must
+	// not fail a mount at boot, and a person waits for the answer.
 	checkAttempts = 3
 )
 
-// CheckBucket asks the bucket for one key under the prefix. That needs the
-// right endpoint, region, credentials and clock, and the permission without
-// which nothing works. It has a client of its own because that of the mount
-// is as patient as files need it.
+// CheckBucket requests one key under the prefix. That needs the right endpoint, region,
+// credentials and clock, and the permission to list. It uses its own client, because the
+// client of the mount retries for longer.
 func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error {
 	o.MaxAttempts = min(o.MaxAttempts, checkAttempts)
 	if o.Logger != nil {
@@ -46,8 +45,8 @@ func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error 
 	return explain(s, err)
 }
 
-// withoutWarnings is a log without warnings. The client of the mount reports what
-// the server lacks, and the client that checks the bucket would report it as well.
+// withoutWarnings is a log without warnings. The client of the mount reports the features
+// that the server lacks, and this client would report them a second time.
 type withoutWarnings struct{ slog.Handler }
 
 // Enabled implements slog.Handler.
@@ -55,7 +54,7 @@ func (h withoutWarnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return level != slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
-// EndpointName is what messages call the server.
+// EndpointName returns the name of the server for messages.
 func EndpointName(s *settings.Settings) string {
 	if s.S3.Endpoint != "" {
 		return s.S3.Endpoint
@@ -63,8 +62,8 @@ func EndpointName(s *settings.Settings) string {
 	return "AWS"
 }
 
-// explain says in one line what an error of the first request means and what
-// helps. The table is ordered: a kind comes before those that contain it.
+// explain explains an error of the first request in one line, with a remedy. A specific kind
+// of error comes before the kinds that include it.
 func explain(s *settings.Settings, err error) error {
 	if err == nil {
 		return nil
@@ -110,9 +109,9 @@ func explainRedirect(s *settings.Settings, err error) error {
 	return exit.Errorf(exit.Bucket, "the bucket %q is in another region: give --region", s.Source.Bucket)
 }
 
-// ExplainNoCredentials leaves out what the last place of the search said, as
-// most machines are none of EC2. What single sign-on or a program for
-// credentials says stays.
+// ExplainNoCredentials explains that there are no credentials. It omits the error of the last
+// place of the search, the role of an EC2 machine, because most machines are not on EC2. It
+// keeps errors of single sign-on and of programs for credentials.
 func ExplainNoCredentials(err error) error {
 	why := ": " + cause(err)
 	if strings.Contains(why, "IMDS") {
@@ -121,15 +120,15 @@ func ExplainNoCredentials(err error) error {
 	return exit.Errorf(exit.Credentials, "no credentials found%s; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --profile, or --no-sign-request for a public bucket", why)
 }
 
-// isUnknownKey reports whether an error has one of the codes by which AWS and
-// versitygw say that the access key does not exist.
+// isUnknownKey reports whether an error has a code that AWS or versitygw use if the access key
+// does not exist.
 func isUnknownKey(err error) bool {
 	var e *s3.Error
 	return errors.As(err, &e) && (e.Code == "InvalidAccessKeyId" || e.Code == "XAdminUserNotFound")
 }
 
-// explainForbidden distinguishes a key that the server does not accept from a key
-// that lacks a permission.
+// explainForbidden distinguishes between a key that the server refuses and a key without the
+// permission.
 func explainForbidden(s *settings.Settings, err error) error {
 	var e *s3.Error
 	code := ""
@@ -147,7 +146,7 @@ func explainForbidden(s *settings.Settings, err error) error {
 	return exit.Errorf(exit.Bucket, "access to the bucket %q is denied: these credentials need s3:ListBucket on it", s.Source.Bucket)
 }
 
-// explainTLS says what is wrong with the server's certificate, or nothing.
+// explainTLS describes the error of the server's certificate, or returns "".
 func explainTLS(err error) string {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
@@ -164,7 +163,7 @@ func explainTLS(err error) string {
 	return ""
 }
 
-// explainNetwork says why no connection came about, or nothing if one did.
+// explainNetwork describes why there is no connection, or returns "" if there is one.
 func explainNetwork(err error) string {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -181,11 +180,10 @@ func explainNetwork(err error) string {
 	return ""
 }
 
-// explainAnswer names an answer that is no success and of no known kind, and
-// what can be done about it.
+// explainAnswer describes an answer of an unknown kind, with a remedy.
 func explainAnswer(s *settings.Settings, e *s3.Error) error {
 	if e.Code == "" {
-		return exit.Errorf(exit.Endpoint, "%s does not answer as S3 does (status %d): check --endpoint", EndpointName(s), e.Status)
+		return exit.Errorf(exit.Endpoint, "%s does not answer like S3 (status %d): check --endpoint", EndpointName(s), e.Status)
 	}
 	remedy := "check --endpoint and --region, and try --path-style or --virtual-host"
 	if errors.Is(e, s3.ErrTransient) {
@@ -195,8 +193,8 @@ func explainAnswer(s *settings.Settings, e *s3.Error) error {
 		EndpointName(s), s.Source.Bucket, e.Status, e.Code, e.Message, remedy)
 }
 
-// cause is the text of the innermost error, where the reason stands; the
-// layers above repeat the request.
+// cause returns the text of the innermost error, which has the reason. The outer errors repeat
+// the request.
 func cause(err error) string {
 	for {
 		next := errors.Unwrap(err)

@@ -136,7 +136,7 @@ func TestCheckBucketExplainsStrangers(t *testing.T) {
 	secure.StartTLS()
 	defer secure.Close()
 
-	exittest.Want(t, check(t, bucketSettings(t, "bucket"), plain.URL), exit.Endpoint, "does not answer as S3 does (status 404)")
+	exittest.Want(t, check(t, bucketSettings(t, "bucket"), plain.URL), exit.Endpoint, "does not answer like S3 (status 404)")
 	exittest.Want(t, check(t, bucketSettings(t, "bucket"), secure.URL), exit.Endpoint, "unknown authority")
 	exittest.Want(t, check(t, bucketSettings(t, "bucket"), strings.Replace(plain.URL, "http:", "https:", 1)), exit.Endpoint, "http://")
 }

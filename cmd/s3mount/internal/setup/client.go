@@ -13,16 +13,15 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// endpointVariables are the environment variables by which the AWS tools find
-// another server; the one for S3 wins. The configuration files name one as
-// endpoint_url.
+// endpointVariables are the environment variables that name the server for the AWS tools. The
+// one for S3 has precedence. In the configuration files the key is endpoint_url.
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
 func endpointVariables() []string {
 	return []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}
 }
 
-// probeDir is the reserved directory below which the client makes objects of
-// its own to find out what the server enforces.
+// probeDir is the reserved directory in which the client creates objects to find out which
+// features the server has.
 const probeDir = ".s3mount/"
 
 // ClientOptions returns the options of the mount's client. The configuration of the
@@ -48,7 +47,7 @@ func ClientOptions(ctx context.Context, s *settings.Settings, lookup func(string
 	return o, nil
 }
 
-// fromAWS fills in what the settings leave to the AWS configuration.
+// fromAWS completes the options from the AWS configuration.
 func fromAWS(ctx context.Context, s *settings.Settings, o *s3.Options, lookup func(string) (string, bool), log *slog.Logger) error {
 	roots, err := rootCAs(s)
 	if err != nil {
@@ -75,14 +74,15 @@ func fromAWS(ctx context.Context, s *settings.Settings, o *s3.Options, lookup fu
 	if s.Anonymous || cfg.Credentials == nil {
 		return nil
 	}
-	// The provider of cfg would not follow changes of the files.
+	// The provider of cfg would not notice changes of the files.
 	if o.Credentials, err = s3.ConfigCredentials(ctx, from); err != nil {
 		return exit.Errorf(exit.Credentials, "find credentials: %w", err)
 	}
 	return nil
 }
 
-// rootCAs returns the authorities of the system and of --ca-file; nil without it.
+// rootCAs returns the certificate authorities of the system and of --ca-file, or nil if it
+// was not given.
 func rootCAs(s *settings.Settings) (*x509.CertPool, error) {
 	if s.CaFile == "" {
 		return nil, nil
@@ -94,8 +94,8 @@ func rootCAs(s *settings.Settings) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// sdkLogger logs the messages that the SDK would print on stderr. Failures come back
-// as errors as well.
+// sdkLogger logs the messages that the SDK would print on stderr. The SDK also returns
+// failures as errors.
 type sdkLogger struct{ log *slog.Logger }
 
 // Logf logs one message of the SDK.

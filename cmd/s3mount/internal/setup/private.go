@@ -28,8 +28,8 @@ func (d directory) Optional(err error) bool {
 	return d.Option == settings.OptionCache && fs.CacheUnusable(err)
 }
 
-// MakePrivateDirs makes the local directories. A cache that the disk has no room for
-// is left out, and warn hears of it.
+// MakePrivateDirs creates the local directories. If the disk has no room for the cache, it
+// drops the cache and calls warn.
 func MakePrivateDirs(s *settings.Settings, warn func(note string)) error {
 	for _, d := range Directories(s) {
 		err := private.Make(d.Path)

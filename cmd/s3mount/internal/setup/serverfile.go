@@ -15,13 +15,13 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// maxServerFile bounds what is read of a file of findings. It holds some
-// twenty of 100 bytes each.
+// maxServerFile limits the size of a file of findings. It has about twenty findings of 100
+// bytes.
 const maxServerFile = 64 << 10
 
-// serverFiles keeps what was found out about a server, in one file for each
-// bucket, for all mounts with the same state directory. Two mounts that write
-// at the same moment may lose a finding of one of them, which is found again.
+// serverFiles stores findings about servers, in one file for each bucket, for all mounts with
+// the same state directory. If two mounts write at the same moment, a finding of one can be
+// lost; it is then found again.
 type serverFiles struct {
 	stateDir string
 	dir      string
@@ -41,7 +41,7 @@ func newServerFiles(stateDir, endpoint string) *serverFiles {
 	return &serverFiles{stateDir: stateDir, dir: filepath.Join(stateDir, "servers"), endpoint: endpoint}
 }
 
-// path is the file of a bucket. Its name says nothing of the bucket.
+// path returns the file of a bucket. Its name does not reveal the name of the bucket.
 func (f *serverFiles) path(bucket string) string {
 	sum := sha256.Sum256([]byte(f.endpoint + "\n" + bucket))
 	return filepath.Join(f.dir, hex.EncodeToString(sum[:16])+".json")
@@ -108,8 +108,9 @@ func (f *serverFiles) SaveFeatures(bucket string, found []s3.Finding) error {
 
 // write replaces a file as a whole.
 func (f *serverFiles) write(path string, data []byte) error {
-	// The doctor comes here before any mount has made the state directory private. A
-	// mount refuses a directory that has something in it and is open to others.
+	// The doctor may write before a mount has created the state directory. The directory
+	// must be private from the beginning, because a mount refuses one with files that is
+	// open to others.
 	for _, dir := range []string{f.stateDir, f.dir} {
 		if err := private.Make(dir); err != nil {
 			return fmt.Errorf("make the directory of findings about servers: %w", err)

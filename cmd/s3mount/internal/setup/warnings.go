@@ -10,14 +10,14 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/settings"
 )
 
-// Warnings are what the settings allow but somebody should know.
+// Warnings returns warnings about settings that are allowed but risky.
 func Warnings(s *settings.Settings) []string {
 	var notes []string
 	if u, err := url.Parse(s.S3.Endpoint); err == nil && u.Scheme == "http" && !s.Anonymous && !isLoopback(u.Hostname()) {
 		notes = append(notes, fmt.Sprintf("%s is not encrypted: others on the network can read and change the data", s.S3.Endpoint))
 	}
 	if MetricsAreOpen(s.Metrics) {
-		notes = append(notes, fmt.Sprintf("--metrics %s: whoever reaches this address can read the metrics", s.Metrics))
+		notes = append(notes, fmt.Sprintf("--metrics %s: everyone who can reach this address can read the metrics", s.Metrics))
 	}
 	return notes
 }
