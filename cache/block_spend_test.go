@@ -124,7 +124,7 @@ func TestSpendBesideDisk(t *testing.T) {
 	f.Load()
 	p := again.Pin(0, size)
 	if f.Rest() != 0 || !bytes.Equal(bytes.Join(p.Slices(), nil), want(0, size)) {
-		t.Error("the disk has not all of it")
+		t.Error("the disk lacks blocks")
 	}
 	p.Done()
 	again.Spend(0, size)

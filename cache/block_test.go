@@ -324,7 +324,7 @@ func TestBlocksClosedSmallObjects(t *testing.T) {
 	}
 	c.check()
 	if !c.Has("999", "e", BlockSize/2, 0) || c.Has("0", "e", BlockSize/2, 0) {
-		t.Error("not the latest were kept")
+		t.Error("the latest objects were not kept")
 	}
 	last := c.Object("999", "e", BlockSize/2)
 	if p := last.Pin(0, 1); !p.Ready() {

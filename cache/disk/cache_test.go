@@ -206,7 +206,7 @@ func TestShared(t *testing.T) {
 	a.Write("k", "e", size, 0, blockOf(1, size, 0))
 	b.Write("k", "e", size, 1, blockOf(1, size, 1))
 	if !holds(t, b, "k", 1, size, 0) || !holds(t, a, "k", 1, size, 1) {
-		t.Error("what one wrote the other does not have")
+		t.Error("a mount lacks the blocks of the other mount")
 	}
 	var wg sync.WaitGroup
 	for n, d := range []*Cache{a, b} {
@@ -337,7 +337,7 @@ func TestMoveAndDrop(t *testing.T) {
 	d.Write("b", "e", size, 1, blockOf(2, size, 1))
 	d.Move("a", "e", "b", "e", size)
 	if holds(t, d, "a", 1, size, 0) || !holds(t, d, "b", 1, size, 0) || holds(t, d, "b", 2, size, 1) {
-		t.Error("a moved version is not what and where it should be")
+		t.Error("a moved version has wrong bytes or a wrong name")
 	}
 	d.Move("none", "e", "x", "e", size)
 	counted(t, d)

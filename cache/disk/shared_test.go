@@ -120,17 +120,17 @@ func TestIncompleteVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		if holds(t, b, "k", 1, size, 0) {
-			t.Error("a block was read that nobody has written")
+			t.Error("a block was read that was not written")
 		}
 		if b.count() != 0 || len(cacheFiles(t, dir, dataEnd)) != 1 {
-			t.Error("what is in the making was removed, or counted")
+			t.Error("an incomplete version was removed, or counted")
 		}
 	}
 	if err := errors.Join(os.WriteFile(index, whole, 0o600), making.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if !b.Write("k", "e", size, 0, blockOf(1, size, 0)) || !holds(t, a, "k", 1, size, 0) {
-		t.Error("what one has made the other cannot use")
+		t.Error("a mount cannot use the version of the other mount")
 	}
 	counted(t, a)
 	closeTest(t, a)

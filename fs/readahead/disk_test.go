@@ -150,7 +150,7 @@ func TestDiskCacheLanes(t *testing.T) {
 		gets := len(store.gets)
 		readUpTo(t, rd, 8*mib)
 		if s := rd.streams[0]; !s.local || runsBeside(s, localLanes) || len(store.gets) != gets {
-			t.Errorf("local %v, a third fetch beside two %v, %d GETs of what the disk has",
+			t.Errorf("local %v, a third fetch beside two %v, %d GETs of blocks that the disk has",
 				s.local, runsBeside(s, localLanes), len(store.gets)-gets)
 		}
 		readUpTo(t, rd, 48*mib)

@@ -336,7 +336,7 @@ func TestUnneededFetchEnds(t *testing.T) {
 		rd.Close()
 		time.Sleep(leastPatience)
 		if n := r.Stats().Running; n != 0 {
-			t.Errorf("%d GETs for nobody are out", n)
+			t.Errorf("%d GETs without a reader are running", n)
 		}
 		r.end(t)
 	})

@@ -65,7 +65,7 @@ func TestMemoryOfDiskReads(t *testing.T) {
 			t.Errorf("%d MiB resident at most", most/mib)
 		}
 		if n := len(store.gets) - gets; n != 0 {
-			t.Errorf("%d GETs of what the disk has", n)
+			t.Errorf("%d GETs of blocks that the disk has", n)
 		}
 		rd.Close()
 		r.endDisk(t)

@@ -53,7 +53,7 @@ func (m *Manager) JournalChange(c Change) (*JournaledChange, error) {
 	err := m.journal.appendChange(&record{Kind: recordName, File: n.id, Seq: 1, Time: time.Now(), Bucket: m.o.Bucket, Key: []byte(c.Key),
 		Change: &recordChange{Kind: c.Kind, To: []byte(c.To), ETag: c.ETag, Data: c.Data}})
 	if err != nil {
-		return nil, fmt.Errorf("note a change of %q: %w", c.Key, err)
+		return nil, fmt.Errorf("write a change of %q to the journal: %w", c.Key, err)
 	}
 	return n, nil
 }
@@ -64,7 +64,7 @@ func (n *JournaledChange) Done() {
 		return
 	}
 	if err := n.m.journal.done(n.id, 1); err != nil {
-		n.m.o.Logger.Warn("cannot note in the journal that a change is done", "error", err)
+		n.m.o.Logger.Warn("cannot record in the journal that a change is done", "error", err)
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // ErrNoClone means that S3 cannot copy the range. The caller must copy the bytes.
-var ErrNoClone = errors.New("range cannot be cloned")
+var ErrNoClone = errors.New("the range cannot be cloned")
 
 // Clone makes [off, off+n) of the file equal to the same range of v. r reads the range, and
 // the commit copies it inside S3 (UploadPartCopy) if that moves fewer bytes. The file must be

@@ -30,7 +30,7 @@ type run struct {
 }
 
 // errDiscarded ends the commit of a file that was unlinked.
-var errDiscarded = errors.New("file was discarded")
+var errDiscarded = errors.New("the file was discarded")
 
 // size returns the size of the object that r makes.
 func (r *run) size() int64 { return r.snap.end }
@@ -85,7 +85,7 @@ func (f *File) join(yields bool) (v Version, r *run, adopt bool, err error) {
 	}
 	switch f.state {
 	case stateClean:
-		f.unseen = false
+		f.baseUnseen = false
 		return f.base.v, nil, false, nil
 	case stateDiscarded:
 		return v, nil, false, nil
@@ -94,7 +94,7 @@ func (f *File) join(yields bool) (v Version, r *run, adopt bool, err error) {
 	case stateClosed:
 		return v, nil, false, ErrClosed
 	case stateDirty:
-		if err := f.torn.cause(); err != nil {
+		if err := f.refusal.cause(); err != nil {
 			return v, nil, false, err
 		}
 		if yields && f.interrupts > 0 {
@@ -130,7 +130,7 @@ func (f *File) leave(r *run, adopt bool) bool {
 func (f *File) start() *run {
 	f.step(eventBegin)
 	f.endLinger()
-	f.low = f.size
+	f.minSize = f.size
 	r := &run{key: f.key, object: f.object, exclusive: f.exclusive,
 		snap: f.snapshot(0, f.size), done: make(chan struct{})}
 	if f.stream != nil && !f.streams() {
@@ -197,7 +197,7 @@ func (f *File) finish(r *run, v Version, err error) {
 	done := []func(){r.snap.release()}
 	switch {
 	case err == nil:
-		f.saved = r.snap.seq
+		f.savedSeq = r.snap.seq
 		f.consume(r)
 		done = append(done, f.adopt(r, next))
 	case f.state == stateStale:
@@ -247,9 +247,9 @@ func (f *File) adopt(r *run, next *base) (done func()) {
 		return next.drop()
 	}
 	f.step(eventDone)
-	done = f.rebase(next, min(r.size(), f.low))
+	done = f.rebase(next, min(r.size(), f.minSize))
 	f.dropClean(r.snap.seq)
-	f.exclusive, f.doubt, f.unseen, f.attempts = false, false, r.waiters == 0, nil
+	f.exclusive, f.outcomeUnknown, f.baseUnseen, f.attempts = false, false, r.waiters == 0, nil
 	return done
 }
 
@@ -289,6 +289,6 @@ func (f *File) enter(r *run) error {
 	if r.stopped != nil {
 		return r.stopped
 	}
-	r.final, f.doubt = true, true
+	r.final, f.outcomeUnknown = true, true
 	return nil
 }

@@ -34,14 +34,14 @@ func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, er
 		f.dropStream(r)
 		v, err := f.uploadWhole(ctx, r, target{key: r.key, object: r.object})
 		if err == nil {
-			f.m.o.Logger.Warn("overwrote a version that someone else wrote", "key", r.key)
+			f.m.o.Logger.Warn("a commit has overwritten the version of another client", "key", r.key)
 			return v, nil
 		}
-		conflict = fmt.Errorf("%w; overwriting failed: %w", conflict, err)
+		conflict = fmt.Errorf("%w; cannot overwrite it: %w", conflict, err)
 	case ConflictKeepBoth:
 		side := fmt.Sprintf("%s.conflict-%s", r.key, time.Now().UTC().Format(stampFormat))
 		if _, err := f.uploadWhole(ctx, r, target{key: side, object: r.object, ifNoneMatch: "*"}); err == nil {
-			f.m.o.Logger.Warn("someone else wrote the object; the bytes of this mount are beside it",
+			f.m.o.Logger.Warn("another client has changed the object; the bytes of this mount are stored under another key",
 				"key", r.key, "kept", side)
 			if f.markStale(r) {
 				f.safe(r.snap.seq)
@@ -61,7 +61,7 @@ func (f *File) resolve(ctx context.Context, r *run, conflict error) (Version, er
 func (f *File) keepStale(conflict error) error {
 	err := f.keep(conflict)
 	f.mu.Lock()
-	f.unkept = err != nil
+	f.notSaved = err != nil
 	f.mu.Unlock()
 	if err == nil {
 		f.safe(math.MaxUint64)
@@ -95,8 +95,8 @@ func (f *File) makeStale() bool {
 
 // staleness returns the error of operations on a stale file. The caller holds mu.
 func (f *File) staleness() error {
-	if f.lost != nil {
-		return f.lost
+	if f.staleCause != nil {
+		return f.staleCause
 	}
 	return ErrConflict
 }
@@ -113,7 +113,7 @@ func (f *File) Stale() bool {
 // loss. It does nothing if the content is saved already.
 func (f *File) Keep(cause error) {
 	f.mu.Lock()
-	kept := f.kept == f.seq
+	kept := f.keptSeq == f.seq
 	f.mu.Unlock()
 	if !kept {
 		_ = f.keep(cause) // keep logs its result
@@ -130,7 +130,7 @@ func (f *File) keep(cause error) error {
 	log := f.m.o.Logger.With("key", key, "bytes", snap.end, "cause", cause)
 	path, missing, err := snap.save(f.m.ctx, f.m.o.RecoveryDir, key)
 	if err != nil {
-		log.Error("bytes could not be committed, and not be kept either", "error", err)
+		log.Error("cannot commit the bytes and cannot save them in the recovery directory", "error", err)
 		return err
 	}
 	f.m.recover.Add(1)
@@ -138,13 +138,13 @@ func (f *File) keep(cause error) error {
 		f.m.broken.Add(1)
 	}
 	f.mu.Lock()
-	f.kept = seq
+	f.keptSeq = seq
 	f.mu.Unlock()
 	if len(missing) > 0 {
-		log.Error("bytes could not be committed; what was written is kept, with holes where the replaced version was: copy it from",
+		log.Error("cannot commit the bytes; the written ranges are saved in a recovery file, with holes for the ranges of the replaced version",
 			"path", path, "holes", path+missingSuffix)
 		return nil
 	}
-	log.Error("bytes could not be committed; they are kept: copy them back from", "path", path)
+	log.Error("cannot commit the bytes; they are saved in a recovery file", "path", path)
 	return nil
 }

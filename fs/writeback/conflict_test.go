@@ -44,7 +44,7 @@ func TestConflictKeepsBytes(t *testing.T) {
 		}
 		got, _ := os.ReadFile(dir + "/recovery/" + files[0].Name())
 		if len(got) != len(want) || string(got[10:14]) != "ours" {
-			t.Error("the recovery file lacks what was written")
+			t.Error("the recovery file lacks written bytes")
 		}
 		if log := b.log.String(); !strings.Contains(log, files[0].Name()) {
 			t.Errorf("the log does not name the recovery file: %s", log)
@@ -232,7 +232,7 @@ func TestKeepAsksOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.reads != 1 {
-		t.Errorf("%d reads of what cannot be read", r.reads)
+		t.Errorf("%d reads of a base that cannot be read", r.reads)
 	}
 	files, _ := os.ReadDir(dir + "/recovery")
 	if len(files) != 2 {
@@ -240,7 +240,7 @@ func TestKeepAsksOnce(t *testing.T) {
 	}
 	got, _ := os.ReadFile(dir + "/recovery/" + files[0].Name())
 	if len(got) != 4<<20 || string(got[1<<20:1<<20+4]) != "ours" || string(got[3<<20:3<<20+4]) != "ours" {
-		t.Error("the recovery file lacks what was written")
+		t.Error("the recovery file lacks written bytes")
 	}
 	holes, _ := os.ReadFile(dir + "/recovery/" + files[1].Name())
 	if want := "0 1048576\n1048580 2097148\n3145732 1048572\n"; !strings.HasSuffix(string(holes), want) {

@@ -9,7 +9,7 @@ import (
 )
 
 // errNotDiscarded means that the file may still be committed, which needs its base.
-var errNotDiscarded = errors.New("file was not discarded")
+var errNotDiscarded = errors.New("the file was not discarded")
 
 // DetachBase makes a discarded file independent of its base, whose object is about to be deleted. It reads the ranges that
 // only the base has and adds them as extents. Concurrent writes take precedence. DetachBase returns errors of reads and of
@@ -35,7 +35,7 @@ func (f *File) DetachBase(ctx context.Context) error {
 		f.mu.Unlock()
 		done()
 		if err != nil {
-			return fmt.Errorf("take in the base of %q: %w", f.Key(), err)
+			return fmt.Errorf("detach %q from its base: %w", f.Key(), err)
 		}
 	}
 }

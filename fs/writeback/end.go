@@ -39,7 +39,7 @@ func (f *File) retire() (written, closed bool) {
 		defer f.mu.Unlock()
 		return false, f.state == stateClosed
 	}
-	written = f.base != nil && !f.base.foreign || f.doubt
+	written = f.base != nil && !f.base.foreign || f.outcomeUnknown
 	f.step(eventDiscard)
 	f.endLinger()
 	f.err = nil
@@ -54,7 +54,7 @@ func (f *File) retire() (written, closed bool) {
 		<-r.done
 		f.mu.Lock()
 		f.abandon()
-		written = written || f.doubt
+		written = written || f.outcomeUnknown
 		f.mu.Unlock()
 	}
 	return written, false
@@ -131,7 +131,7 @@ func (f *File) Rebase(v Version, r BaseReader) {
 	done := next.close // replaced below if next is used
 	switch {
 	case f.state != stateClean && f.state != stateDirty:
-	case f.unseen:
+	case f.baseUnseen:
 		f.base.foreign = true
 		f.seq++
 		f.step(eventWrite)
@@ -153,13 +153,13 @@ func (f *File) Close(ctx context.Context) error {
 		return ErrClosed
 	}
 	unreported := f.takeErr()
-	dirty, unkept := f.state == stateDirty || f.state.running(), f.unkept
+	dirty, notSaved := f.state == stateDirty || f.state.running(), f.notSaved
 	f.mu.Unlock()
 	if unreported != nil {
-		f.m.o.Logger.Warn("error of a background upload that no operation reported; trying again",
+		f.m.o.Logger.Warn("a background upload failed, and no operation has reported it; the close tries again",
 			"key", f.Key(), "error", unreported)
 	}
-	if unkept {
+	if notSaved {
 		_ = f.keepStale(ErrConflict) // keepStale logs its result
 	}
 	if !dirty {
@@ -181,7 +181,7 @@ func (f *File) Close(ctx context.Context) error {
 // rescue closes a file that cannot be committed any more.
 func (f *File) rescue() {
 	f.mu.Lock()
-	lost := f.unkept || f.state == stateDirty && !f.journal.holds(f.seq)
+	lost := f.notSaved || f.state == stateDirty && !f.journal.holds(f.seq)
 	f.mu.Unlock()
 	if lost {
 		_ = f.keep(ErrClosed) // keep logs its result

@@ -18,32 +18,32 @@ type File struct {
 	m    *Manager
 	turn func() (done func(), ok bool) // OpenInput.Turn
 
-	mu        sync.Mutex
-	key       string
-	state     state
-	object    s3.ObjectOptions // for the next commit
-	exclusive bool             // the first commit must create the object
-	replaces  string           // OpenInput.Replaces
-	base      *base            // nil: none
-	baseLen   int64            // bytes of the base that are still content: a truncation cuts them
-	size      int64
-	low       int64  // the smallest size since the running commit began
-	seq       uint64 // counts changes; an extent has the seq of its last change
-	saved     uint64 // the seq of the last committed content
-	ext       extents
-	mem       int64     // bytes of pool memory in chunks
-	cursor    int64     // the offset at which the spiller continues
-	err       error     // a background error that was not reported yet (I5)
-	unkept    bool      // stale, and the content is not in the recovery directory
-	kept      uint64    // the seq of the content in the recovery directory; 0: none
-	torn      *refusal  // set while a refused change is missing in the content
-	run       *run      // the running commit
-	doubt     bool      // a request that makes the object was sent, and its outcome is not the base
-	attempts  []attempt // commits without a known outcome
-	unseen    bool      // no Commit has returned the version of the base yet
-	stream    *stream   // the upload of a file that is still being written
-	lost      error     // the cause for which the file is stale, if it is not a conflict
-	journal   journaled
+	mu             sync.Mutex
+	key            string
+	state          state
+	object         s3.ObjectOptions // for the next commit
+	exclusive      bool             // the first commit must create the object
+	replaces       string           // OpenInput.Replaces
+	base           *base            // nil: none
+	baseLen        int64            // bytes of the base that are still content: a truncation cuts them
+	size           int64
+	minSize        int64  // the smallest size since the running commit began
+	seq            uint64 // counts changes; an extent has the seq of its last change
+	savedSeq       uint64 // the seq of the last committed content
+	ext            extents
+	mem            int64     // bytes of pool memory in chunks
+	cursor         int64     // the offset at which the spiller continues
+	err            error     // a background error that was not reported yet (I5)
+	notSaved       bool      // stale, and the content is not in the recovery directory
+	keptSeq        uint64    // the seq of the content in the recovery directory; 0: none
+	refusal        *refusal  // set while a refused change is missing in the content
+	run            *run      // the running commit
+	outcomeUnknown bool      // a request that makes the object was sent, and its outcome is not the base
+	attempts       []attempt // commits without a known outcome
+	baseUnseen     bool      // no Commit has returned the version of the base yet
+	stream         *stream   // the upload of a file that is still being written
+	staleCause     error     // the cause for which the file is stale, if it is not a conflict
+	journal        journaled
 	// acknowledged is set by Replay: an earlier mount has acknowledged the content.
 	acknowledged bool
 	linger       *linger  // delays the commit; nil: no delay
@@ -106,7 +106,7 @@ func (f *File) unsaved() int64 {
 func (f *File) Committing() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.run != nil || f.doubt
+	return f.run != nil || f.outcomeUnknown
 }
 
 // Err returns the background error that no operation has reported yet (I5). The next write or
@@ -176,12 +176,12 @@ func (f *File) step(e event) {
 func (f *File) change(ctx context.Context, off, end int64) error {
 	f.user = cache.UserOf(ctx)
 	if err := f.takeErr(); err != nil {
-		f.torn = f.torn.join(err, off, end)
+		f.refusal = f.refusal.join(err, off, end)
 	}
-	if f.torn.hinders(off, end) {
-		return f.torn.err
+	if f.refusal.hinders(off, end) {
+		return f.refusal.err
 	}
-	f.torn = nil
+	f.refusal = nil
 	next, err := f.state.next(eventWrite)
 	if err != nil {
 		return err

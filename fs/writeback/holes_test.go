@@ -157,7 +157,7 @@ func TestServerWithoutCopies(t *testing.T) {
 				}
 				mustClose(t, f)
 			}
-			if n := strings.Count(b.log.String(), "cannot make the holes"); n != 1 {
+			if n := strings.Count(b.log.String(), "the server cannot copy zeros"); n != 1 {
 				t.Errorf("the log says %d times that the server cannot copy: %s", n, b.log)
 			}
 			b.end(t)

@@ -76,7 +76,7 @@ const (
 )
 
 // errJournalFull sends a file directly to S3.
-var errJournalFull = errors.New("journal is full")
+var errJournalFull = errors.New("the journal is full")
 
 // newJournal creates the journal of this mount in dir.
 func newJournal(dir string, limit int64) (*journal, error) {
@@ -397,7 +397,7 @@ func (j *journal) queue() (files int, bytes int64, oldest time.Time) {
 func (j *journal) close() error {
 	var errs []error
 	if err := j.writeOwed(); err != nil {
-		errs = append(errs, fmt.Errorf("note what S3 has: %w", err))
+		errs = append(errs, fmt.Errorf("record the committed files: %w", err))
 	}
 	j.mu.Lock()
 	segments, left := j.segments, len(j.live)

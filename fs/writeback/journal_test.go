@@ -367,7 +367,7 @@ func TestTornJournal(t *testing.T) {
 			}
 			want := random(int(s.Size), s.File)
 			if string(s.Key) != fmt.Sprint("k", s.File) || !bytes.Equal(p[s.at:s.at+s.Size], want) {
-				t.Fatalf("read what was not written: %+v", s)
+				t.Fatalf("read a record that was not written: %+v", s)
 			}
 			good++
 		})

@@ -55,7 +55,7 @@ func (s *snapshot) fetchPiece(ctx context.Context, off, n, end int64) error {
 			piece.mem, piece.slot = nil, at
 		case !errors.Is(err, ErrNoSpace): // if the spool is full, the bytes stay in memory; only one file at a time does so (I8)
 			m.pool.Put(mem)
-			return fmt.Errorf("keep old bytes: %w", err)
+			return fmt.Errorf("store bytes of the base: %w", err)
 		}
 	}
 	s.pieces = append(s.pieces, piece)

@@ -180,7 +180,7 @@ func (m *Manager) Drain(ctx context.Context) error {
 	if m.journal != nil {
 		// These records are not essential, and Close tries again.
 		if err := m.journal.writeOwed(); err != nil {
-			m.o.Logger.Warn("cannot note in the journal what S3 has", "error", err)
+			m.o.Logger.Warn("cannot record in the journal which files are committed", "error", err)
 		}
 	}
 	return errors.Join(append(errs, err)...)

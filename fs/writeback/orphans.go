@@ -56,7 +56,7 @@ func newUploadNotes(dir string) (*uploadNotes, error) {
 	}
 	file, err := os.CreateTemp(dir, ".new-"+notesPattern)
 	if err != nil {
-		return nil, fmt.Errorf("make the note of uploads: %w", err)
+		return nil, fmt.Errorf("create the list of uploads: %w", err)
 	}
 	// Lock the file before it has the name under which other mounts look for it.
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -67,7 +67,7 @@ func newUploadNotes(dir string) (*uploadNotes, error) {
 	if err != nil {
 		_ = os.Remove(file.Name())
 		_ = file.Close()
-		return nil, fmt.Errorf("lock the note of uploads: %w", err)
+		return nil, fmt.Errorf("lock the list of uploads: %w", err)
 	}
 	n.file = file
 	return n, nil
@@ -132,7 +132,7 @@ func (m *Manager) AbortOrphans(ctx context.Context) (int, error) {
 	}
 	names, err := filepath.Glob(filepath.Join(m.o.StateDir, notesPattern))
 	if err != nil {
-		return 0, fmt.Errorf("find notes of uploads: %w", err)
+		return 0, fmt.Errorf("find lists of uploads: %w", err)
 	}
 	total := 0
 	var errs []error

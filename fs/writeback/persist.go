@@ -94,8 +94,8 @@ func (f *File) nextRecord() (r *record, data *snapshot, older *run, err error) {
 		return nil, nil, nil, f.staleness()
 	case f.state == stateClosed:
 		return nil, nil, nil, ErrClosed
-	case f.torn != nil:
-		return nil, nil, nil, f.torn.err
+	case f.refusal != nil:
+		return nil, nil, nil, f.refusal.err
 	case f.m.journal == nil, f.stream != nil, f.base != nil && f.base.foreign, f.ext.total > journalMost, f.object.SSE.Customer != nil:
 		return &record{}, nil, nil, nil
 	case f.run != nil:
@@ -130,7 +130,7 @@ func (f *File) persisted(r *record, ok bool) {
 	}
 	f.journal.seq = max(f.journal.seq, seq)
 	f.journal.ends = slices.DeleteFunc(f.journal.ends, func(id uint64) bool { return slices.Contains(r.Ends, id) })
-	saved := f.saved
+	saved := f.savedSeq
 	if f.state == stateDirty {
 		f.startSoon()
 	}
@@ -160,7 +160,7 @@ func (f *File) safe(seq uint64) {
 		return
 	}
 	if err := f.m.journal.done(j.id, seq); err != nil {
-		f.m.o.Logger.Warn("cannot note in the journal that a file was committed", "key", f.Key(), "error", err)
+		f.m.o.Logger.Warn("cannot record in the journal that a file was committed", "key", f.Key(), "error", err)
 	}
 }
 
@@ -179,7 +179,7 @@ func (m *Manager) forget(id uint64, key string) {
 		return
 	}
 	if err := m.journal.drop(id); err != nil {
-		m.o.Logger.Error("cannot note in the journal that a file was deleted; after a crash it may come back",
+		m.o.Logger.Error("cannot record in the journal that a file was deleted; the file may reappear after a crash",
 			"key", key, "error", err)
 	}
 }

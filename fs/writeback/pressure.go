@@ -239,7 +239,7 @@ func (m *Manager) commitEarly() (started, held bool) {
 func (f *File) committable() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.state != stateDirty || f.err != nil || f.torn != nil {
+	if f.state != stateDirty || f.err != nil || f.refusal != nil {
 		return 0
 	}
 	return f.ext.total
@@ -249,12 +249,12 @@ func (f *File) committable() int64 {
 func (f *File) startEarly() *run {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.state != stateDirty || f.err != nil || f.torn != nil {
+	if f.state != stateDirty || f.err != nil || f.refusal != nil {
 		return nil
 	}
 	r := f.start()
 	f.m.early.Add(1)
-	f.m.o.Logger.Warn("spool is full: committing an open file early, as fsync would",
+	f.m.o.Logger.Warn("the spool is full; an open file is committed early, as by fsync",
 		"key", f.key, "bytes", f.ext.total, "spool", f.m.spool.size())
 	return r
 }

@@ -298,7 +298,7 @@ func TestSpoolAndS3Fail(t *testing.T) {
 		_, err = f.WriteAt(context.Background(), p, off)
 	}
 	if err == nil {
-		t.Error("no write failed, want what the spool said")
+		t.Error("no write failed, want the error of the spool")
 	}
 	if errno := unix.Errno(0); errors.As(err, &errno) {
 		t.Errorf("the errno of the spool, %v, is that of the write", errno)
@@ -307,8 +307,8 @@ func TestSpoolAndS3Fail(t *testing.T) {
 	b.end(t)
 }
 
-// TestNoEarlyCommitOfABlend checks that a full spool does not commit a file that lacks a refused write.
-func TestNoEarlyCommitOfABlend(t *testing.T) {
+// TestNoEarlyCommitOfRefusedWrite checks that a full spool does not commit a file that lacks a refused write.
+func TestNoEarlyCommitOfRefusedWrite(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.s.put("k", []byte("old bytes"))
 	f := b.openKey("k")

@@ -102,10 +102,10 @@ func (r *record) encodeHead() ([]byte, error) {
 }
 
 // errTorn means that a journal ends within a record, or is damaged from there on.
-var errTorn = errors.New("record is torn")
+var errTorn = errors.New("the record is torn")
 
 // errDamaged means that one record is damaged and the next one can be read.
-var errDamaged = errors.New("record is damaged")
+var errDamaged = errors.New("the record is damaged")
 
 // scanned is a record and the position of its data in the segment.
 type scanned struct {

@@ -44,7 +44,7 @@ func (f *File) giveUp(r *run, cause error) error {
 	ours := f.state == stateCommitting && f.seq == r.snap.seq && f.isAcknowledged()
 	if ours {
 		f.step(eventConflict)
-		f.lost = ErrKept
+		f.staleCause = ErrKept
 	}
 	f.mu.Unlock()
 	if !ours {

@@ -121,9 +121,9 @@ func (m *Manager) keepJournal(dir string) error {
 	}
 	to := filepath.Join(m.o.RecoveryDir, time.Now().UTC().Format(stampFormat)+"-journal-"+filepath.Base(dir))
 	if err := os.Rename(dir, to); err != nil {
-		return fmt.Errorf("keep a journal with damaged records: %w", err)
+		return fmt.Errorf("move a journal with damaged records: %w", err)
 	}
-	m.o.Logger.Error("a journal has damaged records; it is kept", "path", to)
+	m.o.Logger.Error("a journal has damaged records; it was moved to the recovery directory", "path", to)
 	return nil
 }
 
@@ -174,7 +174,7 @@ func (m *Manager) readJournal(dir string) (out contents, err error) {
 		})
 		_ = file.Close()
 		if errors.Is(err, errTorn) { // its close did not return
-			m.o.Logger.Warn("the journal ends in a record that was being written", "journal", path)
+			m.o.Logger.Warn("the journal ends in an incomplete record", "journal", path)
 		} else if err != nil {
 			return out, err
 		}

@@ -51,6 +51,6 @@ func (e *replayLog) close() {
 // logReplayed records that l is done, and logs an error.
 func (m *Manager) logReplayed(ended *replayLog, l left) {
 	if err := ended.append(l); err != nil {
-		m.o.Logger.Warn("cannot note in the journal what was replayed", "key", string(l.Key), "error", err)
+		m.o.Logger.Warn("cannot record in the journal that a record was replayed", "key", string(l.Key), "error", err)
 	}
 }

@@ -97,7 +97,7 @@ func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptio
 	}
 	m.uploads.Add(1)
 	if err := m.notes.add(id); err != nil {
-		m.o.Logger.Warn("cannot note a running upload; it would stay if this process were killed",
+		m.o.Logger.Warn("cannot record a running upload; it stays if this process is killed",
 			"key", key, "error", err)
 	}
 	return id, nil
@@ -106,7 +106,7 @@ func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptio
 // abortUpload aborts an upload. If that fails, Drain tries again, and the record stays for the next mount.
 func (m *Manager) abortUpload(id s3.UploadID) {
 	if err := m.abort(m.ctx, id); err != nil {
-		m.o.Logger.Warn("cannot abort an upload; the unmount or the next mount will", "key", id.Key, "error", err)
+		m.o.Logger.Warn("cannot abort an upload; the unmount or the next mount tries again", "key", id.Key, "error", err)
 		m.mu.Lock()
 		m.stuck = append(m.stuck, id)
 		m.mu.Unlock()

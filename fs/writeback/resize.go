@@ -13,7 +13,7 @@ func (f *File) Truncate(ctx context.Context, size int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if size == 0 {
-		f.torn = nil // an empty file lacks no change
+		f.refusal = nil // an empty file lacks no change
 	}
 	return f.resize(ctx, size)
 }
@@ -29,7 +29,7 @@ func (f *File) resize(ctx context.Context, size int64) error {
 	f.cut(size, math.MaxInt64)
 	f.size = size
 	f.baseLen = min(f.baseLen, size)
-	f.low = min(f.low, size)
+	f.minSize = min(f.minSize, size)
 	if f.run != nil && f.run.size() > size {
 		f.run.stop(errSuperseded)
 	}

@@ -69,7 +69,7 @@ func TestUnsyncedRecord(t *testing.T) {
 	first := j.segments[0]
 	first.file, null = null, first.file
 	if err := j.put(t.Context(), &record{Kind: recordFile, File: 2, Seq: 1, Ends: []uint64{1}}, nil); err == nil {
-		t.Fatal("synced what cannot be")
+		t.Fatal("synced a file that cannot be synced")
 	}
 	first.file, null = null, first.file
 	if err := null.Close(); err != nil {

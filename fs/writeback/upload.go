@@ -263,7 +263,7 @@ func (f *File) restart(ctx context.Context, r *run, t target, cause error) (Vers
 	if ctx.Err() != nil {
 		return Version{}, context.Cause(ctx)
 	}
-	f.m.o.Logger.Warn("upload was lost, sending the file again", "key", t.key, "error", cause)
+	f.m.o.Logger.Warn("an upload was lost; the whole file is sent again", "key", t.key, "error", cause)
 	f.dropStream(r)
 	if r.snap.base == nil {
 		return f.uploadWhole(ctx, r, t)

@@ -64,7 +64,7 @@ type zeroObject struct {
 }
 
 // errNoZeros means that there is no object of zeros, so that the zeros must be sent.
-var errNoZeros = errors.New("no object of zeros")
+var errNoZeros = errors.New("there is no object of zeros")
 
 // layOut divides r into parts with cut, which gets the holes that are worth copying. It returns the parts and the object of zeros,
 // which the caller must free.
@@ -154,7 +154,7 @@ func (z *zeros) give(cause error) {
 	z.refuse = true
 	z.mu.Unlock()
 	if !said {
-		z.m.o.Logger.Warn("the server cannot make the holes of files by copying zeros; they are sent", "error", cause)
+		z.m.o.Logger.Warn("the server cannot copy zeros into the holes of files; the zeros are sent", "error", cause)
 	}
 }
 
@@ -201,7 +201,7 @@ func (z *zeros) larger(ctx context.Context, last Version, size int64) (Version, 
 		v.Size = min(size, last.Size*zeroStep)
 	}
 	if err := z.m.notes.add(z.m.scratch(v.Key)); err != nil {
-		z.m.o.Logger.Warn("cannot note an object of zeros; it would stay if this process were killed", "key", v.Key, "error", err)
+		z.m.o.Logger.Warn("cannot record an object of zeros; it stays if this process is killed", "key", v.Key, "error", err)
 	}
 	var out *s3.PutOutput
 	var err error
@@ -272,7 +272,7 @@ func (m *Manager) dropScratch(v Version) {
 		return err
 	})
 	if err != nil && !errors.Is(err, s3.ErrNotFound) {
-		m.o.Logger.Warn("cannot delete an object of zeros; the next mount will", "key", v.Key, "error", err)
+		m.o.Logger.Warn("cannot delete an object of zeros; the next mount tries again", "key", v.Key, "error", err)
 		return
 	}
 	m.notes.remove(m.scratch(v.Key))
