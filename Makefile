@@ -116,6 +116,7 @@ check: go
 	staticcheck=$$(cd integration && go tool -n staticcheck) && $$staticcheck ./... && \
 		(cd cmd/s3mount/packaging && $$staticcheck ./...) && cd integration && $$staticcheck ./...
 	go test -run '^TestImportOrder' ./cmd/s3mount
+	go test -tags lockorder -skip 'Huge|Million|Big' ./fs/lockorder ./fs/attrs ./fs/listing ./fs/namespace
 
 # The database of vulnerabilities changes every day and comes over the network,
 # so this is no part of the tests.

@@ -28,8 +28,8 @@ type layer struct {
 // layers returns the order of imports, from the top down:
 //
 //	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache > cache/disk}
-//	fs/namespace > {fs/attrs, fs/listing} > {fs/entry, fs/background}
-//	fs/entry, fs/background and fs/metering import none of them
+//	fs/namespace > {fs/attrs, fs/listing} > {fs/entry, fs/background > fs/lockorder}
+//	fs/entry, fs/lockorder and fs/metering import none of them
 //
 // and within cmd/s3mount
 //
@@ -57,10 +57,11 @@ func layers() []layer {
 		{internal + "text", nil},
 		{"fs", []string{"fs/attrs", "fs/entry", "fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "cache", "cache/disk"}},
 		{"fs/metering", nil},
-		{"fs/namespace", []string{"fs/attrs", "fs/background", "fs/entry", "fs/listing", "s3", "cache"}},
-		{"fs/attrs", []string{"fs/background", "fs/entry", "s3", "cache"}},
-		{"fs/listing", []string{"fs/background", "fs/entry", "s3", "cache"}},
-		{"fs/background", nil},
+		{"fs/namespace", []string{"fs/attrs", "fs/background", "fs/entry", "fs/lockorder", "fs/listing", "s3", "cache"}},
+		{"fs/attrs", []string{"fs/background", "fs/entry", "fs/lockorder", "s3", "cache"}},
+		{"fs/listing", []string{"fs/background", "fs/entry", "fs/lockorder", "s3", "cache"}},
+		{"fs/background", []string{"fs/lockorder"}},
+		{"fs/lockorder", nil},
 		{"fs/entry", nil},
 		{"fs/readahead", []string{"s3", "cache", "cache/disk"}},
 		{"fs/writeback", []string{"s3", "cache"}},

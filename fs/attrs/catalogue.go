@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/lockorder"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -26,7 +26,7 @@ type catalogue struct {
 	jobs    *background.Group
 	o       *Options
 
-	mu      sync.Mutex
+	mu      lockorder.Mutex[lockorder.Catalogue]
 	when    time.Time // the LIST began; zero if there was none
 	more    bool      // the LIST has further pages, so there may be more indexes
 	etags   map[string]version

@@ -3,12 +3,12 @@ package attrs
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/lockorder"
 )
 
 // Index answers which attributes a version has, from the indexes of directories, and
@@ -21,7 +21,7 @@ type Index struct {
 	catalogue *catalogue
 	reader    *reader
 
-	mu      sync.Mutex
+	mu      lockorder.Mutex[lockorder.Index]
 	pending map[string]*pendingRows // changes that are not written, by directory
 	timer   *time.Timer             // looks after pending
 	refused bool                    // S3 does not let this mount write indexes

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/fs/background"
+	"github.com/s3mount/s3mount/fs/lockorder"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -30,7 +30,7 @@ type reader struct {
 	jobs      *background.Group
 	o         *Options
 
-	mu      sync.Mutex
+	mu      lockorder.Mutex[lockorder.Reader]
 	loading map[string]*tableLoad // by directory
 	ignored map[string]string     // ETags of indexes that are not used, by directory
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/s3mount/s3mount/fs/lockorder"
 )
 
 // ErrClosed is the cause with which the context of a closed Group ends (EIO).
@@ -18,7 +20,7 @@ type Group struct {
 	ctx  context.Context
 	stop context.CancelCauseFunc
 
-	mu   sync.Mutex // so that nothing starts after Close
+	mu   lockorder.Mutex[lockorder.Background] // so that nothing starts after Close
 	jobs sync.WaitGroup
 }
 

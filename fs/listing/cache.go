@@ -4,11 +4,11 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/lockorder"
 )
 
 // Knowledge says how much is known of a key.
@@ -28,7 +28,7 @@ type Cache struct {
 	root     entry.Root
 	defaults entry.Defaults
 
-	mu    sync.Mutex
+	mu    lockorder.Mutex[lockorder.Cache]
 	facts *cache.Metadata[fact] // by Entry.ID
 	pages *cache.Metadata[*page]
 	dirs  map[string]*dirNode // finds the pages

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/lockorder"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -34,7 +34,7 @@ type Fetcher struct {
 	jobs  *background.Group
 	o     Options
 
-	mu      sync.Mutex
+	mu      lockorder.Mutex[lockorder.Fetcher]
 	flights map[Stretch]*flight
 }
 

@@ -1,12 +1,12 @@
 package listing
 
 import (
-	"sync"
 	"time"
 	"unsafe"
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/lockorder"
 )
 
 // hint remembers how a directory was used lately.
@@ -42,7 +42,7 @@ const (
 type Walks struct {
 	root entry.Root
 
-	mu    sync.Mutex
+	mu    lockorder.Mutex[lockorder.Walks]
 	hints *cache.Metadata[hint] // by directory
 }
 

@@ -1,8 +1,7 @@
-// Package namespace maps the names of a filesystem to the keys of a bucket. It
-// finds, lists, makes, renames and deletes names, keeps the attributes that S3
-// does not have of itself, and remembers what S3 told, so that each answer
-// costs as few requests as can be. It knows nothing of FUSE, inodes, handles
-// or the bytes of files.
+// Package namespace maps the names of a filesystem to the keys of a bucket. It finds,
+// lists, creates, renames and deletes names. Package listing remembers what S3 has shown,
+// and package attrs stores the attributes that S3 objects do not have of themselves. The
+// package knows nothing of FUSE, inodes, handles or the bytes of files.
 //
 // # Names
 //
@@ -29,22 +28,6 @@
 // the root is reserved. A file and a directory may share a key ("d/" the file
 // d/%~f and "d/" the directory): Entry.ID tells them apart.
 //
-// # What is known
-//
-// A LIST becomes pages (page.go, fill.go): a page tells all rows of one stretch
-// of one directory, and for how long that may be believed. A HEAD, a GET or a
-// change of this mount becomes a fact of one key. Both live in LRUs of bounded
-// memory. A name that lies in the stretch of a page and has no row is absent.
-// Of a fact and a page the younger is right. Every change of this mount goes to
-// the facts, to the page that covers it, and to the LISTs and HEADs that are
-// under way (fill): their answers may be older than the change, so it is
-// applied to them when they come. Pages and facts may therefore vanish
-// independently and at any time.
-//
-// Trust follows the age of what was found, as with NFS: a tenth of it, at least
-// a second, at most Options.TTL. What this mount wrote itself is trusted the
-// longest, and a directory that it made is known to be empty.
-//
 // # Lookup
 //
 // A lookup is answered by what is known; else by a HEAD, and if that says 404
@@ -55,63 +38,20 @@
 //
 // # Listing
 //
-// A Lister streams the rows of a directory in the order of keys out of the
-// pages, and asks for the next page when there is none. It merges what is
-// pending (in this mount, not yet in S3) and leaves out what is hidden (deleted
-// here, still in S3). A directory that is read shortly after its parent is part
-// of a walk: then one LIST without delimiter fills the pages of it and of all
-// directories after it. Whatever changes cut out of the cache meanwhile, a LIST
-// brings its reader on: the rows are then taken from the answer itself.
-//
-// A large directory is listed in parallel after its first pages (spread.go).
-// Where their names show that they end at even distances, as those of counters
-// do, the parts are cut where pages will end, and cost nothing. That one page
-// more than there are costs nothing either cannot be had: S3 tells neither how
-// many names there are nor the rank of one, so the end is found by a LIST that
-// begins behind it, unless the directory is read to it page by page. Up to 10,000
-// names cost one request per 1000. 100,000 in a third of the time cost 101 if they
-// are counted, and 103 if they are hashes, where the last page of each part is
-// as often half empty as not.
+// A Lister shows the rows that a listing.Reader reads, in the order of keys. It adds the
+// pending files, which are in this mount and not in S3 yet, and leaves out the hidden
+// ones, which are deleted here and still in S3. It gives the rows the attributes that the
+// index of the directory has (complete.go).
 //
 // # Attributes
 //
-// Mode, owner and times are user metadata of the object (attr.go names the
-// dialects), which no LIST tells. The attribute index of a directory (index.go)
-// is an object under .s3mount/attrs/ that maps names to versions and their
-// attributes. It is a hint: a row is believed only if ETag, size and
-// Last-Modified agree with the listing, and if the index was written in a later
-// second than the object. The answer to a PUT tells no Last-Modified, so the row
-// of what this tool wrote has the Date of that answer, and stands for
-// Last-Modified up to a second later (dateLag): what another tool changes in
-// that time counts as changed if it changes the bytes, or comes after the index.
-// A directory without an index shows defaults and costs no request; one LIST, the
-// catalogue, tells which directories have one. Only attributes that a listing would
-// show wrong start an index. It is written when the directory has been quiet for a
-// second, and by Drain, with If-Match, and merged if another mount wrote it. Deleting
-// the indexes loses nothing that Options.Posix "full" would not find again on the
-// objects. What "full" found on the objects is remembered on the local disk
-// (localattrs.go). An index that is damaged or that S3 does not show is ignored.
-//
-// A lookup and a listing need only what LIST tells. An object that the index of its
-// directory does not cover is asked with a HEAD when its attributes are shown
-// (Attributes) or decide about access (Confirm), and the row is mended. A program that
-// shows the files of a directory in order gets them in parallel (ask.go).
-//
-// A LIST does not tell a symlink or another special file from a plain one. Before the
-// first special file of a directory comes a row in its index, and before an index
-// counts as absent or without such rows, the catalogue must be younger than the
-// listing. So no special file of a mount is taken for a plain one, even after a crash.
-// Where there are such rows, small objects that the index does not cover are asked when
-// they are listed or looked up.
-//
-// Attributes that change alone are a copy of the object onto itself, which must
-// carry all that it has beside its bytes: a HEAD asks for that, unless this
+// A listing shows default attributes where no hint has others. The exact attributes of an
+// object are read when somebody looks at it (Attributes, ask.go): a program that looks at
+// the files of a directory one after the other gets them in parallel. Confirm never
+// returns defaults in place of the attributes of an object, so an access decision may rest
+// on it. A change of attributes alone is a copy of the object onto itself, which must
+// carry everything that the object has beside its bytes. A HEAD asks for that, unless this
 // mount wrote or asked the object moments ago (remember.go).
-//
-// The marker of a subdirectory is not seen by a delimited LIST. The index row of
-// a directory is then shown as a hint (Entry.Exact is false). Confirm finds the exact
-// attributes: by the marker in a listing of the directory itself, which may agree with
-// the index, or with a HEAD.
 //
 // # Changes
 //
@@ -158,17 +98,13 @@
 //
 // # Locks
 //
-// Namespace.mu guards all state; the caches' own locks stand below it. Neither
-// is held across a request, a wait, or a call of a pending file's stat. Shared
-// requests (flight, indexLoad) run on the context of the namespace: a caller
-// that gives up leaves them to the others.
+// Namespace.mu protects the pending and the hidden names. It is acquired before all locks
+// of packages attrs and listing (package lockorder). It is not held during a request, a
+// wait, or a call of a pending file. Shared requests run on the context of the namespace:
+// a caller that gives up leaves them to the others.
 //
 // # Invariants
 //
-//   - Pages of one directory do not overlap, and rows of a page are in order
-//     within its stretch.
 //   - A name in hidden has a deletion that ends.
 //   - A key of a directory rename exists under its old or its new name.
-//   - An index never decides alone: no row, no index and no catalogue can make
-//     an object vanish or show attributes of another version.
 package namespace

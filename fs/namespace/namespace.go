@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/listing"
+	"github.com/s3mount/s3mount/fs/lockorder"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -51,7 +51,7 @@ type Namespace struct {
 	deletes  deleter
 	removals *removalLog
 
-	mu      sync.Mutex
+	mu      lockorder.Mutex[lockorder.Namespace]
 	root    Entry
 	pending map[string]map[string]Pending // by directory, by rel
 	hidden  map[string]*deletion          // names that are gone here and not yet in S3

@@ -1,0 +1,32 @@
+// Package lockorder states the order in which the locks of the packages below fs are
+// acquired, and checks it in builds with the tag lockorder:
+//
+//	go test -tags lockorder ./fs/namespace
+//
+// A goroutine that holds a lock may acquire only locks that come later in the list of
+// this file. No lock is held during a request, a wait, or a call of a pending file.
+package lockorder
+
+// Rank is the place of a lock in the order. A lock with a lower number is acquired first.
+type Rank interface{ Rank() int }
+
+// The ranks, in their order.
+type (
+	Namespace  struct{} // names that are hidden, kept or pending
+	Index      struct{} // changes of attribute indexes that are not written
+	Reader     struct{} // attribute indexes that are being read
+	Catalogue  struct{} // which directories have an attribute index
+	Fetcher    struct{} // LISTs under way
+	Cache      struct{} // pages and facts
+	Walks      struct{} // how directories were used
+	Background struct{} // whether work may begin
+)
+
+func (Namespace) Rank() int  { return 10 }
+func (Index) Rank() int      { return 20 }
+func (Reader) Rank() int     { return 30 }
+func (Catalogue) Rank() int  { return 40 }
+func (Fetcher) Rank() int    { return 50 }
+func (Cache) Rank() int      { return 60 }
+func (Walks) Rank() int      { return 70 }
+func (Background) Rank() int { return 80 }
