@@ -176,7 +176,7 @@ func TestUmountKeeps(t *testing.T) {
 	exittest.Want(t, umount(t.Context(), m, at), exit.Unwritten, "denied")
 }
 
-// TestUmountOutcome: what the end of the mount lost is said once.
+// TestUmountOutcome checks that the error of the end of a mount is reported once.
 func TestUmountOutcome(t *testing.T) {
 	m, dir, e := mountWatched(t, fakeWatched{})
 	m.CanMount = false

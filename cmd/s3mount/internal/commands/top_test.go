@@ -148,7 +148,7 @@ func TestTopFrames(t *testing.T) {
 	})
 }
 
-// TestTopTerminal: a frame fits the terminal, and the screen is given back.
+// TestTopTerminal checks that a frame fits the terminal, and that the screen is restored.
 func TestTopTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

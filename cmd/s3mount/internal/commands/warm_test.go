@@ -11,7 +11,7 @@ import (
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/progress"
 )
 
-// noDisplay returns a display that nobody sees.
+// noDisplay returns a display that shows nothing.
 func noDisplay() *progress.Display { return progress.Lines(func(string) {}) }
 
 func TestWarm(t *testing.T) {

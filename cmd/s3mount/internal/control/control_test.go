@@ -79,7 +79,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestStatusForm: what programs read must stay where it is.
+// TestStatusForm checks that the fields of a status keep their names.
 func TestStatusForm(t *testing.T) {
 	var meter metering.Meter
 	meter.Observe(time.Millisecond, true)
@@ -96,7 +96,7 @@ func TestStatusForm(t *testing.T) {
 	}
 }
 
-// TestSync: a client hears of progress and of the outcome.
+// TestSync checks that a client receives the progress and the result.
 func TestSync(t *testing.T) {
 	for _, lost := range []error{nil, errors.New("no space left")} {
 		dir := testDir(t)
@@ -121,7 +121,7 @@ func TestSync(t *testing.T) {
 	}
 }
 
-// TestSyncGivenUp: when the client goes away its wait ends in the mount, too.
+// TestSyncGivenUp checks that a sync ends in the mount when its client disconnects.
 func TestSyncGivenUp(t *testing.T) {
 	dir := testDir(t)
 	ended := make(chan struct{})

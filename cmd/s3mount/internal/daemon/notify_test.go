@@ -74,7 +74,7 @@ func TestWatchdog(t *testing.T) {
 					t.Errorf("sent %q", state)
 				}
 				fed.Add(1)
-				return errors.New("nobody listens") // which stops nothing
+				return errors.New("no listener") // must not stop the watchdog
 			},
 			ping: func(context.Context) error {
 				if dead.Load() {
@@ -100,7 +100,7 @@ func TestWatchdog(t *testing.T) {
 	})
 }
 
-// TestServeDeadline: the time to write is over before everything is in S3.
+// TestServeDeadline checks the end of a mount whose time to write is over.
 func TestServeDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signals := make(chan os.Signal, 1)

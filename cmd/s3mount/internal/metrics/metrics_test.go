@@ -105,7 +105,7 @@ func TestScrape(t *testing.T) {
 	}
 }
 
-// TestProfiles: only who debugs has them.
+// TestProfiles checks that only --debug serves profiles.
 func TestProfiles(t *testing.T) {
 	for debug, want := range map[bool]int{false: http.StatusNotFound, true: http.StatusOK} {
 		if code, _ := scrape(t, debug, "/debug/pprof/goroutine?debug=1"); code != want {
@@ -126,7 +126,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// TestDocumented: README.md has a row for each family, and no other rows.
+// TestDocumented checks that README.md has a row for each family, and no other rows.
 func TestDocumented(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -146,7 +146,7 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// TestDashboard: the Grafana file is JSON and asks only for what there is.
+// TestDashboard checks that the Grafana file is JSON and uses only existing metrics.
 func TestDashboard(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "packaging", "grafana-dashboard.json"))
 	if err != nil {

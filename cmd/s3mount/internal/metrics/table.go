@@ -38,12 +38,12 @@ type sample struct {
 	latency metering.Latency // of a histogram
 }
 
-// families is the table, in the order of the documentation.
+// families returns the table, in the order of the documentation.
 func families() []family {
 	return slices.Concat(mountFamilies(), requestFamilies(), s3Families(), cacheFamilies(), writeFamilies())
 }
 
-// number is a family with one value.
+// number returns a family with one value.
 func number(name string, k kind, help string, read func(s control.Status) float64) family {
 	return family{name: "s3mount_" + name, kind: k, help: help,
 		read: func(s control.Status) []sample { return []sample{{value: read(s)}} }}
@@ -51,14 +51,14 @@ func number(name string, k kind, help string, read func(s control.Status) float6
 
 func mountFamilies() []family {
 	return []family{
-		{name: "s3mount_info", kind: gauge, labels: []string{"version", "source", "mountpoint"}, help: "Always 1; the labels say what is mounted where.",
+		{name: "s3mount_info", kind: gauge, labels: []string{"version", "source", "mountpoint"}, help: "Always 1. The labels describe the mount.",
 			read: func(s control.Status) []sample {
 				return []sample{{labels: []string{s.Program, s.Source, s.Mountpoint}, value: 1}}
 			}},
-		number("start_time_seconds", gauge, "When it was mounted, in seconds since 1970.",
+		number("start_time_seconds", gauge, "Time of the mount, in seconds since 1970.",
 			func(s control.Status) float64 { return float64(s.Started.UnixMilli()) / 1e3 }),
 		number("memory_used_bytes", gauge, "Memory for cached and unsaved data.", func(s control.Status) float64 { return float64(s.Memory.Used) }),
-		number("memory_limit_bytes", gauge, "What --memory-limit allows.", func(s control.Status) float64 { return float64(s.Memory.Limit) }),
+		number("memory_limit_bytes", gauge, "Value of --memory-limit.", func(s control.Status) float64 { return float64(s.Memory.Limit) }),
 		number("inodes", gauge, "Files and directories that the kernel knows.", func(s control.Status) float64 { return float64(s.Inodes.Known) }),
 		number("handles", gauge, "Open files and directories.", func(s control.Status) float64 { return float64(s.Inodes.Open) }),
 	}
@@ -66,12 +66,12 @@ func mountFamilies() []family {
 
 func requestFamilies() []family {
 	return []family{
-		{name: "s3mount_fuse_request_duration_seconds", kind: histogram, labels: []string{"op"}, help: "Requests of the kernel, by operation, from their arrival to the answer.",
+		{name: "s3mount_fuse_request_duration_seconds", kind: histogram, labels: []string{"op"}, help: "Requests of the kernel by operation, from arrival to answer.",
 			read: perOperation(func(l metering.Latency) sample { return sample{latency: l} })},
-		{name: "s3mount_fuse_request_errors_total", kind: counter, labels: []string{"op"}, help: "Of them, answered with an errno that says that something went wrong (EIO, EACCES, ESTALE, ENOSPC...).",
+		{name: "s3mount_fuse_request_errors_total", kind: counter, labels: []string{"op"}, help: "Requests of the kernel that were answered with an errno of a failure, such as EIO, EACCES, ESTALE or ENOSPC.",
 			read: perOperation(func(l metering.Latency) sample { return sample{value: float64(l.Errors)} })},
-		number("fuse_requests_in_flight", gauge, "Requests of the kernel that are not answered yet.", func(s control.Status) float64 { return float64(s.Requests.InFlight) }),
-		number("fuse_oldest_request_seconds", gauge, "Age of the oldest of them.", func(s control.Status) float64 { return s.Requests.Oldest }),
+		number("fuse_requests_in_flight", gauge, "Requests of the kernel in progress.", func(s control.Status) float64 { return float64(s.Requests.InFlight) }),
+		number("fuse_oldest_request_seconds", gauge, "Age of the oldest request of the kernel in progress.", func(s control.Status) float64 { return s.Requests.Oldest }),
 		number("fuse_slow_requests_total", counter, "Requests that the watchdog logged: older than --deadline by a second (61 s by default).", func(s control.Status) float64 { return float64(s.Requests.Slow) }),
 		number("fuse_read_bytes_total", counter, "Bytes given to programs.", func(s control.Status) float64 { return float64(s.Requests.Read) }),
 		number("fuse_written_bytes_total", counter, "Bytes taken from programs.", func(s control.Status) float64 { return float64(s.Requests.Written) }),
@@ -84,11 +84,11 @@ func s3Families() []family {
 			read: perCall(func(c control.Calls) sample { return sample{value: read(c)} })}
 	}
 	return []family{
-		{name: "s3mount_s3_request_duration_seconds", kind: histogram, labels: []string{"kind"}, help: "HTTP exchanges with S3, by the API's name of the request, each attempt by itself, to the end of the body.",
+		{name: "s3mount_s3_request_duration_seconds", kind: histogram, labels: []string{"kind"}, help: "HTTP exchanges with S3 by the name of the request in the API, to the end of the body. Each attempt counts.",
 			read: perCall(func(c control.Calls) sample { return sample{latency: c.Latency} })},
-		one("request_errors_total", "Of them, without an answer or with one that says that something went wrong; not 404 and the outcomes of conditions.",
+		one("request_errors_total", "HTTP exchanges that failed or got no answer. 404 and the results of conditions do not count.",
 			func(c control.Calls) float64 { return float64(c.Errors) }),
-		one("request_retries_total", "Of them, repetitions of one that failed.", func(c control.Calls) float64 { return float64(c.Retries) }),
+		one("request_retries_total", "HTTP exchanges that repeat a failed one.", func(c control.Calls) float64 { return float64(c.Retries) }),
 		one("sent_bytes_total", "Bytes of bodies sent.", func(c control.Calls) float64 { return float64(c.Sent) }),
 		one("received_bytes_total", "Bytes of bodies received.", func(c control.Calls) float64 { return float64(c.Received) }),
 	}
@@ -106,14 +106,14 @@ func cacheFamilies() []family {
 			}}
 	}
 	return []family{
-		one("hits_total", counter, "What a cache could answer: lookups of names (metadata), reads (blocks), blocks (disk).", func(h fs.HitsMisses) int64 { return h.Hits }),
-		one("misses_total", counter, "What it could not answer, or not at once.", func(h fs.HitsMisses) int64 { return h.Misses }),
-		one("bytes", gauge, "What the cache takes, the disk cache over all mounts that share it.", func(h fs.HitsMisses) int64 { return h.Bytes }),
-		number("fetched_bytes_total", counter, "Bytes that came from S3 into blocks.", func(s control.Status) float64 { return float64(s.Reads.Fetched) }),
-		number("verified_objects_total", counter, "Objects that were read from S3 in whole and have the checksum that S3 keeps.", func(s control.Status) float64 { return float64(s.Reads.Verified) }),
+		one("hits_total", counter, "Lookups of names (metadata), reads (blocks) and blocks (disk) that the cache answered.", func(h fs.HitsMisses) int64 { return h.Hits }),
+		one("misses_total", counter, "Lookups, reads and blocks that the cache did not answer at once.", func(h fs.HitsMisses) int64 { return h.Misses }),
+		one("bytes", gauge, "Size of the cache. The disk cache counts all mounts that share it.", func(h fs.HitsMisses) int64 { return h.Bytes }),
+		number("fetched_bytes_total", counter, "Bytes read from S3 into blocks.", func(s control.Status) float64 { return float64(s.Reads.Fetched) }),
+		number("verified_objects_total", counter, "Objects that were read from S3 as a whole and match the checksum in S3.", func(s control.Status) float64 { return float64(s.Reads.Verified) }),
 		number("unverified_objects_total", counter, "Objects that were read from S3 without a checksum of all that was read.", func(s control.Status) float64 { return float64(s.Reads.Unverified) }),
-		number("corrupt_objects_total", counter, "Objects that came with another checksum than S3 keeps.", func(s control.Status) float64 { return float64(s.Reads.Corrupt) }),
-		number("fetches_running", gauge, "Requests of the read path under way.", func(s control.Status) float64 { return float64(s.Reads.Running) }),
+		number("corrupt_objects_total", counter, "Objects whose data did not match the checksum in S3.", func(s control.Status) float64 { return float64(s.Reads.Corrupt) }),
+		number("fetches_running", gauge, "Requests of the read path in progress.", func(s control.Status) float64 { return float64(s.Reads.Running) }),
 		number("fetches_queued", gauge, "Requests of the read path that wait for a connection.", func(s control.Status) float64 { return float64(s.Reads.Queued) }),
 	}
 }
@@ -121,29 +121,30 @@ func cacheFamilies() []family {
 func writeFamilies() []family {
 	return []family{
 		number("unsaved_bytes", gauge, "Bytes of open files that S3 does not hold.", func(s control.Status) float64 { return float64(s.Writes.Dirty) }),
-		number("unsaved_files", gauge, "Files that are open for writing or being saved.", func(s control.Status) float64 { return float64(s.Writes.Files) }),
-		number("spool_bytes", gauge, "Of the unsaved bytes, those on the local disk.", func(s control.Status) float64 { return float64(s.Writes.Spool) }),
-		number("uploads", gauge, "Multipart uploads under way.", func(s control.Status) float64 { return float64(s.Writes.Uploads) }),
+		number("unsaved_files", gauge, "Files that are open for writing or being uploaded.", func(s control.Status) float64 { return float64(s.Writes.Files) }),
+		number("spool_bytes", gauge, "Unsaved bytes on the local disk.", func(s control.Status) float64 { return float64(s.Writes.Spool) }),
+		number("uploads", gauge, "Multipart uploads in progress.", func(s control.Status) float64 { return float64(s.Writes.Uploads) }),
 		number("commits_total", counter, "Objects written.", func(s control.Status) float64 { return float64(s.Writes.Commits) }),
-		number("conflicts_total", counter, "Of the attempts to write one, those that found that somebody else had written it.", func(s control.Status) float64 { return float64(s.Writes.Conflicts) }),
-		number("recovered_files_total", counter, "Files kept in the recovery directory.", func(s control.Status) float64 { return float64(s.Writes.Recovered) }),
+		number("conflicts_total", counter, "Objects that were not written because another client had changed them.", func(s control.Status) float64 { return float64(s.Writes.Conflicts) }),
+		number("recovered_files_total", counter, "Files that were saved to the recovery directory.", func(s control.Status) float64 { return float64(s.Writes.Recovered) }),
 		number("recovery_files", gauge, "Files in the recovery directory.", func(s control.Status) float64 { return float64(s.Kept.Files) }),
-		number("journal_entries", gauge, "Things in the journal that S3 does not hold.", func(s control.Status) float64 { return float64(s.Journal.Count) }),
-		number("journal_bytes", gauge, "Their bytes.", func(s control.Status) float64 { return float64(s.Journal.Bytes) }),
-		number("journal_oldest_seconds", gauge, "Age of the oldest of them.", func(s control.Status) float64 { return s.Journal.Oldest }),
+		number("journal_entries", gauge, "Changes in the journal that S3 does not hold.", func(s control.Status) float64 { return float64(s.Journal.Count) }),
+		number("journal_bytes", gauge, "Bytes in the journal that S3 does not hold.", func(s control.Status) float64 { return float64(s.Journal.Bytes) }),
+		number("journal_oldest_seconds", gauge, "Age of the oldest change in the journal.", func(s control.Status) float64 { return s.Journal.Oldest }),
 	}
 }
 
-// perOperation reads a sample of each FUSE operation.
+// perOperation returns a function that reads a sample for each FUSE operation.
 func perOperation(read func(l metering.Latency) sample) func(s control.Status) []sample {
 	return func(s control.Status) []sample { return byName(s.Requests.Operations, read) }
 }
 
-// perCall reads a sample of each kind of S3 request.
+// perCall returns a function that reads a sample for each kind of S3 request.
 func perCall(read func(c control.Calls) sample) func(s control.Status) []sample {
 	return func(s control.Status) []sample { return byName(s.S3, read) }
 }
 
+// byName returns a sample for each entry of all, in the order of the names.
 func byName[V any](all map[string]V, read func(V) sample) []sample {
 	samples := make([]sample, 0, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -154,7 +155,7 @@ func byName[V any](all map[string]V, read func(V) sample) []sample {
 	return samples
 }
 
-// desc is what Prometheus calls a family.
+// desc returns the description of the family for Prometheus.
 func (f family) desc() *prometheus.Desc {
 	return prometheus.NewDesc(f.name, f.help, f.labels, nil)
 }

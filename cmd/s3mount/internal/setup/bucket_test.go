@@ -40,7 +40,7 @@ func check(t *testing.T, s *settings.Settings, server string) error {
 	return CheckBucket(t.Context(), o.Defaults(), s)
 }
 
-// bucketSettings are those of a mount of bucket:prefix.
+// bucketSettings returns the settings of a mount of bucket:prefix.
 func bucketSettings(t *testing.T, spec string) *settings.Settings {
 	t.Helper()
 	s := settings.Defaults()

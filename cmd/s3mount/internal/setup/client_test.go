@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// TestNewKeysAreReadFromTheFile: a mount lives longer than its keys.
+// TestNewKeysAreReadFromTheFile checks that a mount uses keys that were renewed.
 func TestNewKeysAreReadFromTheFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	for name, value := range map[string]string{

@@ -9,7 +9,7 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
-// TestSBOM writes that of this test, which is a Go program, too.
+// TestSBOM writes the bill of materials of this test, which is a Go program.
 func TestSBOM(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
