@@ -10,16 +10,17 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// attempt is an object that a commit may have made. The commit got no answer, and the HEAD after it failed, too. Without
-// the attempt, the next commit would take that object for the version of another client.
+// attempt is an object that a commit may have made. The commit got no answer, and the HEAD after it
+// failed, too. Without the attempt, the next commit would take that object for the version of
+// another client.
 type attempt struct {
 	size   int64
 	object s3.ObjectOptions
 	print  fingerprint
 }
 
-// maxAttempts bounds the number of remembered attempts. Attempts with the same bytes count once. The program has got an
-// error for each of them.
+// maxAttempts bounds the number of remembered attempts. Attempts with the same bytes count once.
+// The program has got an error for each of them.
 const maxAttempts = 16
 
 // outcome calls Manager.outcome and remembers the attempt if its result is unknown.
@@ -33,8 +34,8 @@ func (f *File) outcome(ctx context.Context, t target, size int64, out *s3.PutOut
 	return v, err
 }
 
-// remember adds an attempt that ended with err, if S3 may have made the object. show returns the fingerprint of the
-// object.
+// remember adds an attempt that ended with err, if S3 may have made the object. show returns the
+// fingerprint of the object.
 func (f *File) remember(ctx context.Context, t target, size int64, err error, show func() (fingerprint, error)) {
 	if ctx.Err() != nil || errors.Is(err, ErrConflict) || certain(err) {
 		return
@@ -52,9 +53,9 @@ func (f *File) remember(ctx context.Context, t target, size int64, err error, sh
 	f.attempts = append(f.attempts[max(0, len(f.attempts)+1-maxAttempts):], a)
 }
 
-// adoptAttempt reports whether an earlier commit of this file has made the version that r found. If so, it makes that version
-// the base of r, because it has the content up to that commit, over the same ranges of the old base. It returns an error if the
-// HEAD of the object fails.
+// adoptAttempt reports whether an earlier commit of this file has made the version that r found. If
+// so, it makes that version the base of r, because it has the content up to that commit, over the
+// same ranges of the old base. It returns an error if the HEAD of the object fails.
 func (f *File) adoptAttempt(ctx context.Context, r *run) (bool, error) {
 	f.mu.Lock()
 	tried := slices.Clone(f.attempts)

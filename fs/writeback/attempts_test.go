@@ -30,8 +30,8 @@ func lostCommit(t tb, b *bench, f *File) {
 	b.s.hook(nil, nil)
 }
 
-// TestAdoptAttempt checks that a commit of newer bytes that finds the object of the commit before it is not a conflict, unless
-// another client wrote since.
+// TestAdoptAttempt checks that a commit of newer bytes that finds the object of the commit before
+// it is not a conflict, unless another client wrote since.
 func TestAdoptAttempt(t *testing.T) {
 	for _, w := range works() {
 		for name, foreign := range map[string]bool{"": false, ", and someone else": true} {
@@ -73,7 +73,8 @@ func TestAdoptAttempt(t *testing.T) {
 	}
 }
 
-// TestAdoptAttemptUnseen checks that a failing HEAD of the object is not a conflict, and that the next commit decides.
+// TestAdoptAttemptUnseen checks that a failing HEAD of the object is not a conflict, and that the
+// next commit decides.
 func TestAdoptAttemptUnseen(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.s.put("k", random(5000, 1))

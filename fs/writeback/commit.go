@@ -141,7 +141,7 @@ func (f *File) start() *run {
 	} else {
 		r.fresh, r.streamed = map[int]*streamPart{}, r.stream.next
 		for _, p := range r.stream.parts {
-			if !p.stale {
+			if !p.outdated {
 				r.fresh[p.number] = p
 			}
 		}
@@ -157,7 +157,7 @@ func (f *File) start() *run {
 			v, err = f.upload(ctx, r)
 		}
 		if errors.Is(err, ErrConflict) {
-			v, err = f.meet(ctx, r, err)
+			v, err = f.adoptOrResolve(ctx, r, err)
 		} else if refusedForGood(err) {
 			err = f.giveUp(r, err)
 		}

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// meet continues a commit that found another version. If an earlier commit of this file
+// adoptOrResolve continues a commit that found another version. If an earlier commit of this file
 // without an answer made that version, the commit builds on it.
-func (f *File) meet(ctx context.Context, r *run, conflict error) (Version, error) {
+func (f *File) adoptOrResolve(ctx context.Context, r *run, conflict error) (Version, error) {
 	itself, err := f.adoptAttempt(ctx, r)
 	if err != nil {
 		return Version{}, err

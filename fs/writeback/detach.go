@@ -11,9 +11,10 @@ import (
 // errNotDiscarded means that the file may still be committed, which needs its base.
 var errNotDiscarded = errors.New("the file was not discarded")
 
-// DetachBase makes a discarded file independent of its base, whose object is about to be deleted. It reads the ranges that
-// only the base has and adds them as extents. Concurrent writes take precedence. DetachBase returns errors of reads and of
-// memory, after which the file still uses the base.
+// DetachBase makes a discarded file independent of its base, whose object is about to be deleted.
+// It reads the ranges that only the base has and adds them as extents. Concurrent writes take
+// precedence. DetachBase returns errors of reads and of memory, after which the file still uses the
+// base.
 func (f *File) DetachBase(ctx context.Context) error {
 	st := stock{}
 	defer st.giveBack(f.m.pool)
@@ -40,8 +41,8 @@ func (f *File) DetachBase(ctx context.Context) error {
 	}
 }
 
-// onlyInBase returns the first range, of at most a block, that only the base has, and adds a reference to the base. If there
-// is no such range, it removes the base from the file.
+// onlyInBase returns the first range, of at most a block, that only the base has, and adds a
+// reference to the base. If there is no such range, it removes the base from the file.
 func (f *File) onlyInBase() (gap span, held *base, err error) {
 	f.mu.Lock()
 	var done func()
@@ -77,8 +78,8 @@ func (f *File) gaps(s span) (out []span) {
 	return out
 }
 
-// fillGaps inserts p, bytes of the base from off on, where neither a write nor a truncation has replaced them in the
-// meantime. st has the memory.
+// fillGaps inserts p, bytes of the base from off on, where neither a write nor a truncation has
+// replaced them in the meantime. st has the memory.
 func (f *File) fillGaps(p []byte, off int64, st *stock) {
 	for _, g := range f.gaps(span{off, min(off+int64(len(p)), f.baseLen)}) {
 		f.fill(p[g.off-off:g.end-off], g.off, st)

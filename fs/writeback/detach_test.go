@@ -20,8 +20,8 @@ func (r *interrupted) CopyAt(ctx context.Context, p []byte, off int64) (int, err
 	return r.BaseReader.CopyAt(ctx, p, off)
 }
 
-// TestDetachBase checks that a discarded file works without its base, with writes before and during the reads of the
-// base.
+// TestDetachBase checks that a discarded file works without its base, with writes before and during
+// the reads of the base.
 func TestDetachBase(t *testing.T) {
 	base := random(300_000, 1)
 	for name, c := range map[string]struct {

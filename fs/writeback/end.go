@@ -70,7 +70,7 @@ func (f *File) Rename(key string, exclusive bool) error {
 	if f.bound() {
 		return ErrBound
 	}
-	f.key, f.exclusive, f.replaces, f.journal.stale = key, exclusive, "", true
+	f.key, f.exclusive, f.replaces, f.journal.outdated = key, exclusive, "", true
 	f.attempts = nil
 	return nil
 }

@@ -102,8 +102,8 @@ func faulty(s *fakeStore, n int64, late bool, err error) *atomic.Int64 {
 	return calls
 }
 
-// TestEveryCallFails fails the n-th store call of each kind of commit, for every n. The object must be the
-// old one or the new one, success must mean the new one, and the next commit must write it.
+// TestEveryCallFails fails the n-th store call of each kind of commit, for every n. The object must
+// be the old one or the new one, success must mean the new one, and the next commit must write it.
 func TestEveryCallFails(t *testing.T) {
 	for _, w := range works() {
 		for _, late := range []bool{false, true} {

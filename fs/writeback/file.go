@@ -150,7 +150,7 @@ func (f *File) Key() string {
 func (f *File) SetObject(o s3.ObjectOptions) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.journal.stale = f.journal.stale || !reflect.DeepEqual(f.object, o)
+	f.journal.outdated = f.journal.outdated || !reflect.DeepEqual(f.object, o)
 	f.object = o
 }
 

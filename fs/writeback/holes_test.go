@@ -165,8 +165,8 @@ func TestServerWithoutCopies(t *testing.T) {
 	}
 }
 
-// TestZerosOfAKilledMountGo checks that the next mount deletes the objects of zeros of a killed mount.
-func TestZerosOfAKilledMountGo(t *testing.T) {
+// TestNextMountDeletesZeros checks that the next mount deletes the objects of zeros of a killed mount.
+func TestNextMountDeletesZeros(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.s.put("scratch/x", make([]byte, 1000))
 	if err := b.notes.add(b.scratch("scratch/x")); err != nil {
@@ -214,8 +214,8 @@ func heldUpload(t *testing.T, b *bench) (f *File, commit chan error, release fun
 	return f, commit, func() { close(hold) }
 }
 
-// TestTruncateEndsTheUpload checks that bytes behind a truncation are not sent, and that the commit writes
-// the rest.
+// TestTruncateEndsTheUpload checks that bytes behind a truncation are not sent, and that the commit
+// writes the rest.
 func TestTruncateEndsTheUpload(t *testing.T) {
 	for _, size := range []int64{0, 1000} {
 		b := newHoleBench(t)
@@ -253,8 +253,8 @@ func TestTruncateEndsTheStream(t *testing.T) {
 	b.end(t)
 }
 
-// TestInterruptEndsTheUpload checks that an interrupted commit returns its turn, that no byte is lost if the
-// file is not discarded, and that nothing is sent if it is.
+// TestInterruptEndsTheUpload checks that an interrupted commit returns its turn, that no byte is
+// lost if the file is not discarded, and that nothing is sent if it is.
 func TestInterruptEndsTheUpload(t *testing.T) {
 	for _, discard := range []bool{false, true} {
 		t.Run(fmt.Sprintf("discard %v", discard), func(t *testing.T) {

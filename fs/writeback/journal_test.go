@@ -20,8 +20,8 @@ func withJournal(dir string) func(*Options) {
 	return func(o *Options) { o.JournalDir, o.Journal = dir+"/journal", true }
 }
 
-// crash returns the state that a mount finds after a kill -9: a copy of the journal, and then a copy of the
-// bucket.
+// crash returns the state that a mount finds after a kill -9: a copy of the journal, and then a
+// copy of the bucket.
 func (b *bench) crash(t tb, dir string) *bench {
 	t.Helper()
 	if err := os.CopyFS(dir+"/journal", os.DirFS(b.o.JournalDir)); err != nil {
@@ -336,7 +336,8 @@ func TestSegments(t *testing.T) {
 	b.end(t)
 }
 
-// TestTornJournal cuts and damages a journal everywhere. A reader must return the written records or nothing.
+// TestTornJournal cuts and damages a journal everywhere. A reader must return the written records
+// or nothing.
 func TestTornJournal(t *testing.T) {
 	var whole bytes.Buffer
 	var ends []int
@@ -412,8 +413,8 @@ func FuzzScanRecords(f *testing.F) {
 	})
 }
 
-// TestModelOfCrashes persists, commits and crashes at random. After the replay every file must have its content
-// at the last Persist or Commit, or a newer one.
+// TestModelOfCrashes persists, commits and crashes at random. After the replay every file must have
+// its content at the last Persist or Commit, or a newer one.
 func TestModelOfCrashes(t *testing.T) {
 	dir := t.TempDir()
 	crashes := 0

@@ -15,7 +15,8 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// killEnv makes the test binary the process that is killed. It holds the endpoint and the working directory.
+// killEnv makes the test binary the process that is killed. It holds the endpoint and the working
+// directory.
 const killEnv = "WRITEBACK_KILL"
 
 // killed returns a manager over a server. Both processes use it.
@@ -39,8 +40,8 @@ func killed(t *testing.T, endpoint, dir string) *Manager {
 	return m
 }
 
-// TestKilledProcess is the process that is killed. It writes files without end and prints the files that its
-// journal has. Without killEnv it does nothing.
+// TestKilledProcess is the process that is killed. It writes files without end and prints the files
+// that its journal has. Without killEnv it does nothing.
 func TestKilledProcess(t *testing.T) {
 	endpoint, dir, ok := strings.Cut(os.Getenv(killEnv), " ")
 	if !ok {
@@ -61,8 +62,8 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
-// TestKill kills a process with SIGKILL while it writes. The next start must write the content of its journal to
-// S3, and leave no upload.
+// TestKill kills a process with SIGKILL while it writes. The next start must write the content of
+// its journal to S3, and leave no upload.
 func TestKill(t *testing.T) {
 	for _, acks := range []int{1, 20} {
 		srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"bucket"}})

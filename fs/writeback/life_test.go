@@ -82,7 +82,8 @@ func TestTruncateDuringCommit(t *testing.T) {
 	b.end(t)
 }
 
-// TestConcurrentUse runs writers, readers, commits and the spiller on one file. Each writer checks its own range.
+// TestConcurrentUse runs writers, readers, commits and the spiller on one file. Each writer checks
+// its own range.
 func TestConcurrentUse(t *testing.T) {
 	const writers, stretch, rounds = 4, 400_000, 60
 	b := newBench(t, t.TempDir(), 1<<20, nil)
@@ -241,8 +242,8 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-// TestDiscardDuringCommit checks that Discard waits for a request that makes the object, so that a later DELETE
-// removes it, and that it ends other requests.
+// TestDiscardDuringCommit checks that Discard waits for a request that makes the object, so that a
+// later DELETE removes it, and that it ends other requests.
 func TestDiscardDuringCommit(t *testing.T) {
 	for _, op := range []string{"put", "complete", "part"} {
 		b := newBench(t, t.TempDir(), 16<<20, nil)
@@ -280,9 +281,9 @@ func TestDiscardDuringCommit(t *testing.T) {
 	}
 }
 
-// TestPropertiesRideOnCommit checks that a PUT has the properties that were set last, that a stream has the
+// TestPropertiesOfCommit checks that a PUT has the properties that were set last, that a stream has the
 // properties from its start, and that the version has the properties of the object.
-func TestPropertiesRideOnCommit(t *testing.T) {
+func TestPropertiesOfCommit(t *testing.T) {
 	for size, want := range map[int]string{10: "text/html", 200_000: "text/plain"} {
 		b := newBench(t, t.TempDir(), 16<<20, nil)
 		b.shrink(64<<10, 32<<10)

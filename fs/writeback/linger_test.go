@@ -25,8 +25,8 @@ func (b *bench) persisted(t tb, key, data string) *File {
 	return f
 }
 
-// TestLingerTime checks that a file is committed when no other file was closed for a while, or when it has waited
-// for a long time. A large file does not wait.
+// TestLingerTime checks that a file is committed when no other file was closed for a while, or when
+// it has waited for a long time. A large file does not wait.
 func TestLingerTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, t.TempDir(), 16<<20, withLinger(t.TempDir()))
@@ -56,8 +56,8 @@ func TestLingerTime(t *testing.T) {
 	})
 }
 
-// TestLingerRewritten checks that a partial change is not committed, except by an explicit Commit.
-func TestLingerRewritten(t *testing.T) {
+// TestLingerOfRewrittenFile checks that a partial change is not committed, except by an explicit Commit.
+func TestLingerOfRewrittenFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, t.TempDir(), 16<<20, withLinger(t.TempDir()))
 		f := b.persisted(t, "k", "old")
@@ -85,8 +85,8 @@ func TestLingerRewritten(t *testing.T) {
 	})
 }
 
-// TestReplaceCrash checks that a file replaces a lingering file atomically: after a crash at any time one of both
-// exists.
+// TestReplaceCrash checks that a file replaces a lingering file atomically: after a crash at any
+// time one of both exists.
 func TestReplaceCrash(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, func(o *Options) { o.JournalDir, o.Journal, o.Linger = dir+"/journal", true, time.Hour })

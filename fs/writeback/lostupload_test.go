@@ -9,9 +9,9 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestUploadMadeAnew checks that a commit sends all bytes again if S3 has lost the upload, or does not complete it
-// because it collided with another writer.
-func TestUploadMadeAnew(t *testing.T) {
+// TestUploadIsRepeated checks that a commit sends all bytes again if S3 has lost the upload, or
+// does not complete it because it collided with another writer.
+func TestUploadIsRepeated(t *testing.T) {
 	for _, cause := range []error{s3.ErrLostUpload, s3.ErrConflict} {
 		for _, streams := range []bool{true, false} {
 			if !streams && cause == s3.ErrLostUpload {
@@ -60,9 +60,9 @@ func (b *bench) openForUpload(t *testing.T, data []byte, streams bool) *File {
 	return f
 }
 
-// TestUploadMeetsOthers checks that an upload that always collides with another writer returns an error and leaves no
-// upload.
-func TestUploadMeetsOthers(t *testing.T) {
+// TestUploadCollidesWithOthers checks that an upload that always collides with another writer
+// returns an error and leaves no upload.
+func TestUploadCollidesWithOthers(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
 	data := random(500_000, 1)

@@ -102,8 +102,8 @@ func (m *model) run(broken bool) {
 	t := m.t
 	off := rapid.IntRange(0, maxModelSize-1)
 	size := rapid.OneOf(rapid.IntRange(1, 5000), rapid.IntRange(1, 200_000))
-	// An upload whose creation succeeds without an answer stays, and is not part of this test. A call may still run when its
-	// step ends.
+	// An upload whose creation succeeds without an answer stays, and is not part of this test. A
+	// call may still run when its step ends.
 	var failing atomic.Bool
 	fault := func(late bool) func(op, key string) error {
 		return func(op, key string) error {
@@ -203,7 +203,8 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { newModel(t, dir).run(false) })
 }
 
-// TestModelWithFaults is like TestModel on a store that fails some commits, before or after they are executed.
+// TestModelWithFaults is like TestModel on a store that fails some commits, before or after they
+// are executed.
 func TestModelWithFaults(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) { newModel(t, dir).run(true) })

@@ -33,8 +33,8 @@ func TestRenameAndRebase(t *testing.T) {
 	b.end(t)
 }
 
-// TestRebaseAfterEarlyCommit checks an early commit of newer bytes under the old key while the caller copied the older
-// ones to the new key.
+// TestRebaseAfterEarlyCommit checks an early commit of newer bytes under the old key while the
+// caller copied the older ones to the new key.
 func TestRebaseAfterEarlyCommit(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	f := b.Open(OpenInput{Key: "old"})

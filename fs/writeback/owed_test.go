@@ -10,8 +10,8 @@ import (
 	"testing/iotest"
 )
 
-// TestOwedRecords checks that done records that a failing disk did not take are written when the disk works again. The
-// content is then neither counted as queued nor replayed.
+// TestOwedRecords checks that done records that a failing disk did not take are written when the
+// disk works again. The content is then neither counted as queued nor replayed.
 func TestOwedRecords(t *testing.T) {
 	for name, pay := range map[string]func(j *journal) error{
 		"drain": (*journal).writeOwed,
@@ -75,8 +75,8 @@ func testOwed(t *testing.T, name string, pay, owe func(j *journal) error) {
 	})
 }
 
-// TestFailedRecordTakesNoRoom checks that the bytes of a failed write are cut off, so that they use neither the disk nor the
-// limit.
+// TestFailedRecordTakesNoRoom checks that the bytes of a failed write are cut off, so that they use
+// neither the disk nor the limit.
 func TestFailedRecordTakesNoRoom(t *testing.T) {
 	j, err := newJournal(t.TempDir(), 1<<20)
 	if err != nil {

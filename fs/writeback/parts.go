@@ -170,8 +170,8 @@ func mergeSources(start int64, keep, holes []span) []copied {
 // but shorter ranges are cheaper to read and send with the part before.
 const lastCopy = 1 << 20
 
-// copies selects the ranges of at least long bytes and moves their borders, so that the gaps between them,
-// and the gap behind start, are empty or at least l.min long.
+// copies selects the ranges of at least long bytes and moves their borders, so that the gaps
+// between them, and the gap behind start, are empty or at least l.min long.
 func (l limits) copies(start, size int64, sources []copied, long int64) []copied {
 	var out []copied
 	end := start // the end of the last copy

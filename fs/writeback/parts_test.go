@@ -131,8 +131,8 @@ func TestPlanManyChanges(t *testing.T) {
 	checkParts(t, l, size, l.planParts(size, keep, nil))
 }
 
-// TestSmallChangeOfAnySize checks that 4 KiB inside of an object cost one small part, and that further 4 KiB nearby cost
-// another one, for any number of copies.
+// TestSmallChangeOfAnySize checks that 4 KiB inside of an object cost one small part, and that
+// further 4 KiB nearby cost another one, for any number of copies.
 func TestSmallChangeOfAnySize(t *testing.T) {
 	l := limitsFor(defaultPartSize)
 	for _, size := range []int64{256 << 20, 1 << 30, 1 << 40, defaultMaxSize, s3.MaxPartNumber * int64(s3.MaxPartSize) / 2} {

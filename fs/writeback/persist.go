@@ -10,15 +10,15 @@ import (
 
 // journaled describes what the journal has of a file. The file's mu guards it.
 type journaled struct {
-	id    uint64 // 0: none yet
-	seq   uint64 // of the content in the journal
-	stale bool   // the key or the properties have changed since
+	id       uint64 // 0: none yet
+	seq      uint64 // of the content in the journal
+	outdated bool   // the key or the properties have changed since
 	// ends are files that f has replaced (Replace) and that no record has ended yet.
 	ends []uint64
 }
 
 // holds reports whether the journal has the content of seq.
-func (j journaled) holds(seq uint64) bool { return j.id != 0 && j.seq >= seq && !j.stale }
+func (j journaled) holds(seq uint64) bool { return j.id != 0 && j.seq >= seq && !j.outdated }
 
 // Persist returns when the content survives the death of this process: it is in the journal, from which
 // a commit soon carries it to S3 (linger.go), or in S3. Without a journal it is Commit. With
@@ -77,10 +77,11 @@ func (f *File) endReplaced() {
 	}
 }
 
-// nextRecord returns the record of the content and a snapshot with its data. It returns a commit of older
-// content that must end first in older, and nothing if there is nothing to do. A record without data
-// means that the file must go to S3 at once: there is no journal, the file is large or streams already, it
-// is a copy of another object, or it has an SSE-C key, which must not be written to the disk.
+// nextRecord returns the record of the content and a snapshot with its data. It returns a commit of
+// older content that must end first in older, and nothing if there is nothing to do. A record
+// without data means that the file must go to S3 at once: there is no journal, the file is large or
+// streams already, it is a copy of another object, or it has an SSE-C key, which must not be
+// written to the disk.
 func (f *File) nextRecord() (r *record, data *snapshot, older *run, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -115,7 +116,7 @@ func (f *File) nextRecord() (r *record, data *snapshot, older *run, err error) {
 		r.Extents = append(r.Extents, recordExtent{Off: e.off, N: e.n, Zero: e.c == nil})
 	}
 	r.Ends = slices.Clone(f.journal.ends)
-	f.journal.stale = false
+	f.journal.outdated = false
 	return r, data, nil, nil
 }
 
@@ -124,7 +125,7 @@ func (f *File) persisted(r *record, ok bool) {
 	seq := r.Seq
 	f.mu.Lock()
 	if !ok {
-		f.journal.stale = true
+		f.journal.outdated = true
 		f.mu.Unlock()
 		return
 	}

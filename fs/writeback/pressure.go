@@ -35,8 +35,9 @@ type starved struct {
 	cancel context.CancelCauseFunc
 }
 
-// get returns size bytes of memory for f. It waits for the spiller to make room in the budget. If nothing
-// can be freed, it exceeds the budget by up to one part per writer (I8). Beyond that it returns the cause.
+// get returns size bytes of memory for f. It waits for the spiller to make room in the budget. If
+// nothing can be freed, it exceeds the budget by up to one part per writer (I8). Beyond that it
+// returns the cause.
 func (m *Manager) get(ctx context.Context, f *File, size int) ([]byte, error) {
 	for {
 		if b := m.pool.TryGet(size); b != nil {
@@ -67,7 +68,8 @@ func (f *File) memory() int64 {
 	return f.mem
 }
 
-// await waits for memory. Its error is the error of the context, or a stuckError with the spiller's reason.
+// await waits for memory. Its error is the error of the context, or a stuckError with the spiller's
+// reason.
 func (m *Manager) await(ctx context.Context, size int) ([]byte, error) {
 	wait, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -214,8 +216,9 @@ func (m *Manager) spillFiles(one func(*File) (int64, error)) (moved bool, err er
 	return total > 0, err
 }
 
-// commitEarly starts a commit of the file with the most bytes, because the spool is full. held reports that
-// there are such files, but other callers have their turns, for example for a copy or a rename.
+// commitEarly starts a commit of the file with the most bytes, because the spool is full. held
+// reports that there are such files, but other callers have their turns, for example for a copy or
+// a rename.
 func (m *Manager) commitEarly() (started, held bool) {
 	for _, f := range m.bySize((*File).committable) {
 		done, ok := f.turn()

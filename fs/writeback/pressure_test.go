@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMemoryBound streams much more than the budget, several files at once. They must hold less than the budget plus one
-// part each (I8).
+// TestMemoryBound streams much more than the budget, several files at once. They must hold less
+// than the budget plus one part each (I8).
 func TestMemoryBound(t *testing.T) {
 	const memory, files, each = 8 << 20, 4, 96 << 20
 	b := newBench(t, t.TempDir(), memory, nil)
@@ -49,7 +49,8 @@ func TestMemoryBound(t *testing.T) {
 	b.end(t)
 }
 
-// TestSpoolKeepsBytes writes at random with a budget that is much too small, uploads nothing, and reads all bytes.
+// TestSpoolKeepsBytes writes at random with a budget that is much too small, uploads nothing, and
+// reads all bytes.
 func TestSpoolKeepsBytes(t *testing.T) {
 	b := newBench(t, t.TempDir(), 1<<20, nil)
 	f := b.Open(OpenInput{Key: "k"})
@@ -79,7 +80,8 @@ func TestSpoolKeepsBytes(t *testing.T) {
 	b.end(t)
 }
 
-// TestFullSpoolCommitsEarly checks that a file is committed when the spool is full, and that its writer continues.
+// TestFullSpoolCommitsEarly checks that a file is committed when the spool is full, and that its
+// writer continues.
 func TestFullSpoolCommitsEarly(t *testing.T) {
 	b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 1 << 20 })
 	b.shrink(256<<10, 64<<10)
@@ -100,8 +102,8 @@ func TestFullSpoolCommitsEarly(t *testing.T) {
 	b.end(t)
 }
 
-// TestEarlyCommitInTurn checks that a full spool commits a file only in its turn. The writer waits while another caller has
-// the turn, but not forever, because that caller may wait for memory, too.
+// TestEarlyCommitInTurn checks that a full spool commits a file only in its turn. The writer waits
+// while another caller has the turn, but not forever, because that caller may wait for memory, too.
 func TestEarlyCommitInTurn(t *testing.T) {
 	for name, free := range map[string]bool{"free in time": true, "never free": false} {
 		t.Run(name, func(t *testing.T) {
@@ -160,8 +162,9 @@ func TestEarlyCommitInTurn(t *testing.T) {
 	}
 }
 
-// TestNoSpace checks a write without room in the spool and without S3. The write fails, and earlier bytes are unaffected. A
-// file that may be committed reports the error of S3, and a discarded file reports ErrNoSpace.
+// TestNoSpace checks a write without room in the spool and without S3. The write fails, and earlier
+// bytes are unaffected. A file that may be committed reports the error of S3, and a discarded file
+// reports ErrNoSpace.
 func TestNoSpace(t *testing.T) {
 	for _, discarded := range []bool{false, true} {
 		b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 0 })
@@ -283,7 +286,8 @@ func TestSpoolDirectoryFails(t *testing.T) {
 	b.end(t)
 }
 
-// TestSpoolAndS3Fail checks that a write without memory also fails if the spool has an error other than a full disk.
+// TestSpoolAndS3Fail checks that a write without memory also fails if the spool has an error other
+// than a full disk.
 func TestSpoolAndS3Fail(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(dir+"/spool", nil, 0o600); err != nil { // a file where a directory must be
@@ -307,7 +311,8 @@ func TestSpoolAndS3Fail(t *testing.T) {
 	b.end(t)
 }
 
-// TestNoEarlyCommitOfRefusedWrite checks that a full spool does not commit a file that lacks a refused write.
+// TestNoEarlyCommitOfRefusedWrite checks that a full spool does not commit a file that lacks a
+// refused write.
 func TestNoEarlyCommitOfRefusedWrite(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.s.put("k", []byte("old bytes"))

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// ReadAt reads the base overlaid by the extents. It returns io.EOF with a short read at the end. Other errors
-// come from the base's reader or the spool, or are ErrClosed.
+// ReadAt reads the base overlaid by the extents. It returns io.EOF with a short read at the end.
+// Other errors come from the base's reader or the spool, or are ErrClosed.
 func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	for {
 		n, was, err := f.tryRead(ctx, p, off)
@@ -43,8 +43,8 @@ func (f *File) tryRead(ctx context.Context, p []byte, off int64) (int, *base, er
 	return n, was, nil
 }
 
-// replaced waits for a running commit that may replace the object, and reports whether the base is not was
-// any more.
+// replaced waits for a running commit that may replace the object, and reports whether the base is
+// not was any more.
 func (f *File) replaced(ctx context.Context, was *base) (bool, error) {
 	f.mu.Lock()
 	r := f.run

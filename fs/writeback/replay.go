@@ -277,8 +277,8 @@ func (m *Manager) replayFile(ctx context.Context, l left) error {
 	return err
 }
 
-// reopen returns the input to open the file of a record for a commit. done reports that the object has the
-// bytes already, because the mount died before it recorded that.
+// reopen returns the input to open the file of a record for a commit. done reports that the object
+// has the bytes already, because the mount died before it recorded that.
 func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, err error) {
 	in = OpenInput{Key: string(l.Key), Base: l.Base, Exclusive: l.Exclusive, Object: l.Object,
 		Turn: func() (func(), bool) { return nil, false }} // never commit a partly restored file (I7)
@@ -316,13 +316,13 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 	return in, false, nil
 }
 
-// written returns the last moment at which an object with the modification time t can have been written. S3
-// reports seconds.
+// written returns the last moment at which an object with the modification time t can have been
+// written. S3 reports seconds.
 func written(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }
 
-// newest returns the version that l is built on. It is now, if now is an older content of the same file. The
-// ranges that l takes from its base are equal in that content, because l has all bytes that were written
-// since the base.
+// newest returns the version that l is built on. It is now, if now is an older content of the same
+// file. The ranges that l takes from its base are equal in that content, because l has all bytes
+// that were written since the base.
 func (m *Manager) newest(ctx context.Context, now Version, l left) (*Version, error) {
 	for _, o := range l.older {
 		if ours, err := m.matches(ctx, now, o); ours || err != nil {

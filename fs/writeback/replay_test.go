@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 )
 
-// TestReplayInOrder checks that a file that was closed twice is replayed at the place of its last record, before later
-// changes.
+// TestReplayInOrder checks that a file that was closed twice is replayed at the place of its last
+// record, before later changes.
 func TestReplayInOrder(t *testing.T) {
 	dir := t.TempDir()
 	j, err := newJournal(dir+"/journal", 1<<20)
@@ -56,8 +56,8 @@ func TestReplayInOrder(t *testing.T) {
 	b.end(t)
 }
 
-// TestReplayOfHoles checks that an object with the written bytes but without the holes of a record does not count as the
-// content of the record.
+// TestReplayOfHoles checks that an object with the written bytes but without the holes of a record
+// does not count as the content of the record.
 func TestReplayOfHoles(t *testing.T) {
 	old := random(5000, 1)
 	for name, c := range map[string]struct {
@@ -145,8 +145,8 @@ func TestReplayCannotKeep(t *testing.T) {
 	b.end(t)
 }
 
-// TestReplayNotTwice checks that records that were carried out are not repeated when the journal stays because of another
-// record.
+// TestReplayNotTwice checks that records that were carried out are not repeated when the journal
+// stays because of another record.
 func TestReplayNotTwice(t *testing.T) {
 	dir := t.TempDir()
 	b := newBench(t, dir, 16<<20, withJournal(dir))

@@ -85,8 +85,9 @@ func (m *Manager) copyRange(ctx context.Context, id s3.UploadID, number int, v V
 	return out, nil
 }
 
-// createUpload starts a multipart upload and records it for AbortOrphans. copies reports whether parts
-// will be copied from the base.
+// createUpload starts a multipart upload and records it for AbortOrphans. copies reports whether
+// parts will be copied from the base. If S3 creates an upload and its answer is lost, only a
+// lifecycle rule that aborts incomplete uploads removes that upload.
 func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptions, copies bool) (id s3.UploadID, err error) {
 	err = m.call(ctx, nil, func(ctx context.Context) (err error) {
 		id, err = m.store.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: m.o.Bucket, Key: key, ObjectOptions: o, NoCopies: !copies})
@@ -103,7 +104,8 @@ func (m *Manager) createUpload(ctx context.Context, key string, o s3.ObjectOptio
 	return id, nil
 }
 
-// abortUpload aborts an upload. If that fails, Drain tries again, and the record stays for the next mount.
+// abortUpload aborts an upload. If that fails, Drain tries again, and the record stays for the next
+// mount.
 func (m *Manager) abortUpload(id s3.UploadID) {
 	if err := m.abort(m.ctx, id); err != nil {
 		m.o.Logger.Warn("cannot abort an upload; the unmount or the next mount tries again", "key", id.Key, "error", err)

@@ -39,16 +39,16 @@ func (f *File) resize(ctx context.Context, size int64) error {
 	return nil
 }
 
-// dropUseless ends a stream that does not lead to the content any more. The caller holds mu, and no commit
-// uses the stream.
+// dropUseless ends a stream that does not lead to the content any more. The caller holds mu, and no
+// commit uses the stream.
 func (f *File) dropUseless() {
 	if f.stream != nil && !f.streams() {
 		f.abandon()
 	}
 }
 
-// Allocate grows the size to at least off+n with a hole, like fallocate(2) without FALLOC_FL_KEEP_SIZE. It
-// returns the errors of WriteAt.
+// Allocate grows the size to at least off+n with a hole, like fallocate(2) without
+// FALLOC_FL_KEEP_SIZE. It returns the errors of WriteAt.
 func (f *File) Allocate(ctx context.Context, off, n int64) error {
 	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
 		return ErrTooLarge
@@ -101,8 +101,8 @@ func (f *File) SeekData(off int64) (int64, error) {
 	return 0, ErrNoData
 }
 
-// SeekHole returns the first offset at or after off that is in a hole. The end of the file counts as a hole.
-// It returns ErrNoData if off is not inside of the file.
+// SeekHole returns the first offset at or after off that is in a hole. The end of the file counts
+// as a hole. It returns ErrNoData if off is not inside of the file.
 func (f *File) SeekHole(off int64) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

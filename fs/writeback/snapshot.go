@@ -5,8 +5,8 @@ import (
 	"sort"
 )
 
-// snapshot is the content of a range of a file at one moment. Its chunks are frozen, so that later writes use
-// other chunks.
+// snapshot is the content of a range of a file at one moment. Its chunks are frozen, so that later
+// writes use other chunks.
 type snapshot struct {
 	f        *File
 	seq      uint64
@@ -107,8 +107,8 @@ func (s *snapshot) holes(least int64) []span {
 	return out
 }
 
-// readSome reads from off up to the end of the extent or gap at off, for a caller that reads on up to limit and
-// no farther.
+// readSome reads from off up to the end of the extent or gap at off, for a caller that reads on up
+// to limit and no farther.
 func (s *snapshot) readSome(ctx context.Context, p []byte, off, limit int64) (int, error) {
 	e, ok := s.at(off)
 	end := min(e.end(), s.baseLen, limit)
@@ -154,8 +154,8 @@ func (s *snapshot) readExtent(p []byte, e extent) error {
 	return s.f.m.spool.read(p, at)
 }
 
-// hold keeps e's bytes in place until letGo. It returns the bytes if they are in memory, otherwise their offset
-// in the spool.
+// hold keeps e's bytes in place until letGo. It returns the bytes if they are in memory, otherwise
+// their offset in the spool.
 func (s *snapshot) hold(e extent) (mem []byte, at int64) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()

@@ -53,8 +53,8 @@ func (f *File) spillAny() (int64, error) {
 // bookkeeping, and a partly overwritten chunk wastes little disk space.
 const spillRun = 1 << 20
 
-// spillRange moves up to one batch of [from, to) to the spool. It returns the bytes of memory that are free now
-// or when their readers are done, and the offset at which to continue.
+// spillRange moves up to one batch of [from, to) to the spool. It returns the bytes of memory that
+// are free now or when their readers are done, and the offset at which to continue.
 func (f *File) spillRange(from, to int64) (moved, next int64, err error) {
 	runs, next := f.seal(from, to)
 	for _, r := range runs {
@@ -136,8 +136,8 @@ func (f *File) unseal(r sealed) {
 	}
 }
 
-// merge replaces the extents of r by one extent at at in the spool. If one of r was changed or frozen in the
-// meantime, merge moves nothing, and the next call tries again.
+// merge replaces the extents of r by one extent at at in the spool. If one of r was changed or
+// frozen in the meantime, merge moves nothing, and the next call tries again.
 func (f *File) merge(r sealed, at slot) (moved int64) {
 	one := extent{off: r[0].off, c: &chunk{slot: at, sealed: true}}
 	for _, e := range r {

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// TestReplayOfReplacedObject checks the replay of a whole replacement that S3 had before the mount died, without a done
-// record. Later writes must stay, also within the same second, which is the precision of S3.
+// TestReplayOfReplacedObject checks the replay of a whole replacement that S3 had before the mount
+// died, without a done record. Later writes must stay, also within the same second, which is the
+// precision of S3.
 func TestReplayOfReplacedObject(t *testing.T) {
 	for name, newer := range map[string]struct {
 		write    bool // the mount wrote again after the record
@@ -52,7 +53,8 @@ func TestReplayOfReplacedObject(t *testing.T) {
 	}
 }
 
-// TestUnsyncedRecord checks that a record whose close failed is ended like others, so that it is not replayed.
+// TestUnsyncedRecord checks that a record whose close failed is ended like others, so that it is
+// not replayed.
 func TestUnsyncedRecord(t *testing.T) {
 	j, err := newJournal(t.TempDir(), 1<<20)
 	if err != nil {

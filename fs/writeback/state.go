@@ -42,8 +42,8 @@ const (
 	eventClose
 )
 
-// next returns the state after an event. A write to a stale file returns ErrConflict, and a write to a closed file
-// ErrClosed. Any other error is a bug of this package.
+// next returns the state after an event. A write to a stale file returns ErrConflict, and a write
+// to a closed file ErrClosed. Any other error is a bug of this package.
 func (s state) next(e event) (state, error) {
 	switch {
 	case s == stateClosed:

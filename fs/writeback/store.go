@@ -51,21 +51,21 @@ type OpenInput struct {
 	Base *Version
 	// Reader reads Base; nil if Base is nil. The caller closes it after Close.
 	Reader BaseReader
-	// Replaces is the ETag of the object that a whole replacement overwrites, or "" if there is none or it
-	// is not known. A replay compares it.
+	// Replaces is the ETag of the object that a whole replacement overwrites, or "" if there is
+	// none or it is not known. A replay compares it.
 	Replaces string
 	// Exclusive makes the first commit fail if the key exists (O_EXCL, P3).
 	Exclusive bool
 	// Object holds the properties for the next commit.
 	Object s3.ObjectOptions
-	// Turn tries, without waiting, to become the only one that changes the object until done is called.
-	// Commits without a caller (by Drain or because the spool is full) need such a turn. If Turn is nil, nobody
-	// else changes the object.
+	// Turn tries, without waiting, to become the only one that changes the object until done is
+	// called. Commits without a caller (by Drain or because the spool is full) need such a turn. If
+	// Turn is nil, nobody else changes the object.
 	Turn func() (done func(), ok bool)
 }
 
-// call runs and counts one request. It ends the request when no byte moves for the deadline, so that no request
-// can block a commit forever (P12). b is the request's body, or nil.
+// call runs and counts one request. It ends the request when no byte moves for the deadline, so
+// that no request can block a commit forever (P12). b is the request's body, or nil.
 func (m *Manager) call(ctx context.Context, b *body, request func(context.Context) error) error {
 	m.inFlight.Add(1)
 	defer m.inFlight.Add(-1)
@@ -90,8 +90,8 @@ func (m *Manager) call(ctx context.Context, b *body, request func(context.Contex
 	return err
 }
 
-// data is like call for requests that carry data. It bounds their number to Connections and serves the users in
-// turn.
+// data is like call for requests that carry data. It bounds their number to Connections and serves
+// the users in turn.
 func (m *Manager) data(ctx context.Context, b *body, request func(context.Context) error) error {
 	if err := m.slots.Acquire(ctx); err != nil {
 		return err

@@ -7,9 +7,10 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// stream is the multipart upload of a file that is still being written. Each part is sent as soon as it is full, so
-// that a commit only has to send the last one. When a program appends to a large file, S3 copies the first parts from
-// the base. The file's mu guards the fields, except for the fields that are set before created is closed.
+// stream is the multipart upload of a file that is still being written. Each part is sent as soon
+// as it is full, so that a commit only has to send the last one. When a program appends to a large
+// file, S3 copies the first parts from the base. The file's mu guards the fields, except for the
+// fields that are set before created is closed.
 type stream struct {
 	base    *base            // the source of the copied first parts; nil: all parts are sent
 	prefix  []part           // the copied first parts
@@ -31,8 +32,8 @@ type stream struct {
 // streamPart is a part that was sent or is being sent.
 type streamPart struct {
 	part
-	stale  bool     // its range was written since
-	result *s3.Part // nil while it is being sent, and after an error
+	outdated bool     // its range was written since
+	result   *s3.Part // nil while it is being sent, and after an error
 }
 
 // outdate marks the parts that overlap [off, end).
@@ -42,7 +43,7 @@ func (s *stream) outdate(off, end int64) {
 	}
 	for i := len(s.parts) - 1; i >= 0 && s.parts[i].end() > off; i-- {
 		if s.parts[i].off < end {
-			s.parts[i].stale = true
+			s.parts[i].outdated = true
 		}
 	}
 }
@@ -72,9 +73,10 @@ func (s *stream) spooled(off int64) {
 	}
 }
 
-// advance sends the parts that have become full. The caller holds mu. A file streams from its beginning if it is new
-// or if its base is too short to be copied. It streams from the end of its base if it is appended to. Other changes of
-// a base are divided into parts at commit, when its unchanged ranges are known. A file of exactly one part is one PUT.
+// advance sends the parts that have become full. The caller holds mu. A file streams from its
+// beginning if it is new or if its base is too short to be copied. It streams from the end of its
+// base if it is appended to. Other changes of a base are divided into parts at commit, when its
+// unchanged ranges are known. A file of exactly one part is one PUT.
 func (f *File) advance() {
 	if f.state != stateDirty || f.stream == nil && !f.mayStream() {
 		return
@@ -105,7 +107,8 @@ func (f *File) sentBase() int64 {
 	return f.baseLen
 }
 
-// mayStream reports whether a stream may start: the file is sent from its beginning, or its base is unchanged so far.
+// mayStream reports whether a stream may start: the file is sent from its beginning, or its base is
+// unchanged so far.
 func (f *File) mayStream() bool {
 	if !f.copyBase() {
 		return f.size > f.m.limits.size(1)
@@ -151,8 +154,8 @@ func (f *File) openStream() {
 	}
 }
 
-// layout returns the parts of a file of size bytes. S3 may have the parts before streamed already. layout returns nil if
-// there are not enough part numbers.
+// layout returns the parts of a file of size bytes. S3 may have the parts before streamed already.
+// layout returns nil if there are not enough part numbers.
 func (s *stream) layout(l limits, size, streamed int64, holes []span) []part {
 	if holes == nil || size <= streamed {
 		return l.partsFrom(s.prefix, size)

@@ -17,7 +17,8 @@ type target struct {
 	ifMatch, ifNoneMatch string
 }
 
-// target returns the destination of r. The condition is the version of the base, the absence of the object, or none (P3).
+// target returns the destination of r. The condition is the version of the base, the absence of the
+// object, or none (P3).
 func (r *run) target() target {
 	t := target{key: r.key, object: r.object}
 	switch {
@@ -85,8 +86,8 @@ func (f *File) uploadWhole(ctx context.Context, r *run, t target) (Version, erro
 	return f.multipart(ctx, r, t, parts)
 }
 
-// lostBase sends a HEAD to find out whether err is the result of a replaced base, because the error of a copy or a read does not
-// show it reliably.
+// lostBase sends a HEAD to find out whether err is the result of a replaced base, because the error
+// of a copy or a read does not show it reliably.
 func (f *File) lostBase(ctx context.Context, r *run, err error) error {
 	var read *baseError
 	if err == nil || errors.Is(err, ErrConflict) || ctx.Err() != nil || r.snap.base == nil ||
@@ -132,12 +133,12 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 	})
 }
 
-// metTries is the number of uploads whose completion may collide with another writer. The server then reports a failed
-// condition.
+// metTries is the number of uploads whose completion may collide with another writer. The server
+// then reports a failed condition.
 const metTries = 3
 
-// multipart writes r as parts. After a completion that collided with another writer, S3 requires a new upload
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+// multipart writes r as parts. After a completion that collided with another writer, S3 requires a
+// new upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
 func (f *File) multipart(ctx context.Context, r *run, t target, parts []part) (Version, error) {
 	for try := 1; ; try++ {
 		v, err := f.uploadParts(ctx, r, t, parts)
@@ -189,7 +190,8 @@ func (f *File) complete(ctx context.Context, id s3.UploadID, t target, size int6
 	return v, err
 }
 
-// finishStream completes the upload of a file that was being written. It sends the last part and the rewritten parts.
+// finishStream completes the upload of a file that was being written. It sends the last part and
+// the rewritten parts.
 func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, error) {
 	s := r.stream
 	<-s.created
@@ -227,8 +229,8 @@ func (f *File) finishStream(ctx context.Context, r *run, t target) (Version, err
 	case errors.Is(err, ErrConflict), ctx.Err() != nil:
 		return v, err
 	case errors.Is(err, s3.ErrNotFound), errors.Is(err, s3.ErrInvalidInput), errors.Is(err, s3.ErrLostUpload), errors.Is(err, s3.ErrConflict):
-		// The upload is gone, a part has been replaced by a late attempt, or the completion collided with another
-		// writer.
+		// The upload is gone, a part has been replaced by a late attempt, or the completion
+		// collided with another writer.
 		return f.restart(ctx, r, t, err)
 	}
 	return v, err

@@ -13,12 +13,13 @@ type Waiting struct {
 	Dir     string // the folder of the journal
 	Records int    // the number of files and of changes of names and attributes
 	Bytes   int64  // the size of the files
-	// Prefix is the longest prefix that ends in "/", or "", of all keys of the records. A mount of this prefix
-	// replays the records.
+	// Prefix is the longest prefix that ends in "/", or "", of all keys of the records. A mount of
+	// this prefix replays the records.
 	Prefix string
 }
 
-// Waiting returns the journals of dead mounts with records for the bucket that Replay has not carried out.
+// Waiting returns the journals of dead mounts with records for the bucket that Replay has not
+// carried out.
 func (m *Manager) Waiting() ([]Waiting, error) {
 	dirs, err := m.journals()
 	if err != nil {

@@ -37,7 +37,8 @@ func TestReplayWithoutOwnJournal(t *testing.T) {
 	}
 }
 
-// journalOf returns the bench of a mount that dies with files in its journal. The content of each file is its key.
+// journalOf returns the bench of a mount that dies with files in its journal. The content of each
+// file is its key.
 func journalOf(t *testing.T, dir string, keys ...string) *bench {
 	t.Helper()
 	b := newBench(t, dir, 16<<20, withJournal(dir))
@@ -60,7 +61,8 @@ func journalOf(t *testing.T, dir string, keys ...string) *bench {
 	return b
 }
 
-// TestReplayOfAnotherPrefix checks that a mount replays the records below its prefix and reports all others.
+// TestReplayOfAnotherPrefix checks that a mount replays the records below its prefix and reports
+// all others.
 func TestReplayOfAnotherPrefix(t *testing.T) {
 	b := journalOf(t, t.TempDir(), "p/a", "q/s/b", "q/t/cc")
 	after := b.crash(t, t.TempDir())
@@ -86,8 +88,8 @@ func TestReplayOfAnotherPrefix(t *testing.T) {
 	after.end(t)
 }
 
-// TestRefusedForGood checks that acknowledged content that S3 refuses permanently goes to the recovery directory, in the mount
-// that acknowledged it and in a replay.
+// TestRefusedForGood checks that acknowledged content that S3 refuses permanently goes to the
+// recovery directory, in the mount that acknowledged it and in a replay.
 func TestRefusedForGood(t *testing.T) {
 	for _, refusal := range []error{s3.ErrForbidden, s3.ErrPreconditionFailed, s3.ErrInvalidInput, s3.ErrNotImplemented} {
 		dir := t.TempDir()
@@ -145,7 +147,8 @@ func wantKept(t *testing.T, b *bench, content string) {
 	}
 }
 
-// TestPassingFailureStays checks that the journal keeps content that fails because of the credentials, the clock or the bucket.
+// TestPassingFailureStays checks that the journal keeps content that fails because of the
+// credentials, the clock or the bucket.
 func TestPassingFailureStays(t *testing.T) {
 	for _, failure := range []error{s3.ErrExpiredCredentials, s3.ErrNoCredentials, s3.ErrClockSkew, s3.ErrNoSuchBucket,
 		&s3.Error{Op: "PutObject", Status: 403, Code: "InvalidAccessKeyId"}} {

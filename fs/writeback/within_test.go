@@ -2,9 +2,9 @@ package writeback
 
 import "testing"
 
-// TestPartReadsNoMoreOfItsBase checks that a part fetches its bytes of the base only up to its end, not up to the next written
-// byte.
-func TestPartReadsNoMoreOfItsBase(t *testing.T) {
+// TestPartReadsOnlyItsRangeOfBase checks that a part fetches its bytes of the base only up to its
+// end, not up to the next written byte.
+func TestPartReadsOnlyItsRangeOfBase(t *testing.T) {
 	b := newBench(t, t.TempDir(), 16<<20, nil)
 	b.shrink(64<<10, 32<<10)
 	old := random(1_000_000, 1)

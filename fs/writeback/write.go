@@ -6,8 +6,8 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// WriteAt writes all of p at off, or nothing. It waits for memory (P11). It returns a background error (I5), ErrConflict,
-// ErrNoSpace, ErrTooLarge, or the context's error.
+// WriteAt writes all of p at off, or nothing. It waits for memory (P11). It returns a background
+// error (I5), ErrConflict, ErrNoSpace, ErrTooLarge, or the context's error.
 func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if _, err := f.write(ctx, p, off); err != nil {
 		return 0, err
@@ -15,7 +15,8 @@ func (f *File) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// Append writes all of p at the current end, atomically, and returns the offset of p. It returns the errors of WriteAt.
+// Append writes all of p at the current end, atomically, and returns the offset of p. It returns
+// the errors of WriteAt.
 func (f *File) Append(ctx context.Context, p []byte) (off int64, err error) {
 	return f.write(ctx, p, atEnd)
 }
@@ -23,8 +24,8 @@ func (f *File) Append(ctx context.Context, p []byte) (off int64, err error) {
 // atEnd is the offset of an append.
 const atEnd = -1
 
-// write gets memory without the lock, and then writes p with the lock. If concurrent writes have increased the need, it gets
-// more memory.
+// write gets memory without the lock, and then writes p with the lock. If concurrent writes have
+// increased the need, it gets more memory.
 func (f *File) write(ctx context.Context, p []byte, off int64) (int64, error) {
 	st := stock{}
 	defer st.giveBack(f.m.pool)
@@ -97,7 +98,8 @@ func (f *File) tail(off int64) *extent {
 	return nil
 }
 
-// room returns the number of bytes that can be appended to e's chunk at the file's offset off, where e ends.
+// room returns the number of bytes that can be appended to e's chunk at the file's offset off,
+// where e ends.
 func (e *extent) room(off int64) int {
 	if e == nil || e.c == nil || e.at+int(e.n) != e.c.used {
 		return 0
@@ -148,7 +150,8 @@ func (f *File) fill(p []byte, off int64, st *stock) {
 	}
 }
 
-// newChunk makes a chunk from the memory of st. Other runs of the same write use the rest of the chunk first.
+// newChunk makes a chunk from the memory of st. Other runs of the same write use the rest of the
+// chunk first.
 func (f *File) newChunk(st *stock) {
 	c := &chunk{mem: st.take()}
 	f.mem += int64(cap(c.mem))

@@ -43,7 +43,8 @@ func (l limits) zeroPart(holes []span) int64 {
 	return size
 }
 
-// zeros makes objects of zeros in S3. S3 copies the long holes of files from them. The objects exist only while commits use them.
+// zeros makes objects of zeros in S3. S3 copies the long holes of files from them. The objects
+// exist only while commits use them.
 type zeros struct {
 	m    *Manager
 	turn chan struct{} // held by the goroutine that makes objects
@@ -66,8 +67,8 @@ type zeroObject struct {
 // errNoZeros means that there is no object of zeros, so that the zeros must be sent.
 var errNoZeros = errors.New("there is no object of zeros")
 
-// layOut divides r into parts with cut, which gets the holes that are worth copying. It returns the parts and the object of zeros,
-// which the caller must free.
+// layOut divides r into parts with cut, which gets the holes that are worth copying. It returns the
+// parts and the object of zeros, which the caller must free.
 func (f *File) layOut(ctx context.Context, r *run, t target, cut func(holes []span) []part) ([]part, *zeroObject, error) {
 	holes, total := r.snap.holes(f.m.limits.part), int64(0)
 	for _, h := range holes {
