@@ -12,7 +12,8 @@ type Rank interface{ Rank() int }
 
 // The ranks, in their order.
 type (
-	Namespace  struct{} // names that are hidden, kept or pending
+	Namespace  struct{} // names that are hidden or kept
+	Pending    struct{} // files that are not in S3 yet
 	Index      struct{} // changes of attribute indexes that are not written
 	Reader     struct{} // attribute indexes that are being read
 	Catalogue  struct{} // which directories have an attribute index
@@ -23,6 +24,7 @@ type (
 )
 
 func (Namespace) Rank() int  { return 10 }
+func (Pending) Rank() int    { return 15 }
 func (Index) Rank() int      { return 20 }
 func (Reader) Rank() int     { return 30 }
 func (Catalogue) Rank() int  { return 40 }

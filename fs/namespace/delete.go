@@ -391,7 +391,7 @@ func (n *Namespace) isHidden(e Entry) bool {
 		return false
 	}
 	dir, rel := n.keys.RowOf(e)
-	return n.pending[dir][rel] == nil // made again since
+	return n.pending.get(dir, rel) == nil // made again since
 }
 
 // FlushDir waits for the deletes in a directory and reports the first failure

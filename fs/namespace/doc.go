@@ -30,11 +30,11 @@
 //
 // # Lookup
 //
-// A lookup is answered by what is known; else by a HEAD, and if that says 404
-// by a LIST of one key. Lookups that need requests are counted by directory
-// (walk.go): the second in one directory, or the first on the way down from
-// another, is answered by a LIST that tells a thousand names around it; where
-// that does not help the next lookups, it becomes rare.
+// A lookup is answered by the cache, otherwise by a HEAD, and after a 404 by a LIST of one
+// key. listing.Walks counts the lookups that need requests by directory. The second in
+// one directory, or the first on the way down from another directory, is answered by a
+// LIST that shows a thousand names around it (lookuplist.go). Such LISTs become rare
+// where they do not help the lookups that follow.
 //
 // # Listing
 //
@@ -98,8 +98,8 @@
 //
 // # Locks
 //
-// Namespace.mu protects the pending and the hidden names. It is acquired before all locks
-// of packages attrs and listing (package lockorder). It is not held during a request, a
+// Namespace.mu protects the hidden names. It is acquired before pendingFiles.mu and all
+// locks of packages attrs and listing (package lockorder). It is not held during a request, a
 // wait, or a call of a pending file. Shared requests run on the context of the namespace:
 // a caller that gives up leaves them to the others.
 //

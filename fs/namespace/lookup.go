@@ -84,9 +84,7 @@ func (n *Namespace) lookupPending(nm name) (Entry, bool) {
 	if !nm.file() {
 		return Entry{}, false
 	}
-	n.mu.Lock()
-	p := n.pending[nm.dir][nm.rel]
-	n.mu.Unlock()
+	p := n.pending.get(nm.dir, nm.rel)
 	if p == nil {
 		return Entry{}, false
 	}
@@ -101,7 +99,7 @@ func (n *Namespace) lookupKnown(nm name) (Entry, listing.Knowledge) {
 	if nm.rel == "" && file == listing.Present && fe.Size == 0 {
 		file = listing.Absent // the marker is no file
 	}
-	if n.pending[nm.dir][nm.rel] != nil {
+	if n.pending.get(nm.dir, nm.rel) != nil {
 		file = listing.Present
 	}
 	if nm.form == formFile || nm.form == formPlain && file != listing.Absent {
@@ -111,7 +109,7 @@ func (n *Namespace) lookupKnown(nm name) (Entry, listing.Knowledge) {
 	if n.keys.IsReserved(nm.dir, nm.rel+"/") {
 		return Entry{}, listing.Absent
 	}
-	if sub == listing.Unknown && n.pendingIn(nm.dir+nm.rel+"/") {
+	if sub == listing.Unknown && n.pending.below(nm.dir+nm.rel+"/") {
 		return Entry{Key: nm.key() + "/", Kind: Directory, Implicit: true, Attr: n.defaults.Attr(Directory, time.Time{})}, listing.Present
 	}
 	if nm.form == formDir && !isDots(baseName(nm.rel)) {
@@ -352,7 +350,7 @@ func (n *Namespace) Observe(e Entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	dir, rel := n.keys.SplitFile(e.Key)
-	n.index.Note(n.known.Saw(e, n.pending[dir][rel] != nil))
+	n.index.Note(n.known.Saw(e, n.pending.get(dir, rel) != nil))
 }
 
 // Committed takes in a version that this mount has just written: it is

@@ -48,14 +48,14 @@ type Namespace struct {
 
 	hits, misses atomic.Int64 // lookups that the caches could answer, and not
 
+	pending  *pendingFiles
 	deletes  deleter
 	removals *removalLog
 
 	mu      lockorder.Mutex[lockorder.Namespace]
 	root    Entry
-	pending map[string]map[string]Pending // by directory, by rel
-	hidden  map[string]*deletion          // names that are gone here and not yet in S3
-	keeping map[string]*keeping           // directories whose markers are on their way
+	hidden  map[string]*deletion // names that are gone here and not yet in S3
+	keeping map[string]*keeping  // directories whose markers are on their way
 
 	asking map[string]*askRun // by directory
 }
@@ -68,7 +68,7 @@ func New(store Store, o Options) (*Namespace, error) {
 	n := &Namespace{
 		store: store, o: o, keys: entry.Root(o.Prefix),
 		defaults: entry.Defaults{FilePerm: o.FilePerm, DirPerm: o.DirPerm, UID: o.UID, GID: o.GID, Started: time.Now()},
-		pending:  map[string]map[string]Pending{}, hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
+		pending:  newPendingFiles(), hidden: map[string]*deletion{}, keeping: map[string]*keeping{},
 		jobs: background.NewGroup(), asking: map[string]*askRun{},
 	}
 	n.connect()

@@ -3,6 +3,9 @@ package namespace
 import (
 	"slices"
 	"strings"
+
+	"github.com/s3mount/s3mount/fs/listing"
+	"github.com/s3mount/s3mount/fs/lockorder"
 )
 
 // Pending is a file that exists in this mount and not yet in S3. Its methods
@@ -12,37 +15,50 @@ type Pending interface {
 	PendingEntry() Entry
 }
 
-// AddPending shows a file under a key. It takes the place of another file that
-// is shown there.
-func (n *Namespace) AddPending(key string, p Pending) {
-	dir, rel := n.keys.SplitFile(key)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.pending[dir] == nil {
-		n.pending[dir] = map[string]Pending{}
-	}
-	n.pending[dir][rel] = p
+// pendingFiles are the files that exist in this mount and not yet in S3.
+type pendingFiles struct {
+	mu    lockorder.Mutex[lockorder.Pending]
+	byDir map[string]map[string]Pending // by directory, by rel
 }
 
-// DropPending ends AddPending: the file is in S3 now, or gone. It reports
-// whether the file was shown. Another file under the key stays.
-func (n *Namespace) DropPending(key string, p Pending) bool {
-	dir, rel := n.keys.SplitFile(key)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.pending[dir][rel] != p {
+func newPendingFiles() *pendingFiles { return &pendingFiles{byDir: map[string]map[string]Pending{}} }
+
+// add shows a file in a row. It takes the place of another file that is shown there.
+func (f *pendingFiles) add(dir, rel string, p Pending) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byDir[dir] == nil {
+		f.byDir[dir] = map[string]Pending{}
+	}
+	f.byDir[dir][rel] = p
+}
+
+// drop ends add, and reports whether p was shown. Another file in the row stays.
+func (f *pendingFiles) drop(dir, rel string, p Pending) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byDir[dir][rel] != p {
 		return false
 	}
-	delete(n.pending[dir], rel)
-	if len(n.pending[dir]) == 0 {
-		delete(n.pending, dir)
+	delete(f.byDir[dir], rel)
+	if len(f.byDir[dir]) == 0 {
+		delete(f.byDir, dir)
 	}
 	return true
 }
 
-// pendingIn reports whether a directory has a pending file at any depth. n.mu is held.
-func (n *Namespace) pendingIn(prefix string) bool {
-	for dir := range n.pending {
+// get returns the file that is shown in a row, or nil.
+func (f *pendingFiles) get(dir, rel string) Pending {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.byDir[dir][rel]
+}
+
+// below reports whether a directory has a pending file at any depth.
+func (f *pendingFiles) below(prefix string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for dir := range f.byDir {
 		if strings.HasPrefix(dir, prefix) {
 			return true
 		}
@@ -50,27 +66,48 @@ func (n *Namespace) pendingIn(prefix string) bool {
 	return false
 }
 
-// mergePending puts the pending files between two rows of a directory into
-// its lines. n.mu is held.
-func (n *Namespace) mergePending(lines []line, base, after, upto string, begun, all bool) []line {
-	added := false
-	for rel, p := range n.pending[base] {
-		if (rel > after || rel == "" && !begun) && (all || rel <= upto) {
-			lines = append(lines, line{rel: rel, stat: p.PendingEntry})
-			added = true
+// lines returns the files of a directory that lie in the stretch of a chunk.
+func (f *pendingFiles) lines(dir string, c *listing.Chunk) []line {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []line
+	for rel, p := range f.byDir[dir] {
+		if (rel > c.After.Rel || rel == "" && !c.After.Begun) && (c.All || rel <= c.Upto) {
+			out = append(out, line{rel: rel, stat: p.PendingEntry})
 		}
 	}
-	if !added {
+	return out
+}
+
+// merge adds the files of a directory that lie in the stretch of a chunk to its lines.
+func (f *pendingFiles) merge(lines []line, dir string, c *listing.Chunk) []line {
+	pending := f.lines(dir, c)
+	if len(pending) == 0 {
 		return lines
 	}
+	lines = append(lines, pending...)
 	slices.SortStableFunc(lines, func(a, b line) int { return strings.Compare(a.rel, b.rel) })
 	out := lines[:0]
 	for _, ln := range lines {
 		if k := len(out); k > 0 && out[k-1].rel == ln.rel {
-			out[k-1] = ln // sorted stably: the pending one comes last
+			out[k-1] = ln // the sort is stable, so the pending file comes last
 			continue
 		}
 		out = append(out, ln)
 	}
 	return out
+}
+
+// AddPending shows a file under a key. It takes the place of another file that is shown
+// there.
+func (n *Namespace) AddPending(key string, p Pending) {
+	dir, rel := n.keys.SplitFile(key)
+	n.pending.add(dir, rel, p)
+}
+
+// DropPending ends AddPending: the file is in S3 now, or gone. It reports whether the file
+// was shown. Another file under the key stays.
+func (n *Namespace) DropPending(key string, p Pending) bool {
+	dir, rel := n.keys.SplitFile(key)
+	return n.pending.drop(dir, rel, p)
 }

@@ -85,10 +85,7 @@ const emptyTrust = 2 * time.Second
 // all deleted is enough: should another mount have added a file meanwhile,
 // then only the marker is deleted and the file keeps its directory.
 func (n *Namespace) mustBeEmpty(ctx context.Context, key string) (explicit bool, err error) {
-	n.mu.Lock()
-	pending := n.pendingIn(key)
-	n.mu.Unlock()
-	if pending {
+	if n.pending.below(key) {
 		return false, ErrNotEmpty
 	}
 	if rows, complete, explicit := n.visible(key); complete && rows == 0 && n.known.JustListed(key, emptyTrust) {
