@@ -160,8 +160,7 @@ func TestSyncOutcome(t *testing.T) {
 	}
 }
 
-// TestUmountKeeps: what cannot be written keeps the mount; nothing tries to
-// unmount before.
+// TestUmountKeeps checks that nothing is unmounted while data cannot be written.
 func TestUmountKeeps(t *testing.T) {
 	m, dir, _ := mountWatched(t, fakeWatched{lost: errors.New("denied")})
 	m.CanMount = false

@@ -158,7 +158,7 @@ func TestEnding(t *testing.T) {
 	}
 }
 
-// TestDeadSocket: one that a killed process left is told apart, and replaced.
+// TestDeadSocket checks that the socket of a killed process is recognised and replaced.
 func TestDeadSocket(t *testing.T) {
 	dir := testDir(t)
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -192,8 +192,8 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// TestRefusedDirectories: both sides keep away from directories that somebody
-// else could have made.
+// TestRefusedDirectories checks that both sides refuse directories that another user could
+// have created.
 func TestRefusedDirectories(t *testing.T) {
 	for _, tc := range []struct {
 		name, says string
@@ -299,9 +299,8 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// TestDeviceNumberUsedAgain: the kernel gives the device number of a mount that
-// was taken away to the next, whose socket then has the same name: it stays when
-// the process of the first one ends.
+// TestDeviceNumberUsedAgain checks that the end of a mount keeps the socket of a later mount
+// to which the kernel gave the same device number.
 func TestDeviceNumberUsedAgain(t *testing.T) {
 	dir := testDir(t)
 	first := listen(t, dir, nil)

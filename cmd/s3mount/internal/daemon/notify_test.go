@@ -61,7 +61,7 @@ func TestNotifyWithoutManager(t *testing.T) {
 	(*notifier)(nil).Ready("")
 }
 
-// TestWatchdog: it is fed twice in each interval for as long as the mount
+// TestWatchdog checks that the watchdog is fed twice in each interval while the mount
 // answers.
 func TestWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

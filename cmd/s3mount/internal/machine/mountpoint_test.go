@@ -108,8 +108,8 @@ func TestCheckMountpointHeals(t *testing.T) {
 	}
 }
 
-// TestCheckMountpointHealsRemembered: the kernel still has the attributes of
-// the dead mount, so that only a request fails.
+// TestCheckMountpointHealsRemembered checks a dead mount whose attributes the kernel still
+// caches, so that only a request fails.
 func TestCheckMountpointHealsRemembered(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -62,7 +62,7 @@ func FuzzSplitMountList(f *testing.F) {
 }
 
 func TestMountOptions(t *testing.T) {
-	// What mount(8) and systemd pass for a line of fstab that uses everything.
+	// mount(8) and systemd pass these for a line of fstab that uses all options.
 	list := "rw,noauto,user=joe,users,owner,group,nofail,_netdev,nodev,nosuid,noexec,noatime,relatime,diratime,lazytime," +
 		"x-systemd.automount,x-systemd.idle-timeout=60,x-gvfs-show,X-mount.mkdir,comment=whatever,defaults,async," +
 		"uid=5,gid=6,umask=027,allow_other,default_permissions,endpoint=http://127.0.0.1:9000/,metadata_ttl=5,memory-limit=64M,path_style"

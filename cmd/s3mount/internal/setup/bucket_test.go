@@ -104,8 +104,8 @@ func TestCheckBucketExplainsAnswers(t *testing.T) {
 	}
 }
 
-// TestCheckBucketFollowsRegion: AWS tells the region in its refusal, and the
-// client signs again for that one.
+// TestCheckBucketFollowsRegion checks that the client signs again for the region that AWS names
+// in its refusal.
 func TestCheckBucketFollowsRegion(t *testing.T) {
 	for _, knows := range []string{"eu-central-1", "eu-west-1"} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -163,8 +163,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestNoCredentials: with nothing configured the error names what to do, not
-// how the search went.
+// TestNoCredentials checks that the error names a remedy and omits the details of the search.
 func TestNoCredentials(t *testing.T) {
 	none := t.TempDir() + "/none"
 	for name, value := range map[string]string{

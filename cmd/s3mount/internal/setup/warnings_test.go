@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPlainHTTPWarns: credentials that go over a network in the clear are worth
-// a word, wherever the endpoint was named.
+// TestPlainHTTPWarns checks the warning about an endpoint without encryption, for each source
+// of the endpoint.
 func TestPlainHTTPWarns(t *testing.T) {
 	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"} {
 		t.Setenv(name, "")
