@@ -66,7 +66,7 @@ type Row struct {
 }
 
 // dateLag is how far the Last-Modified of an object may lie behind the Date of
-// the answer to its PUT, which tells no Last-Modified: a server that formats the
+// the answer to its PUT, which has no Last-Modified: a server that formats the
 // Date once a second is late by that, and both are cut to seconds.
 const dateLag = 1
 
@@ -176,7 +176,7 @@ type decoder struct {
 	bad bool
 }
 
-// row reads a row; ok is false if it tells what this version does not know.
+// row reads a row; ok is false if it has values that this version does not know.
 func (d *decoder) row() (r Row, ok bool) {
 	kind := d.byte()
 	r.kind, r.approx = entry.Kind(kind&kindMask), kind&approxBit != 0

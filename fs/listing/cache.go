@@ -141,7 +141,7 @@ func (c *Cache) dropDir(prefix string) {
 	}
 }
 
-// addPage takes in what a listing told of a stretch of a directory. c.mu is held.
+// addPage takes in what a listing has shown of a stretch of a directory. c.mu is held.
 func (c *Cache) addPage(p *page) {
 	if d := c.dirs[p.dir]; d != nil {
 		for _, q := range slices.Clone(d.pages) {
@@ -281,7 +281,7 @@ func (c *Cache) freshAfter(dir, rel string, since time.Time) *page {
 	return nil
 }
 
-// find tells what is known of a key now: of a file, or of a directory if rel
+// find returns what is known of a key now: of a file, or of a directory if rel
 // ends in "/". c.mu is held.
 func (c *Cache) find(dir, rel string) (entry.Entry, Knowledge) {
 	id := entry.RowID(dir, rel)
@@ -383,7 +383,7 @@ func (c *Cache) ensureParent(dir string) {
 // is shorter still: within it the parts of one operation of a program agree.
 const MinTrust = time.Second
 
-// ttlOf tells how long a version is believed: as NFS does, a tenth of its age,
+// ttlOf returns how long a version is believed: as NFS does, a tenth of its age,
 // but at least a second and at most Options.TTL. What this mount wrote itself
 // is believed the longest.
 func (c *Cache) ttlOf(lastModified time.Time, own bool) time.Duration {
@@ -394,7 +394,7 @@ func (c *Cache) ttlOf(lastModified time.Time, own bool) time.Duration {
 	return min(max(age/10, MinTrust), c.o.TTL)
 }
 
-// Directory returns a directory whose attributes a fact tells.
+// Directory returns a directory whose attributes are known from a fact.
 func (c *Cache) Directory(key string) (entry.Entry, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -460,7 +460,7 @@ func (c *Cache) isOwn(e entry.Entry) bool {
 	return ok && !f.Negative && f.Value.own && f.Value.entry().ETag == e.ETag
 }
 
-// TTL tells how long the kernel may believe an entry.
+// TTL returns how long the kernel may believe an entry.
 func (c *Cache) TTL(e entry.Entry) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -515,14 +515,14 @@ func (c *Cache) withAttr(e *entry.Entry) *entry.Entry {
 	known.Key = e.Key
 	switch {
 	case e.Kind == entry.Directory && e.Implicit && !known.Implicit && time.Now().Before(f.Until):
-		return &known // a common prefix does not tell of the marker that is known
+		return &known // a common prefix does not show the marker that is known
 	case known.Exact && entry.SameVersion(&known, e, f.Value.own):
 		e.Kind, e.Attr, e.Target, e.Exact = known.Kind, known.Attr, known.Target, true
 	}
 	return e
 }
 
-// pageTTL tells how long a page is believed: as long as its youngest object
+// pageTTL returns how long a page is believed: as long as its youngest object
 // that another wrote.
 func (c *Cache) pageTTL(p *page) time.Duration {
 	youngest := int64(entry.NoTime)

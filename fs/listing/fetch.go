@@ -81,16 +81,16 @@ type listing struct {
 	Stretch
 	when  time.Time
 	token string  // continues it; "" at the end
-	to    string  // the row up to which a delimited LIST told
+	to    string  // the row up to which a delimited LIST has rows
 	more  bool    // there are rows after to
 	rows  int     // of a delimited LIST
 	pages []*page // also those for which there is no room in the cache; guarded by Fetcher.mu
 
-	raw  *s3.LsPage     // what S3 told
-	muts []entry.Change // and what this mount changed meanwhile
+	raw  *s3.LsPage     // the answer of S3
+	changes []entry.Change // the changes of this mount while the LIST was under way
 }
 
-// fetch performs one LIST and puts what it tells into the cache. Callers that
+// fetch performs one LIST and puts the answer into the cache. Callers that
 // want the same at the same time share it. A caller that gives up leaves the
 // LIST to the others.
 func (f *Fetcher) fetch(ctx context.Context, s Stretch) (listing, error) {
@@ -163,7 +163,7 @@ func (f *Fetcher) came(s Stretch, since time.Time) (listing, bool) {
 	return listing{Stretch: s, when: p.when, token: p.token, to: p.to, more: !p.end, rows: len(p.rows), pages: []*page{p}}, true
 }
 
-// pageIn returns the page of a listing that tells what follows a row of a
+// pageIn returns the page of a listing that has what follows a row of a
 // directory, or nil. Where changes have cut the page up since, it is made anew
 // out of the answer of S3. f.mu is held.
 func (f *Fetcher) pageIn(got *listing, dir, rel string) *page {
@@ -180,7 +180,7 @@ func (f *Fetcher) pageIn(got *listing, dir, rel string) *page {
 		return nil
 	}
 	p := b.done[0]
-	for _, m := range got.muts {
+	for _, m := range got.changes {
 		switch in, rel := f.c.root.RowOf(m.Entry); {
 		case in != dir || !p.covers(rel):
 		case m.Gone:
@@ -192,7 +192,7 @@ func (f *Fetcher) pageIn(got *listing, dir, rel string) *page {
 	return p
 }
 
-// list performs one LIST and puts what it tells into the cache. It begins no
+// list performs one LIST and puts the answer into the cache. It begins no
 // further page once nobody wants it.
 func (f *Fetcher) list(ctx context.Context, s Stretch, wanted func() bool) (listing, error) {
 	a := f.c.Begin(s.Dir)
@@ -216,7 +216,7 @@ func (f *Fetcher) list(ctx context.Context, s Stretch, wanted func() bool) (list
 			res.to = p.to
 			f.c.addPage(p)
 		}
-		res.pages, res.muts = b.done, a.changes
+		res.pages, res.changes = b.done, a.changes
 	})
 	f.c.mu.Unlock()
 	return res, nil
@@ -248,7 +248,7 @@ func (f *Fetcher) lsWhile(ctx context.Context, s Stretch, wanted func() bool) (*
 
 // Before returns a position right before a key in the order of keys, as far as
 // a valid start-after can be. It is never the key of a directory: a listing from
-// there would not tell whether the directory has a marker.
+// there would not show whether the directory has a marker.
 func Before(key string) string {
 	r, size := utf8.DecodeLastRuneInString(key)
 	stem := key[:len(key)-size]
@@ -264,12 +264,12 @@ func Before(key string) string {
 	return stem + string(r-1) + highest
 }
 
-// comingFor returns the LIST across directories under way that will most likely tell
+// comingFor returns the LIST across directories under way that will most likely show
 // of a key: of all that begin before the key, the one that begins last. f.mu is held.
 func (f *Fetcher) comingFor(key string) (s Stretch, ok bool) {
 	for fl := range f.flights {
-		tells := !fl.Delimited && fl.Max == 0 && strings.HasPrefix(key, fl.Dir) && fl.From <= key
-		if tells && (!ok || fl.From > s.From) {
+		shows := !fl.Delimited && fl.Max == 0 && strings.HasPrefix(key, fl.Dir) && fl.From <= key
+		if shows && (!ok || fl.From > s.From) {
 			s, ok = fl, true
 		}
 	}

@@ -26,9 +26,9 @@ type page struct {
 	dir      string // prefix
 	from, to string
 	end      bool      // there is nothing after to
-	assumed  bool      // of a directory that was made here: no listing has told it
-	when     time.Time // the request that told it began
-	told     time.Time // and ended
+	assumed  bool      // of a directory that was made here: no listing has shown it
+	when     time.Time // the time when its request began
+	told     time.Time // the time when its answer came
 	until    time.Time // believed until then
 	token    string    // continues the listing after to, if still known
 	next     string    // the full key where a listing across directories stopped
@@ -256,7 +256,7 @@ func (p *page) snapshot() *page {
 	return &q
 }
 
-// punch takes the row of rel out of what the page tells: it keeps what comes
+// punch takes the row of rel out of the page: it keeps what comes
 // before and returns what comes after. Either may be without rows.
 func (p *page) punch(rel string) *page {
 	i, found := p.search(rel)

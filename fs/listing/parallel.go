@@ -192,12 +192,12 @@ func (s *parallel) launch(ctx context.Context, r *run) {
 			if err != nil {
 				return err
 			}
-			s.told(ctx, r, &got)
+			s.learn(ctx, r, &got)
 		}
 	})
 }
 
-// next tells after which row a run goes on, or false where it ends.
+// next returns the row after which a run goes on, or false at its end.
 func (s *parallel) next(ctx context.Context, r *run) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,8 +213,8 @@ func (s *parallel) next(ctx context.Context, r *run) (string, bool) {
 	return "", false
 }
 
-// told takes in what a LIST of a run brought.
-func (s *parallel) told(ctx context.Context, r *run, got *listing) {
+// learn takes in the answer to a LIST of a run.
+func (s *parallel) learn(ctx context.Context, r *run, got *listing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !r.met && r == s.runs[len(s.runs)-1] {
@@ -273,7 +273,7 @@ type plan struct {
 	probe  bool // it may lie behind the last name
 }
 
-// plan tells how to part a run, if that is good now. s.mu is held.
+// plan says how to part a run, if that is good now. s.mu is held.
 func (s *parallel) plan(i int) plan {
 	r, g := s.runs[i], s.spacing
 	if r.done || !r.met {

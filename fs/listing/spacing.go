@@ -97,7 +97,7 @@ func (g *spacing) digits(name string) int {
 }
 
 // value is the number of a name: a lower one of names before, a higher one of
-// names after, as far as their digits tell.
+// names after, as far as their digits show.
 func (g *spacing) value(name string) float64 {
 	if !strings.HasPrefix(name, g.prefix) {
 		if name < g.prefix {

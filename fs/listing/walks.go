@@ -11,7 +11,7 @@ import (
 
 // hint remembers how a directory was used lately.
 type hint struct {
-	listed    time.Time // when a Lister began to read it
+	listed    time.Time // when a Reader began to read it
 	missed    time.Time // when a lookup in it last needed a request
 	misses    int       // such lookups since the last listing for their sake
 	threshold int       // so many of them cause the next listing
@@ -119,14 +119,14 @@ func (w *Walks) climb(dir string, used func(hint) time.Time) string {
 	return dir
 }
 
-// noteListed remembers that a Lister reads a directory, for walk.
+// noteListed remembers that a Reader reads a directory.
 func (w *Walks) noteListed(dir string) {
 	h := w.hintOf(dir)
 	h.listed = time.Now()
 	w.setHint(dir, h)
 }
 
-// countMiss notes that a lookup in dir needs a request, and tells whether that
+// countMiss notes that a lookup in dir needs a request, and reports whether that
 // is better a LIST: on the way down a tree at once, in one directory from the
 // second lookup on, and ever more rarely if that does not help. w.mu is held.
 func (w *Walks) countMiss(dir string, deep bool) (hint, bool) {
