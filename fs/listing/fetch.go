@@ -86,7 +86,7 @@ type listing struct {
 	rows  int     // of a delimited LIST
 	pages []*page // also those for which there is no room in the cache; guarded by Fetcher.mu
 
-	raw  *s3.LsPage     // the answer of S3
+	raw     *s3.LsPage     // the answer of S3
 	changes []entry.Change // the changes of this mount while the LIST was under way
 }
 
