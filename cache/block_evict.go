@@ -29,7 +29,7 @@ func (c *Blocks) evict(b *block, freed *block) *block {
 	if b.list != nil {
 		b.list.remove(b)
 	}
-	c.needNotSave(b)
+	c.dequeueSave(b)
 	b.become(blockGone)
 	delete(b.o.blocks, b.index)
 	c.forget(b.o)

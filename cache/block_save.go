@@ -41,14 +41,14 @@ func (c *Blocks) nextUnsaved() (b *block, closed bool) {
 	defer c.mu.Unlock()
 	if e := c.unsaved.Front(); e != nil {
 		b = e.Value.(*block)
-		c.needNotSave(b)
+		c.dequeueSave(b)
 		b.hold()
 	}
 	return b, c.disk == nil
 }
 
-// needNotSave removes a block from the queue, if it is queued. c.mu is held.
-func (c *Blocks) needNotSave(b *block) {
+// dequeueSave removes a block from the queue, if it is queued. c.mu is held.
+func (c *Blocks) dequeueSave(b *block) {
 	if b.unsaved != nil {
 		c.unsaved.Remove(b.unsaved)
 		b.unsaved = nil

@@ -8,8 +8,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// run is one running commit. The fields above its upload state do not change. The file's mu
-// guards the others, except for v and err, which are set before done is closed.
+// run is one running commit. The content of its snapshot does not change. The file's mu guards the
+// fields, except for v and err, which are set before done is closed.
 type run struct {
 	key       string
 	object    s3.ObjectOptions
