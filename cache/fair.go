@@ -59,7 +59,7 @@ func (q *fairQueue) first() *fairWaiter {
 	return e.Value.(*fairLine).waiters.Front().Value.(*fairWaiter)
 }
 
-// push adds w behind those of the same user.
+// push adds w behind the other waiters of the same user.
 func (q *fairQueue) push(w *fairWaiter) {
 	l := q.lines[w.user]
 	if l == nil {

@@ -34,7 +34,7 @@ func lostCommit(t tb, b *bench, f *File) {
 // it is not a conflict, unless another client wrote since.
 func TestAdoptAttempt(t *testing.T) {
 	for _, w := range works() {
-		for name, foreign := range map[string]bool{"": false, ", and someone else": true} {
+		for name, foreign := range map[string]bool{"": false, ", and another client": true} {
 			dir := t.TempDir()
 			b := newBench(t, dir, 16<<20, nil)
 			b.shrink(64<<10, 32<<10)

@@ -104,7 +104,7 @@ func TestConcurrentUse(t *testing.T) {
 				if _, err := f.ReadAt(context.Background(), got, start+int64(off)); err != nil && err != io.EOF {
 					t.Errorf("read: %v", err)
 				}
-				sameContent(t, "what was just written", got, p)
+				sameContent(t, "the bytes just written", got, p)
 				if err := f.check(); err != nil {
 					t.Error(err)
 				}

@@ -46,7 +46,7 @@ func (m *Manager) outcome(ctx context.Context, t target, size int64, out *s3.Put
 			ours = p.match(info)
 		}
 		if e != nil {
-			return Version{}, fmt.Errorf("compare %q with what was sent: %w", t.key, e)
+			return Version{}, fmt.Errorf("compare %q with the sent bytes: %w", t.key, e)
 		}
 		if ours {
 			return Version{Key: t.key, ETag: info.ETag, Size: size, VersionID: info.VersionID, Date: info.LastModified, Object: t.object}, nil

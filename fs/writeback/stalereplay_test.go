@@ -16,7 +16,7 @@ func TestReplayOfReplacedObject(t *testing.T) {
 	}{
 		"replaced again":            {write: true, replaces: true},
 		"replaced again, unknown":   {write: true},
-		"what it replaces is there": {replaces: true},
+		"the replaced version is there": {replaces: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
