@@ -305,7 +305,7 @@ func TestSpoolAndS3Fail(t *testing.T) {
 		t.Error("no write failed, want the error of the spool")
 	}
 	if errno := unix.Errno(0); errors.As(err, &errno) {
-		t.Errorf("the errno of the spool, %v, is that of the write", errno)
+		t.Errorf("the write has the errno of the spool: %v", errno)
 	}
 	mustClose(t, f)
 	b.end(t)

@@ -14,8 +14,8 @@ func TestReplayOfReplacedObject(t *testing.T) {
 		write    bool // the mount wrote again after the record
 		replaces bool // the record has the version that it replaces
 	}{
-		"replaced again":            {write: true, replaces: true},
-		"replaced again, unknown":   {write: true},
+		"replaced again":                {write: true, replaces: true},
+		"replaced again, unknown":       {write: true},
 		"the replaced version is there": {replaces: true},
 	} {
 		t.Run(name, func(t *testing.T) {
