@@ -123,7 +123,7 @@ func (d *Display) draw(lines []string) {
 		b.WriteString(cut(line, d.columns()-1)) // a full line would move the cursor to the next
 	}
 	d.drawn = len(lines)
-	_, _ = io.WriteString(d.terminal, b.String()) // nobody sees it then
+	_, _ = io.WriteString(d.terminal, b.String()) // the operation continues without the display
 }
 
 // cut shortens a line to a number of columns.

@@ -25,11 +25,12 @@ Commands:
 {{end}}{{range .VisibleFlagCategories}}{{if .Name}}
 {{.Name}}:
 {{range .Flags}}  {{.}}
-{{end}}{{end}}{{end}}  --help, --version	show this text (-h), or the version (-V)
+{{end}}{{end}}{{end}}  --help, --version	show this text (-h) or the version (-V)
 
-Each option is also a variable (--log-file: S3MOUNT_LOG_FILE) and a name for -o.
-Credentials come from where the AWS tools have them. To end: umount MOUNTPOINT.
-More: s3mount help lists topics, s3mount help TOPIC explains one.
+Each option is also an environment variable (such as S3MOUNT_LOG_FILE) and a
+name for -o. s3mount finds credentials where the AWS tools do. To unmount, run
+umount MOUNTPOINT.
+s3mount help lists the topics, and s3mount help TOPIC explains one.
 `
 
 // Invocation is a call of the command.
