@@ -123,11 +123,12 @@ func (f *filesystem) noteRest(old namespace.Entry, noted *writeback.JournaledCha
 func (f *filesystem) noteAttrs(n *inode) {
 	n.lock()
 	e, void := n.entry, n.unlinked || n.file != nil && n.writers > 0 && n.file.Dirty()
+	etag := n.settledETag()
 	n.unlock()
 	if void || n == f.inodes.root {
 		return
 	}
-	noted := f.note(writeback.Change{Kind: writeback.ChangeAttr, Key: e.Key}, changeData{Kind: e.Kind, Attr: &e.Attr})
+	noted := f.note(writeback.Change{Kind: writeback.ChangeAttr, Key: e.Key, ETag: etag}, changeData{Kind: e.Kind, Attr: &e.Attr})
 	if noted == nil {
 		return
 	}
@@ -136,6 +137,15 @@ func (f *filesystem) noteAttrs(n *inode) {
 	n.noted = noted
 	n.unlock()
 	before.Done() // the journal has newer ones
+}
+
+// settledETag returns the ETag of a file that S3 holds as it is. It returns "" for a
+// directory, and for a file with content that waits for a commit. The inode is locked.
+func (n *inode) settledETag() string {
+	if n.kind != namespace.File || !n.saved || n.file != nil && n.file.Dirty() {
+		return ""
+	}
+	return n.entry.ETag
 }
 
 // takeNoted takes the note of the attributes, which S3 has, or nobody will
@@ -177,9 +187,14 @@ func (f *filesystem) finishChange(ctx context.Context, c writeback.Change) error
 }
 
 // finishAttrs gives an object the attributes that were noted, if it still is there.
+// Another version has attributes of its own: it came with a later commit or rename.
 func (f *filesystem) finishAttrs(ctx context.Context, e namespace.Entry, a namespace.Attr) error {
+	noted := e.ETag
 	e.ETag = ""
 	now, err := f.ns.Stat(ctx, e)
+	if err == nil && noted != "" && now.ETag != noted {
+		return nil
+	}
 	if err == nil {
 		_, err = f.ns.SetAttr(ctx, now, a)
 	}

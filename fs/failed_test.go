@@ -157,6 +157,34 @@ func TestCrashInRenameOverUnsaved(t *testing.T) {
 	}
 }
 
+// TestCrashInRenameOverChangedMode shows that a chmod of a file is not carried out
+// on the file that a rename has put in its place when the mount died.
+func TestCrashInRenameOverChangedMode(t *testing.T) {
+	g := newGate("CopyObject", "f")
+	state := t.TempDir()
+	k := newGatedKernel(t, g, lingering, func(o *Options) { o.StateDir, o.Posix = state, "full" })
+	k.put("f", "old text")
+	k.put("new", "new")
+	k.drain()
+	k.must(k.setattr("f", fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{Valid: fuse.FATTR_MODE, Mode: 0o600}}), "chmod", "f")
+	renamed := make(chan fuse.Status, 1)
+	go func() { renamed <- k.rename("new", "f", 0) }()
+	<-g.arrived
+	left := copyState(t, state)
+	close(g.open)
+	k.must(<-renamed, "rename", "new")
+
+	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{testBucket}})
+	for _, key := range []string{"f", "new"} { // The server executed the copy.
+		srv.PutObject(testBucket, key, []byte("new"), nil)
+	}
+	after := remount(t, srv, lingering, func(o *Options) { o.StateDir, o.Posix = left, "full" })
+	after.recover()
+	if a, st := after.stat("f"); st != fuse.OK || a.Mode&0o7777 != 0o644 {
+		t.Errorf("the mode is %o, want 644 (%v)", a.Mode&0o7777, st)
+	}
+}
+
 // TestFailedRenameKeepsWhatWasClosed: what close(2) has promised is not lost with a
 // rename over it that fails.
 func TestFailedRenameKeepsWhatWasClosed(t *testing.T) {
