@@ -34,7 +34,7 @@ help:
 	@echo 'make test-servers  run what depends on the server against versitygw, MinIO and Ceph RGW'
 	@echo 'make check      look at format, vet, staticcheck and the order of imports'
 	@echo 'make vuln       look for known vulnerabilities (needs the network)'
-	@echo 'make soak       TIME=10m: work while everything around fails, then compare all bytes'
+	@echo 'make soak       TIME=10m: kill mounts and break connections, then check every byte and history'
 	@echo 'make bench      measure s3mount beside s3fs and rclone'
 	@echo 'make bench-s3   measure package s3 beside other libraries'
 
@@ -124,13 +124,14 @@ check: go
 vuln: go
 	govulncheck=$$(cd cmd/s3mount/packaging && go tool -n govulncheck) && $$govulncheck ./...
 
-# How long make soak lets everything fail.
-TIME ?= 10m
+# How long make soak lets everything fail, and where it writes its table as JSON.
+TIME    ?= 10m
+RESULTS ?= $(CURDIR)/integration/soak/results.json
 
 .PHONY: soak
 soak: go
 	@$(call need,$(TEST_TOOLS))
-	cd integration && SOAK_TIME=$(TIME) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./soak
+	cd integration && SOAK_TIME=$(TIME) SOAK_RESULTS='$(RESULTS)' go test -count=1 -timeout 0 -parallel 6 -v ./soak
 
 .PHONY: bench
 bench: go

@@ -219,6 +219,27 @@ func (m *Mount) Again(t testing.TB) *Mount {
 	return m.w.Mount(t, m.o)
 }
 
+// KilledAgain mounts once more with the same options and kills the mount when the
+// channel is closed, or when the mount serves if that is earlier.
+func (m *Mount) KilledAgain(t testing.TB, when <-chan struct{}) *Mount {
+	t.Helper()
+	again, err := m.w.start(t, m.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { again.finish(t) })
+	select {
+	case <-when:
+	case <-again.ready:
+	case <-again.proc.Done():
+		t.Errorf("s3mount ended before it had mounted: %v\n%s", again.proc.Err(), Tail(again.Log, 50))
+	case <-time.After(patience):
+		t.Errorf("no mount after %v\n%s", patience, Tail(again.Log, 50))
+	}
+	again.Kill(t)
+	return again
+}
+
 // With mounts once more at the same place and with the same state directory, with
 // other options.
 func (m *Mount) With(t testing.TB, args ...string) *Mount {

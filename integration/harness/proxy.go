@@ -28,6 +28,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	shape    Shape
 	faults   []*Fault
+	struck   int // exchanges that a fault has changed
 	requests []Request
 	conns    map[net.Conn]struct{}
 	maxConns int
@@ -52,6 +53,8 @@ type Fault struct {
 	DropReply bool          // the server acts, the client never hears of it
 	CutBody   int64         // the connection is reset after so many bytes of the answer's body
 	Stall     bool          // CutBody (or the head, if 0) is sent, then nothing until the client gives up
+	Rate      int64         // bytes per second of this exchange, each way
+	Flip      bool          // one bit of the answer's body is wrong
 
 	seen, hit int
 }
@@ -111,6 +114,13 @@ func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = nil
+}
+
+// Struck returns the number of exchanges that faults have changed.
+func (p *Proxy) Struck() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.struck
 }
 
 // Reset forgets the requests and bytes counted so far.
@@ -197,6 +207,19 @@ func (p *Proxy) remember(x exchanged) {
 	p.past = append(p.past[max(0, len(p.past)+1-pastMost):], x)
 }
 
+// Deleted reports whether the last change of a key was a DELETE that the server
+// acknowledged.
+func (p *Proxy) Deleted(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, x := range slices.Backward(p.past) {
+		if x.Key == key && x.Kind != Head && x.Kind != Get {
+			return x.Kind == Delete && x.status == "204"
+		}
+	}
+	return false
+}
+
 // Past tells of the last requests for a key, oldest first by their ends.
 func (p *Proxy) Past(key string) []string {
 	p.mu.Lock()
@@ -227,7 +250,12 @@ func (p *Proxy) admit(r Request) (Shape, Fault) {
 			continue
 		}
 		f.hit++
-		return p.shape, *f
+		p.struck++
+		shape := p.shape
+		if f.Rate > 0 {
+			shape.Rate = f.Rate
+		}
+		return shape, *f
 	}
 	return p.shape, Fault{}
 }

@@ -181,7 +181,12 @@ func (p *Proxy) reply(client, server *side, method string, shape Shape, fault Fa
 		if fault.Stall || fault.CutBody > 0 {
 			return p.breakOff(client, server, n, fault)
 		}
-		m, err := copyBody(client, server, n, shape.Rate)
+		var m int64
+		if fault.Flip && n > 0 {
+			m, err = copyFlipped(client, server, n)
+		} else {
+			m, err = copyBody(client, server, n, shape.Rate)
+		}
 		p.count(0, m)
 		if err == nil && strings.EqualFold(res.header.Get("Connection"), "close") {
 			err = io.EOF

@@ -21,6 +21,17 @@ func copyBody(dst, src *side, n, rate int64) (int64, error) {
 	return copyChunks(dst, src, &pacer{rate: rate})
 }
 
+// copyFlipped forwards a body of n bytes with one wrong bit in the middle.
+func copyFlipped(dst, src *side, n int64) (int64, error) {
+	body := make([]byte, n)
+	if _, err := io.ReadFull(src.br, body); err != nil {
+		return 0, err
+	}
+	body[n/2] ^= 1
+	m, err := dst.Write(body)
+	return int64(m), err
+}
+
 func copyChunks(dst, src *side, pc *pacer) (int64, error) {
 	var total int64
 	for {

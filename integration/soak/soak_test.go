@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(harness.Main(m, map[string]harness.Op{"worker": workerOp, "disk": diskOp}))
+	os.Exit(withTable(func() int {
+		return harness.Main(m, map[string]harness.Op{"worker": workerOp, "disk": diskOp, "mutator": mutatorOp,
+			"client": clientOp, "produce": produceOp, "observe": observeOp})
+	}))
 }
 
 const (
@@ -41,19 +45,15 @@ const (
 // TestSoak is what the package is about.
 func TestSoak(t *testing.T) {
 	blow := shortTime
-	if s := os.Getenv("SOAK_TIME"); s != "" {
-		d, err := time.ParseDuration(s)
-		if err != nil {
-			t.Fatalf("SOAK_TIME: %v", err)
-		}
-		blow = d
+	if full := fullTime(t); full != 0 {
+		blow = full
 	}
 	harness.Run(t, harness.Config{Timeout: blow + 4*time.Minute}, func(t *testing.T, w *harness.World) { soak(t, w, blow) })
 }
 
 func soak(t *testing.T, w *harness.World, blow time.Duration) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := seedOf(t)
+	res := newRow(t, "everything at once", seed)
 	k := newKeys(t, w)
 	srv := w.Gateway(t, harness.ServerOptions{IAM: k.iam})
 	s := &storm{t: t, w: w, rand: rand.New(rand.NewPCG(seed, 0)), server: srv, keys: k,
@@ -66,9 +66,17 @@ func soak(t *testing.T, w *harness.World, blow time.Duration) {
 	s.blow(time.Now().Add(blow))
 	s.proxy.Heal()
 	t.Logf("storm: %v", s.count)
+	res.Rounds, res.Kills = 1, s.count["kill"]
+	for _, n := range s.count {
+		res.Faults += n
+	}
+	res.Faults -= res.Kills
 	for _, d := range s.sides {
-		d.stop(t, s.proxy)
+		d.stop(t, s.proxy, res)
 		d.judge(t, w)
+	}
+	if t.Failed() {
+		res.Violations++
 	}
 }
 
@@ -130,7 +138,7 @@ func (d *side) start(t *testing.T, w *harness.World, firstSeed int) {
 }
 
 // stop tells the workers that all is healed, and waits for their judgement.
-func (d *side) stop(t *testing.T, proxy *harness.Proxy) {
+func (d *side) stop(t *testing.T, proxy *harness.Proxy, res *row) {
 	if err := os.WriteFile(filepath.Join(d.ctl, stopFile), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -138,11 +146,16 @@ func (d *side) stop(t *testing.T, proxy *harness.Proxy) {
 		<-p.Done()
 		said, _ := os.ReadFile(filepath.Join(d.ctl, fmt.Sprintf("worker-%d", d.seeds[i])))
 		t.Logf("%s: %s", d.durability, bytes.TrimSpace(said))
+		count, _ := os.ReadFile(countPath(d.ctl, d.seeds[i])) // A worker that failed leaves none.
+		n, _ := strconv.Atoi(string(count))
+		res.Operations += n
 		if err := p.Err(); err != nil {
 			t.Errorf("%s: worker %d: %v", d.durability, d.seeds[i], err)
 			name, _, _ := bytes.Cut(said, []byte(" "))
 			t.Logf("the requests for %s:\n%s", name, strings.Join(proxy.Past(string(name)), "\n"))
+			continue
 		}
+		res.Histories++
 	}
 }
 

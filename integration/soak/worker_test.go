@@ -69,6 +69,9 @@ func workerOp(args []string) error {
 		}
 	}
 	fmt.Printf("worker %d: %v, failed %v\n", seed, w.done, w.failed)
+	if err := os.WriteFile(countPath(w.ctl, seed), []byte(strconv.Itoa(w.succeeded())), 0o644); err != nil {
+		return err
+	}
 	if err := w.locked(w.compareAll); err != nil {
 		return err
 	}
@@ -255,6 +258,20 @@ func (w *worker) writeManifest() error {
 		return err
 	}
 	return os.WriteFile(manifestPath(w.ctl, w.seed), b, 0o644)
+}
+
+// succeeded returns the number of operations that succeeded.
+func (w *worker) succeeded() int {
+	n := 0
+	for _, c := range w.done {
+		n += c
+	}
+	return n
+}
+
+// countPath names the file with the number of operations of a worker.
+func countPath(ctl string, seed int) string {
+	return filepath.Join(ctl, fmt.Sprintf("count-%d", seed))
 }
 
 func manifestPath(ctl string, seed int) string {
