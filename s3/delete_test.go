@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 )
 
@@ -99,5 +101,41 @@ func TestDeleteMultiRepeatsThrottledKeys(t *testing.T) {
 	wantIs(t, got[3].Err, ErrThrottled, ErrDeadline)
 	if requests.get("fine") != 1 || requests.get("slow") != 3 || requests.get("broken") != 2 {
 		t.Errorf("fine %d, slow %d, broken %d times", requests.get("fine"), requests.get("slow"), requests.get("broken"))
+	}
+}
+
+// TestSingleDeletesOfATree checks that single deletes remove a marker after all that is
+// below it, in whatever order the caller names them.
+func TestSingleDeletesOfATree(t *testing.T) {
+	var mu sync.Mutex
+	deleted := map[string]bool{}
+	tree := []string{"t/", "t/d/", "t/d/e/", "t/f", "t/d/g", "t/d/e/h", "u"}
+	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodDelete {
+			w.WriteHeader(http.StatusNotImplemented) // no DeleteObjects
+			return
+		}
+		key := strings.TrimPrefix(r.URL.Path, "/bucket/")
+		mu.Lock()
+		defer mu.Unlock()
+		for _, below := range tree {
+			if below != key && strings.HasSuffix(key, "/") && strings.HasPrefix(below, key) && !deleted[below] {
+				t.Errorf("%s was deleted before %s", key, below)
+			}
+		}
+		deleted[key] = true
+		w.WriteHeader(http.StatusNoContent)
+	})
+	in := &DeleteMultiInput{Bucket: "bucket"}
+	for _, key := range tree {
+		in.Objects = append(in.Objects, ObjectID{Key: key})
+	}
+	results, err := c.DeleteMulti(t.Context(), in)
+	noError(t, err)
+	for _, r := range results {
+		noError(t, r.Err)
+	}
+	if len(deleted) != len(tree) {
+		t.Errorf("%d of %d objects were deleted", len(deleted), len(tree))
 	}
 }

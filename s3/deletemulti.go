@@ -3,7 +3,11 @@ package s3
 import (
 	"context"
 	"errors"
+	"maps"
+	"math"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,6 +68,15 @@ func (m *multiDelete) run(ctx context.Context) error {
 	together, alone, err := m.divide(ctx)
 	if err != nil {
 		return err
+	}
+	if len(alone) > 0 { // a marker goes after what is below it
+		together = slices.DeleteFunc(together, func(i int) bool {
+			last := isMarkerKey(m.objects[i].Key)
+			if last {
+				alone = append(alone, i)
+			}
+			return last
+		})
 	}
 	for len(together) > 0 {
 		n := min(len(together), MaxListKeys)
@@ -162,7 +175,42 @@ func (m *multiDelete) withoutPages(ctx context.Context, page []int, refusal erro
 
 // single deletes the objects at the indexes is one by one. A delete that fails
 // does not end the others; the end of the context does.
+//
+// A key that ends in "/" is deleted when all longer paths are gone. A server that
+// keeps its objects in folders may otherwise leave the folder of a marker behind, and
+// list it: versitygw 1.8 does when the marker goes while a file in it goes.
 func (m *multiDelete) single(ctx context.Context, is []int) error {
+	for _, group := range m.markersLast(is) {
+		if err := m.atOnce(ctx, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isMarkerKey(key string) bool { return strings.HasSuffix(key, "/") }
+
+// markersLast divides objects into the groups that are deleted one after the other:
+// first the keys that do not end in "/", then the others from the deepest up.
+func (m *multiDelete) markersLast(is []int) [][]int {
+	const first = math.MaxInt
+	byDepth := map[int][]int{}
+	for _, i := range is {
+		depth := first
+		if key := m.objects[i].Key; isMarkerKey(key) {
+			depth = strings.Count(key, "/")
+		}
+		byDepth[depth] = append(byDepth[depth], i)
+	}
+	var groups [][]int
+	for _, depth := range slices.Backward(slices.Sorted(maps.Keys(byDepth))) {
+		groups = append(groups, byDepth[depth])
+	}
+	return groups
+}
+
+// atOnce deletes the objects at the indexes is in parallel.
+func (m *multiDelete) atOnce(ctx context.Context, is []int) error {
 	return parallel(ctx, deleteParallel, len(is), func(ctx context.Context, n int) error {
 		i := is[n]
 		m.results[i].Err = m.c.deleteAlone(ctx, m.f.bucket, m.objects[i], &m.results[i])
