@@ -141,7 +141,7 @@ func (t *inodes) excess() int {
 	if now <= t.limit {
 		return 0
 	}
-	// Those that are forgotten take as much as the others.
+	// The forgotten ones take as much room as the others.
 	return int(float64(now-t.limit+t.limit/pruneDown) / float64(now) * float64(len(t.byID)))
 }
 

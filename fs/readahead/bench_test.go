@@ -21,12 +21,6 @@ func benchServer(b *testing.B) (*s3.Client, Version) {
 }
 
 // BenchmarkSequential reads the object through a Reader in steps of 1 MiB, with an empty cache.
-//
-// On a simulated link of 20 ms and 90 MB/s per connection with 16 connections, 1 GiB was read at
-// 1.09 GB/s, which is 0.91 of the bandwidth of the connections. Server, mount and dd on two cores
-// used 0.66 s of CPU for 1 GiB (raw client 0.33 s), of which 0.3 s are for answers to the kernel.
-// With pieces of 128 KiB instead of long ones, it was 0.67 to 0.80 s. A window of 32 MiB instead of
-// 160 MiB used as much CPU and was no faster.
 func BenchmarkSequential(b *testing.B) {
 	client, v := benchServer(b)
 	blocks := cache.NewBlocks(cache.NewPool(cache.NewBudget(256 * mib)))
