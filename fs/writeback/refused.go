@@ -38,22 +38,24 @@ func isKept(err error) bool {
 
 // giveUp ends a commit that S3 refuses permanently, if close(2) has acknowledged the content, so that no
 // caller would get the error. It saves the content in the recovery directory, and no later commit is
-// tried. Otherwise it returns cause, which the close reports.
+// tried: every later call gets the same error, with cause in it. Otherwise it returns cause, which the
+// close reports.
 func (f *File) giveUp(r *run, cause error) error {
+	kept := errors.Join(ErrKept, cause)
 	f.mu.Lock()
 	ours := f.state == stateCommitting && f.seq == r.snap.seq && f.isAcknowledged()
 	if ours {
 		f.step(eventConflict)
-		f.staleCause = ErrKept
+		f.staleCause = kept
 	}
 	f.mu.Unlock()
 	if !ours {
 		return cause
 	}
 	if err := f.keepStale(cause); err != nil {
-		return errors.Join(ErrKept, errNotKept, err, cause)
+		return errors.Join(kept, errNotKept, err)
 	}
-	return errors.Join(ErrKept, cause)
+	return kept
 }
 
 // isAcknowledged reports whether close(2) has returned 0 for the content. The caller holds mu.
