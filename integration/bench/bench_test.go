@@ -13,7 +13,7 @@ import (
 func TestParse(t *testing.T) {
 	o, name, _, err := parse(nil)
 	if err != nil || name != "" || filepath.Base(o.out) != "RESULTS.md" || filepath.Base(o.html) != "report.html" ||
-		o.budget != fullBudget || !slices.Equal(o.links, []int{0, 20}) || !slices.Equal(o.tools, allTools) {
+		o.budget != fullBudget || !slices.Equal(o.links, []int{0, 20}) || !slices.Equal(o.tools, defaultTools()) {
 		t.Errorf("a full run is %+v, %v", o, err)
 	}
 	o, _, _, err = parse([]string{"-rows", "seq", "-tools", "raw,s3mount", "-links", "5", "-scale", "0.1"})
@@ -38,8 +38,8 @@ func TestRows(t *testing.T) {
 			t.Errorf("row %q comes twice or lacks something", r.name)
 		}
 		seen[r.name] = true
-		if r.data != "" && seeds[r.data] == nil {
-			t.Errorf("row %s: no seed is called %q", r.name, r.data)
+		if s := seeds[r.data]; r.data != "" && (!slices.Contains(s.origins, r.origin) || s.files == nil && s.client == nil && s.mount == nil) {
+			t.Errorf("row %s: the seed %q cannot be filled by %q", r.name, r.data, r.origin)
 		}
 		if r.journal && r.held == nil {
 			t.Errorf("row %s: nobody waits until S3 has what the journal holds", r.name)

@@ -8,8 +8,8 @@
 // A full run prints an overview and writes RESULTS.md, with all columns, and
 // report.html, one page with charts that needs no network and is not kept in
 // the repository; a part of it writes what -out and -html name. No row begins
-// after 45 minutes (-budget), of which two idle processors need the most.
-// It needs 6 GiB in /dev/shm, or else a disk is measured, too.
+// after 70 minutes (-budget). A full run needs 6 GiB in /dev/shm. With less,
+// its files are on a disk and the speed of the disk is measured, too.
 //
 // # Concepts
 //
@@ -23,7 +23,13 @@
 // place of figures; its connection to the kernel is aborted and its mount
 // detached, so that the next row does not suffer. It is not tried farther away.
 //
-// Tool: a program that mounts. raw is package s3 without a mount, the mark that
+// Seed: what the bucket holds before the work. It was filled by another S3
+// client ("client"), and then a mount stored the attributes of one file; or
+// through a mount of s3mount ("mount", and "-mount" in the name of the row).
+// Nothing is filled for rows that begin with an empty bucket.
+//
+// Tool: a program that mounts. GeeseFS and goofys are measured if geesefs and
+// goofys are in PATH. raw is package s3 without a mount, the mark that
 // a filesystem on top of it can at best reach; it runs in a process of its own.
 // journal is s3mount --durability=journal, in the rows that write. All have
 // the options that come by themselves, but s3fs listobjectsv2, and rclone the
@@ -52,7 +58,7 @@
 //
 // # Files
 //
-// main.go has the options, rows.go the rows, seed.go and fixture.go what they
+// main.go has the options, rows.go the rows, seed.go, upload.go and fixture.go what they
 // find, work.go and raw.go what they do; tool.go mounts; run.go measures, with
 // measure.go and ballast.go; report.go, markdown.go, chart.go and html.go tell.
 package main

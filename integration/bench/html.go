@@ -34,6 +34,7 @@ type page struct {
 
 type overviewLine struct {
 	Row, What string
+	Origin    origin
 	Ms        int
 	Cells     []overviewCell
 	Ahead     string
@@ -84,7 +85,7 @@ func (rep *report) page() page {
 
 func (rep *report) overviewLine(row row, ms int) overviewLine {
 	ahead := rep.ahead(row.name, ms)
-	line := overviewLine{Row: row.name, What: row.what, Ms: ms, Ahead: times(ahead), Behind: ahead > 0 && ahead < 1}
+	line := overviewLine{Row: row.name, What: row.what, Origin: row.origin, Ms: ms, Ahead: times(ahead), Behind: ahead > 0 && ahead < 1}
 	for _, tool := range rep.tools {
 		var cell overviewCell
 		if r, ok := rep.find(row.name, tool, ms); ok {

@@ -38,13 +38,13 @@ func (rep *report) head(bullet string) string {
 
 // overview has a line for each row and link, a column for each tool.
 func (rep *report) overview() *grid {
-	g := &grid{head: []string{"work", "ms"}, left: 1}
+	g := &grid{head: []string{"work", "filled by", "ms"}, left: 2}
 	g.head = append(g.head, rep.tools...)
 	g.head = append(g.head, "ahead")
 	for _, group := range rep.measured() {
 		for _, row := range group.rows {
 			for _, ms := range rep.links {
-				line := []string{row.name + ": " + row.what, fmt.Sprint(ms)}
+				line := []string{row.name + ": " + row.what, string(row.origin), fmt.Sprint(ms)}
 				for _, tool := range rep.tools {
 					cell := ""
 					if r, ok := rep.find(row.name, tool, ms); ok {

@@ -13,9 +13,11 @@ import (
 type row struct {
 	name string
 	what string
-	// data names the seed that puts into the bucket what the work needs; "" is
-	// an empty bucket. Rows that write nothing share the bucket of a seed.
+	// data names the seed that fills the bucket. "" means an empty bucket. Rows that write
+	// nothing share the bucket of a seed.
 	data string
+	// origin is the program that fills the bucket. "" means an empty bucket.
+	origin origin
 	// warm runs on the mount first and is not measured; "" is nothing.
 	warm string
 	// again mounts anew between warm and the work, with a disk cache that lives on.
@@ -50,7 +52,7 @@ func (r row) suits(tool string) bool {
 	}
 	switch tool {
 	case toolRaw:
-		return r.raw != nil
+		return r.raw != nil && r.origin != byMount // the objects are the same
 	case toolJournal:
 		return r.journal
 	}
@@ -61,8 +63,9 @@ func (r row) suits(tool string) bool {
 type bucket struct {
 	*harness.Referee
 	params
-	bench *bench
-	etag  string // of big0 as it was put
+	bench  *bench
+	origin origin
+	etag   string // the ETag of big0 before the work
 }
 
 // params are the sizes of the work. Those of the table are at scale 1.

@@ -13,12 +13,20 @@ type group struct {
 
 // groups are in the order of the table.
 func groups() []group {
-	return []group{
+	all := []group{
 		{"Reading", readRows()},
 		{"Names", nameRows()},
 		{"Writing", writeRows()},
 		{"Changing", changeRows()},
 	}
+	for i := range all {
+		var rows []row
+		for _, r := range all[i].rows {
+			rows = append(rows, withOrigins(r)...)
+		}
+		all[i].rows = rows
+	}
+	return all
 }
 
 func rows() (all []row) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
@@ -38,7 +40,7 @@ type bench struct {
 	tools    []tool
 	binaries map[string]string
 	missing  map[string]error
-	shared   map[string]*bucket // by seed, for rows that change nothing
+	shared   map[filled]*bucket // for rows that change nothing
 	seq      int
 	over     time.Time // when the time for the whole run is used up
 	ballast  ballast
@@ -49,7 +51,7 @@ func newBench(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the work root: %w", err)
 	}
-	b := &bench{o: o, root: root, tools: tools(), binaries: map[string]string{}, missing: map[string]error{}, shared: map[string]*bucket{}}
+	b := &bench{o: o, root: root, tools: tools(), binaries: map[string]string{}, missing: map[string]error{}, shared: map[filled]*bucket{}}
 	if err := b.start(ctx); err != nil {
 		b.close()
 		return nil, err
@@ -91,23 +93,33 @@ func (b *bench) close() {
 	harness.RemoveUnmounted(b.root)
 }
 
-// bucketFor gives the bucket of a row, filled.
+// filled identifies the content of a bucket.
+type filled struct {
+	data   string
+	origin origin
+}
+
+// bucketFor returns the bucket of a row with the files of its seed.
 func (b *bench) bucketFor(ctx context.Context, row row) (*bucket, error) {
-	if have := b.shared[row.data]; have != nil && row.held == nil {
+	content := filled{row.data, row.origin}
+	if have := b.shared[content]; have != nil && row.held == nil {
 		return have, nil
 	}
 	b.seq++
-	bk := &bucket{Referee: harness.NewReferee(b.server.Endpoint, fmt.Sprintf("bench%d", b.seq)), params: b.o.params, bench: b}
+	bk := &bucket{Referee: harness.NewReferee(b.server.Endpoint, fmt.Sprintf("bench%d", b.seq)), params: b.o.params, bench: b, origin: row.origin}
 	if err := bk.CreateBucket(ctx); err != nil {
 		return nil, err
 	}
-	if seed := seeds[row.data]; seed != nil {
-		if err := seed(ctx, bk); err != nil {
-			return nil, err
+	if row.data != "" {
+		if err := bk.fill(ctx, row.data); err != nil {
+			return nil, fmt.Errorf("fill the bucket: %w", err)
 		}
 	}
+	if head, err := bk.Head(ctx, "big0"); err == nil {
+		bk.etag = aws.ToString(head.ETag)
+	}
 	if row.held == nil {
-		b.shared[row.data] = bk
+		b.shared[content] = bk
 	}
 	return bk, nil
 }

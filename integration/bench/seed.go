@@ -1,42 +1,139 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// seeds fill buckets.
-var seeds = map[string]func(context.Context, *bucket) error{
-	"1 GiB":        seedBig(1, gib),
-	"4 x 256 MiB":  seedBig(4, gib/4),
-	"256 MiB":      seedBig(1, gib/4),
-	"128 MiB":      seedBig(1, gib/8),
-	"10 x 64 MiB":  seedBig(10, 64*mib),
-	"300 small":    seedSmall("small/f%04d", 300),
-	"1200 small":   seedSmall("small/f%04d", 1200),
-	"10000 names":  seedSmall("d/f%05d", 10000),
-	"100000 names": seedLinks("d/f%06d", 100000),
-	"tree of 2000": seedTree(2000, 221),
-	"tree of 400":  seedTree(400, 21),
-	"500 small":    seedSmall("d/f%03d", 500),
-	"attributes":   seedAttributes,
+// origin is the program that filled a bucket.
+type origin string
+
+const (
+	// byClient is a bucket that another S3 client filled. A mount has stored the attributes
+	// of one file in it, as in most buckets that have been mounted once.
+	byClient origin = "client"
+	// byMount is a bucket that s3mount filled.
+	byMount origin = "mount"
+)
+
+// seed describes what a bucket holds before the work of a row begins.
+type seed struct {
+	files func(params) []seedFile
+	// client fills the bucket in place of PUTs of files, if it is not nil.
+	client func(context.Context, *bucket) error
+	// mount fills the bucket through a mount in place of writes of files, if it is not nil.
+	mount func(context.Context, *bucket) error
+	// origins are the programs that can fill the bucket.
+	origins []origin
 }
 
-// seedLinks puts one small object and gives it many names in the server's own
-// directory: 100,000 PUTs take a minute.
-func seedLinks(format string, n int) func(context.Context, *bucket) error {
+// seedFile is one file of a seed.
+type seedFile struct {
+	path string
+	size int64
+}
+
+// both lets a seed be written by each kind of program.
+var both = []origin{byClient, byMount}
+
+// seeds has the seeds by the names that rows use.
+var seeds = map[string]seed{
+	"1 GiB":        {files: bigFiles(1, gib), origins: both},
+	"4 x 256 MiB":  {files: bigFiles(4, gib/4), origins: both[:1]},
+	"256 MiB":      {files: bigFiles(1, gib/4), origins: both},
+	"128 MiB":      {files: bigFiles(1, gib/8), origins: both[:1]},
+	"10 x 64 MiB":  {files: bigFiles(10, 64*mib), origins: both},
+	"300 small":    {files: smallFiles("small/f%04d", 300), origins: both},
+	"1200 small":   {files: smallFiles("small/f%04d", 1200), origins: both},
+	"10000 names":  {files: smallFiles("d/f%05d", 10000), origins: both},
+	"100000 names": {client: linkNames("d/f%06d", 100000), origins: both[:1]},
+	"tree of 2000": {files: treeFiles(2000, 221), origins: both},
+	"tree of 400":  {files: treeFiles(400, 21), origins: both},
+	"500 small":    {files: smallFiles("d/f%03d", 500), origins: both},
+	"attributes":   {mount: writeAttributes, origins: both[1:]},
+}
+
+// fill puts the files of the seed called name into b, as its origin does.
+func (b *bucket) fill(ctx context.Context, name string) error {
+	s := seeds[name]
+	if b.origin == byMount {
+		if s.mount != nil {
+			return s.mount(ctx, b)
+		}
+		return b.throughMount(ctx, fmt.Sprintf(`"$BENCH" -work fill %q %g`, name, b.scale))
+	}
+	put := s.client
+	if put == nil {
+		put = func(ctx context.Context, b *bucket) error { return b.putFiles(ctx, s.files(b.params)) }
+	}
+	if err := put(ctx, b); err != nil {
+		return err
+	}
+	return b.throughMount(ctx, "echo attributes > stored; chmod 600 stored")
+}
+
+// putFiles uploads files with the S3 client of the tests: small ones by PUT, large ones in parts.
+func (b *bucket) putFiles(ctx context.Context, files []seedFile) error {
+	var small []string
+	for _, f := range files {
+		if f.size == smallSize {
+			small = append(small, f.path)
+		} else if err := upload(ctx, b, f.path, f.size); err != nil {
+			return err
+		}
+	}
+	return b.PutMany(ctx, small, func(string) []byte { return make([]byte, smallSize) })
+}
+
+// throughMount runs a script in a mount of the bucket by s3mount.
+func (b *bucket) throughMount(ctx context.Context, script string) error {
+	bench := b.bench
+	t, binary, err := bench.find(toolOwn)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp(bench.root, "seed")
+	if err != nil {
+		return fmt.Errorf("make a work directory: %w", err)
+	}
+	defer harness.RemoveUnmounted(work)
+	at := mountpoint{binary: binary, endpoint: bench.server.Endpoint, bucket: b.Bucket}
+	return bench.mountFor(ctx, t, at, work, func(m *mounted) error { return bench.script(ctx, m.dir, script, nil) })
+}
+
+// fillDirectory writes the files of a seed below the working directory. The arguments are the
+// name of the seed and the scale.
+func fillDirectory(args []string) error {
+	var p params
+	if _, err := fmt.Sscan(args[1], &p.scale); err != nil {
+		return fmt.Errorf("read the scale: %w", err)
+	}
+	files := seeds[args[0]].files(p)
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+			return fmt.Errorf("make the directories of the seed: %w", err)
+		}
+	}
+	return inParallel(16, len(files), func(i int) error {
+		if files[i].size == smallSize {
+			return os.WriteFile(files[i].path, make([]byte, smallSize), 0o644)
+		}
+		return writeRandom(files[i].path, files[i].size, uint64(i))
+	})
+}
+
+// linkNames puts one small object and gives it n names in the server's own directory, because
+// 100,000 PUTs take a minute.
+func linkNames(format string, n int) func(context.Context, *bucket) error {
 	return func(ctx context.Context, b *bucket) error {
 		first := fmt.Sprintf(format, 0)
 		if err := b.Put(ctx, first, make([]byte, smallSize), nil); err != nil {
@@ -52,20 +149,14 @@ func seedLinks(format string, n int) func(context.Context, *bucket) error {
 	}
 }
 
-// seedAttributes lets s3mount write the tree of 2000 with attributes that are
-// not the default ones.
-func seedAttributes(ctx context.Context, b *bucket) error {
-	bench := b.bench
-	t, binary, err := bench.find(toolOwn)
+// writeAttributes lets s3mount write the tree of 2,000 files with modes, owners and times that
+// differ from the default ones.
+func writeAttributes(ctx context.Context, b *bucket) error {
+	tree, err := os.MkdirTemp(b.bench.root, "tree")
 	if err != nil {
-		return err
+		return fmt.Errorf("make a directory for the tree: %w", err)
 	}
-	work, err := os.MkdirTemp(bench.root, "seed")
-	if err != nil {
-		return fmt.Errorf("make a work directory: %w", err)
-	}
-	defer harness.RemoveUnmounted(work)
-	tree := filepath.Join(work, "tree")
+	defer os.RemoveAll(tree)
 	for _, path := range treePaths(b.n(2000), 221) {
 		f := filepath.Join(tree, path)
 		if err := os.MkdirAll(filepath.Dir(f), 0o750); err != nil {
@@ -75,42 +166,38 @@ func seedAttributes(ctx context.Context, b *bucket) error {
 			return fmt.Errorf("make the tree: %w", err)
 		}
 	}
-	at := mountpoint{binary: binary, endpoint: bench.server.Endpoint, bucket: b.Bucket}
-	return bench.mountFor(ctx, t, at, work, func(m *mounted) error {
-		return bench.script(ctx, m.dir, `cd "$DIR/../tree"; find t -exec touch -d 2001-02-03T04:05:06 {} +; cp -rp t "$DIR"`, nil)
-	})
+	return b.throughMount(ctx, fmt.Sprintf(`cd %q; find t -exec touch -d 2001-02-03T04:05:06 {} +; cp -rp t "$DIR"`, tree))
 }
 
-// seedBig puts files of random bytes.
-func seedBig(files int, size int64) func(context.Context, *bucket) error {
-	return func(ctx context.Context, b *bucket) error {
-		for i := range files {
-			if err := upload(ctx, b, fmt.Sprintf("big%d", i), b.size(size)); err != nil {
-				return err
-			}
+// bigFiles returns n files big0, big1 and so on of random bytes.
+func bigFiles(n int, size int64) func(params) []seedFile {
+	return func(p params) (files []seedFile) {
+		for i := range n {
+			files = append(files, seedFile{fmt.Sprintf("big%d", i), p.size(size)})
 		}
-		return nil
+		return files
 	}
 }
 
-func seedSmall(format string, n int) func(context.Context, *bucket) error {
-	return func(ctx context.Context, b *bucket) error {
-		var keys []string
-		for i := range b.n(n) {
-			keys = append(keys, fmt.Sprintf(format, i))
+func smallFiles(format string, n int) func(params) []seedFile {
+	return func(p params) (files []seedFile) {
+		for i := range p.n(n) {
+			files = append(files, seedFile{fmt.Sprintf(format, i), smallSize})
 		}
-		return b.PutMany(ctx, keys, func(string) []byte { return make([]byte, smallSize) })
+		return files
 	}
 }
 
-func seedTree(files, dirs int) func(context.Context, *bucket) error {
-	return func(ctx context.Context, b *bucket) error {
-		return b.PutMany(ctx, treePaths(b.n(files), dirs), func(string) []byte { return make([]byte, smallSize) })
+func treeFiles(n, dirs int) func(params) []seedFile {
+	return func(p params) (files []seedFile) {
+		for _, path := range treePaths(p.n(n), dirs) {
+			files = append(files, seedFile{path, smallSize})
+		}
+		return files
 	}
 }
 
-// treePaths spreads files over so many directories, t itself included: t, its
-// children, and theirs.
+// treePaths returns the paths of files in so many directories: t, its children, and theirs.
 func treePaths(files, dirs int) []string {
 	wide := 20 // 221 = 1 + 20 + 20 × 10
 	leaves := dirs - 1
@@ -129,7 +216,25 @@ func treePaths(files, dirs int) []string {
 	return keys
 }
 
-// holds tells whether there are n files under prefix; 0 means none at all.
+// withOrigins returns a row for each program that can fill the row's bucket. The row of a bucket
+// that s3mount filled has the name of the other one and "-mount".
+func withOrigins(r row) (rows []row) {
+	if r.data == "" {
+		return []row{r}
+	}
+	origins := seeds[r.data].origins
+	for _, o := range origins {
+		r.origin = o
+		if o == byMount && slices.Contains(origins, byClient) {
+			r.name += "-mount"
+			r.what = "the same, files written by s3mount"
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// holds returns a check that there are n files under prefix. 0 means that there are none.
 func holds(prefix string, n int) func(context.Context, *bucket) (bool, error) {
 	return func(ctx context.Context, b *bucket) (bool, error) {
 		keys, err := b.Keys(ctx, prefix)
@@ -146,7 +251,7 @@ func holds(prefix string, n int) func(context.Context, *bucket) (bool, error) {
 	}
 }
 
-// holdsBytes tells whether so many files out0, out1 and on have this size.
+// holdsBytes returns a check that the files out0, out1 and so on have this size.
 func holdsBytes(files, size int64) func(context.Context, *bucket) (bool, error) {
 	return func(ctx context.Context, b *bucket) (bool, error) {
 		total, err := totalSize(ctx, b, "out")
@@ -154,7 +259,7 @@ func holdsBytes(files, size int64) func(context.Context, *bucket) (bool, error) 
 	}
 }
 
-// changed tells whether big0 is no longer the object that seedBig put.
+// changed reports whether big0 is no longer the object that the seed put.
 func changed(ctx context.Context, b *bucket) (bool, error) {
 	head, err := b.Head(ctx, "big0")
 	return err == nil && aws.ToString(head.ETag) != b.etag, err
@@ -173,38 +278,4 @@ func totalSize(ctx context.Context, b *bucket, prefix string) (int64, error) {
 		}
 	}
 	return total, nil
-}
-
-// upload puts a large object of bytes that do not repeat, in parts.
-func upload(ctx context.Context, b *bucket, key string, size int64) error {
-	const part = 64 * mib
-	create, err := b.Client().CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &b.Bucket, Key: &key})
-	if err != nil {
-		return fmt.Errorf("start the upload of %s: %w", key, err)
-	}
-	var parts []types.CompletedPart
-	data := make([]byte, min(part, size))
-	src := rand.NewChaCha8([32]byte{byte(len(key))})
-	_, _ = src.Read(data) // never fails
-	for off := int64(0); off < size; off += part {
-		n := min(part, size-off)
-		binary.BigEndian.PutUint64(data, uint64(off)) // so that no part is like another
-		number := aws.Int32(int32(off/part) + 1)
-		out, err := b.Client().UploadPart(ctx, &s3.UploadPartInput{
-			Bucket: &b.Bucket, Key: &key, UploadId: create.UploadId, PartNumber: number,
-			Body: bytes.NewReader(data[:n]), ContentLength: &n,
-		})
-		if err != nil {
-			return fmt.Errorf("upload %s: %w", key, err)
-		}
-		parts = append(parts, types.CompletedPart{ETag: out.ETag, PartNumber: number})
-	}
-	done, err := b.Client().CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-		Bucket: &b.Bucket, Key: &key, UploadId: create.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-	})
-	if err != nil {
-		return fmt.Errorf("complete the upload of %s: %w", key, err)
-	}
-	b.etag = aws.ToString(done.ETag)
-	return nil
 }

@@ -21,7 +21,22 @@ const (
 )
 
 // allTools are in the order of the columns.
-var allTools = []string{toolRaw, toolOwn, toolJournal, "s3fs", "rclone"}
+var allTools = []string{toolRaw, toolOwn, toolJournal, "s3fs", "rclone", "geesefs", "goofys"}
+
+// unpackaged are the peers that neither Debian nor a Go module that can be pinned has. They are
+// measured if their programs are in PATH.
+var unpackaged = []string{"geesefs", "goofys"}
+
+// defaultTools returns all tools but the unpackaged ones that are not in PATH.
+func defaultTools() []string {
+	return slices.DeleteFunc(slices.Clone(allTools), func(name string) bool {
+		if !slices.Contains(unpackaged, name) {
+			return false
+		}
+		_, err := exec.LookPath(name)
+		return err != nil
+	})
+}
 
 // isPeer tells whether a tool is another project's.
 func isPeer(tool string) bool { return tool != toolRaw && tool != toolOwn && tool != toolJournal }
@@ -59,7 +74,20 @@ func tools() []tool {
 					"RCLONE_S3_ACCESS_KEY_ID=" + harness.AccessKey, "RCLONE_S3_SECRET_ACCESS_KEY=" + harness.SecretKey,
 				}
 			}},
+		inPath("geesefs"),
+		inPath("goofys"),
 	}
+}
+
+// inPath returns GeeseFS or goofys, from which it descends. Both have the same options.
+func inPath(name string) tool {
+	return tool{name: name, prepare: func(string) (string, error) { return exec.LookPath(name) },
+		command: func(m mountpoint) *exec.Cmd {
+			return exec.Command(m.binary, "-f", "--endpoint", m.endpoint, "--region", harness.Region, m.bucket, m.dir)
+		},
+		env: func(string) []string {
+			return []string{"AWS_ACCESS_KEY_ID=" + harness.AccessKey, "AWS_SECRET_ACCESS_KEY=" + harness.SecretKey}
+		}}
 }
 
 func ownCommand(durability string) func(mountpoint) *exec.Cmd {

@@ -19,6 +19,7 @@ var works = map[string]func(args []string) error{
 	"write":     writeFile,
 	"create":    createFiles,
 	"raw":       runRaw,
+	"fill":      fillDirectory,
 }
 
 func work(name string, args []string) error {
