@@ -95,14 +95,15 @@ func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Err
 }
 
 // allowance returns how long an attempt of a call may wait for a connection and for an
-// answer: until the deadline of the call. An attempt that begins just before the deadline
-// has lastAttempt, and one without any wait or failure before it has minPatience.
+// answer: until the deadline of the call. The first attempt has minPatience, less what it
+// waited for a connection. Every attempt that begins has at least lastAttempt.
 func (c *Client) allowance(k *call, try int) time.Duration {
-	least := lastAttempt
+	waited := time.Since(k.start)
+	left := c.opts.Deadline - waited
 	if try == 0 {
-		least = minPatience
+		left = max(left, minPatience-waited)
 	}
-	return max(c.opts.Deadline-time.Since(k.start), least)
+	return max(left, lastAttempt)
 }
 
 // lastAttempt is within what a healthy S3 needs for nearly all answers.
