@@ -18,7 +18,7 @@ import (
 var ErrCorrupt = errors.New("the object does not have the checksum that S3 reports")
 
 // An audit compares the bytes of a version with the checksum of the whole object. It
-// combines the checksums of the runs of bytes that the GETs bring, in any order. The
+// combines the checksums of the blocks that the GETs bring, in any order. The
 // fetch that completes the object gets the verdict before it releases its last bytes.
 // All readers of a version share one audit, which ends with the last reader.
 type audit struct {
@@ -30,8 +30,7 @@ type audit struct {
 	want    s3.Checksum
 	asked   bool          // a HEAD was sent for want
 	asking  chan struct{} // closed when the HEAD is answered; nil before the HEAD is sent
-	fetched bool          // a GET was answered
-	gets    int           // the number of GETs that brought bytes
+	gets    int           // the number of GETs that S3 answered with bytes
 	covered int64         // the number of bytes in runs
 	runs    []*run        // in order, with gaps
 	passed  bool          // the object has the checksum
@@ -101,13 +100,12 @@ func (a *audit) expects() bool {
 	return a.want.Value != ""
 }
 
-// begin returns a run for the bytes of one GET from off on. The run computes the checksum
+// begin returns a run for the bytes of a block from off on. The run computes the checksum
 // that is expected, or the likely ones if it is not known. begin returns nil if there is
 // nothing to check.
 func (a *audit) begin(off int64, likely []s3.ChecksumAlgorithm) *run {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.fetched = true
 	if a.passed || a.gaveUp {
 		return nil
 	}
@@ -124,6 +122,13 @@ func (a *audit) begin(off int64, likely []s3.ChecksumAlgorithm) *run {
 	return r
 }
 
+// count records a GET that brings bytes.
+func (a *audit) count() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.gets++
+}
+
 // write adds bytes to the run.
 func (r *run) write(p []byte) {
 	if r == nil {
@@ -138,15 +143,14 @@ func (r *run) write(p []byte) {
 // many runs as GETs in flight. Only random reads of a large object have more.
 const maxRuns = 1024
 
-// add adds the run of a GET and reports whether all bytes of an object of that size have
-// arrived. Bytes that arrive twice count once.
+// add adds the run of a block and reports whether all bytes of an object of that size have
+// arrived. A block that arrives twice counts once.
 func (a *audit) add(r *run, size int64) (complete bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if r == nil || a.passed || a.gaveUp || r.sums[0].Len() == 0 {
 		return false
 	}
-	a.gets++
 	if len(a.runs) == maxRuns {
 		a.gaveUp, a.runs = true, nil
 		return false
@@ -216,33 +220,47 @@ func (a *audit) retry() bool {
 	return true
 }
 
-// minGets is the number of GETs of a version before a HEAD asks for its checksum, so that
-// at most one request in five is for a checksum.
-const minGets = 4
+// restart forgets all runs, because bytes in them never reach a reader.
+func (a *audit) restart() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.runs, a.covered = nil, 0
+}
 
-// mustAsk reports whether to ask for the checksum now: enough GETs have brought half of the
-// object. It returns true only once.
+// mustAsk reports whether a HEAD must ask for the checksum of a large object now: half of the
+// object has arrived, so that the HEAD is answered while the rest comes. It returns true only
+// once. A HEAD for a small object is not worth its cost: an open that knows the size requests
+// the whole object, and S3 answers with the checksum.
 func (a *audit) mustAsk(size int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.want.Value != "" || a.asked || a.gaveUp || a.gets < minGets || 2*a.covered < size {
+	if size <= cache.SmallObject || a.want.Value != "" || a.asked || a.gaveUp || 2*a.covered < size {
 		return false
 	}
 	a.asked = true
 	return true
 }
 
-// beginAsk records that the HEAD is sent. The caller closes the returned channel when the
-// HEAD is answered.
-func (a *audit) beginAsk() chan struct{} {
+// hasAsked reports whether mustAsk has returned true.
+func (a *audit) hasAsked() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asking = make(chan struct{})
-	return a.asking
+	return a.asked
 }
 
-// wait waits for the answer of the HEAD. It does not wait for a HEAD that has no
-// connection yet, because the caller may occupy the last one.
+// beginAsk records that the HEAD is sent. The caller closes answered when the HEAD is answered.
+// ok is false if another caller has begun.
+func (a *audit) beginAsk() (answered chan struct{}, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.asking != nil {
+		return nil, false
+	}
+	a.asking = make(chan struct{})
+	return a.asking, true
+}
+
+// wait waits for the answer of the HEAD that another caller sends.
 func (a *audit) wait(ctx context.Context) {
 	a.mu.Lock()
 	asking := a.asking
@@ -283,20 +301,23 @@ func (m *Manager) leaveAudit(obj *cache.Object, a *audit) {
 	delete(m.audits, obj)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.fetched && !a.passed && a.bad.Load() == nil {
+	if a.gets > 0 && !a.passed && a.bad.Load() == nil {
 		m.stats.Unverified++
 	}
 }
 
-// audited adds the run of a GET of f. It returns an error if the object is complete and has
+// audited adds the run of a block of f. It returns an error if the object is complete and has
 // the wrong checksum.
 func (f *fetch) audited(ctx context.Context, r *run) error {
 	m, a, v := f.r.m, f.r.audit, f.r.Version()
 	if !a.add(r, v.Size) {
 		if a.mustAsk(v.Size) {
-			m.askChecksum(v, a)
+			m.enqueue(func() { m.askChecksum(v, a) })
 		}
 		return nil
+	}
+	if a.mustAsk(v.Size) || a.hasAsked() {
+		m.askChecksum(v, a) // the HEAD in the queue may wait for the connection of this fetch
 	}
 	a.wait(ctx)
 	checked, err := a.verdict()
@@ -308,23 +329,25 @@ func (f *fetch) audited(ctx context.Context, r *run) error {
 	return err
 }
 
-// askChecksum asks for the checksum of a version with a HEAD.
+// askChecksum asks for the checksum of a version with a HEAD, unless another caller does.
 func (m *Manager) askChecksum(v Version, a *audit) {
-	m.enqueue(func() {
-		defer close(a.beginAsk())
-		ctx, cancel := context.WithTimeout(m.ctx, m.o.Deadline)
-		defer cancel()
-		m.mu.Lock()
-		m.stats.Heads++
-		m.mu.Unlock()
-		info, err := m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: v.Key, SSE: m.o.SSE})
-		if err == nil {
-			m.checksums.observe(info.Checksum)
-		}
-		if err == nil && info.Size == v.Size && strong(v.ETag) && sameETag(info.ETag, v.ETag) {
-			a.expect(info.Checksum)
-		}
-	})
+	answered, ok := a.beginAsk()
+	if !ok {
+		return
+	}
+	defer close(answered)
+	ctx, cancel := context.WithTimeout(m.ctx, m.o.Deadline)
+	defer cancel()
+	m.mu.Lock()
+	m.stats.Heads++
+	m.mu.Unlock()
+	info, err := m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: v.Key, SSE: m.o.SSE})
+	if err == nil {
+		m.checksums.observe(info.Checksum)
+	}
+	if err == nil && info.Size == v.Size && strong(v.ETag) && sameETag(info.ETag, v.ETag) {
+		a.expect(info.Checksum)
+	}
 }
 
 // handleCorrupt handles a wrong checksum. If no reader has got any of the bytes, they are

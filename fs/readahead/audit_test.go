@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
@@ -111,11 +113,11 @@ func readToEnd(t *testing.T, m *Manager, v Version) (got []byte, r *Reader, err 
 // none of the bytes before all have come. One wrong answer is fetched again; if the
 // second is wrong, too, all reads of the handle fail.
 func TestFlippedBitInSmallObject(t *testing.T) {
-	m, client, flip, srv := newAudited(t)
 	for _, size := range []int{1, 4096, cache.BlockSize, cache.BlockSize + 1, cache.SmallObject} {
 		for _, at := range []int{0, size / 2, size - 1} {
 			for _, times := range []int{0, 1, -1} {
 				t.Run(fmt.Sprintf("%d bytes, byte %d, %d times", size, at, times), func(t *testing.T) {
+					m, client, flip, srv := newAudited(t) // has too few samples to send a GET twice
 					key := t.Name()
 					body, v := put(t, client, key, size)
 					before := m.Stats()
@@ -236,5 +238,64 @@ func TestServerWithoutChecksums(t *testing.T) {
 	put(t, client, "large", 9<<20)
 	if heads := read("large", 9<<20); heads != 1 || m.Stats().Verified != 2 {
 		t.Errorf("%d HEADs for an object with a checksum; %+v", heads, m.Stats())
+	}
+}
+
+// TestAuditOfCutFetches brings an object by fetches that end at random places, most of them
+// within a block, so that the next fetch brings the bytes of that block again. The object
+// is verified all the same, and a wrong byte is found.
+func TestAuditOfCutFetches(t *testing.T) {
+	const size = 20*cache.BlockSize + 77
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for i := range 50 {
+		m, client, _, _ := newAudited(t)
+		body, v := put(t, client, "f", size)
+		if i%2 == 1 {
+			body[random.IntN(size)] ^= 1
+		}
+		r := m.readerOf(v.Key, &s3.ObjectInfo{ETag: v.ETag, Size: size})
+		w := watch(t.Context(), time.Hour)
+		var err error
+		for rounds := 0; err == nil; rounds++ {
+			first, n := int64(random.IntN(21)), 1+random.IntN(21)
+			if rounds > 100 { // what is missing, in order
+				first = int64(rounds - 101)
+			}
+			if first == 21 {
+				break
+			}
+			fill := r.obj.Claim(first, n, true)
+			if fill == nil {
+				continue
+			}
+			f := &fetch{r: r, fill: fill, demanded: true}
+			for err == nil && fill.Rest() > 0 {
+				rest := fill.Rest()
+				cut := rest
+				if rounds <= 100 && random.IntN(2) == 0 {
+					cut = random.IntN(rest)
+				}
+				off := fill.Offset()
+				_, err = f.copy(io.NopCloser(bytes.NewReader(body[off:off+int64(cut)])), rest, w)
+				if errors.Is(err, io.ErrUnexpectedEOF) {
+					err = nil
+					if random.IntN(2) == 0 {
+						break // otherwise the fetch sends a GET for the rest
+					}
+				}
+			}
+			f.finish(err)
+		}
+		w.end()
+		corrupt := i%2 == 1
+		if errors.Is(err, ErrCorrupt) != corrupt {
+			t.Errorf("run %d: %v; a byte is wrong: %v", i, err, corrupt)
+		}
+		r.Close()
+		if s := m.Stats(); s.Unverified != 0 || (s.Verified == 1) == corrupt {
+			t.Errorf("run %d: %+v", i, s)
+		}
 	}
 }

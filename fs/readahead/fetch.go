@@ -23,6 +23,7 @@ type fetch struct {
 	asked    bool        // a GET was sent; written by the goroutine that runs the fetch
 	resumed  bool        // the rest of a slow body was requested again; written like asked
 	unwanted atomic.Bool // its stream went elsewhere
+	part     *run        // the checksums of the bytes of an unfinished block; nil if there are none
 }
 
 // These are outcomes of one GET that are not failures of S3.
@@ -55,8 +56,11 @@ func (f *fetch) finish(err error) {
 		f.s.starved = f.s.starved || err != nil // do not run ahead into the same error
 		m.mu.Unlock()
 	}
-	if f.fill.Rest() == 0 && err == nil {
+	switch {
+	case f.fill.Rest() == 0 && err == nil:
 		f.fill.Release()
+	case f.fill.Held():
+		f.r.audit.restart() // no reader gets the bytes that have arrived
 	}
 	f.fill.Abandon(err)
 	if f.s == nil {
@@ -170,7 +174,7 @@ func (f *fetch) get(parent context.Context, patience time.Duration) error {
 }
 
 // receive reads size bytes of the body of a GET for v and measures the speed.
-func (f *fetch) receive(w *watchdog, v Version, body io.Reader, size int, ttfb time.Duration) error {
+func (f *fetch) receive(w *watchdog, v Version, body io.ReadCloser, size int, ttfb time.Duration) error {
 	start := time.Now()
 	n, err := f.copy(body, size, w)
 	f.r.m.measure(ttfb, int64(n), time.Since(start))
@@ -233,26 +237,21 @@ func (f *fetch) verify(out *s3.GetOutput, v Version) error {
 }
 
 // copy reads size bytes of the body directly into block memory and returns the number of
-// bytes that it read.
-func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
+// bytes that it read. It closes the body after them.
+func (f *fetch) copy(body io.ReadCloser, size int, w *watchdog) (n int, err error) {
 	pace := f.r.m.newPace()
 	defer pace.end()
-	run := f.r.audit.begin(f.fill.Offset(), f.r.m.checksums.likely())
-	defer func() {
-		if n < size {
-			_ = f.audited(w.ctx, run) // a part of the object has no verdict
-		}
-	}()
+	f.r.audit.count()
 	for n < size {
 		p := f.fill.Next()
 		got, err := body.Read(p[:min(len(p), size-n)])
 		if got > 0 {
-			run.write(p[:got])
 			n += got
 			if n == size {
-				if err := f.audited(w.ctx, run); err != nil {
-					return n, err
-				}
+				body.Close() // frees its connection, which a HEAD for the checksum may need
+			}
+			if err := f.check(w.ctx, p[:got]); err != nil {
+				return n, err
 			}
 			f.fill.Advance(got)
 			w.progress()
@@ -273,6 +272,30 @@ func (f *fetch) copy(body io.Reader, size int, w *watchdog) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// check adds the next bytes of the Fill to the audit. A block counts when it is complete: when a
+// fetch is abandoned, the bytes of its unfinished block are dropped and another fetch begins at the
+// start of that block. check returns an error if the object is complete and has the wrong checksum.
+func (f *fetch) check(ctx context.Context, p []byte) error {
+	off := f.fill.Offset()
+	for len(p) > 0 {
+		n := min(int64(len(p)), cache.BlockSize-off%cache.BlockSize)
+		if f.part == nil {
+			f.part = f.r.audit.begin(off, f.r.m.checksums.likely())
+		}
+		f.part.write(p[:n])
+		p, off = p[n:], off+n
+		if off%cache.BlockSize != 0 && off != f.fill.End() {
+			return nil
+		}
+		block := f.part
+		f.part = nil
+		if err := f.audited(ctx, block); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drainLimit in bytes is the largest rest of an unwanted body that is read to the end. It
