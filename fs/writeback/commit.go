@@ -244,6 +244,7 @@ func (f *File) consume(r *run) {
 // adopt makes the version that r has written the base.
 func (f *File) adopt(r *run, next *base) (done func()) {
 	if f.state == stateDiscarded { // its content stays unchanged, over the old base
+		f.madeLast = next.v.ETag
 		return next.drop()
 	}
 	f.step(eventDone)

@@ -95,14 +95,15 @@ func (f *File) Replace(over *File, key string) error {
 	}
 	over.retire() // before any request to the key; it may wait for a request
 	over.mu.Lock()
-	ends, replaces := over.journal.ends, over.replaces
-	if over.base != nil && !over.base.foreign {
-		replaces = over.base.v.ETag
-	}
+	ends := over.journal.ends
 	if over.journal.id != 0 {
 		ends = append(slices.Clone(ends), over.journal.id)
 	}
+	replaces, known := over.objectLeft()
 	over.mu.Unlock()
+	if !known {
+		return ErrBound
+	}
 	if err := f.Rename(key, false); err != nil {
 		return err
 	}
@@ -111,6 +112,20 @@ func (f *File) Replace(over *File, key string) error {
 	f.journal.ends = append(f.journal.ends, ends...)
 	f.mu.Unlock()
 	return nil
+}
+
+// objectLeft returns the ETag of the object that a retired file leaves under its key, or "" if it
+// leaves none. known is false if the answer of a commit was lost. The caller holds mu.
+func (f *File) objectLeft() (etag string, known bool) {
+	switch {
+	case f.madeLast != "":
+		return f.madeLast, true
+	case f.outcomeUnknown:
+		return "", false
+	case f.base != nil && !f.base.foreign:
+		return f.base.v.ETag, true
+	}
+	return f.replaces, true
 }
 
 // bound reports whether the file has an object or an upload under its key. The caller holds mu.

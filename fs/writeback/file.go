@@ -24,6 +24,7 @@ type File struct {
 	object         s3.ObjectOptions // for the next commit
 	exclusive      bool             // the first commit must create the object
 	replaces       string           // OpenInput.Replaces
+	madeLast       string           // the ETag of the object that a commit made although the file was discarded
 	base           *base            // nil: none
 	baseLen        int64            // bytes of the base that are still content: a truncation cuts them
 	size           int64
