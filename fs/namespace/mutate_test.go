@@ -266,6 +266,30 @@ func TestRecoverKeepsWhatWasWrittenSince(t *testing.T) {
 	})
 }
 
+// TestRecoverMovesMarkers checks that an interrupted rename leaves no marker under the old
+// name, also if the server changes the time of a marker when files below it are deleted.
+func TestRecoverMovesMarkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t, "d/", "d/s/", "e/", "e/a", "e/s/")
+		f.set("d/", "", map[string]string{"mode": "16832"}, time.Now().Add(time.Second))
+		f.set("d/s/", "", nil, time.Now().Add(time.Second))
+		dir := t.TempDir()
+		n := newTest(t, f, func(o *Options) { o.StateDir = dir })
+		it, err := n.writeIntent("d/", "e/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := it.end(false); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Recover(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "keys", f.keys(), []string{"e/", "e/a", "e/s/"})
+		equal(t, "mode", at(t, n, "e").Attr.Perm, 0o700)
+	})
+}
+
 func TestFailedDeleteBringsNameBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a", "d/b", "d/c", "d/keep")

@@ -300,8 +300,10 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 	return e, nil
 }
 
-// compare looks whether a copy exists already. A copy is as large as the
-// source, and has the same ETag unless one of the two was uploaded in parts.
+// compare reports whether a copy exists already. A copy is as large as the source,
+// and has the same ETag unless one of the two was uploaded in parts. A marker that is
+// newer than its copy is copied again: it has no data, and on some servers
+// (versitygw) it becomes newer when a file below it is deleted.
 func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, error) {
 	info, err := m.n.store.Head(ctx, &s3.HeadInput{Bucket: m.n.o.Bucket, Key: key})
 	if errors.Is(err, s3.ErrNotFound) {
@@ -314,6 +316,9 @@ func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, er
 	got := m.n.FromInfo(info)
 	multipart := strings.Contains(e.ETag, "-") || strings.Contains(got.ETag, "-")
 	same := got.Size == e.Size && (got.ETag == e.ETag || multipart) && !got.LastModified.Before(e.LastModified)
+	if !same && isMarker(e) && isMarker(got) {
+		return pair{}, false, nil
+	}
 	if !same {
 		m.n.o.Logger.Warn("the new name of an interrupted rename was written again, both stay", "old", e.Key, "new", key)
 	}
