@@ -29,7 +29,11 @@ func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name stri
 			return fuse.Status(syscall.ESTALE)
 		}
 	}
-	n, err := f.createFile(dir, name, in.Caller, in.Mode, adds || in.Flags&syscall.O_EXCL != 0)
+	create := f.createFile
+	if in.Flags&syscall.O_EXCL != 0 && isLockFile(name) {
+		create = f.createLock
+	}
+	n, err := create(ctx, dir, name, in.Mode, adds || in.Flags&syscall.O_EXCL != 0)
 	if err != nil {
 		return f.status("create", err)
 	}
@@ -78,13 +82,13 @@ func (f *filesystem) enterNamed(ctx *request, id uint64, name string) (dir *inod
 }
 
 // createFile makes the inode of a new file, with unsaved state and without an object.
-func (f *filesystem) createFile(dir *inode, name string, caller fuse.Caller, perm uint32, exclusive bool) (*inode, error) {
+func (f *filesystem) createFile(ctx *request, dir *inode, name string, perm uint32, exclusive bool) (*inode, error) {
 	parent := dir.snapshot()
 	key, err := f.ns.NewFileKey(parent, name)
 	if err != nil {
 		return nil, err
 	}
-	e := namespace.Entry{Key: key, Kind: namespace.File, Attr: newAttr(parent, caller, perm, false), Exact: true}
+	e := namespace.Entry{Key: key, Kind: namespace.File, Attr: newAttr(parent, ctx.caller, perm, false), Exact: true}
 	e.LastModified = e.Attr.Mtime
 	n := f.inodes.create(dir, name, e)
 	n.lock()
@@ -109,7 +113,7 @@ func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string
 		return fuse.EINVAL
 	}
 	if kind == namespace.File {
-		n, err := f.createFile(dir, name, in.Caller, in.Mode, true)
+		n, err := f.createFile(ctx, dir, name, in.Mode, true)
 		if err == nil {
 			err = f.commit(ctx, n)
 			f.settle(ctx, n)
