@@ -186,10 +186,15 @@ func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry,
 		n.foreign = foreignOptions(info)
 	}
 	n.unlock()
-	if e.ETag != old.ETag || e.Size != old.Size {
+	if e.ETag != old.ETag || e.Size != old.Size || !sameAccess(e.Attr, old.Attr) {
 		f.refresh(n)
 	}
 	return nil
+}
+
+// sameAccess reports whether two sets of attributes show the same mode and owner.
+func sameAccess(a, b namespace.Attr) bool {
+	return a.Perm == b.Perm && a.UID == b.UID && a.GID == b.GID
 }
 
 // learnAtOpen is learn for an open, which must see the version e (P2): attributes that

@@ -226,9 +226,10 @@ func (f *File) finish(r *run, v Version, err error) {
 }
 
 // keepClean passes the bytes of a small new object to Options.Keep. Content that is built on a
-// base is read from the base where it is unchanged.
+// base is read from the base where it is unchanged. The bytes of a replay are not kept: the
+// first open then fetches the object, and with it the attributes that nobody knows yet.
 func (f *File) keepClean(r *run, v Version) {
-	if f.m.o.Keep != nil && r.snap.base == nil && v.Size > 0 && v.Size <= cache.SmallObject {
+	if f.m.o.Keep != nil && !f.acknowledged && r.snap.base == nil && v.Size > 0 && v.Size <= cache.SmallObject {
 		f.m.o.Keep(v, r.snap.body(context.Background(), 0, v.Size))
 	}
 }

@@ -295,11 +295,18 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 	default:
 		now := Version{Key: in.Key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID, Date: info.LastModified}
 		if l.Base == nil || l.Base.ETag != now.ETag {
-			if done, err = m.matches(ctx, now, l); done || err != nil {
-				return in, done, err
-			}
-			if in.Base, err = m.newest(ctx, now, l); err != nil {
+			same, err := m.matches(ctx, now, l)
+			switch {
+			case err != nil:
 				return in, false, err
+			case same && (now.ETag != l.Replaces || carries(info.Metadata, l.Object.Metadata)):
+				return in, true, nil
+			case same: // it has the bytes by chance, and other attributes
+				in.Base = &now
+			default:
+				if in.Base, err = m.newest(ctx, now, l); err != nil {
+					return in, false, err
+				}
 			}
 		}
 		switch {

@@ -17,8 +17,9 @@
 // which are processes of their own, record each operation on the local disk before
 // and after it (mutator_test.go). After each remount the tree must be the one that
 // the history leads to. An operation in flight has happened or not. Two tolerances
-// exist (tree_test.go): a file may have both names in the middle of a rename, and
-// the mode from before a chmod may come back.
+// exist (tree_test.go): a file may have both names in the middle of a rename (P5), and
+// without a journal the mode from before a chmod may come back, because a chmod does
+// not wait for S3.
 //
 // # Several mounts
 //

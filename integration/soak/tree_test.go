@@ -5,6 +5,7 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -23,8 +24,7 @@ type node struct {
 	Data []byte
 }
 
-// hasMode reports whether a node may have a mode. A chmod reaches S3 up to half a
-// second after it has returned, so that other changes can carry it.
+// hasMode reports whether a node may have a mode.
 func (n node) hasMode(mode fs.FileMode) bool { return n.Mode == mode || slices.Contains(n.Past, mode) }
 
 func (n node) String() string {
@@ -120,16 +120,12 @@ func (t tree) isEmptyDir(name string) bool {
 	return true
 }
 
-// withModes returns the tree with the modes that another tree allows. A kill can
-// leave a hint that shows the old mode until the file is opened.
-func (t tree) withModes(other tree) tree {
+// withoutPast returns the tree in which a file has the mode of its last chmod only.
+func (t tree) withoutPast(name string) tree {
 	t = maps.Clone(t)
-	for name, n := range t {
-		if o := other[name]; len(o.Past) > 0 {
-			n.Past = append(slices.Clone(o.Past), o.Mode)
-			t[name] = n
-		}
-	}
+	n := t[name]
+	n.Past = nil
+	t[name] = n
 	return t
 }
 
@@ -183,8 +179,15 @@ func snapshot(dir string, names []string) (tree, error) {
 	return t, nil
 }
 
+// readNode reads a file or directory. It takes the mode of a file that is open: after a
+// kill, a listing may show default attributes until the file is opened.
 func readNode(p string) (node, error) {
-	info, err := os.Stat(p)
+	f, err := os.Open(p)
+	if err != nil {
+		return node{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
 		return node{}, err
 	}
@@ -192,7 +195,7 @@ func readNode(p string) (node, error) {
 	if n.Dir {
 		return n, nil
 	}
-	if n.Data, err = os.ReadFile(p); err != nil {
+	if n.Data, err = io.ReadAll(f); err != nil {
 		return node{}, err
 	}
 	if int64(len(n.Data)) != info.Size() {
