@@ -165,19 +165,11 @@ func (n *inode) carried() s3.ObjectOptions {
 	return *n.foreign
 }
 
-// foreignOptions are the properties that other tools gave an object. They stay
-// when a part of it is rewritten here.
+// foreignOptions returns the properties that other tools gave an object. A rewrite of a
+// part of the object keeps them.
 func foreignOptions(info *s3.ObjectInfo) *s3.ObjectOptions {
-	return &s3.ObjectOptions{
-		ContentType:        info.ContentType,
-		ContentEncoding:    info.ContentEncoding,
-		ContentDisposition: info.ContentDisposition,
-		ContentLanguage:    info.ContentLanguage,
-		CacheControl:       info.CacheControl,
-		Expires:            info.Expires,
-		StorageClass:       info.StorageClass,
-		Metadata:           info.Metadata,
-	}
+	o := info.Options()
+	return &o
 }
 
 // contentType guesses by the name's ending, as web servers do; browsers then

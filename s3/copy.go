@@ -27,6 +27,10 @@ func copySource(bucket, key, version string) string {
 // source over MaxPartSize is copied by parts in parallel. An error inside a
 // response with status 200 is an error.
 func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
+	in, err := c.ruledCopy(ctx, in)
+	if err != nil {
+		return nil, err
+	}
 	if in.SrcSize > MaxPartSize {
 		src, err := c.copySourceInfo(ctx, in)
 		if err != nil {
@@ -122,14 +126,8 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput, src Conditions, 
 	src.apply(h, copySourcePrefix)
 	d.apply(h, c.features(in.Bucket))
 	in.SrcSSE.apply(h, copySourcePrefix)
-	if msg := in.ObjectOptions.apply(h); msg != "" {
+	if msg := c.describeCopy(h, in); msg != "" {
 		return nil, inputError(opCopy, in.Bucket, in.Key, msg)
-	}
-	if in.ReplaceMetadata {
-		h["X-Amz-Metadata-Directive"] = []string{"REPLACE"}
-	}
-	if len(in.Tags) > 0 {
-		h["X-Amz-Tagging-Directive"] = []string{"REPLACE"}
 	}
 	out := new(CopyOutput)
 	k := &call{op: opCopy, method: http.MethodPut, bucket: in.Bucket, key: in.Key, header: h,

@@ -77,54 +77,19 @@ func (c *Client) abandon(ctx context.Context, id UploadID, err error) error {
 // source along, an upload does not.
 func (c *Client) copyOptions(ctx context.Context, in *CopyInput, src *ObjectInfo) (ObjectOptions, error) {
 	o := in.ObjectOptions
+	o.KeepTags = false
 	if !in.ReplaceMetadata {
 		o.ContentType, o.ContentEncoding, o.ContentDisposition = src.ContentType, src.ContentEncoding, src.ContentDisposition
 		o.ContentLanguage, o.CacheControl, o.Expires = src.ContentLanguage, src.CacheControl, src.Expires
 		o.Metadata = src.Metadata
 	}
+	setDefault(&o.StorageClass, src.StorageClass)
 	if len(o.Tags) > 0 {
 		return o, nil
 	}
 	tags, err := c.tags(ctx, in.SrcBucket, in.SrcKey, in.SrcVersionID)
 	o.Tags = tags
 	return o, err
-}
-
-// tags reads an object's tags
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html).
-// Whoever may not read them copies without.
-func (c *Client) tags(ctx context.Context, bucket, key, version string) (map[string]string, error) {
-	var tags map[string]string
-	k := &call{op: "GetObjectTagging", method: http.MethodGet, bucket: bucket, key: key,
-		params: query{{"tagging", ""}}.add("versionId", version),
-		consume: func(resp *response) error {
-			return c.readDocument(resp, func(data []byte) (err error) {
-				tags, err = parseTags(data)
-				return err
-			})
-		}}
-	_, err := c.do(ctx, k)
-	if errors.Is(err, ErrForbidden) || errors.Is(err, ErrNotImplemented) || errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	return tags, err
-}
-
-func parseTags(data []byte) (map[string]string, error) {
-	tags := make(map[string]string)
-	var name string
-	err := parseDocument(data, "Tagging", func(parent, element, text []byte) error {
-		if string(parent) == "Tag" {
-			switch string(element) {
-			case "Key":
-				name = string(text)
-			case "Value":
-				tags[name] = string(text)
-			}
-		}
-		return nil
-	}, "TagSet")
-	return tags, err
 }
 
 // copyParts copies all of src, part by part.

@@ -12,6 +12,7 @@ func (c *Client) do(ctx context.Context, k *call) (*response, error) {
 	if err := k.validate(); err != nil {
 		return nil, err
 	}
+	c.dress(k)
 	r := retries{c: c, start: time.Now()}
 	var m remedies
 	for try := 0; ; try++ {

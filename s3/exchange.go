@@ -25,6 +25,7 @@ type call struct {
 	copied      int64  // bytes that the server copies before it answers; may be an upper bound
 	noConflict  bool   // a conflict with another writer is not worth another attempt
 	lost        bool   // an attempt may have succeeded without our knowing
+	keyless     bool   // the customer's key was left out: the object has none
 	unasked     bool   // the question for a checksum was left out after a refusal
 	host        string // redirected to, for this call only
 	last        identity
@@ -170,6 +171,9 @@ func (x *exchange) run() (*response, *Error) {
 		e := x.k.fail(errWebPage)
 		e.Status = hr.StatusCode
 		return nil, x.fail(resp, e)
+	}
+	if err := x.k.checkCustomerKey(hr.Header); err != nil {
+		return nil, x.fail(resp, x.consumeError(resp, err))
 	}
 	if x.k.consume == nil {
 		return resp, nil

@@ -29,10 +29,11 @@ const probePause = time.Minute
 
 // bucketFeatures is what is known of the server for one bucket.
 type bucketFeatures struct {
-	bucket string
-	load   sync.Once
-	known  [featureCount]atomic.Uint32 // a Support each
-	oldest atomic.Int64                // Unix time at which the first finding is too old; 0: never
+	bucket  string
+	load    sync.Once
+	known   [featureCount]atomic.Uint32 // a Support each
+	classes atomic.Bool                 // an object is in another storage class than STANDARD
+	oldest  atomic.Int64                // Unix time at which the first finding is too old; 0: never
 
 	mu     sync.Mutex
 	found  [featureCount]Finding

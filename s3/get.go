@@ -25,6 +25,7 @@ func (c *Client) Get(ctx context.Context, in *GetInput) (*GetOutput, error) {
 		return nil, err
 	}
 	out := &GetOutput{ObjectInfo: objectInfo(in.Key, resp)}
+	c.seeClass(in.Bucket, out.StorageClass)
 	if e := out.place(resp, in); e != nil {
 		resp.body.Close()
 		return nil, k.fail(e)

@@ -22,6 +22,7 @@ func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 	}
 	resp.body.Close()
 	info := objectInfo(in.Key, resp)
+	c.seeClass(in.Bucket, info.StorageClass)
 	if info.Size < 0 {
 		// Some servers leave the length of an empty object out. Of no other
 		// object may its absence be taken for 0.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -189,6 +190,9 @@ func objectInfo(key string, resp *response) ObjectInfo {
 		Expires:            first(h, "Expires"),
 		Checksum:           checksumOf(h),
 		SSE:                first(h, "X-Amz-Server-Side-Encryption"),
+		KMSKeyID:           first(h, "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"),
+		BucketKeyEnabled:   first(h, "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled") == "true",
+		CustomerKey:        first(h, ssecPrefix+"Server-Side-Encryption-Customer-Algorithm") != "",
 		Restore:            first(h, "X-Amz-Restore"),
 		ArchiveStatus:      first(h, "X-Amz-Archive-Status"),
 		DeleteMarker:       first(h, "X-Amz-Delete-Marker") == "true",
@@ -196,6 +200,7 @@ func objectInfo(key string, resp *response) ObjectInfo {
 	if info.ContentEncoding == "aws-chunked" {
 		info.ContentEncoding = ""
 	}
+	info.TagCount, _ = strconv.Atoi(first(h, "X-Amz-Tagging-Count"))
 	info.MissingMeta, _ = strconv.Atoi(first(h, "X-Amz-Missing-Meta"))
 	for name, v := range h {
 		if len(name) > len(metaPrefix) && name[:len(metaPrefix)] == metaPrefix {
@@ -206,6 +211,20 @@ func objectInfo(key string, resp *response) ObjectInfo {
 		}
 	}
 	return info
+}
+
+// Options returns the options that write an object with the properties of this one. They
+// keep its tags, but not its ACL, which S3 does not show.
+func (info *ObjectInfo) Options() ObjectOptions {
+	o := ObjectOptions{
+		ContentType: info.ContentType, ContentEncoding: info.ContentEncoding, ContentDisposition: info.ContentDisposition,
+		ContentLanguage: info.ContentLanguage, CacheControl: info.CacheControl, Expires: info.Expires,
+		StorageClass: info.StorageClass, Metadata: info.Metadata, KeepTags: info.TagCount > 0,
+	}
+	if slices.Contains(Encryptions(), info.SSE) {
+		o.SSE = ServerSideEncryption{Algorithm: info.SSE, KMSKeyID: info.KMSKeyID, BucketKeyEnabled: info.BucketKeyEnabled}
+	}
+	return o
 }
 
 func httpTime(v string) time.Time {

@@ -91,6 +91,9 @@ func (c *Client) continued(in *LsInput, at listToken, p *listParser) (*LsPage, e
 		return nil, &Error{Op: "ListObjectsV2", Bucket: in.Bucket, Err: err}
 	}
 	page := &p.page
+	for i := range page.Objects {
+		c.seeClass(in.Bucket, page.Objects[i].StorageClass)
+	}
 	token := page.NextToken
 	last := page.last()
 	if at.server == "" {

@@ -16,7 +16,11 @@ import (
 func (c *Client) CreateUpload(ctx context.Context, in *CreateUploadInput) (UploadID, error) {
 	const op = "CreateMultipartUpload"
 	h := make(http.Header, 16)
-	if msg := in.ObjectOptions.apply(h); msg != "" {
+	options, err := c.keptTags(ctx, in.Bucket, in.Key, in.ObjectOptions)
+	if err != nil {
+		return UploadID{}, err
+	}
+	if msg := c.describe(h, in.Key, options); msg != "" {
 		return UploadID{}, inputError(op, in.Bucket, in.Key, msg)
 	}
 	if in.Key == "" {

@@ -23,6 +23,7 @@ func TestObserverAndLog(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Length", "3")
+		w.Header().Set("X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256")
 		io.WriteString(w, "abc")
 	}, func(o *Options) {
 		o.Observer = func(a Attempt) {

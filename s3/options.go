@@ -66,6 +66,11 @@ type Options struct {
 	// RequesterPays accepts that the caller pays for requests (x-amz-request-payer,
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html).
 	RequesterPays bool
+	// ExpectedBucketOwner is the account that must own the bucket. Every request carries it
+	// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html).
+	ExpectedBucketOwner string
+	// Objects are the properties of all objects that the client makes.
+	Objects ObjectRules
 
 	// Connections bounds the exchanges under way at one time, hence the
 	// connections; further calls wait for one to end. Default 64.
@@ -218,8 +223,12 @@ func (o Options) Validate() error {
 	case !validRegion(o.Region):
 		return bad("option Region: %q is not a region", clip(o.Region, 64))
 	}
-	if _, err := parseEndpoint(o); err != nil {
+	e, err := parseEndpoint(o)
+	if err != nil {
 		return bad("option Endpoint: %v", err)
+	}
+	if option, problem := o.Objects.validate(e.scheme == "http"); option != "" {
+		return bad("option %s: %s", option, problem)
 	}
 	return nil
 }

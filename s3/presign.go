@@ -94,6 +94,7 @@ func (c *Client) presign(ctx context.Context, k *call, expires time.Duration) (*
 		e.kind = ErrNoCredentials
 		return nil, e
 	}
+	c.addCustomerKey(k)
 	q := k.params
 	if c.opts.RequesterPays {
 		q = append(q, param{"x-amz-request-payer", "requester"})

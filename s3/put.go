@@ -17,6 +17,14 @@ func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
 	if _, err := c.putCall(in, condition{}); err != nil {
 		return nil, err
 	}
+	if in.KeepTags {
+		kept := *in
+		var err error
+		if kept.ObjectOptions, err = c.keptTags(ctx, in.Bucket, in.Key, in.ObjectOptions); err != nil {
+			return nil, err
+		}
+		in = &kept
+	}
 	body := newPayload(in.Body, in.Size)
 	var out *PutOutput
 	w := conditionalWrite{c: c, f: c.features(in.Bucket), op: "PutObject", key: in.Key, sse: in.SSE.Customer,
@@ -56,7 +64,7 @@ func (c *Client) putObject(ctx context.Context, in *PutInput, body *payload, d c
 func (c *Client) putCall(in *PutInput, d condition) (*call, error) {
 	const op = "PutObject"
 	h := make(http.Header, 16)
-	if msg := in.ObjectOptions.apply(h); msg != "" {
+	if msg := c.describe(h, in.Key, in.ObjectOptions); msg != "" {
 		return nil, inputError(op, in.Bucket, in.Key, msg)
 	}
 	d.apply(h, c.features(in.Bucket))

@@ -24,7 +24,7 @@ const (
 // remedy mends what an answer says is wrong with the request itself. It
 // returns true if the call is worth another attempt at once.
 func (c *Client) remedy(ctx context.Context, k *call, e *Error, m *remedies) bool {
-	if c.remedyChecksumMode(k, e) {
+	if c.remedyChecksumMode(k, e) || c.remedyCustomerKey(k, e) {
 		return true
 	}
 	if k.method == http.MethodHead && e.Code == "" && !m.asked && vague(k, e) {

@@ -66,7 +66,11 @@ type ObjectInfo struct {
 	MissingMeta        int               // x-amz-missing-meta
 	Checksum           Checksum          // where the server gives one
 	SSE                string            // x-amz-server-side-encryption
-	Restore            string            // x-amz-restore
+	KMSKeyID           string            // of the key in KMS that encrypts the object
+	BucketKeyEnabled   bool
+	CustomerKey        bool   // the object is encrypted with a customer's key (SSE-C)
+	TagCount           int    // how many tags the object has, if the client may read them
+	Restore            string // x-amz-restore
 	ArchiveStatus      string
 	DeleteMarker       bool
 }
@@ -100,7 +104,9 @@ type ObjectOptions struct {
 	StorageClass       string
 	Metadata           map[string]string // user metadata; non-ASCII values are sent as RFC 2047
 	Tags               map[string]string
-	SSE                ServerSideEncryption
+	// KeepTags adds the tags that the object under the key has before it is replaced.
+	KeepTags bool `json:",omitempty"`
+	SSE      ServerSideEncryption
 }
 
 // ServerSideEncryption chooses how S3 encrypts an object at rest.

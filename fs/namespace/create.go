@@ -85,7 +85,7 @@ func (n *Namespace) Mkdir(ctx context.Context, dir Entry, text string, a Attr) (
 	if err := n.WaitDeleted(ctx, nm.key()); err != nil {
 		return Entry{}, fmt.Errorf("mkdir: %w", err)
 	}
-	e, err := n.putMarker(ctx, key, a, nil, true)
+	e, err := n.putMarker(ctx, key, a, s3.ObjectOptions{}, true)
 	if err != nil {
 		return Entry{}, fmt.Errorf("mkdir %q: %w", key, n.notMade(Entry{Key: key, Kind: Directory}, err))
 	}
@@ -126,14 +126,13 @@ func (n *Namespace) shadowed(ctx context.Context, nm name) bool {
 	return k == listing.Present
 }
 
-// putMarker writes the marker of a directory with its attributes beside the
-// user metadata that it has. fresh asks that there be none so far.
-func (n *Namespace) putMarker(ctx context.Context, key string, a Attr, meta map[string]string, fresh bool) (Entry, error) {
-	in := &s3.PutInput{Bucket: n.o.Bucket, Key: key, Body: strings.NewReader("")}
+// putMarker writes the marker of a directory with its attributes and the properties o that
+// it has. If fresh is set, it fails if there is a marker.
+func (n *Namespace) putMarker(ctx context.Context, key string, a Attr, o s3.ObjectOptions, fresh bool) (Entry, error) {
+	in := &s3.PutInput{Bucket: n.o.Bucket, Key: key, Body: strings.NewReader(""), ObjectOptions: o}
 	in.ContentType = markerType
-	in.Metadata = meta
 	if n.o.Posix != PosixOff {
-		in.Metadata = attrs.MergeMetadata(a, Directory, meta)
+		in.Metadata = attrs.MergeMetadata(a, Directory, o.Metadata)
 	}
 	out, err := n.putNew(ctx, in, fresh)
 	if err != nil {

@@ -203,7 +203,7 @@ func (n *Namespace) head(ctx context.Context, key string, isDir bool) (Entry, er
 		return Entry{}, s3.ErrNotFound
 	}
 	if n.learn(answer, entry.Change{Entry: e, Seen: true}) {
-		n.Remember(e, optionsOf(info))
+		n.Remember(e, info.Options())
 	}
 	return e, nil
 }

@@ -42,23 +42,11 @@ func (n *Namespace) Remember(e Entry, o s3.ObjectOptions) {
 	if e.ETag == "" {
 		return
 	}
-	r := remembered{etag: e.ETag, size: e.Size, o: s3.ObjectOptions{
-		ContentType: o.ContentType, ContentEncoding: o.ContentEncoding, ContentDisposition: o.ContentDisposition,
-		ContentLanguage: o.ContentLanguage, CacheControl: o.CacheControl, Expires: o.Expires,
-		StorageClass: o.StorageClass, Metadata: maps.Clone(o.Metadata),
-	}}
+	o.Metadata = maps.Clone(o.Metadata)
+	r := remembered{etag: e.ETag, size: e.Size, o: o}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.recent.Put(e.Key, r, time.Now().Add(rememberTime))
-}
-
-// optionsOf are the options that an object was written with, as a HEAD tells them.
-func optionsOf(info *s3.ObjectInfo) s3.ObjectOptions {
-	return s3.ObjectOptions{
-		ContentType: info.ContentType, ContentEncoding: info.ContentEncoding, ContentDisposition: info.ContentDisposition,
-		ContentLanguage: info.ContentLanguage, CacheControl: info.CacheControl, Expires: info.Expires,
-		StorageClass: info.StorageClass, Metadata: info.Metadata,
-	}
 }
 
 // recall returns what is remembered of the version of an entry.

@@ -276,7 +276,9 @@ func (m *move) putMarker(ctx context.Context, e Entry, key string) (Entry, error
 		return Entry{}, err
 	}
 	info.Key = e.Key
-	return m.n.putMarker(ctx, key, m.n.FromInfo(info).Attr, info.Metadata, false)
+	o := info.Options()
+	o.KeepTags = false // they would be those of the target
+	return m.n.putMarker(ctx, key, m.n.FromInfo(info).Attr, o, false)
 }
 
 // attrs finds the attributes of an object that is moved. Where the directory

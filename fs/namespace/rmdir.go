@@ -169,7 +169,7 @@ func (n *Namespace) keepDir(ctx context.Context, dir string) error {
 	n.keeping[dir] = k
 	n.mu.Unlock()
 	a := n.defaults.Attr(Directory, time.Now())
-	_, err := n.putMarker(ctx, dir, a, nil, true)
+	_, err := n.putMarker(ctx, dir, a, s3.ObjectOptions{}, true)
 	if errors.Is(err, s3.ErrPreconditionFailed) {
 		err = nil // another made it meanwhile
 	}

@@ -44,7 +44,7 @@ func (n *Namespace) rewrite(ctx context.Context, e Entry, change func(Attr) Attr
 		if e.ETag != "" && info.ETag != e.ETag {
 			return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
 		}
-		r = remembered{etag: info.ETag, size: info.Size, o: optionsOf(info)}
+		r = remembered{etag: info.ETag, size: info.Size, o: info.Options()}
 	}
 	had := n.FromInfo(&s3.ObjectInfo{Key: e.Key, Size: r.size, LastModified: e.LastModified, Metadata: r.o.Metadata}).Attr
 	a := change(had)
@@ -83,7 +83,7 @@ func (n *Namespace) copied(e Entry, key string, out *s3.CopyOutput) Entry {
 	return e
 }
 
-// setDirAttr writes the marker of a directory, with the user metadata that it has.
+// setDirAttr writes the marker of a directory, with the properties that it has.
 func (n *Namespace) setDirAttr(ctx context.Context, e Entry, a Attr) (Entry, error) {
 	r, found := n.recall(e)
 	if !found {
@@ -92,18 +92,17 @@ func (n *Namespace) setDirAttr(ctx context.Context, e Entry, a Attr) (Entry, err
 			return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
 		}
 		if found = err == nil; found {
-			r.size, r.o.Metadata = info.Size, info.Metadata
+			r.size, r.o = info.Size, info.Options()
 		}
 	}
 	if found && r.size > 0 {
 		e.Attr = a // data under the key of the directory: there is no place for attributes
 		return e, nil
 	}
-	meta := r.o.Metadata
 	if found && !e.Exact {
-		a.Xattr = meta[attrs.MetaXattr]
+		a.Xattr = r.o.Metadata[attrs.MetaXattr]
 	}
-	got, err := n.putMarker(ctx, e.Key, a, meta, false)
+	got, err := n.putMarker(ctx, e.Key, a, r.o, false)
 	if err != nil {
 		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
 	}

@@ -1,0 +1,92 @@
+package s3
+
+import (
+	"errors"
+	"net/http"
+)
+
+const (
+	ownerHeader       = "X-Amz-Expected-Bucket-Owner"
+	sourceOwnerHeader = "X-Amz-Source-Expected-Bucket-Owner"
+	keyMD5Header      = ssecPrefix + "Server-Side-Encryption-Customer-Key-Md5"
+	sourceMD5Header   = copySourcePrefix + "Server-Side-Encryption-Customer-Key-Md5"
+)
+
+// dress adds the headers that every request of the client carries: the expected owner of
+// the bucket and, where the operation takes it, the customer's key. It may be called again.
+func (c *Client) dress(k *call) {
+	if k.header == nil {
+		k.header = make(http.Header, 4)
+	}
+	if owner := c.opts.ExpectedBucketOwner; owner != "" && k.bucket != "" {
+		k.header[ownerHeader] = []string{owner}
+		if k.header["X-Amz-Copy-Source"] != nil {
+			k.header[sourceOwnerHeader] = []string{owner}
+		}
+	}
+	c.addCustomerKey(k)
+}
+
+// addCustomerKey adds the key of Options.Objects to a call that has no key of its own.
+func (c *Client) addCustomerKey(k *call) {
+	key := c.opts.Objects.SSE.Customer
+	if key == nil || k.keyless {
+		return
+	}
+	switch k.op {
+	case "GetObject", "HeadObject", "UploadPart", "UploadPartCopy", opComplete:
+		if k.header[keyMD5Header] == nil {
+			key.apply(k.header, ssecPrefix)
+		}
+	}
+	switch k.op {
+	case opCopy, "UploadPartCopy":
+		if k.header[sourceMD5Header] == nil {
+			key.apply(k.header, copySourcePrefix)
+		}
+	}
+}
+
+// remedyCustomerKey leaves the key of Options.Objects out of a read, or of the source of a
+// copy, that S3 answers with 400: it does so for objects that have no customer's key.
+func (c *Client) remedyCustomerKey(k *call, e *Error) bool {
+	if c.opts.Objects.SSE.Customer == nil || k.keyless || e.Status != http.StatusBadRequest {
+		return false
+	}
+	prefix := copySourcePrefix
+	switch k.op {
+	case "GetObject", "HeadObject":
+		prefix = ssecPrefix
+	case opCopy, "UploadPartCopy":
+	default:
+		return false
+	}
+	k.keyless = true
+	for _, name := range [...]string{"Algorithm", "Key", "Key-Md5"} {
+		delete(k.header, prefix+"Server-Side-Encryption-Customer-"+name)
+	}
+	return true
+}
+
+// errNotEncrypted marks the answer of a server that ignores a customer's key.
+var errNotEncrypted = errors.New("the server ignores the customer's key (SSE-C): the answer does not confirm it")
+
+// checkCustomerKey holds a successful answer to the key that the request carried. The answer
+// to CreateMultipartUpload confirms the key for all parts of the upload.
+func (k *call) checkCustomerKey(h http.Header) error {
+	sent := k.header[keyMD5Header]
+	switch k.op {
+	case "UploadPart", "UploadPartCopy", opComplete:
+		return nil
+	}
+	if sent == nil {
+		return nil
+	}
+	if first(h, ssecPrefix+"Server-Side-Encryption-Customer-Algorithm") != "AES256" {
+		return permanentError{errNotEncrypted}
+	}
+	if sum := first(h, keyMD5Header); sum != "" && sum != sent[0] {
+		return permanentError{errNotEncrypted}
+	}
+	return nil
+}
