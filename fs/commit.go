@@ -117,7 +117,7 @@ func (f *filesystem) committed(n *inode, v writeback.Version) {
 	n.unlock()
 	noted.Done()
 	// Never under n.mu: the namespace asks pending files for their state.
-	f.permits.learn(e.Key, nil)
+	f.permits.wrote(e.Key)
 	f.ns.Committed(e)
 	f.ns.Remember(e, v.Object)
 	f.ns.DropPending(e.Key, n)

@@ -143,7 +143,7 @@ func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error,
 	if n == nil {
 		return fuse.Status(syscall.ESTALE)
 	}
-	f.permits.learn(e.Key, nil)
+	f.permits.wrote(e.Key)
 	dir.relisted()
 	f.fillEntry(n, caller, out)
 	return fuse.OK

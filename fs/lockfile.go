@@ -25,7 +25,7 @@ func (f *filesystem) createLock(ctx *request, dir *inode, name string, perm uint
 	if n == nil {
 		return nil, syscall.ESTALE
 	}
-	f.permits.learn(e.Key, nil)
+	f.permits.wrote(e.Key)
 	dir.relisted()
 	n.lock()
 	defer n.unlock()

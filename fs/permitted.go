@@ -10,44 +10,64 @@ import (
 )
 
 const (
-	// permittedFor is how long S3 is expected to go on accepting writes. A copy tool
-	// sets the attributes of a file within that time after it has written the file.
+	// permittedFor is how long S3 is expected to go on accepting what it has accepted. A
+	// copy tool sets the attributes of a file within that time after it has written the
+	// file.
 	permittedFor = 10 * time.Second
-	// maxPermitted bounds the directories that are remembered: 1 MB.
+	// maxPermitted bounds the names that are remembered: 1 MB.
 	maxPermitted = 10_000
 )
 
-// permitted remembers the directories in which S3 has lately accepted a write of this
-// mount. A change of attributes waits for S3 only elsewhere, so that the program hears
-// of a missing permission.
+// permitted remembers which changes of attributes S3 is expected to accept: those of
+// objects that this mount has just written, and those in directories in which S3 has
+// just accepted one. Every other change of attributes waits for S3, so that the program
+// that makes it hears of a missing permission. After a refusal all changes in the
+// directory wait for a while.
 type permitted struct {
-	mu   sync.Mutex
-	dirs map[string]time.Time // by the prefix of the keys
+	mu      sync.Mutex
+	written map[string]time.Time // when this mount wrote an object, by its key
+	changed map[string]time.Time // when S3 accepted new attributes, by the prefix of the directory
+	refused map[string]time.Time // when S3 refused new attributes, likewise
 }
 
 // dirOf returns the prefix of the directory that a key is in. A marker is in its own.
 func dirOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
 
-// learn takes in how S3 answered a write under a key.
-func (p *permitted) learn(key string, err error) {
+// wrote notes that S3 has accepted an object of this mount.
+func (p *permitted) wrote(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	note(&p.written, key)
+}
+
+// changedAttrs notes how S3 answered a change of attributes.
+func (p *permitted) changedAttrs(key string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	dir := dirOf(key)
 	switch {
-	case errors.Is(err, s3.ErrForbidden):
-		delete(p.dirs, dir)
 	case err == nil:
-		if p.dirs == nil || len(p.dirs) >= maxPermitted {
-			p.dirs = map[string]time.Time{}
-		}
-		p.dirs[dir] = time.Now()
+		note(&p.changed, dir)
+	case errors.Is(err, s3.ErrForbidden):
+		note(&p.refused, dir)
 	}
 }
 
-// has reports whether S3 is expected to accept a write under a key.
+// note sets the time of a name to now.
+func note(m *map[string]time.Time, name string) {
+	if *m == nil || len(*m) >= maxPermitted {
+		*m = map[string]time.Time{}
+	}
+	(*m)[name] = time.Now()
+}
+
+// has reports whether S3 is expected to accept new attributes of an object.
 func (p *permitted) has(key string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	when, ok := p.dirs[dirOf(key)]
-	return ok && time.Since(when) < permittedFor
+	dir := dirOf(key)
+	return !isRecent(p.refused[dir]) && (isRecent(p.written[key]) || isRecent(p.changed[dir]))
 }
+
+// isRecent reports whether t is within permittedFor.
+func isRecent(t time.Time) bool { return time.Since(t) < permittedFor }

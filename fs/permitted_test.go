@@ -57,6 +57,23 @@ func TestAttributesWithoutPermission(t *testing.T) {
 	}
 }
 
+// TestAttributesBesideOwnFiles changes attributes of a file of another tool, after this
+// mount has written in the same directory. S3 accepts new files there, but no change of
+// others. Each change is refused at once.
+func TestAttributesBesideOwnFiles(t *testing.T) {
+	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{testBucket}, Deny: func(kind, _, key string) bool {
+		return kind == "CopyObject" && key == "d/theirs"
+	}})
+	srv.PutObject(testBucket, "d/theirs", []byte("x"), nil)
+	k := remount(t, srv)
+	k.put("d/mine", "x")
+	for range 2 {
+		errnoIs(t, k.setattr("d/theirs", chmodTo(0o600)), syscall.EACCES, "chmod of another tool's file")
+		k.must(k.setattr("d/mine", chmodTo(0o640)), "chmod", "d/mine")
+	}
+	k.must(k.setattr("d/mine", chmodTo(0o600)), "chmod", "d/mine")
+}
+
 // TestXattrWithoutPermission is TestAttributesWithoutPermission for setxattr.
 func TestXattrWithoutPermission(t *testing.T) {
 	k, refuse := newReadOnlyKernel(t, func(o *Options) { o.Xattr = true })

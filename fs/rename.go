@@ -280,7 +280,7 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 		return err
 	}
 	f.watchDelete(in.Old, f.noteRest(in.Old, noted))
-	f.permits.learn(out.Entry.Key, nil)
+	f.permits.wrote(out.Entry.Key)
 	f.rekey(m.n, out)
 	f.replaceTarget(m)
 	return nil

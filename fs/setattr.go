@@ -107,9 +107,9 @@ func (n *inode) stamp() {
 }
 
 // keepAttrs makes attributes that changed reach S3: on the next PUT of the file if
-// one is due, otherwise by themselves after a short delay. If this mount has not
-// written in the directory lately, keepAttrs waits for S3. If S3 refuses the change,
-// the inode has the attributes from before again.
+// one is due, otherwise by themselves after a short delay if S3 is expected to accept
+// them (permitted). Otherwise keepAttrs waits for S3. If S3 refuses the change, the inode
+// has the attributes from before again.
 func (f *filesystem) keepAttrs(ctx context.Context, n *inode, before namespace.Attr) error {
 	n.lock()
 	n.attrs = true
@@ -181,7 +181,7 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 	n.unlock()
 
 	to, same, err := f.writeAttrs(ctx, e)
-	f.permits.learn(e.Key, err)
+	f.permits.changedAttrs(e.Key, err)
 	if f.passing(ctx, err) {
 		f.log.Warn("cannot save attributes yet; they are in the journal", slog.String("key", e.Key), slog.Any("error", err))
 		if f.ending.Err() == nil {

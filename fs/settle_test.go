@@ -83,7 +83,8 @@ func TestAttributesOntoAnotherVersion(t *testing.T) {
 	for name, theirs := range map[string]string{"shorter": "short", "same size": "their text", "longer": "a much longer text"} {
 		t.Run(name, func(t *testing.T) {
 			k := newKernel(t)
-			k.put("other", "") // S3 is known to accept writes, so that chmod does not wait
+			k.srv.PutObject(testBucket, "other", nil, nil) // S3 accepts its chmod, so that the one of f does not wait
+			k.must(k.setattr("other", chmodTo(0o600)), "chmod", "other")
 			k.srv.PutObject(testBucket, "f", []byte("first text"), nil)
 			if got := k.cat("f"); got != "first text" {
 				t.Fatalf("%q", got)
