@@ -55,6 +55,25 @@ func TestP3NoLostUpdate(t *testing.T) {
 			t.Errorf("exclusive create of a file that is there: %v", err)
 		}
 	})
+	run(t, "lock file", func(t *testing.T, w *harness.World) {
+		a, b, _ := twoMounts(t, w)
+		const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+		for _, name := range []string{"index.lock", "db.lck", "lock"} {
+			held, err := os.OpenFile(a.Path(name), flags, 0o644)
+			must(t, err)
+			if _, err := os.OpenFile(b.Path(name), flags, 0o644); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("open of %s, which another mount has made and not closed: %v", name, err)
+			}
+			must(t, held.Close())
+			must(t, os.Remove(a.Path(name)))
+			next, err := os.OpenFile(b.Path(name), flags, 0o644)
+			for errors.Is(err, fs.ErrExist) && w.Context(t).Err() == nil { // the name may be known for the metadata TTL
+				next, err = os.OpenFile(b.Path(name), flags, 0o644)
+			}
+			must(t, err)
+			must(t, next.Close())
+		}
+	})
 	run(t, "mkdir", func(t *testing.T, w *harness.World) {
 		a, b, _ := twoMounts(t, w)
 		if _, err := os.Stat(b.Path("d")); !errors.Is(err, fs.ErrNotExist) { // b knows now that it is absent
