@@ -37,3 +37,37 @@ func TestRenameWithoutPermissionToDelete(t *testing.T) {
 		}
 	}
 }
+
+// TestReplaceWithoutPermissionToDelete renames a file over another one, with credentials
+// that may not delete in the old directory, after a delete elsewhere has succeeded. The
+// rename is refused, and both files are as they were.
+func TestReplaceWithoutPermissionToDelete(t *testing.T) {
+	for _, durability := range []string{durabilityS3, durabilityJournal} {
+		t.Run(durability, func(t *testing.T) {
+			srv := s3test.NewServer(t, s3test.Options{Buckets: []string{testBucket}, Deny: func(kind, _, key string) bool {
+				return kind == "DeleteObject" && strings.HasPrefix(key, "d/")
+			}})
+			k := remount(t, srv, func(o *Options) { o.Durability, o.Linger = durability, 0 })
+			for _, key := range []string{"d/f", "other", "e/g"} {
+				srv.PutObject(testBucket, key, []byte(key), nil)
+			}
+			k.must(k.unlink("other"), "unlink", "other")
+			if err := k.f.drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				errnoIs(t, k.rename("d/f", "e/g", 0), syscall.EACCES, "rename")
+			}
+			for _, key := range []string{"d/f", "e/g"} {
+				k.wantObject(key, key)
+				if got := k.cat(key); got != key {
+					t.Errorf("%s holds %q", key, got)
+				}
+			}
+			if durability == durabilityJournal { // a rename that can be undone hears of the refusal, too
+				errnoIs(t, k.rename("d/f", "e/new", 0), syscall.EACCES, "rename to a new name")
+				k.wantNoObject("e/new")
+			}
+		})
+	}
+}

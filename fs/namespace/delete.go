@@ -41,7 +41,7 @@ type deleter struct {
 	slots  chan struct{} // batches under way
 	queue  []*deletion
 	timer  *time.Timer
-	proven bool             // a delete of this mount succeeded: there is a permission
+	proven proven
 	errs   map[string]error // first failure by directory, until it is reported
 }
 
@@ -129,7 +129,7 @@ func (n *Namespace) hide(d *deletion) (again *deletion) {
 	n.note(entry.Change{Entry: e, Gone: true, Own: true})
 	q := &n.deletes
 	q.queue = append(q.queue, d)
-	d.acknowledged = d.gather && !n.o.DeleteSync && (q.proven || d.none || n.o.Journaled) && len(q.queue) <= maxQueued
+	d.acknowledged = d.gather && !n.o.DeleteSync && (q.proven.anywhere || d.none || n.o.Journaled) && len(q.queue) <= maxQueued
 	if d.acknowledged && d.etag == "" && e.Kind != Directory {
 		d.etag = e.ETag // what another client writes from here on must stay
 	}
@@ -292,7 +292,9 @@ func (n *Namespace) deleted(d *deletion, err error) {
 	d.err = err
 	defer close(d.done)
 	if err == nil {
-		n.deletes.proven = n.deletes.proven || !d.none
+		if !d.none {
+			n.deletes.proven.in(d.dir)
+		}
 		n.note(entry.Change{Entry: d.entry, Gone: true, Own: true})
 		return
 	}

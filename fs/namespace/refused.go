@@ -19,11 +19,31 @@ const undoTime = time.Minute
 // exist.
 func (n *Namespace) mayDelete(ctx context.Context, key string) error {
 	n.mu.Lock()
-	known := n.deletes.proven || n.o.Journaled
+	known := n.deletes.proven.anywhere || n.o.Journaled
 	n.mu.Unlock()
+	if known {
+		return nil
+	}
+	return n.probeDelete(ctx, key)
+}
+
+// mayReplace returns an error if S3 does not let this mount delete keys beside old. A
+// rename of old over another object that could not delete old would have destroyed the
+// other one, and cannot be undone. It asks once for each directory in which this mount
+// has deleted nothing yet.
+func (n *Namespace) mayReplace(ctx context.Context, old string) error {
+	if n.deletesIn(old) {
+		return nil
+	}
+	return n.probeDelete(ctx, old)
+}
+
+// probeDelete deletes a key beside key that does not exist. It returns an error if S3
+// refuses that.
+func (n *Namespace) probeDelete(ctx context.Context, key string) error {
 	dir, _ := n.keys.SplitFile(key)
 	probe := dir + reservedName + rand.Text()
-	if known || len(probe) > s3.MaxKeyLength {
+	if len(probe) > s3.MaxKeyLength {
 		return nil
 	}
 	_, err := n.store.Delete(ctx, &s3.DeleteInput{Bucket: n.o.Bucket, Key: probe})
@@ -33,6 +53,34 @@ func (n *Namespace) mayDelete(ctx context.Context, key string) error {
 	return nil // any other error comes again, and is handled, where it matters
 }
 
+// proven remembers where S3 has let this mount delete objects. The lock of the
+// namespace guards it.
+type proven struct {
+	anywhere bool
+	dirs     map[string]struct{} // prefixes of directories
+}
+
+// maxProven bounds the directories that proven remembers: 1 MB.
+const maxProven = 10_000
+
+// in notes a delete in a directory.
+func (p *proven) in(dir string) {
+	p.anywhere = true
+	if p.dirs == nil || len(p.dirs) >= maxProven {
+		p.dirs = map[string]struct{}{}
+	}
+	p.dirs[dir] = struct{}{}
+}
+
+// deletesIn reports whether S3 has let this mount delete in the directory of a key.
+func (n *Namespace) deletesIn(key string) bool {
+	dir, _ := n.keys.SplitFile(key)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, ok := n.deletes.proven.dirs[dir]
+	return ok
+}
+
 // reservedName begins the names of keys that do not exist and are only asked for.
 const reservedName = ".s3mount-"
 
@@ -40,7 +88,7 @@ const reservedName = ".s3mount-"
 func (n *Namespace) proveDeletes(some bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.deletes.proven = n.deletes.proven || some
+	n.deletes.proven.anywhere = n.deletes.proven.anywhere || some
 }
 
 // undoCopy removes the copy that a rename has made, in exactly that version, after S3

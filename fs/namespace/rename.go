@@ -85,7 +85,11 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 			return RenameOutput{}, err
 		}
 	}
-	if err := n.mayDelete(ctx, key); err != nil {
+	if in.New != nil {
+		if err := n.mayReplace(ctx, old.Key); err != nil {
+			return RenameOutput{}, err
+		}
+	} else if err := n.mayDelete(ctx, key); err != nil {
 		return RenameOutput{}, err
 	}
 	e, err := n.copyTo(ctx, old, key, in.NoReplace)
@@ -97,7 +101,9 @@ func (n *Namespace) renameFile(ctx context.Context, in RenameInput, key string) 
 	// has two names now.
 	ctx, stop := n.settling(ctx)
 	defer stop()
-	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag, gather: n.o.Journaled}); err != nil {
+	// The first delete in a directory is waited for, so that the caller hears of a refusal.
+	gather := n.o.Journaled && n.deletesIn(old.Key)
+	if err := n.remove(ctx, &deletion{entry: old, etag: old.ETag, gather: gather}); err != nil {
 		if in.New == nil && errors.Is(err, s3.ErrForbidden) {
 			n.undoCopy(e)
 		}
