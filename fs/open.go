@@ -226,7 +226,11 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 	old, epoch, asked := n.entry, n.epoch, f.inodes.now()
 	n.unlock()
 	sent := time.Now()
-	r, info, err := f.reads.Open(ctx, old.Key, versionOf(old))
+	open := f.reads.Open
+	if !old.Exact && f.o.Posix != string(namespace.PosixOff) {
+		open = f.reads.OpenWithInfo // the attributes of the object are not known
+	}
+	r, info, err := open(ctx, old.Key, versionOf(old))
 	if err != nil {
 		return f.vanished(n, err)
 	}

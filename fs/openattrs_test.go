@@ -85,3 +85,30 @@ func TestModeAfterReplay(t *testing.T) {
 		after.release(fh)
 	}
 }
+
+// TestOpenOfCachedFileLearnsAttributes opens a file whose bytes are in the disk cache. The
+// request that revalidates the bytes brings the attributes, too.
+func TestOpenOfCachedFileLearnsAttributes(t *testing.T) {
+	cacheDir := t.TempDir()
+	cached := func(o *Options) { o.CacheDir = cacheDir }
+	k := newKernel(t, cached)
+	k.srv.PutObject(testBucket, "private", []byte("text"), map[string]string{"mode": "33152"})
+	if got := k.cat("private"); got != "text" {
+		t.Fatalf("read %q", got)
+	}
+	k.unmount()
+	k.srv.Reset()
+	after := remount(t, k.srv, cached)
+	after.ls("/")
+	fh := after.openFile("private", syscall.O_RDONLY)
+	if a, st := after.fstat(fh, 0); st != fuse.OK || a.Mode&0o777 != 0o600 {
+		t.Errorf("mode %o, %v", a.Mode, st)
+	}
+	if got := after.read(fh, 0, 10); got != "text" {
+		t.Errorf("read %q", got)
+	}
+	after.release(fh)
+	if n := k.srv.Requests(); n["GetObject"] != 0 || n["HeadObject"] > 2 {
+		t.Errorf("requests: %v", n)
+	}
+}

@@ -24,6 +24,7 @@ type opening struct {
 	key    string
 	hint   Version
 	cached bool          // the first block of the hint is cached
+	info   bool          // the caller needs the ObjectInfo
 	result chan opened   // unbuffered
 	left   chan struct{} // closed when the caller has gone
 }
@@ -41,7 +42,18 @@ type opened struct {
 // the hint is cached, Open only asks S3 whether the version is current, and the ObjectInfo is
 // nil if it is. The error for an absent key is s3.ErrNotFound.
 func (m *Manager) Open(ctx context.Context, key string, hint Version) (*Reader, *s3.ObjectInfo, error) {
-	o := &opening{m: m, key: key, hint: hint, result: make(chan opened), left: make(chan struct{})}
+	return m.open(ctx, &opening{key: key, hint: hint})
+}
+
+// OpenWithInfo is like Open, but the ObjectInfo is never nil: if the first block of the hint is
+// cached, it sends a HEAD in place of the conditional GET, whose answer has no metadata.
+func (m *Manager) OpenWithInfo(ctx context.Context, key string, hint Version) (*Reader, *s3.ObjectInfo, error) {
+	return m.open(ctx, &opening{key: key, hint: hint, info: true})
+}
+
+func (m *Manager) open(ctx context.Context, o *opening) (*Reader, *s3.ObjectInfo, error) {
+	key, hint := o.key, o.hint
+	o.m, o.result, o.left = m, make(chan opened), make(chan struct{})
 	o.cached = hint.Key == key && strong(hint.ETag) && m.blocks.Has(key, hint.ETag, hint.Size, 0)
 	if !m.enqueue(o.run) {
 		return nil, nil, ErrClosed
@@ -106,7 +118,7 @@ func (o *opening) run() {
 		}
 	}()
 	empty := o.hint.ETag != "" && o.hint.Size == 0
-	if empty || !alone && !o.cached {
+	if empty || o.cached && o.info || !alone && !o.cached {
 		o.head()
 		return
 	}
