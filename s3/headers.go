@@ -113,6 +113,9 @@ func (s *ServerSideEncryption) apply(h http.Header) string {
 	return ""
 }
 
+// escapeTag writes a space as %20. Ceph RGW keeps a "+" as it is.
+func escapeTag(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
+
 func encodeTags(tags map[string]string) string {
 	names := make([]string, 0, len(tags))
 	for name := range tags {
@@ -124,7 +127,7 @@ func encodeTags(tags map[string]string) string {
 		if i > 0 {
 			b.WriteByte('&')
 		}
-		b.WriteString(url.QueryEscape(name) + "=" + url.QueryEscape(tags[name]))
+		b.WriteString(escapeTag(name) + "=" + escapeTag(tags[name]))
 	}
 	return b.String()
 }

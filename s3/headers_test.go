@@ -148,7 +148,7 @@ func TestObjectOptionsHeaders(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"Content-Type": "text/plain", "Cache-Control": "no-store", "X-Amz-Acl": "private", "X-Amz-Storage-Class": "GLACIER",
-		"X-Amz-Meta-Mode": "1", "X-Amz-Meta-X-Y": "=?UTF-8?B?w7w=?=", "X-Amz-Tagging": "a%26=%3D&b=1+2",
+		"X-Amz-Meta-Mode": "1", "X-Amz-Meta-X-Y": "=?UTF-8?B?w7w=?=", "X-Amz-Tagging": "a%26=%3D&b=1%202",
 		"X-Amz-Server-Side-Encryption": "aws:kms", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": "k",
 		"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled": "true",
 	} {

@@ -101,6 +101,21 @@ func creates(r s3test.Request) bool {
 	return slices.Contains([]string{"PutObject", "CopyObject", "CreateMultipartUpload"}, r.Kind)
 }
 
+// TestNoTagsOfCeph shows that an answer without a document means that there are no tags.
+func TestNoTagsOfCeph(t *testing.T) {
+	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"b"}})
+	c := srv.Client(func(o *s3.Options) {
+		o.Transport = func(http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+			})
+		}
+	})
+	if tags := tagsOf(t, c, "k"); len(tags) != 0 {
+		t.Errorf("tags %v", tags)
+	}
+}
+
 // TestKeptProperties shows that copies keep the storage class of the source, and rewrites
 // the tags and the encryption of the object.
 func TestKeptProperties(t *testing.T) {

@@ -12,7 +12,7 @@ type GetTagsInput struct {
 	VersionID   string
 }
 
-// GetTags returns the tags of an object
+// GetTags returns the tags of an object. Ceph RGW answers without a document if there are none
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html).
 func (c *Client) GetTags(ctx context.Context, in *GetTagsInput) (map[string]string, error) {
 	var tags map[string]string
@@ -40,6 +40,9 @@ func (c *Client) tags(ctx context.Context, bucket, key, version string) (map[str
 
 func parseTags(data []byte) (map[string]string, error) {
 	tags := make(map[string]string)
+	if len(data) == 0 {
+		return tags, nil
+	}
 	var name string
 	err := parseDocument(data, "Tagging", func(parent, element, text []byte) error {
 		if string(parent) == "Tag" {

@@ -69,7 +69,7 @@ func Zsh(commands []Entry) string {
 			action := " "
 			switch words := o.Choices(); {
 			case words != nil:
-				action = "(" + strings.Join(words, " ") + ")"
+				action = "(" + escape(strings.Join(words, " ")) + ")"
 			case o.Arg == "FILE":
 				action = "_files"
 			case o.Arg == "DIR":

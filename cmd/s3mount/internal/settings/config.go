@@ -115,18 +115,33 @@ func (f *configFile) add(name []string, value *unstable.Node, line int) error {
 	if err := f.checkKey(key, line); err != nil {
 		return err
 	}
-	switch value.Kind {
-	case unstable.String, unstable.Bool, unstable.Integer:
-	default:
-		return f.errorAt(line, "%s: want one text, number, true or false", key)
+	values := []*unstable.Node{value}
+	if o, ok := FindOption(Options(), key); ok && o.repeats() && value.Kind == unstable.Array {
+		values = nil
+		for it := value.Children(); it.Next(); {
+			values = append(values, it.Node())
+		}
 	}
-	e := configEntry{key: strings.ReplaceAll(key, "_", "-"), value: string(value.Data), line: line}
+	for _, v := range values {
+		switch v.Kind {
+		case unstable.String, unstable.Bool, unstable.Integer:
+		case unstable.Comment:
+			continue
+		default:
+			return f.errorAt(line, "%s: want one text, number, true or false", key)
+		}
+		f.addEntry(mount, configEntry{key: strings.ReplaceAll(key, "_", "-"), value: string(v.Data), line: line})
+	}
+	return nil
+}
+
+// addEntry adds an entry of a mount, or of all mounts if mount is "".
+func (f *configFile) addEntry(mount string, e configEntry) {
 	if mount == "" {
 		f.common = append(f.common, e)
 	} else {
 		f.mounts[mount] = append(f.mounts[mount], e)
 	}
-	return nil
 }
 
 // checkKey checks that a key is the name of an option and not of a secret.
@@ -205,7 +220,7 @@ func (f *configFile) apply(s *Settings, entries []configEntry) (bucket, mountpoi
 		default:
 			o, _ := FindOption(Options(), e.key)
 			if err := o.bind(s).Set(e.value); err != nil {
-				return "", "", f.errorAt(e.line, "%s: %w", e.key, err)
+				return "", "", f.errorAt(e.line, "%s: %w", e.key, o.wrong(e.value, err))
 			}
 		}
 	}

@@ -124,7 +124,7 @@ func TestConfigRefuses(t *testing.T) {
 		{"f = true", "b /m", `unknown key "f"`},
 		{"config = 'x'", "b /m", "cannot name another"},
 		{"endpoint = ['a']", "b /m", ":1: endpoint: want one text"},
-		{"log-level = 'loud'", "b /m", ":1: log-level: want debug"},
+		{"log-level = 'loud'", "b /m", `:1: log-level: "loud": want debug`},
 		{"region = 'a'\nregion = 'b'", "b /m", ":2: "},
 		{"region = \n", "b /m", ":1: "},
 		{"[photos]\nbucket = 'b'", "b /m", `:1: unknown table "photos"`},
@@ -158,6 +158,8 @@ func TestOptionsEverywhere(t *testing.T) {
 	values := map[string]string{
 		"URL": "http://127.0.0.1:1", "NAME": "name", "USER": "0", "GROUP": "0", "MODE": "0700", "TIME": "9s", "SIZE": "77M",
 		"N": "3", "DIR": "/some/dir", "FILE": "/some/file", "LIST": "ro", "ADDR": "127.0.0.1:9",
+		"KEY": "alias/key", "CLASS": "STANDARD_IA", "KEY=VALUE": "team=a b", "HEADER": "Cache-Control: no-cache",
+		"PATTERN=HEADER": "*.css=Content-Type: text/css", "ID": "111122223333",
 	}
 	for _, o := range Options() {
 		value, ok := values[o.Arg]

@@ -74,7 +74,7 @@ func bindFlags(table []Option, s *Settings, getenv func(string) (string, bool)) 
 func (f *optionFlag) Apply(set *flag.FlagSet) error {
 	if val, ok := f.getenv(f.Env()); ok && val != "" {
 		if err := f.v.Set(val); err != nil {
-			return fmt.Errorf("environment variable %s: %w", f.Env(), err)
+			return fmt.Errorf("environment variable %s: %w", f.Env(), f.wrong(val, err))
 		}
 		f.set = true
 	}

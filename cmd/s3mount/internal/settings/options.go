@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ const (
 	groupBucket  = "Bucket and endpoint"
 	groupFiles   = "Files and access"
 	groupLimits  = "Limits"
+	groupObjects = "Objects that the mount creates"
 	groupProcess = "Process and logs"
 )
 
@@ -42,6 +44,15 @@ type Option struct {
 // bind returns the option's value in s. Setting it records the name in s.Given.
 func (o Option) bind(s *Settings) flag.Value {
 	return boundValue{o.Value(s), o.Name, s.Given}
+}
+
+// wrong adds a wrong value to the error about it. It leaves out -o lists, because they may
+// contain a secret by mistake.
+func (o Option) wrong(value string, err error) error {
+	if o.Name == "o" {
+		return err
+	}
+	return fmt.Errorf("%q: %w", value, err)
 }
 
 // boundValue records that an option was given.
@@ -70,6 +81,7 @@ func Options() []Option {
 	table := bucketOptions()
 	table = append(table, fileOptions()...)
 	table = append(table, limitOptions()...)
+	table = append(table, objectOptions()...)
 	return append(table, processOptions()...)
 }
 
@@ -283,6 +295,9 @@ func (o Option) Flags() []string {
 	}
 	return []string{long, "-" + o.short}
 }
+
+// DescribesObjects reports whether the option is one for the objects that the mount creates.
+func (o Option) DescribesObjects() bool { return o.group == groupObjects }
 
 // DefaultText returns the default for the documentation. It is the same on every
 // machine, and empty if there is none.

@@ -37,6 +37,8 @@ type Settings struct {
 	Profile   string
 	Anonymous bool   // send requests unsigned
 	CaFile    string // further trusted certificate authorities
+	// CustomerKeyFile is the file with the key for SSE-C.
+	CustomerKeyFile string
 
 	Account  *Account // user that the process becomes; nil if it does not change
 	FS       fs.Options
@@ -134,7 +136,10 @@ func (s *Settings) check() error {
 	if s.Anonymous && s.Profile != "" {
 		return exit.Errorf(exit.Usage, "--no-sign-request and --profile contradict each other: leave one out")
 	}
-	for _, path := range []*string{&s.LogFile, &s.CaFile, &s.FS.StateDir, &s.FS.SpoolDir, &s.FS.CacheDir} {
+	if err := s.checkObjects(); err != nil {
+		return exit.Errorf(exit.Usage, "%w", err)
+	}
+	for _, path := range []*string{&s.LogFile, &s.CaFile, &s.CustomerKeyFile, &s.FS.StateDir, &s.FS.SpoolDir, &s.FS.CacheDir} {
 		if *path == "" {
 			continue
 		}

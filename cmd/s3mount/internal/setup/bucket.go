@@ -26,7 +26,8 @@ const (
 	checkAttempts = 3
 )
 
-// CheckBucket requests one key under the prefix. That needs the right endpoint, region,
+// CheckBucket requests one key under the prefix, and writes an object if there are options for
+// objects. That needs the right endpoint, region,
 // credentials and clock, and the permission to list. It uses its own client, because the
 // client of the mount retries for longer.
 func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error {
@@ -42,7 +43,10 @@ func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error 
 	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
 	_, err = client.Ls(ctx, &s3.LsInput{Bucket: s.Source.Bucket, Prefix: s.Source.Prefix, MaxKeys: 1})
-	return explain(s, err)
+	if err != nil {
+		return explain(s, err)
+	}
+	return tryObject(ctx, client, o.Objects, s)
 }
 
 // withoutWarnings is a log without warnings. The client of the mount reports the features
@@ -140,6 +144,8 @@ func explainForbidden(s *settings.Settings, err error) error {
 		return exit.Errorf(exit.Credentials, "%s does not accept the secret key: check AWS_SECRET_ACCESS_KEY or the profile", EndpointName(s))
 	case s.Anonymous:
 		return exit.Errorf(exit.Bucket, "the bucket %q is not public: leave out --no-sign-request", s.Source.Bucket)
+	case s.S3.ExpectedBucketOwner != "":
+		return exit.Errorf(exit.Bucket, "access to the bucket %q is denied: it may belong to another account than --expected-bucket-owner %s, or these credentials need s3:ListBucket", s.Source.Bucket, s.S3.ExpectedBucketOwner)
 	case s.Source.Prefix != "":
 		return exit.Errorf(exit.Bucket, "access to %q below %q is denied: these credentials need s3:ListBucket for that prefix", s.Source.Bucket, s.Source.Prefix)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/aws/smithy-go/logging"
 
@@ -33,6 +34,16 @@ func ClientOptions(ctx context.Context, s *settings.Settings, lookup func(string
 	if err := fromAWS(ctx, s, &o, lookup, log); err != nil {
 		return o, err
 	}
+	key, err := customerKey(s.CustomerKeyFile, lookup)
+	if err != nil {
+		return o, exit.Errorf(exit.Usage, "%w", err)
+	}
+	if key != nil {
+		if isPlainHTTP(o.Endpoint) {
+			return o, exit.Errorf(exit.Usage, "--sse-c-key-file: the key is not sent to %s without encryption: want an endpoint with https://", o.Endpoint)
+		}
+		o.Objects.SSE.Customer = key
+	}
 	s.S3.Endpoint, s.S3.Region = o.Endpoint, o.Region // for messages
 	if !s.FS.ReadOnly {
 		o.ProbePrefix = s.Source.Prefix + probeDir
@@ -45,6 +56,11 @@ func ClientOptions(ctx context.Context, s *settings.Settings, lookup func(string
 		return o, exit.Errorf(exit.Usage, "%w", err)
 	}
 	return o, nil
+}
+
+// isPlainHTTP reports whether an endpoint is spoken to without TLS.
+func isPlainHTTP(endpoint string) bool {
+	return strings.HasPrefix(strings.ToLower(endpoint), "http://")
 }
 
 // fromAWS completes the options from the AWS configuration.
