@@ -308,3 +308,26 @@ func TestP8AccessOfTwoMounts(t *testing.T) {
 		}
 	})
 }
+
+// TestP8OwnerWithoutHint changes attributes of a file that another tool has given to the
+// caller, while the kernel believes that the file belongs to somebody else. The kernel
+// asks the mount before chown and when the file is opened, and always knows the owner with
+// --posix=full. fs/README.md describes chmod without one of these.
+func TestP8OwnerWithoutHint(t *testing.T) {
+	harness.Run(t, harness.Config{NeedRoot: true}, func(t *testing.T, w *harness.World) {
+		harness.Need(t, "setpriv")
+		for _, tc := range []struct{ posix, script string }{
+			{"auto", "chgrp 1002 f"}, {"auto", "touch f"}, {"auto", ": <f && chmod 640 f"}, {"auto", "touch -m -d @1 f"},
+			{"full", "chmod 640 f"},
+		} {
+			bucket := w.Bucket(t)
+			must(t, bucket.Put(w.Context(t), "f", []byte(secret), modeOf(unix.S_IFREG|0o600, owner)))
+			m := w.Mount(t, harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Args: []string{"--allow-other", "--posix", tc.posix}})
+			w.Sh(t, m.Dir, "ls")
+			if r := w.TrySh(t, m.Dir, `exec setpriv --reuid=1002 --regid=1002 --clear-groups sh -c "$1"`, tc.script); r.Code != 0 {
+				t.Errorf("posix %s, %s: %s", tc.posix, tc.script, r.Out)
+			}
+			m.Unmount(t)
+		}
+	})
+}
