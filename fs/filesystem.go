@@ -69,6 +69,9 @@ type filesystem struct {
 }
 
 func newFilesystem(s store, o Options) (*filesystem, error) {
+	if o.NoList {
+		s = unlisted{s}
+	}
 	s = newKeyGate(s)
 	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles(), runs: newRemovalRuns(), patience: endPatience}
 	f.ending, f.end = context.WithCancel(context.Background())

@@ -58,6 +58,9 @@ type Options struct {
 	MemoryLimit int64
 	// Connections bounds the requests that carry data, readers and writers each.
 	Connections int
+	// NoList sends no LIST, for credentials without s3:ListBucket. Names that a program knows
+	// work, readdir(3) fails with EACCES.
+	NoList bool
 	// PartSize in bytes is the size of the first parts of a multipart upload.
 	PartSize int64
 

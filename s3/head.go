@@ -44,12 +44,16 @@ func (c *Client) absentInstead(ctx context.Context, in *HeadInput, err error) er
 	if !errors.As(err, &e) || e.Status != http.StatusForbidden || e.retry || in.VersionID != "" {
 		return err
 	}
+	absent := &Error{Op: e.Op, Bucket: e.Bucket, Key: e.Key, Status: http.StatusNotFound, RequestID: e.RequestID, kind: ErrNotFound}
+	if in.DeniedIsAbsent {
+		return absent
+	}
 	page, lerr := c.Ls(ctx, &LsInput{Bucket: in.Bucket, Prefix: in.Key, MaxKeys: 1})
 	if lerr != nil || len(page.Objects) > 0 && page.Objects[0].Key == in.Key {
 		return err
 	}
 	c.learned(in.Bucket, FeatureHeadAbsent, SupportRefused)
-	return &Error{Op: e.Op, Bucket: e.Bucket, Key: e.Key, Status: http.StatusNotFound, RequestID: e.RequestID, kind: ErrNotFound}
+	return absent
 }
 
 // emptyMD5 is the ETag of an empty object.

@@ -158,6 +158,10 @@ type HeadInput struct {
 	VersionID   string
 	Conditions
 	SSE *CustomerKey
+	// DeniedIsAbsent makes the answer 403 count as 404. Without s3:ListBucket, S3 answers both
+	// for absent objects and for objects that may not be read with 403
+	// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html).
+	DeniedIsAbsent bool
 }
 
 // PutInput writes a whole object. Body must yield exactly Size bytes. A Body

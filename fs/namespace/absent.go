@@ -21,7 +21,7 @@ func (n *Namespace) Appeared(ctx context.Context, dir Entry, text string) (bool,
 	case isAbsent(err):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("look whether %q is still listing.Absent: %w", nm.key(), err)
+		return false, fmt.Errorf("look whether %q is still absent: %w", nm.key(), err)
 	}
 	return e.Kind != Directory, nil // the marker is no file
 }

@@ -138,7 +138,8 @@ func (n *Namespace) keepDirs(ctx context.Context, batch []*deletion) map[string]
 	return failed
 }
 
-// keepDir writes the marker of a directory if it has none and seems to be empty.
+// keepDir writes the marker of a directory if it has none and seems to be empty, or if it may not
+// be listed.
 func (n *Namespace) keepDir(ctx context.Context, dir string) error {
 	if dir == n.o.Prefix {
 		return nil
@@ -148,7 +149,7 @@ func (n *Namespace) keepDir(ctx context.Context, dir string) error {
 		return nil
 	}
 	if !complete {
-		if _, err := n.fetcher.Fetch(ctx, listing.Stretch{Dir: dir, Delimited: true}); err != nil {
+		if _, err := n.fetcher.Fetch(ctx, listing.Stretch{Dir: dir, Delimited: true}); err != nil && !errors.Is(err, s3.ErrForbidden) {
 			return err
 		}
 		if rows, _, explicit = n.visible(dir); rows > 0 || explicit {

@@ -27,9 +27,9 @@ const (
 )
 
 // CheckBucket requests one key under the prefix, and writes an object if there are options for
-// objects. That needs the right endpoint, region,
-// credentials and clock, and the permission to list. It uses its own client, because the
-// client of the mount retries for longer.
+// objects. That needs the right endpoint, region, credentials and clock, and the permission to
+// list. A mount that does not list requests an object that does not exist. CheckBucket uses its
+// own client, because the client of the mount retries for longer.
 func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error {
 	o.MaxAttempts = min(o.MaxAttempts, checkAttempts)
 	if o.Logger != nil {
@@ -42,12 +42,36 @@ func CheckBucket(ctx context.Context, o s3.Options, s *settings.Settings) error 
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
-	_, err = client.Ls(ctx, &s3.LsInput{Bucket: s.Source.Bucket, Prefix: s.Source.Prefix, MaxKeys: 1})
+	if s.FS.NoList {
+		err = getAbsent(ctx, client, s)
+	} else {
+		_, err = client.Ls(ctx, &s3.LsInput{Bucket: s.Source.Bucket, Prefix: s.Source.Prefix, MaxKeys: 1})
+	}
 	if err != nil {
 		return explain(s, err)
 	}
 	return tryObject(ctx, client, o.Objects, s)
 }
+
+// getAbsent requests an object that does not exist. Without the permission to list, S3 answers
+// AccessDenied and does not say whether there is one
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). A GET is used because the
+// answer to a HEAD has no error code.
+func getAbsent(ctx context.Context, client *s3.Client, s *settings.Settings) error {
+	out, err := client.Get(ctx, &s3.GetInput{Bucket: s.Source.Bucket, Key: s.Source.Prefix + absentKey})
+	if err == nil {
+		return out.Body.Close()
+	}
+	var e *s3.Error
+	denied := errors.As(err, &e) && e.Code == "AccessDenied"
+	if denied || errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket) {
+		return nil
+	}
+	return err
+}
+
+// absentKey is a reserved name that no mount uses.
+const absentKey = ".s3mount/absent"
 
 // withoutWarnings is a log without warnings. The client of the mount reports the features
 // that the server lacks, and this client would report them a second time.
@@ -147,9 +171,9 @@ func explainForbidden(s *settings.Settings, err error) error {
 	case s.S3.ExpectedBucketOwner != "":
 		return exit.Errorf(exit.Bucket, "access to the bucket %q is denied: it may belong to another account than --expected-bucket-owner %s, or these credentials need s3:ListBucket", s.Source.Bucket, s.S3.ExpectedBucketOwner)
 	case s.Source.Prefix != "":
-		return exit.Errorf(exit.Bucket, "access to %q below %q is denied: these credentials need s3:ListBucket for that prefix", s.Source.Bucket, s.Source.Prefix)
+		return exit.Errorf(exit.Bucket, "access to %q below %q is denied: these credentials need s3:ListBucket for that prefix, or give --no-list", s.Source.Bucket, s.Source.Prefix)
 	}
-	return exit.Errorf(exit.Bucket, "access to the bucket %q is denied: these credentials need s3:ListBucket on it", s.Source.Bucket)
+	return exit.Errorf(exit.Bucket, "access to the bucket %q is denied: these credentials need s3:ListBucket on it, or give --no-list", s.Source.Bucket)
 }
 
 // explainTLS describes the error of the server's certificate, or returns "".
