@@ -5,7 +5,7 @@ package lockorder
 import "testing"
 
 func TestOutOfOrder(t *testing.T) {
-	var first Mutex[Namespace]
+	var first Mutex[View]
 	var second Mutex[Cache]
 	first.Lock()
 	second.Lock()

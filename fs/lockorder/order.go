@@ -12,7 +12,11 @@ type Rank interface{ Rank() int }
 
 // The ranks, in their order.
 type (
-	Namespace  struct{} // names that are hidden or kept
+	Queue      struct{} // deletions that wait for a batch, and their failures
+	Keeper     struct{} // markers of directories on their way
+	Asks       struct{} // questions for attributes under way
+	Permission struct{} // where S3 lets this mount delete
+	View       struct{} // names that are hidden
 	Pending    struct{} // files that are not in S3 yet
 	Index      struct{} // changes of attribute indexes that are not written
 	Reader     struct{} // attribute indexes that are being read
@@ -23,7 +27,11 @@ type (
 	Background struct{} // whether work may begin
 )
 
-func (Namespace) Rank() int  { return 10 }
+func (Queue) Rank() int      { return 4 }
+func (Keeper) Rank() int     { return 6 }
+func (Asks) Rank() int       { return 8 }
+func (Permission) Rank() int { return 9 }
+func (View) Rank() int       { return 10 }
 func (Pending) Rank() int    { return 15 }
 func (Index) Rank() int      { return 20 }
 func (Reader) Rank() int     { return 30 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/s3mount/s3mount/fs/background"
 	"github.com/s3mount/s3mount/fs/listing"
+	"github.com/s3mount/s3mount/fs/lockorder"
 )
 
 // Attributes are asked for when somebody looks at a file whose attributes no hint
@@ -39,110 +40,116 @@ type askRun struct {
 	done     chan struct{} // closed when the last question is answered
 }
 
-// Hinted reports whether stat must show the exact attributes of an entry, since a mount
-// has stored attributes in its directory. Elsewhere, it shows the defaults. A directory
-// of which a listing shows no marker has none, or the index tells of it.
-func (n *Namespace) Hinted(e Entry) bool {
-	if n.o.Posix == PosixOff || e.Key == n.o.Prefix || e.Kind == Directory && e.Implicit {
-		return false
-	}
-	dir, rel := n.keys.RowOf(e)
-	if rel == "" {
-		return false
-	}
-	return n.o.Posix == PosixFull || n.index.Hints(dir)
+// askRuns decides how many files are asked for with the one that somebody looks at.
+type askRuns struct {
+	known *listing.Cache
+
+	mu    lockorder.Mutex[lockorder.Asks]
+	byDir map[string]*askRun
 }
 
-// Attributes returns an entry with the attributes of its object, and learns those of
-// the files behind it if they are likely to be looked at.
-func (n *Namespace) Attributes(ctx context.Context, e Entry) (Entry, error) {
-	dir, rel := n.keys.RowOf(e)
-	if e.Exact || n.o.Posix == PosixOff || e.Kind == Directory || rel == "" {
-		return n.Confirm(ctx, e)
-	}
-	if known, err := n.awaitAsk(ctx, dir, rel); err != nil || known.Exact {
-		return known, err
-	}
-	lines, done := n.beginAsk(dir, rel)
-	defer close(done)
-	if len(lines) > 0 {
-		lines = n.uncovered(ctx, dir, lines)
-	}
-	var got Entry
-	ask := []func(context.Context) error{func(ctx context.Context) (err error) {
-		got, err = n.Stat(ctx, e)
-		return err
-	}}
-	asked := make([]*line, len(lines))
-	for i := range lines {
-		asked[i] = &lines[i]
-		ask = append(ask, func(ctx context.Context) error {
-			_ = n.askLine(ctx, asked[i]) // who looks at that file gets the error
-			return nil
-		})
-	}
-	err := background.Each(ctx, n.o.Connections, ask, func(ctx context.Context, f func(context.Context) error) error { return f(ctx) })
-	if err != nil {
-		return Entry{}, err
-	}
-	n.remember(dir, append(asked, &line{rel: rel, entry: got}))
-	return got, nil
-}
-
-// awaitAsk waits for a question that is under way for a row, and returns the entry if
-// that told its attributes.
-func (n *Namespace) awaitAsk(ctx context.Context, dir, rel string) (Entry, error) {
-	n.mu.Lock()
-	run := n.asking[dir]
-	n.mu.Unlock()
+// wait waits for a question that is under way for a row. It reports whether there was one.
+func (r *askRuns) wait(ctx context.Context, dir, rel string) (bool, error) {
+	r.mu.Lock()
+	run := r.byDir[dir]
+	r.mu.Unlock()
 	if run == nil || rel < run.from || rel > run.to {
-		return Entry{}, nil
+		return false, nil
 	}
 	select {
 	case <-run.done:
+		return true, nil
 	case <-ctx.Done():
-		return Entry{}, fmt.Errorf("wait for attributes: %w", context.Cause(ctx))
+		return false, fmt.Errorf("wait for attributes: %w", context.Cause(ctx))
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if e, k := n.find(dir, rel); k == listing.Present {
-		return e, nil
-	}
-	return Entry{}, nil
 }
 
-// beginAsk begins a question for a row, and returns the rows behind it that are to be
+// begin begins a question for a row, and returns the rows behind it that are to be
 // asked with it. The caller closes done when they are answered.
-func (n *Namespace) beginAsk(dir, rel string) (behind []line, done chan struct{}) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	old := n.asking[dir]
+func (r *askRuns) begin(dir, rel string) (behind []line, done chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.byDir[dir]
 	run := &askRun{from: rel, to: rel, size: 1, count: 1, when: time.Now(), done: make(chan struct{})}
-	if old != nil && run.when.Sub(old.when) < askPause && n.known.NextUnknown(dir, old.to) == rel {
+	if old != nil && run.when.Sub(old.when) < askPause && r.known.NextUnknown(dir, old.to) == rel {
 		run.count, run.size = old.count+1, old.size
 		if run.count > askAlone {
 			run.size = min(run.size*askGrowth, askMost)
 		}
 	}
 	if run.size > 1 {
-		for _, r := range n.known.UnknownAfter(dir, rel, run.size-1) {
-			behind = append(behind, line{rel: r.Rel, entry: r.Entry})
-			run.to = r.Rel
+		for _, row := range r.known.UnknownAfter(dir, rel, run.size-1) {
+			behind = append(behind, line{rel: row.Rel, entry: row.Entry})
+			run.to = row.Rel
 		}
 	}
-	if len(n.asking) >= maxAskRuns {
-		clear(n.asking)
+	if len(r.byDir) >= maxAskRuns {
+		clear(r.byDir)
 	}
-	n.asking[dir] = run
+	r.byDir[dir] = run
 	return behind, run.done
 }
 
+// Hinted reports whether stat must show the exact attributes of an entry, since a mount
+// has stored attributes in its directory. Elsewhere, it shows the defaults. A directory
+// of which a listing shows no marker has none, or the index tells of it.
+func (a *attributes) Hinted(e Entry) bool {
+	if a.o.Posix == PosixOff || e.Key == a.o.Prefix || e.Kind == Directory && e.Implicit {
+		return false
+	}
+	dir, rel := a.keys.RowOf(e)
+	if rel == "" {
+		return false
+	}
+	return a.o.Posix == PosixFull || a.view.index.Hints(dir)
+}
+
+// Attributes returns an entry with the attributes of its object, and learns those of
+// the files behind it if they are likely to be looked at.
+func (a *attributes) Attributes(ctx context.Context, e Entry) (Entry, error) {
+	dir, rel := a.keys.RowOf(e)
+	if e.Exact || a.o.Posix == PosixOff || e.Kind == Directory || rel == "" {
+		return a.Confirm(ctx, e)
+	}
+	if asked, err := a.asks.wait(ctx, dir, rel); err != nil {
+		return Entry{}, err
+	} else if asked {
+		if known, k := a.view.find(dir, rel); k == listing.Present && known.Exact {
+			return known, nil
+		}
+	}
+	lines, done := a.asks.begin(dir, rel)
+	defer close(done)
+	if len(lines) > 0 {
+		lines = a.uncovered(ctx, dir, lines)
+	}
+	var got Entry
+	ask := []func(context.Context) error{func(ctx context.Context) (err error) {
+		got, err = a.objects.stat(ctx, e)
+		return err
+	}}
+	asked := make([]*line, len(lines))
+	for i := range lines {
+		asked[i] = &lines[i]
+		ask = append(ask, func(ctx context.Context) error {
+			_ = a.askLine(ctx, asked[i]) // who looks at that file gets the error
+			return nil
+		})
+	}
+	err := background.Each(ctx, a.o.Connections, ask, func(ctx context.Context, f func(context.Context) error) error { return f(ctx) })
+	if err != nil {
+		return Entry{}, err
+	}
+	a.remember(dir, append(asked, &line{rel: rel, entry: got}))
+	return got, nil
+}
+
 // uncovered returns the rows that no hint tells the attributes of.
-func (n *Namespace) uncovered(ctx context.Context, dir string, lines []line) []line {
-	x, err := n.index.Table(ctx, dir, time.Time{})
+func (a *attributes) uncovered(ctx context.Context, dir string, lines []line) []line {
+	x, err := a.view.index.Table(ctx, dir, time.Time{})
 	if err != nil {
 		return nil
 	}
-	n.cover(dir, x, lines)
+	a.cover(dir, x, lines)
 	return slices.DeleteFunc(lines, func(ln line) bool { return ln.known() })
 }

@@ -8,41 +8,25 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/lockorder"
 	"github.com/s3mount/s3mount/s3"
 )
 
-// deletion is a name that is gone in this mount and may still be in S3.
-//
-//	queued ──flush──> sent ──ok──> done
-//	   ↑                   ├─failed─> done, the name is back
-//	   └────later──────────┴─for a passing reason, with Options.Journaled
-//
-// One that is gathered is acknowledged when it is recorded, and is sent with the
-// next batch; for any other the caller waits until it is done.
-type deletion struct {
-	entry Entry
-	dir   string   // where a failure is reported
-	etag  string   // if set, only this version is to go
-	none  bool     // a directory without marker: nothing to delete
-	kept  *keeping // its marker was on its way when it was removed
-	// gather says that the caller does not wait: S3 gets it with the next batch.
-	gather bool
-	// acknowledged says that the caller has been told that the name is gone. Changes
-	// that come after that wait until S3 has executed it.
-	acknowledged bool
-	sent         bool
-	done         chan struct{}
-	err          error // set before done is closed
-}
+// queue sends deletions to S3, many in one DeleteObjects, and keeps their failures until
+// somebody hears of them.
+type queue struct {
+	*bucket
+	view       *view
+	objects    *objects
+	keeper     *keeper
+	removals   *removalLog
+	permission *permission
 
-// deleter gathers deletions into DeleteObjects.
-type deleter struct {
-	n      *Namespace
-	slots  chan struct{} // batches under way
-	queue  []*deletion
-	timer  *time.Timer
-	proven proven
-	errs   map[string]error // first failure by directory, until it is reported
+	mu      lockorder.Mutex[lockorder.Queue]
+	slots   chan struct{} // batches under way
+	waiting []*deletion
+	timer   *time.Timer
+	errs    map[string]error // first failure by directory, until it is reported
 }
 
 const (
@@ -53,92 +37,63 @@ const (
 	maxQueued = 20 * s3.MaxListKeys
 )
 
-func (d *deleter) init(n *Namespace) {
-	d.n = n
-	d.slots = make(chan struct{}, deleteBatches)
-	d.errs = map[string]error{}
-}
-
-// Unlink removes a file. S3 has executed the delete when it returns, unless the
-// caller keeps the removal in a journal (Options.Journaled). The error is ErrIsDir
-// for a directory.
-func (n *Namespace) Unlink(ctx context.Context, dir Entry, text string, e Entry) error {
-	return n.unlink(ctx, text, &deletion{entry: e, gather: n.o.Journaled})
-}
-
-// UnlinkInRun is Unlink for a file of many that one program removes one after the
-// other: S3 gets the delete with the next batch. The removal is recorded in the state
-// directory. Every later change of the mount waits for it, as do Rmdir, FlushDir
-// and Drain, which report what fails. The first delete of a mount waits for S3, so
-// that a missing permission shows at once, and so does each with Options.DeleteSync.
-// Each waits as well where the server does not compare versions: a delete that
-// comes later could hit what another client has written since.
-func (n *Namespace) UnlinkInRun(ctx context.Context, dir Entry, text string, e Entry) error {
-	return n.unlink(ctx, text, &deletion{entry: e, gather: n.o.Journaled || n.store.DeletesCompare(ctx, n.o.Bucket)})
-}
-
-func (n *Namespace) unlink(ctx context.Context, text string, d *deletion) error {
-	if d.entry.Kind == Directory {
-		return fmt.Errorf("unlink %q: %w", text, ErrIsDir)
+func newQueue(ob *objects, k *keeper) *queue {
+	return &queue{
+		bucket: ob.bucket, view: ob.view, objects: ob, keeper: k, removals: newRemovalLog(ob.o.StateDir),
+		permission: &permission{bucket: ob.bucket}, slots: make(chan struct{}, deleteBatches), errs: map[string]error{},
 	}
-	if err := n.remove(ctx, d); err != nil {
-		return fmt.Errorf("unlink %q: %w", d.entry.Key, err)
-	}
-	return nil
 }
 
 // remove hides a name and queues its deletion. It waits for S3 unless the deletion
 // is gathered.
-func (n *Namespace) remove(ctx context.Context, d *deletion) error {
+func (q *queue) remove(ctx context.Context, d *deletion) error {
 	if !d.gather && d.entry.Kind != Directory { // that of a directory goes with its content
-		if err := n.waitAcknowledged(ctx); err != nil {
+		if err := q.waitAcknowledged(ctx); err != nil {
 			return err
 		}
 	}
-	if again := n.hide(d); again != nil {
+	if again := q.hide(d); again != nil {
 		if d.gather {
 			return nil // what was made again since is not in S3 yet
 		}
-		return n.waitDeleted(ctx, d.entry.ID())
+		return q.waitDeleted(ctx, d.entry.ID())
 	}
-	if d.acknowledged && n.record(d) {
+	if d.acknowledged && q.record(d) {
 		return nil
 	}
-	n.flushDeletes()
+	q.flush()
 	err := d.wait(ctx)
-	n.reported(d)
+	q.reported(d)
 	return err
 }
 
 // hide queues a deletion, and decides whether it is acknowledged at once. If one of
 // the same name is under way, hide returns that.
-func (n *Namespace) hide(d *deletion) (again *deletion) {
+func (q *queue) hide(d *deletion) (again *deletion) {
 	e := d.entry
-	d.dir, _ = n.keys.RowOf(e)
+	d.dir, _ = q.keys.RowOf(e)
 	d.done = make(chan struct{})
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if again := n.hidden[e.ID()]; again != nil {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if again := q.view.hide(d); again != nil {
 		return again
 	}
-	n.hidden[e.ID()] = d
-	if d.none {
-		d.none = n.known.IsImplicit(e.ID())
-		d.kept = n.keeping[e.ID()]
+	if d.none { // a marker that is on its way is known before it is not on its way any more
+		d.kept = q.keeper.underWay(e.ID())
+		d.none = q.view.known.IsImplicit(e.ID())
 	}
-	n.note(entry.Change{Entry: e, Gone: true, Own: true})
-	q := &n.deletes
-	q.queue = append(q.queue, d)
-	d.acknowledged = d.gather && !n.o.DeleteSync && (q.proven.anywhere || d.none || n.o.Journaled) && len(q.queue) <= maxQueued
+	q.view.note(entry.Change{Entry: e, Gone: true, Own: true})
+	q.waiting = append(q.waiting, d)
+	d.acknowledged = d.gather && !q.o.DeleteSync && (q.permission.isProven() || d.none || q.o.Journaled) && len(q.waiting) <= maxQueued
 	if d.acknowledged && d.etag == "" && e.Kind != Directory {
 		d.etag = e.ETag // what another client writes from here on must stay
 	}
 	switch {
 	case !d.acknowledged:
-	case len(q.queue) >= s3.MaxListKeys:
-		n.jobs.Go(func(context.Context) { n.flushDeletes() })
+	case len(q.waiting) >= s3.MaxListKeys:
+		q.jobs.Go(func(context.Context) { q.flush() })
 	case q.timer == nil:
-		q.timer = time.AfterFunc(n.o.DeleteDelay, n.flushDeletes)
+		q.timer = time.AfterFunc(q.o.DeleteDelay, q.flush)
 	}
 	return nil
 }
@@ -146,109 +101,96 @@ func (n *Namespace) hide(d *deletion) (again *deletion) {
 // waitAcknowledged sends the deletions that were acknowledged and waits for them, so
 // that other clients see changes in the order in which they were made. With
 // Options.Journaled there is no such order.
-func (n *Namespace) waitAcknowledged(ctx context.Context) error {
-	if n.o.Journaled {
+func (q *queue) waitAcknowledged(ctx context.Context) error {
+	if q.o.Journaled {
 		return nil
 	}
-	return n.waitFor(ctx, func(d *deletion) bool { return d.acknowledged })
+	return q.waitFor(ctx, func(d *deletion) bool { return d.acknowledged })
 }
 
 // reported takes back the report of a deletion that the caller hears of.
-func (n *Namespace) reported(d *deletion) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (q *queue) reported(d *deletion) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	select {
 	case <-d.done:
-		if d.err != nil && n.deletes.errs[d.dir] == d.err {
-			delete(n.deletes.errs, d.dir)
+		if d.err != nil && q.errs[d.dir] == d.err {
+			delete(q.errs, d.dir)
 		}
 	default: // the caller has given up
 	}
 }
 
-// wait waits until the deletion is in S3, or failed.
-func (d *deletion) wait(ctx context.Context) error {
-	select {
-	case <-d.done:
-		return d.err
-	case <-ctx.Done():
-		return fmt.Errorf("wait for delete: %w", context.Cause(ctx))
-	}
-}
-
-// flushDeletes sends all that is queued.
-func (n *Namespace) flushDeletes() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	q := &n.deletes
+// flush sends all that is queued.
+func (q *queue) flush() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.timer != nil {
 		q.timer.Stop()
 		q.timer = nil
 	}
-	if n.jobs.Context().Err() != nil {
+	if q.jobs.Context().Err() != nil {
 		return
 	}
-	for len(q.queue) > 0 {
-		k := min(len(q.queue), s3.MaxListKeys)
-		batch := q.queue[:k:k]
-		q.queue = q.queue[k:]
+	for len(q.waiting) > 0 {
+		k := min(len(q.waiting), s3.MaxListKeys)
+		batch := q.waiting[:k:k]
+		q.waiting = q.waiting[k:]
 		for _, d := range batch {
 			d.sent = true
 		}
-		n.jobs.Go(func(context.Context) {
+		q.jobs.Go(func(context.Context) {
 			q.slots <- struct{}{}
 			defer func() { <-q.slots }()
-			n.deleteBatch(n.jobs.Context(), batch)
+			q.send(q.jobs.Context(), batch)
 		})
 	}
-	q.queue = nil
+	q.waiting = nil
 }
 
-// deleteBatch deletes in S3 what the batch holds. Before that it writes the
+// send deletes in S3 what the batch holds. Before that it writes the
 // markers of directories that would vanish with their last child.
-func (n *Namespace) deleteBatch(ctx context.Context, batch []*deletion) {
-	failed := n.keepDirs(ctx, batch)
+func (q *queue) send(ctx context.Context, batch []*deletion) {
+	failed := q.keeper.keepDirs(ctx, batch)
 	var objects []s3.ObjectID
 	for _, d := range batch {
 		if d.kept != nil {
 			<-d.kept.done
 			d.none = d.none && !d.kept.made
 		}
-		if !d.none && failed[n.keeper(d)] == nil {
+		if !d.none && failed[q.view.keeperOf(d)] == nil {
 			objects = append(objects, s3.ObjectID{Key: d.entry.Key, ETag: d.etag})
 		}
 	}
-	indexes := n.indexesOf(batch)
-	errs := n.deleteObjects(ctx, append(objects, indexes...))
-	defer n.recorded(batch)
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	indexes := q.indexesOf(batch)
+	errs := q.objects.delete(ctx, append(objects, indexes...))
+	defer q.recorded(batch)
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for _, d := range batch {
 		err := errs[d.entry.Key]
 		if d.etag != "" && errors.Is(err, s3.ErrPreconditionFailed) {
 			// Another wrote under the name since: that version stays.
-			n.o.Logger.Info("the name was written again since it was removed; the new version stays", "key", d.entry.Key)
+			q.o.Logger.Info("the name was written again since it was removed; the new version stays", "key", d.entry.Key)
 			err = nil
-			defer n.forget(d.entry)
+			defer q.view.forget(d.entry)
 		}
-		if kept := failed[n.keeperLocked(d)]; kept != nil {
+		if kept := failed[q.view.keeperOf(d)]; kept != nil {
 			err = kept
 		}
-		if !n.retryDelete(d, err) {
-			n.deleted(d, err)
+		if !q.retryDelete(d, err) {
+			q.deleted(d, err)
 		}
 	}
 }
 
 // indexesOf returns the attribute indexes of the directories in a batch: they
 // go together with them. One that could not be deleted does no harm.
-func (n *Namespace) indexesOf(batch []*deletion) []s3.ObjectID {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (q *queue) indexesOf(batch []*deletion) []s3.ObjectID {
 	var ids []s3.ObjectID
 	for _, d := range batch {
 		if d.entry.Kind == Directory {
-			if key := n.index.Drop(d.entry.Key); key != "" {
+			if key := q.view.index.Drop(d.entry.Key); key != "" {
 				ids = append(ids, s3.ObjectID{Key: key})
 			}
 		}
@@ -256,74 +198,39 @@ func (n *Namespace) indexesOf(batch []*deletion) []s3.ObjectID {
 	return ids
 }
 
-// deleteObjects deletes objects and returns what failed, by key.
-func (n *Namespace) deleteObjects(ctx context.Context, objects []s3.ObjectID) map[string]error {
-	errs := map[string]error{}
-	switch len(objects) {
-	case 0:
-	case 1:
-		o := objects[0]
-		_, err := n.store.Delete(ctx, &s3.DeleteInput{Bucket: n.o.Bucket, Key: o.Key, IfMatch: o.ETag})
-		if err != nil && !errors.Is(err, s3.ErrNotFound) {
-			errs[o.Key] = err
-		}
-	default:
-		results, err := n.store.DeleteMulti(ctx, &s3.DeleteMultiInput{Bucket: n.o.Bucket, Objects: objects})
-		told := make(map[string]bool, len(results))
-		for _, r := range results {
-			told[r.Key] = true
-			if r.Err != nil && !errors.Is(r.Err, s3.ErrNotFound) {
-				errs[r.Key] = r.Err
-			}
-		}
-		for _, o := range objects {
-			if err != nil && !told[o.Key] {
-				errs[o.Key] = err
-			}
-		}
-	}
-	return errs
-}
-
-// deleted ends a deletion. If it failed, the name is back. n.mu is held.
-func (n *Namespace) deleted(d *deletion, err error) {
-	id := d.entry.ID()
-	delete(n.hidden, id)
+// deleted ends a deletion. If it failed, the name is back. q.mu is held.
+func (q *queue) deleted(d *deletion, err error) {
 	d.err = err
 	defer close(d.done)
+	defer q.view.unhide(d) // when what S3 holds is known
 	if err == nil {
 		if !d.none {
-			n.deletes.proven.in(d.dir)
+			q.permission.proveIn(d.dir)
 		}
-		n.note(entry.Change{Entry: d.entry, Gone: true, Own: true})
+		q.view.note(entry.Change{Entry: d.entry, Gone: true, Own: true})
 		return
 	}
-	n.o.Logger.Warn("delete failed, the name is back", "key", d.entry.Key, "err", err)
-	if n.deletes.errs[d.dir] == nil {
-		n.deletes.errs[d.dir] = err
+	q.o.Logger.Warn("delete failed, the name is back", "key", d.entry.Key, "err", err)
+	if q.errs[d.dir] == nil {
+		q.errs[d.dir] = err
 	}
-	n.forget(d.entry)
+	q.view.forget(d.entry)
 }
 
 // waitBelow sends all deletions below a directory and waits for them.
-func (n *Namespace) waitBelow(ctx context.Context, prefix string) error {
-	return n.waitFor(ctx, func(d *deletion) bool { return strings.HasPrefix(d.entry.Key, prefix) })
+func (q *queue) waitBelow(ctx context.Context, prefix string) error {
+	return q.waitFor(ctx, func(d *deletion) bool { return strings.HasPrefix(d.entry.Key, prefix) })
 }
 
 // waitFor sends all deletions and waits for those that match.
-func (n *Namespace) waitFor(ctx context.Context, match func(*deletion) bool) error {
-	n.mu.Lock()
-	var wait []*deletion
-	for _, d := range n.hidden {
-		if match(d) {
-			wait = append(wait, d)
-		}
-	}
-	n.mu.Unlock()
+func (q *queue) waitFor(ctx context.Context, match func(*deletion) bool) error {
+	q.mu.Lock() // match may look at what it protects
+	wait := q.view.deletions(match)
+	q.mu.Unlock()
 	if len(wait) == 0 {
 		return nil
 	}
-	n.flushDeletes()
+	q.flush()
 	for _, d := range wait {
 		select {
 		case <-d.done: // a failure is reported by takeError
@@ -335,11 +242,11 @@ func (n *Namespace) waitFor(ctx context.Context, match func(*deletion) bool) err
 }
 
 // takeError returns the first failure of a delete in a directory, once.
-func (n *Namespace) takeError(dir string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	err := n.deletes.errs[dir]
-	delete(n.deletes.errs, dir)
+func (q *queue) takeError(dir string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	err := q.errs[dir]
+	delete(q.errs, dir)
 	return err
 }
 
@@ -347,25 +254,23 @@ func (n *Namespace) takeError(dir string) error {
 // no delete of a file's key is under way. fs calls it before it commits a file. The
 // same goes for the marker of a directory of that name: servers that keep
 // objects in files have no place for both.
-func (n *Namespace) WaitDeleted(ctx context.Context, key string) error {
-	if err := n.waitAcknowledged(ctx); err != nil {
+func (q *queue) WaitDeleted(ctx context.Context, key string) error {
+	if err := q.waitAcknowledged(ctx); err != nil {
 		return err
 	}
-	dir, rel := n.keys.SplitFile(key)
-	if err := n.waitDeleted(ctx, entry.RowID(dir, rel)); err != nil {
+	dir, rel := q.keys.SplitFile(key)
+	if err := q.waitDeleted(ctx, entry.RowID(dir, rel)); err != nil {
 		return err
 	}
-	return n.waitDeleted(ctx, key+"/")
+	return q.waitDeleted(ctx, key+"/")
 }
 
-func (n *Namespace) waitDeleted(ctx context.Context, id string) error {
-	n.mu.Lock()
-	d := n.hidden[id]
-	n.mu.Unlock()
+func (q *queue) waitDeleted(ctx context.Context, id string) error {
+	d := q.view.deletionOf(id)
 	if d == nil {
 		return nil
 	}
-	n.kickDeleted(id)
+	q.kickDeleted(id)
 	select {
 	case <-d.done:
 		return nil // if it failed, the object is replaced all the same
@@ -375,55 +280,53 @@ func (n *Namespace) waitDeleted(ctx context.Context, id string) error {
 }
 
 // kickDeleted sends what is queued if the deletion of id is part of it.
-func (n *Namespace) kickDeleted(id string) {
-	n.mu.Lock()
-	d := n.hidden[id]
+func (q *queue) kickDeleted(id string) {
+	q.mu.Lock()
+	d := q.view.deletionOf(id)
 	queued := d != nil && !d.sent
-	n.mu.Unlock()
+	q.mu.Unlock()
 	if queued {
-		n.flushDeletes()
+		q.flush()
 	}
 }
 
-// isHidden reports whether an entry is gone in this mount.
-func (n *Namespace) isHidden(e Entry) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.hidden[e.ID()] == nil {
-		return false
-	}
-	dir, rel := n.keys.RowOf(e)
-	return n.pending.get(dir, rel) == nil // made again since
-}
-
-// FlushDir waits for the deletes in a directory and reports the first failure
-// since the last report.
-func (n *Namespace) FlushDir(ctx context.Context, dir Entry) error {
-	base, _ := n.keys.Stem(dir)
-	if err := n.waitBelow(ctx, base); err != nil {
-		return fmt.Errorf("flush directory %q: %w", base, err)
-	}
-	if err := n.takeError(base); err != nil {
-		return fmt.Errorf("flush directory %q: %w", base, err)
-	}
-	return nil
-}
-
-// Drain waits for everything that this package still has to write.
-func (n *Namespace) Drain(ctx context.Context) error {
-	if err := n.waitBelow(ctx, ""); err != nil {
-		return fmt.Errorf("drain: %w", err)
-	}
-	if err := n.index.Drain(ctx); err != nil {
-		return fmt.Errorf("drain: %w", err)
-	}
-	n.mu.Lock()
-	errs := n.deletes.errs
-	n.deletes.errs = map[string]error{}
-	n.mu.Unlock()
+// takeErrors returns the first failure in each directory, once.
+func (q *queue) takeErrors() error {
+	q.mu.Lock()
+	errs := q.errs
+	q.errs = map[string]error{}
+	q.mu.Unlock()
 	var all []error
 	for dir, err := range errs {
 		all = append(all, fmt.Errorf("delete in %q: %w", dir, err))
 	}
 	return errors.Join(all...)
+}
+
+// deleteRetry is the pause before a delete that failed is tried again: s3 has
+// tried for its own deadline before.
+const deleteRetry = time.Second
+
+// retryDelete puts a delete that failed for a passing reason back into the
+// queue, if the caller keeps it on disk: its name is gone for good. q.mu is held.
+func (q *queue) retryDelete(d *deletion, err error) bool {
+	if err == nil || !q.o.Journaled || !d.gather || !errors.Is(err, s3.ErrTransient) || q.jobs.Context().Err() != nil {
+		return false
+	}
+	q.o.Logger.Warn("delete failed, trying again", "key", d.entry.Key, "err", err)
+	d.sent = false
+	q.waiting = append(q.waiting, d)
+	if q.timer == nil {
+		q.timer = time.AfterFunc(deleteRetry, q.flush)
+	}
+	return true
+}
+
+// AwaitDelete returns when the delete of an entry that is under way has ended,
+// with its error, or nil if there is none under way.
+func (q *queue) AwaitDelete(ctx context.Context, e Entry) error {
+	if d := q.view.deletionOf(e.ID()); d != nil {
+		return d.wait(ctx)
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package namespace
 
 import (
 	"github.com/s3mount/s3mount/fs/entry"
-
 	"github.com/s3mount/s3mount/fs/listing"
 )
 

@@ -1,16 +1,12 @@
 package namespace
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -36,9 +32,9 @@ const intentSuffix = ".rename.json"
 
 // writeIntent records a rename before its first request. Without a state
 // directory there is no record.
-func (n *Namespace) writeIntent(old, to string) (*intent, error) {
-	it := &intent{Bucket: n.o.Bucket, Old: old, New: to, When: time.Now().UTC().Truncate(time.Second)}
-	if n.o.StateDir == "" {
+func (r *renamer) writeIntent(old, to string) (*intent, error) {
+	it := &intent{Bucket: r.o.Bucket, Old: old, New: to, When: time.Now().UTC().Truncate(time.Second)}
+	if r.o.StateDir == "" {
 		return it, nil
 	}
 	data, err := json.Marshal(it)
@@ -46,7 +42,7 @@ func (n *Namespace) writeIntent(old, to string) (*intent, error) {
 		return nil, fmt.Errorf("encode rename record: %w", err)
 	}
 	sum := sha256.Sum256([]byte(it.Bucket + "\x00" + old + "\x00" + to))
-	it.file, err = lockedFile(filepath.Join(n.o.StateDir, hex.EncodeToString(sum[:8])+intentSuffix), data)
+	it.file, err = lockedFile(filepath.Join(r.o.StateDir, hex.EncodeToString(sum[:8])+intentSuffix), data)
 	if err != nil {
 		return nil, fmt.Errorf("write rename record: %w", err)
 	}
@@ -92,84 +88,4 @@ func (it *intent) end(finished bool) error {
 		return fmt.Errorf("remove rename record: %w", err)
 	}
 	return nil
-}
-
-// Recover finishes the directory renames of mounts that died. It is called
-// once, before the first operation.
-func (n *Namespace) Recover(ctx context.Context) error {
-	if n.o.StateDir == "" {
-		return nil
-	}
-	found, err := os.ReadDir(n.o.StateDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read state directory: %w", err)
-	}
-	var errs []error
-	for _, d := range found {
-		path := filepath.Join(n.o.StateDir, d.Name())
-		switch {
-		case strings.HasSuffix(d.Name(), intentSuffix):
-			errs = append(errs, n.recoverOne(ctx, path))
-		case strings.HasSuffix(d.Name(), removalSuffix):
-			errs = append(errs, n.recoverRemovals(ctx, path))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// recoverOne finishes one rename, unless it is another bucket's or a mount
-// that lives is at it.
-func (n *Namespace) recoverOne(ctx context.Context, path string) error {
-	it := &intent{}
-	var err error
-	if it.file, err = n.takeRecord(path, it); it.file == nil {
-		return err
-	}
-	mine := it.Bucket == n.o.Bucket && strings.HasPrefix(it.Old, n.o.Prefix) && strings.HasPrefix(it.New, n.o.Prefix)
-	if !mine || !strings.HasSuffix(it.Old, "/") || !strings.HasSuffix(it.New, "/") || strings.HasPrefix(it.New, it.Old) {
-		return it.end(false)
-	}
-	n.o.Logger.Info("finishing a rename that was interrupted", "old", it.Old, "new", it.New)
-	m := n.newMove(it.Old, it.New, nil)
-	m.careful = true
-	if !it.When.IsZero() {
-		m.until = it.When.Add(clockSkew)
-	}
-	err = m.run(ctx)
-	n.InvalidateAll() // what stays under the old name keeps its directory
-	if endErr := it.end(err == nil); err == nil {
-		err = endErr
-	}
-	if err != nil {
-		return fmt.Errorf("finish rename of %q to %q: %w", it.Old, it.New, err)
-	}
-	return nil
-}
-
-// takeRecord reads the record of what a mount that died was at, and locks it.
-// The file is nil if there is nothing to do: a mount that lives is at it, or it
-// cannot be read, and then it is dropped.
-func (n *Namespace) takeRecord(path string, into any) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open rename record: %w", err)
-	}
-	if lockFile(f) != nil {
-		return nil, f.Close()
-	}
-	data, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(data, into)
-	}
-	if err != nil {
-		n.o.Logger.Warn("a rename record cannot be read and is dropped", "path", path, "err", err)
-		return nil, (&intent{file: f}).end(true)
-	}
-	return f, nil
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/listing"
 )
 
@@ -13,7 +12,7 @@ import (
 // of each 1000th row that it passed, so that Seek can go back. It is not safe for
 // concurrent use.
 type Lister struct {
-	n      *Namespace
+	f      *finder
 	reader *listing.Reader
 	dir    Entry
 	base   string // prefix of the directory
@@ -41,13 +40,13 @@ type mark struct {
 }
 
 // OpenDir starts a listing of a directory. It waits for no request.
-func (n *Namespace) OpenDir(dir Entry) *Lister {
-	if dir.Key != n.o.Prefix { // the listing of the root tells whether there is one
-		n.index.PrefetchCatalogue()
+func (f *finder) OpenDir(dir Entry) *Lister {
+	if dir.Key != f.o.Prefix { // the listing of the root tells whether there is one
+		f.view.index.PrefetchCatalogue()
 	}
-	l := &Lister{n: n, dir: dir}
-	l.base, l.stem = n.keys.Stem(dir)
-	l.reader = listing.NewReader(n.fetcher, n.walks, l.base, l.stem)
+	l := &Lister{f: f, dir: dir}
+	l.base, l.stem = f.keys.Stem(dir)
+	l.reader = listing.NewReader(f.fetcher, f.walks, l.base, l.stem)
 	l.rewind()
 	return l
 }
@@ -77,7 +76,7 @@ func (l *Lister) Next(ctx context.Context) (Dirent, bool, error) {
 		for l.i < len(l.view) {
 			d := l.view[l.i]
 			l.i++
-			if !l.n.isHidden(d.Entry) {
+			if !l.f.view.isHidden(d.Entry) {
 				return d, true, nil
 			}
 		}
@@ -140,9 +139,9 @@ func (l *Lister) refill(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			l.n.index.Prefetch(dirs) // a walk will come to them
+			l.f.view.index.Prefetch(dirs) // a walk will come to them
 		}
-		if err := l.n.completeLines(ctx, l.base, rows); err != nil {
+		if err := l.f.attributes.completeLines(ctx, l.base, rows); err != nil {
 			return err
 		}
 		l.show(rows)
@@ -150,36 +149,15 @@ func (l *Lister) refill(ctx context.Context) error {
 	return nil
 }
 
-// line is a row as the lister takes it out of a page.
-type line struct {
-	rel    string
-	entry  Entry
-	stat   func() Entry // of a pending file
-	exact  bool         // the index told the attributes
-	unsure bool         // the file may be special
-	gone   bool
-}
-
 // take returns the next rows that the reader has, without the names that are deleted and
 // with the files that are not in S3 yet.
 func (l *Lister) take() ([]line, bool) {
-	n := l.n
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	chunk, ok := l.reader.Take(l.rows[:0])
+	chunk, lines, ok := l.f.view.take(l.reader, l.base, l.rows[:0])
 	if !ok {
 		return nil, false
 	}
-	l.rows = chunk.Rows
-	lines := make([]line, 0, len(chunk.Rows))
-	for i := range chunk.Rows {
-		r := &chunk.Rows[i]
-		if len(n.hidden) == 0 || n.hidden[entry.RowID(l.base, r.Rel)] == nil {
-			lines = append(lines, line{rel: r.Rel, entry: r.Entry})
-		}
-	}
-	l.at = l.reader.Place
-	return n.pending.merge(lines, l.base, &chunk), true
+	l.rows, l.at = chunk.Rows, l.reader.Place
+	return l.f.view.pending.merge(lines, l.base, &chunk), true
 }
 
 // show turns rows into the view. It holds no lock, since a pending file is
@@ -191,7 +169,7 @@ func (l *Lister) show(lines []line) {
 			ln.entry = ln.stat()
 		}
 		seg, isDir := strings.CutSuffix(ln.rel, "/")
-		if ln.gone || ln.isMarker() || l.n.keys.IsReserved(l.base, ln.rel) {
+		if ln.gone || ln.isMarker() || l.f.keys.IsReserved(l.base, ln.rel) {
 			continue
 		}
 		shadowed := l.shadowing(seg, isDir)
@@ -204,7 +182,7 @@ func (l *Lister) show(lines []line) {
 		case formCont:
 			if name != l.cont {
 				l.cont = name
-				l.view = append(l.view, Dirent{Name: name, Entry: l.n.contEntry(l.base + l.stem + part)})
+				l.view = append(l.view, Dirent{Name: name, Entry: l.f.contEntry(l.base + l.stem + part)})
 			}
 		default:
 			l.view = append(l.view, Dirent{Name: name, Entry: ln.entry, Partial: ln.unsure && !ln.entry.Exact})

@@ -100,14 +100,14 @@ func (f *pendingFiles) merge(lines []line, dir string, c *listing.Chunk) []line 
 
 // AddPending shows a file under a key. It takes the place of another file that is shown
 // there.
-func (n *Namespace) AddPending(key string, p Pending) {
-	dir, rel := n.keys.SplitFile(key)
-	n.pending.add(dir, rel, p)
+func (v *view) AddPending(key string, p Pending) {
+	dir, rel := v.keys.SplitFile(key)
+	v.pending.add(dir, rel, p)
 }
 
 // DropPending ends AddPending: the file is in S3 now, or gone. It reports whether the file
 // was shown. Another file under the key stays.
-func (n *Namespace) DropPending(key string, p Pending) bool {
-	dir, rel := n.keys.SplitFile(key)
-	return n.pending.drop(dir, rel, p)
+func (v *view) DropPending(key string, p Pending) bool {
+	dir, rel := v.keys.SplitFile(key)
+	return v.pending.drop(dir, rel, p)
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -36,28 +37,35 @@ func rememberedCost(_ string, r remembered) int64 {
 	return int64(n)
 }
 
+// recentOptions remembers for a moment what this mount wrote objects with, or has seen of
+// them.
+type recentOptions struct{ byKey *cache.Metadata[remembered] }
+
+func newRecentOptions() *recentOptions {
+	return &recentOptions{byKey: cache.NewMetadata(rememberMemory, rememberedCost)}
+}
+
+// drop forgets an object that has changed.
+func (r *recentOptions) drop(key string) { r.byKey.Delete(key) }
+
 // Remember takes in what this mount has just written an object with, so that a
 // change of its attributes that follows needs no HEAD.
-func (n *Namespace) Remember(e Entry, o s3.ObjectOptions) {
+func (r *recentOptions) Remember(e Entry, o s3.ObjectOptions) {
 	if e.ETag == "" {
 		return
 	}
 	o.Metadata = maps.Clone(o.Metadata)
-	r := remembered{etag: e.ETag, size: e.Size, o: o}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.recent.Put(e.Key, r, time.Now().Add(rememberTime))
+	x := remembered{etag: e.ETag, size: e.Size, o: o}
+	r.byKey.Put(e.Key, x, time.Now().Add(rememberTime))
 }
 
 // recall returns what is remembered of the version of an entry.
-func (n *Namespace) recall(e Entry) (remembered, bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	k, ok := n.recent.Get(e.Key)
+func (r *recentOptions) recall(e Entry) (remembered, bool) {
+	k, ok := r.byKey.Get(e.Key)
 	if !ok || k.Value.etag != e.ETag || e.ETag == "" || !time.Now().Before(k.Until) {
 		return remembered{}, false
 	}
-	r := k.Value
-	r.o.Metadata = maps.Clone(r.o.Metadata)
-	return r, true
+	x := k.Value
+	x.o.Metadata = maps.Clone(x.o.Metadata)
+	return x, true
 }

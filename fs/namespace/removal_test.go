@@ -217,7 +217,7 @@ func TestRemovalLogIsBounded(t *testing.T) {
 	if err != nil || info.Size() > removalLogSize+2000 {
 		t.Errorf("the log has %v bytes, %v", info.Size(), err)
 	}
-	files, _, err := (&Namespace{o: Options{Bucket: "b"}}).readRemovals(l.file)
+	files, _, err := (&recovery{bucket: &bucket{o: Options{Bucket: "b"}}}).readRemovals(l.file)
 	if err != nil || len(files) == 0 || string(files[0].Key) != "first" {
 		t.Errorf("the first record is lost: %d records, %v", len(files), err)
 	}

@@ -1,23 +1,15 @@
 package namespace
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/s3mount/s3mount/fs/background"
 )
 
 // removalLog records the removals that were acknowledged and are not in S3 yet, in
@@ -153,94 +145,20 @@ func removeRecord(f *os.File) error {
 
 // record notes a removal before it is acknowledged. If that is not possible, the
 // caller must wait for S3.
-func (n *Namespace) record(d *deletion) (recorded bool) {
-	if d.none || n.o.Journaled {
+func (q *queue) record(d *deletion) (recorded bool) {
+	if d.none || q.o.Journaled {
 		return true // there is nothing in S3, or the caller keeps the record
 	}
-	if err := n.removals.add(n.o.Bucket, d, time.Now()); err != nil {
-		n.o.Logger.Warn("cannot record a removal; it waits for S3", "key", d.entry.Key, "err", err)
+	if err := q.removals.add(q.o.Bucket, d, time.Now()); err != nil {
+		q.o.Logger.Warn("cannot record a removal; it waits for S3", "key", d.entry.Key, "err", err)
 		return false
 	}
 	return true
 }
 
 // recorded ends the records of a batch.
-func (n *Namespace) recorded(batch []*deletion) {
-	if err := n.removals.ended(batch); err != nil {
-		n.o.Logger.Warn("cannot forget removals that S3 has executed", "err", err)
+func (q *queue) recorded(batch []*deletion) {
+	if err := q.removals.ended(batch); err != nil {
+		q.o.Logger.Warn("cannot forget removals that S3 has executed", "err", err)
 	}
-}
-
-// recoverRemovals finishes the removals of a mount that died.
-func (n *Namespace) recoverRemovals(ctx context.Context, path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open the record of removals: %w", err)
-	}
-	if lockFile(f) != nil {
-		return f.Close() // its mount lives
-	}
-	files, dirs, err := n.readRemovals(f)
-	if err == nil {
-		err = background.Each(ctx, n.o.Connections, files, n.finishRecorded)
-	}
-	for _, r := range dirs {
-		if err == nil {
-			err = n.finishRecorded(ctx, r)
-		}
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("finish removals: %w", err), f.Close())
-	}
-	if k := len(files) + len(dirs); k > 0 {
-		n.o.Logger.Info("finished the removals of an earlier mount", slog.Int("names", k))
-	}
-	return removeRecord(f)
-}
-
-// readRemovals reads the records for this mount, of files and of directories with
-// the deepest first. A last line that is torn belongs to a removal that was not
-// acknowledged.
-func (n *Namespace) readRemovals(f *os.File) (files, dirs []removalRecord, err error) {
-	data, err := os.ReadFile(f.Name())
-	if err != nil {
-		return nil, nil, err
-	}
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		var r removalRecord
-		if json.Unmarshal(lines.Bytes(), &r) != nil || r.Bucket != n.o.Bucket || !strings.HasPrefix(string(r.Key), n.o.Prefix) {
-			continue
-		}
-		if r.Dir {
-			dirs = append(dirs, r)
-		} else {
-			files = append(files, r)
-		}
-	}
-	slices.SortStableFunc(dirs, func(a, b removalRecord) int { return len(b.Key) - len(a.Key) })
-	return files, dirs, nil
-}
-
-// finishRecorded removes what a record names, if it still is that version.
-func (n *Namespace) finishRecorded(ctx context.Context, r removalRecord) error {
-	e := Entry{Key: string(r.Key), Kind: File, ETag: r.ETag}
-	if r.Dir {
-		e.Kind = Directory
-	} else if !r.Modified.IsZero() {
-		now, err := n.head(ctx, e.Key, false)
-		if isAbsent(err) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("look at what was removed: %w", err)
-		}
-		if now.LastModified.Sub(r.Modified).Abs() > removalSlack {
-			n.o.Logger.Info("what was removed was written again, it stays", "key", e.Key)
-			return nil
-		}
-	}
-	return n.FinishRemove(ctx, e, r.When.Add(clockSkew))
 }

@@ -30,35 +30,35 @@ const (
 )
 
 // renameDir moves all objects below a directory.
-func (n *Namespace) renameDir(ctx context.Context, in RenameInput, key string) (RenameOutput, error) {
+func (r *renamer) renameDir(ctx context.Context, in RenameInput, key string) (RenameOutput, error) {
 	old := in.Old.Key
 	switch {
 	case key == old:
 		return RenameOutput{Entry: in.Old, Moved: map[string]Entry{}}, nil
-	case strings.HasPrefix(key, old), old == n.o.Prefix:
+	case strings.HasPrefix(key, old), old == r.o.Prefix:
 		return RenameOutput{}, ErrInvalid
 	case len(key) > s3.MaxKeyLength:
 		return RenameOutput{}, ErrNameTooLong
 	}
-	if err := n.mayReplaceDir(ctx, in, key); err != nil {
+	if err := r.mayReplaceDir(ctx, in, key); err != nil {
 		return RenameOutput{}, err
 	}
-	if err := n.WaitDeleted(ctx, strings.TrimSuffix(key, "/")); err != nil {
+	if err := r.queue.WaitDeleted(ctx, strings.TrimSuffix(key, "/")); err != nil {
 		return RenameOutput{}, err
 	}
 	for _, prefix := range []string{old, key} {
-		if err := n.waitBelow(ctx, prefix); err != nil {
+		if err := r.queue.waitBelow(ctx, prefix); err != nil {
 			return RenameOutput{}, err
 		}
 	}
-	if err := n.mayDelete(ctx, key); err != nil {
+	if err := r.queue.permission.toDelete(ctx, key); err != nil {
 		return RenameOutput{}, err
 	}
-	it, err := n.writeIntent(old, key)
+	it, err := r.writeIntent(old, key)
 	if err != nil {
 		return RenameOutput{}, err
 	}
-	m := n.newMove(old, key, in.Open)
+	m := r.newMove(old, key, in.Open)
 	m.entry = in.Old
 	err = m.run(ctx)
 	if endErr := it.end(err == nil || m.undone); err == nil {
@@ -73,13 +73,11 @@ func (n *Namespace) renameDir(ctx context.Context, in RenameInput, key string) (
 // mayReplaceDir returns an error if the new name of a directory is taken. A name
 // that was seen to be absent is asked for, too: another may have filled it since,
 // and the two directories would become one.
-func (n *Namespace) mayReplaceDir(ctx context.Context, in RenameInput, key string) error {
-	explicit, err := n.mustBeEmpty(ctx, key)
+func (r *renamer) mayReplaceDir(ctx context.Context, in RenameInput, key string) error {
+	explicit, err := r.remover.mustBeEmpty(ctx, key)
 	taken := explicit || errors.Is(err, ErrNotEmpty)
 	if taken && in.New == nil {
-		n.mu.Lock()
-		n.forget(Entry{Key: key, Kind: Directory})
-		n.mu.Unlock()
+		r.view.forget(Entry{Key: key, Kind: Directory})
 	}
 	if taken && in.NoReplace {
 		return ErrExists
@@ -90,7 +88,7 @@ func (n *Namespace) mayReplaceDir(ctx context.Context, in RenameInput, key strin
 // move is a directory rename under way: all objects are copied, then the old
 // ones deleted, in rounds until there is nothing left.
 type move struct {
-	n        *Namespace
+	r        *renamer
 	old, new string
 	entry    Entry            // of the directory
 	open     map[string]bool  // by Entry.ID
@@ -111,9 +109,9 @@ type pair struct {
 	keep     bool // after a crash: another wrote under the new name, both stay
 }
 
-func (n *Namespace) newMove(old, to string, open []string) *move {
-	m := &move{n: n, old: old, new: to, open: map[string]bool{}, moved: map[string]Entry{}, told: time.Now()}
-	m.entry = Entry{Key: old, Kind: Directory, Implicit: true, Attr: n.defaults.Attr(Directory, time.Time{})}
+func (r *renamer) newMove(old, to string, open []string) *move {
+	m := &move{r: r, old: old, new: to, open: map[string]bool{}, moved: map[string]Entry{}, told: time.Now()}
+	m.entry = r.implicit(old)
 	for _, k := range open {
 		m.open[k] = true
 	}
@@ -145,7 +143,7 @@ func (m *move) run(ctx context.Context) error {
 			// A caller that does not want to wait any more is not heard at once:
 			// half of the objects under either name is what nobody can go on from.
 			var stop context.CancelFunc
-			ctx, stop = m.n.settling(ctx)
+			ctx, stop = m.r.settling(ctx)
 			defer stop()
 		}
 		left, err := m.deleteAll(ctx, pairs)
@@ -156,7 +154,9 @@ func (m *move) run(ctx context.Context) error {
 			m.forget(list)
 			return err
 		}
-		m.n.proveDeletes(m.deleted > 0)
+		if m.deleted > 0 {
+			m.r.queue.permission.prove()
+		}
 		m.took(when, pairs, round == 0 && all)
 		m.dropIndexes(ctx, pairs)
 		if all && left == 0 && m.careful {
@@ -170,7 +170,7 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 	var out []Entry
 	s := listing.Stretch{Dir: m.old}
 	for {
-		got, err := m.n.fetcher.Ls(ctx, s)
+		got, err := m.r.objects.fetcher.Ls(ctx, s)
 		if err != nil {
 			return nil, false, fmt.Errorf("list what is to be renamed: %w", err)
 		}
@@ -182,7 +182,7 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 			if strings.HasSuffix(o.Key, "/") && o.Size == 0 {
 				e.Kind = Directory
 			}
-			e.Attr = m.n.defaults.Attr(e.Kind, o.LastModified)
+			e.Attr = m.r.defaults.Attr(e.Kind, o.LastModified)
 			if len(m.new)+len(o.Key)-len(m.old) > s3.MaxKeyLength {
 				return nil, false, fmt.Errorf("key below %q: %w", m.new, ErrNameTooLong)
 			}
@@ -200,7 +200,7 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 // not known whether they were copied, without ETag of the copy.
 func (m *move) copyAll(ctx context.Context, list []Entry) ([]pair, error) {
 	var g errgroup.Group
-	g.SetLimit(m.n.o.Connections)
+	g.SetLimit(m.r.o.Connections)
 	pairs := make([]pair, len(list))
 	var failed atomic.Bool
 	for i, e := range list {
@@ -242,7 +242,7 @@ func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
 	}
 	const attempts = 3 // of a file that somebody writes all the time, the rest is for the next round
 	for i := 0; ; i++ {
-		got, err := m.n.copyTo(ctx, e, key, false)
+		got, err := m.r.objects.copyTo(ctx, e, key, false)
 		if err != nil && isMarker(e) && !errors.Is(err, s3.ErrNotFound) && !errors.Is(err, ErrStale) {
 			got, err = m.putMarker(ctx, e, key)
 		}
@@ -254,7 +254,7 @@ func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
 		case !errors.Is(err, ErrStale) || i == attempts:
 			return pair{}, err
 		}
-		info, err := m.n.store.Head(ctx, &s3.HeadInput{Bucket: m.n.o.Bucket, Key: e.Key})
+		info, err := m.r.store.Head(ctx, &s3.HeadInput{Bucket: m.r.o.Bucket, Key: e.Key})
 		if errors.Is(err, s3.ErrNotFound) {
 			return pair{}, nil
 		}
@@ -262,7 +262,7 @@ func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
 			return pair{}, err
 		}
 		info.Key = e.Key
-		e = m.n.FromInfo(info)
+		e = m.r.FromInfo(info)
 	}
 }
 
@@ -271,33 +271,32 @@ func isMarker(e Entry) bool { return strings.HasSuffix(e.Key, "/") && e.Size == 
 // putMarker writes a marker anew under another key, for servers that refuse to
 // copy an object whose key ends in "/" (versitygw v1.8).
 func (m *move) putMarker(ctx context.Context, e Entry, key string) (Entry, error) {
-	info, err := m.n.store.Head(ctx, &s3.HeadInput{Bucket: m.n.o.Bucket, Key: e.Key})
+	info, err := m.r.store.Head(ctx, &s3.HeadInput{Bucket: m.r.o.Bucket, Key: e.Key})
 	if err != nil {
 		return Entry{}, err
 	}
 	info.Key = e.Key
 	o := info.Options()
 	o.KeepTags = false // they would be those of the target
-	return m.n.putMarker(ctx, key, m.n.FromInfo(info).Attr, o, false)
+	return m.r.objects.putMarker(ctx, key, m.r.FromInfo(info).Attr, o, false)
 }
 
 // attrs finds the attributes of an object that is moved. Where the directory
 // has an index that does not tell them, the new one gets an index too: then
 // they are read when someone looks.
 func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
-	n := m.n
-	e = n.known.CompleteFromFact(e)
-	dir, rel := n.keys.RowOf(e)
-	if e.Exact || n.o.Posix == PosixOff || rel == "" && e.Size == 0 {
+	e = m.r.view.known.CompleteFromFact(e)
+	dir, rel := m.r.keys.RowOf(e)
+	if e.Exact || m.r.o.Posix == PosixOff || rel == "" && e.Size == 0 {
 		return e, nil
 	}
-	x, err := n.index.Table(ctx, dir, time.Time{})
+	x, err := m.r.view.index.Table(ctx, dir, time.Time{})
 	if err != nil || x == nil {
 		return e, err
 	}
-	exact, _ := n.index.Complete(x, rel, &e)
+	exact, _ := m.r.view.index.Complete(x, rel, &e)
 	if !exact && strings.HasPrefix(dir, m.old) {
-		n.index.Start(m.new + dir[len(m.old):])
+		m.r.view.index.Start(m.new + dir[len(m.old):])
 	}
 	return e, nil
 }
@@ -307,7 +306,7 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 // newer than its copy is copied again: it has no data, and on some servers
 // (versitygw) it becomes newer when a file below it is deleted.
 func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, error) {
-	info, err := m.n.store.Head(ctx, &s3.HeadInput{Bucket: m.n.o.Bucket, Key: key})
+	info, err := m.r.store.Head(ctx, &s3.HeadInput{Bucket: m.r.o.Bucket, Key: key})
 	if errors.Is(err, s3.ErrNotFound) {
 		return pair{}, false, nil
 	}
@@ -315,14 +314,14 @@ func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, er
 		return pair{}, false, err
 	}
 	info.Key = key
-	got := m.n.FromInfo(info)
+	got := m.r.FromInfo(info)
 	multipart := strings.Contains(e.ETag, "-") || strings.Contains(got.ETag, "-")
 	same := got.Size == e.Size && (got.ETag == e.ETag || multipart) && !got.LastModified.Before(e.LastModified)
 	if !same && isMarker(e) && isMarker(got) {
 		return pair{}, false, nil
 	}
 	if !same {
-		m.n.o.Logger.Warn("the new name of an interrupted rename was written again, both stay", "old", e.Key, "new", key)
+		m.r.o.Logger.Warn("the new name of an interrupted rename was written again, both stay", "old", e.Key, "new", key)
 	}
 	return pair{old: e, new: got, keep: !same}, true, nil
 }
@@ -330,7 +329,6 @@ func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, er
 // deleteAll deletes the old names, each only in the version that was copied.
 // left counts those that changed meanwhile: they are for the next round.
 func (m *move) deleteAll(ctx context.Context, pairs []pair) (left int, err error) {
-	n := m.n
 	if err := m.keepParent(ctx); err != nil {
 		return 0, err
 	}
@@ -345,7 +343,7 @@ func (m *move) deleteAll(ctx context.Context, pairs []pair) (left int, err error
 					ids = append(ids, s3.ObjectID{Key: p.old.Key, ETag: p.old.ETag})
 				}
 			}
-			failed := n.deleteObjects(ctx, ids)
+			failed := m.r.objects.delete(ctx, ids)
 			mu.Lock()
 			m.deleted += len(ids) - len(failed)
 			mu.Unlock()
@@ -366,20 +364,15 @@ func (m *move) deleteAll(ctx context.Context, pairs []pair) (left int, err error
 // keepParent writes the marker of the directory that held the old name if
 // nothing else keeps it.
 func (m *move) keepParent(ctx context.Context) error {
-	n := m.n
 	to := m.entry
 	to.Key = m.new
-	gone := &deletion{entry: m.entry, none: true, sent: true, done: make(chan struct{})}
+	gone := &deletion{entry: Entry{Key: m.old, Kind: Directory}, none: true, sent: true, done: make(chan struct{})}
 	close(gone.done)
-	n.mu.Lock()
-	n.note(entry.Change{Entry: to, Own: true})
-	n.hidden[m.old] = gone
-	n.mu.Unlock()
-	parent, _ := n.keys.Split(m.old)
-	err := n.keepDir(ctx, parent)
-	n.mu.Lock()
-	delete(n.hidden, m.old)
-	n.mu.Unlock()
+	m.r.view.note(entry.Change{Entry: to, Own: true})
+	m.r.view.hide(gone)
+	parent, _ := m.r.keys.Split(m.old)
+	err := m.r.keeper.keepDir(ctx, parent)
+	m.r.view.unhide(gone)
 	if err != nil {
 		return fmt.Errorf("keep directory %q: %w", parent, err)
 	}
@@ -389,12 +382,9 @@ func (m *move) keepParent(ctx context.Context) error {
 // took brings the caches to what has been moved. complete says that pairs are
 // all that there was.
 func (m *move) took(when time.Time, pairs []pair, complete bool) {
-	n := m.n
 	got := &s3.LsPage{}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.known.ForgetTree(m.old)
-	n.known.ForgetTree(m.new)
+	m.r.view.known.ForgetTree(m.old)
+	m.r.view.known.ForgetTree(m.new)
 	for _, p := range pairs {
 		if id := p.old.ID(); m.open[id] {
 			m.moved[id] = p.new
@@ -402,57 +392,49 @@ func (m *move) took(when time.Time, pairs []pair, complete bool) {
 		if p.old.Key == m.old && p.old.Kind == Directory {
 			m.entry.Implicit, m.entry.ETag, m.entry.LastModified = false, p.new.ETag, p.new.LastModified
 		}
-		n.note(entry.Change{Entry: p.old, Gone: true, Own: true})
-		n.note(entry.Change{Entry: p.new, Own: true})
+		m.r.view.note(entry.Change{Entry: p.old, Gone: true, Own: true})
+		m.r.view.note(entry.Change{Entry: p.new, Own: true})
 		got.Objects = append(got.Objects, s3.ListedObject{
 			Key: p.new.Key, Size: p.new.Size, ETag: p.new.ETag, LastModified: p.new.LastModified,
 		})
 	}
-	n.note(entry.Change{Entry: Entry{Key: m.old, Kind: Directory}, Gone: true, Own: true})
+	m.r.view.note(entry.Change{Entry: Entry{Key: m.old, Kind: Directory}, Gone: true, Own: true})
 	if complete {
-		n.known.AddTree(m.new, when, got)
+		m.r.view.known.AddTree(m.new, when, got)
 	}
 }
 
 // dropIndexes deletes the indexes of the directories that were moved.
 func (m *move) dropIndexes(ctx context.Context, pairs []pair) {
-	n := m.n
 	var ids []s3.ObjectID
 	last := ""
-	n.mu.Lock()
 	for _, p := range pairs {
-		dir, _ := n.keys.SplitFile(p.old.Key)
+		dir, _ := m.r.keys.SplitFile(p.old.Key)
 		if dir != last && strings.HasPrefix(dir, m.old) {
 			last = dir
-			if key := n.index.Drop(dir); key != "" {
+			if key := m.r.view.index.Drop(dir); key != "" {
 				ids = append(ids, s3.ObjectID{Key: key})
 			}
 		}
 	}
-	n.mu.Unlock()
 	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
-		for key, err := range n.deleteObjects(ctx, chunk) {
-			n.o.Logger.Info("the attribute index of a renamed directory is left behind", "key", key, "err", err)
+		for key, err := range m.r.objects.delete(ctx, chunk) {
+			m.r.o.Logger.Info("the attribute index of a renamed directory is left behind", "key", key, "err", err)
 		}
 	}
 }
 
 // output is the answer to fs: also implicit directories have new keys.
 func (m *move) output(in RenameInput) RenameOutput {
-	n := m.n
 	for key := range m.open {
 		if _, done := m.moved[key]; !done && strings.HasPrefix(key, m.old) && strings.HasSuffix(key, "/") {
-			e := Entry{Key: m.new + key[len(m.old):], Kind: Directory, Implicit: true}
-			e.Attr = n.defaults.Attr(Directory, time.Time{})
-			m.moved[key] = e
+			m.moved[key] = m.r.implicit(m.new + key[len(m.old):])
 		}
 	}
 	e := m.entry
 	e.Key = m.new
 	m.moved[m.old] = e
-	n.mu.Lock()
-	n.note(entry.Change{Entry: e, Own: true})
-	n.mu.Unlock()
+	m.r.view.note(entry.Change{Entry: e, Own: true})
 	return RenameOutput{Entry: e, Moved: m.moved}
 }
 
@@ -463,6 +445,6 @@ func (m *move) progress() {
 	m.count++
 	if now := time.Now(); now.Sub(m.told) >= progressEvery {
 		m.told = now
-		m.n.o.Logger.Info("renaming a directory", "old", m.old, "new", m.new, "copied", m.count)
+		m.r.o.Logger.Info("renaming a directory", "old", m.old, "new", m.new, "copied", m.count)
 	}
 }

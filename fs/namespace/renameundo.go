@@ -10,7 +10,7 @@ import (
 
 // undo deletes the copies of an attempt that failed before anything was deleted.
 func (m *move) undo(pairs []pair) {
-	ctx, cancel := context.WithTimeout(m.n.jobs.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(m.r.jobs.Context(), time.Minute)
 	defer cancel()
 	m.undone = true
 	ids := make([]s3.ObjectID, 0, len(pairs))
@@ -30,9 +30,9 @@ func (m *move) undo(pairs []pair) {
 		ids = append(ids, s3.ObjectID{Key: p.new.Key, ETag: p.new.ETag})
 	}
 	for chunk := range slices.Chunk(ids, s3.MaxListKeys) {
-		for key, err := range m.n.deleteObjects(ctx, chunk) {
+		for key, err := range m.r.objects.delete(ctx, chunk) {
 			m.undone = false
-			m.n.o.Logger.Warn("a copy of a rename that failed is left behind", "key", key, "err", err)
+			m.r.o.Logger.Warn("a copy of a rename that failed is left behind", "key", key, "err", err)
 		}
 	}
 }
@@ -43,8 +43,8 @@ const settleTime = time.Minute
 
 // settling returns a context that ends settleTime after ctx, or with the
 // namespace.
-func (n *Namespace) settling(ctx context.Context) (context.Context, context.CancelFunc) {
-	out, stop := context.WithCancel(n.jobs.Context())
+func (r *renamer) settling(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, stop := context.WithCancel(r.jobs.Context())
 	unhook := context.AfterFunc(ctx, func() {
 		select {
 		case <-time.After(settleTime):
@@ -58,16 +58,13 @@ func (n *Namespace) settling(ctx context.Context) (context.Context, context.Canc
 // forget drops what is cached of both names after an attempt that failed: what
 // was copied and deleted of it is for S3 to tell.
 func (m *move) forget(list []Entry) {
-	n := m.n
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.known.ForgetTree(m.old)
-	n.known.ForgetTree(m.new)
+	m.r.view.known.ForgetTree(m.old)
+	m.r.view.known.ForgetTree(m.new)
 	for _, e := range list {
-		n.forget(e)
+		m.r.view.forget(e)
 		to := Entry{Key: m.new + e.Key[len(m.old):], Kind: e.Kind}
-		for n.forget(to); len(to.Key) > len(m.new); n.forget(to) {
-			to.Key, _ = n.keys.RowOf(to)
+		for m.r.view.forget(to); len(to.Key) > len(m.new); m.r.view.forget(to) {
+			to.Key, _ = m.r.keys.RowOf(to)
 			to.Kind = Directory
 		}
 	}

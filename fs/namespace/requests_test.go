@@ -92,7 +92,7 @@ func TestRequests(t *testing.T) {
 			}
 		}, "DELETE 1 PUT 1"},
 		{"rename of a file", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
-			n.deletes.proven.anywhere = true // as after any delete of the mount
+			n.queue.permission.prove() // as after any delete of the mount
 			if _, err := mv(t, n, "dir/a", "dir/z"); err != nil {
 				t.Error(err)
 			}

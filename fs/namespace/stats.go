@@ -10,9 +10,9 @@ type Stats struct {
 
 // Stats returns them.
 func (n *Namespace) Stats() Stats {
-	entries, pages, bytes := n.known.Stats()
+	entries, pages, bytes := n.view.known.Stats()
 	return Stats{
-		Hits: n.hits.Load(), Misses: n.misses.Load(),
+		Hits: n.finder.hits.Load(), Misses: n.finder.misses.Load(),
 		Entries: entries, Pages: pages, Bytes: bytes,
 	}
 }

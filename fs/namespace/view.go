@@ -1,0 +1,212 @@
+package namespace
+
+import (
+	"strings"
+	"time"
+
+	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
+	"github.com/s3mount/s3mount/fs/listing"
+	"github.com/s3mount/s3mount/fs/lockorder"
+)
+
+// view is the part of a Namespace that knows which names the mount shows, without a
+// request: what S3 has shown, with the files that are not in S3 yet, and without the names
+// that are deleted here.
+type view struct {
+	*bucket
+	known   *listing.Cache
+	index   *attrs.Index
+	local   *attrs.Local
+	pending *pendingFiles
+	*recentOptions
+
+	mu     lockorder.Mutex[lockorder.View]
+	root   Entry
+	hidden map[string]*deletion // names that are gone here and not yet in S3
+}
+
+func newView(b *bucket) *view {
+	v := &view{bucket: b, recentOptions: newRecentOptions(), pending: newPendingFiles(), hidden: map[string]*deletion{}}
+	v.known = listing.NewCache(listing.Options{
+		Bucket: b.o.Bucket, Root: b.keys, TTL: b.o.TTL, MemoryLimit: b.o.MemoryLimit, Charge: b.o.Charge, Defaults: b.defaults,
+	})
+	v.index, v.local = attrs.New(b.store, v.known, b.jobs, attrs.Options{
+		Bucket: b.o.Bucket, Root: b.keys, TTL: b.o.TTL, Posix: b.o.Posix, Defaults: b.defaults, ReadOnly: b.o.ReadOnly,
+		Dir: b.o.AttrDir, Connections: b.o.Connections, Logger: b.o.Logger,
+	})
+	v.root = Entry{Key: b.o.Prefix, Kind: Directory, Implicit: true}
+	v.root.Attr = b.defaults.Attr(Directory, b.defaults.Started)
+	return v
+}
+
+// Root returns the directory that is mounted.
+func (v *view) Root() Entry {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.root
+}
+
+// setRoot takes in the attributes of the directory that is mounted.
+func (v *view) setRoot(e Entry) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.root = e
+}
+
+// find returns what is known of a key now: of a file, or of a directory if rel ends in
+// "/".
+func (v *view) find(dir, rel string) (Entry, listing.Knowledge) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.row(dir, rel)
+}
+
+// row is find for callers that hold v.mu.
+func (v *view) row(dir, rel string) (Entry, listing.Knowledge) {
+	if len(v.hidden) > 0 && v.hidden[entry.RowID(dir, rel)] != nil {
+		return Entry{}, listing.Absent
+	}
+	return v.known.Find(dir, rel)
+}
+
+// lookupKnown finds a name in the caches.
+func (v *view) lookupKnown(nm name) (Entry, listing.Knowledge) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	fe, file := v.row(nm.dir, nm.rel)
+	if nm.rel == "" && file == listing.Present && fe.Size == 0 {
+		file = listing.Absent // the marker is no file
+	}
+	if v.pending.get(nm.dir, nm.rel) != nil {
+		file = listing.Present
+	}
+	if nm.form == formFile || nm.form == formPlain && file != listing.Absent {
+		return fe, file
+	}
+	de, sub := v.row(nm.dir, nm.rel+"/")
+	if v.keys.IsReserved(nm.dir, nm.rel+"/") {
+		return Entry{}, listing.Absent
+	}
+	if sub == listing.Unknown && v.pending.below(nm.dir+nm.rel+"/") {
+		return v.implicit(nm.key() + "/"), listing.Present
+	}
+	if nm.form == formDir && !isDots(baseName(nm.rel)) {
+		// The name is that of a directory only where an object holds the plain one.
+		switch {
+		case sub == listing.Absent || file == listing.Absent:
+			return Entry{}, listing.Absent
+		case sub == listing.Unknown || file == listing.Unknown:
+			return Entry{}, listing.Unknown
+		}
+	}
+	return de, sub
+}
+
+// lookupPending finds a file that is not yet in S3.
+func (v *view) lookupPending(nm name) (Entry, bool) {
+	if !nm.file() {
+		return Entry{}, false
+	}
+	p := v.pending.get(nm.dir, nm.rel)
+	if p == nil {
+		return Entry{}, false
+	}
+	return p.PendingEntry(), true
+}
+
+// justAbsent reports whether a file was absent within the time in which the
+// parts of one operation of a program agree.
+func (v *view) justAbsent(nm name) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	id := entry.RowID(nm.dir, nm.rel)
+	if v.hidden[id] != nil {
+		return true
+	}
+	return v.known.JustAbsent(nm.dir, nm.rel)
+}
+
+// visible tells what the cache knows of a directory's contents in S3: how many
+// children there are, at least one of them if rows > 0, whether that is
+// everything, and whether it has a marker. A pending file is no child: it may
+// never come to be there.
+func (v *view) visible(dir string) (rows int, complete, explicit bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c := v.known.Content(dir, func(id string) bool { return v.hidden[id] != nil })
+	return c.Rows, c.Complete, c.Explicit
+}
+
+// note takes in a change of this mount, or a version that it saw.
+func (v *view) note(c entry.Change) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !c.Seen {
+		v.drop(c.Entry.Key)
+	}
+	v.known.Note(c)
+	v.index.Note(c)
+}
+
+// learn takes in the answer to a request for one key. It reports whether the answer is
+// current: this mount has not changed the key meanwhile.
+func (v *view) learn(answer *listing.Answer, c entry.Change) (current bool) {
+	if !c.Seen {
+		v.drop(c.Entry.Key)
+	}
+	known, current := answer.Learn(c)
+	if current {
+		v.index.Note(known)
+	}
+	return current
+}
+
+// Observe takes in what a GET or HEAD told of a key.
+func (v *view) Observe(e Entry) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	dir, rel := v.keys.SplitFile(e.Key)
+	v.index.Note(v.known.Saw(e, v.pending.get(dir, rel) != nil))
+}
+
+// Committed takes in a version that this mount has just written: it is
+// believed longer than one of another writer.
+func (v *view) Committed(e Entry) {
+	v.note(entry.Change{Entry: e, Own: true})
+}
+
+// forget drops what is cached of an entry, so that the next lookup asks S3.
+func (v *view) forget(e Entry) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.drop(e.Key)
+	v.known.Forget(e)
+}
+
+// Invalidate forgets what is cached of a key, and of all below it if it is a
+// directory.
+func (v *view) Invalidate(key string) {
+	v.forget(Entry{Key: key})
+	if !strings.HasSuffix(key, "/") && key != "" {
+		return
+	}
+	v.forget(Entry{Key: key, Kind: Directory})
+	v.known.ForgetTree(key)
+}
+
+func (v *view) invalidateAll() {
+	v.known.ForgetAll()
+	v.byKey.Purge()
+	v.index.Forget()
+}
+
+// TTL returns how long the kernel may believe an entry.
+func (v *view) TTL(e Entry) time.Duration { return v.known.TTL(e) }
+
+// NegativeTTL returns how long the kernel may believe that a name is absent from a
+// directory.
+func (v *view) NegativeTTL(dir Entry) time.Duration {
+	base, _ := v.keys.Stem(dir)
+	return v.known.NegativeTTL(base)
+}
