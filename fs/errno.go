@@ -52,6 +52,16 @@ var errnoTable = [...]struct {
 	{writeback.ErrKept, syscall.ESTALE},
 }
 
+// codeErrnos has the errnos of error codes of servers that keep objects as files, where a key
+// cannot be both a file and a directory (versitygw and MinIO, as measured). versitygw answers
+// ExistingObjectIsDirectory also when an object with a name of 255 bytes is replaced.
+var codeErrnos = map[string]syscall.Errno{
+	"ExistingObjectIsDirectory":     syscall.EISDIR,
+	"ObjectParentIsFile":            syscall.ENOTDIR,
+	"XMinioObjectExistsAsDirectory": syscall.EISDIR,
+	"XMinioParentIsObject":          syscall.ENOTDIR,
+}
+
 // status turns err into what the kernel gets. An error that the table does not
 // know is EIO and, since the errno says so little, logged.
 func (f *filesystem) status(op string, err error) fuse.Status {
@@ -70,6 +80,10 @@ func errnoOf(err error) syscall.Errno {
 		if errors.Is(err, row.err) {
 			return row.errno
 		}
+	}
+	var answer *s3.Error
+	if errors.As(err, &answer) && codeErrnos[answer.Code] != 0 {
+		return codeErrnos[answer.Code]
 	}
 	var errno syscall.Errno
 	switch {

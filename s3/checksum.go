@@ -12,6 +12,21 @@ import (
 	"github.com/minio/crc64nvme"
 )
 
+// AWS documents the following about checksums
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html,
+// read in December 2026):
+//
+//   - PutObject and UploadPart take one checksum of the body, as a header or, with
+//     aws-chunked, as a trailer. A body that does not have it is refused with 400 BadDigest.
+//     S3 stores the checksum. Without one it stores the CRC-64/NVME that it computes itself.
+//   - The checksum of a multipart object covers the whole object (FULL_OBJECT, possible with
+//     the CRCs) or is the checksum of the checksums of the parts (COMPOSITE, with "-" and the
+//     number of parts behind it). Only the first kind can be compared with bytes that were
+//     read in other pieces.
+//   - GetObject and HeadObject send the checksum only if x-amz-checksum-mode is ENABLED, and
+//     GetObject only for the whole object or for a whole part.
+//   - The ETag is an MD5 of the bytes for single uploads without SSE-KMS and SSE-C only.
+
 // checksummer computes one of the additional checksums
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
 type checksummer struct {

@@ -154,6 +154,21 @@ type errorClass struct {
 	retry bool
 }
 
+// AWS documents the following about error codes
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, read in December 2026):
+//
+//   - The status does not tell what to do. RequestTimeout, IncompleteBody and BadDigest are
+//     400 and worth a retry. ExpiredToken, EntityTooLarge, KeyTooLongError and MetadataTooLarge
+//     are 400 and are not. RequestTimeTooSkewed is 403, and so is InvalidObjectState, the
+//     answer to a GET of an archived object.
+//   - SlowDown and ServiceUnavailable are 503, InternalError is 500, OperationAborted and
+//     ConditionalRequestConflict are 409. All five ask for a retry.
+//   - CopyObject, UploadPartCopy, CompleteMultipartUpload and DeleteObjects can send an error
+//     in the body of an answer with the status 200.
+//   - The answer to a HEAD has no body and therefore no code.
+//   - Answers of 4xx cost as much as others, answers of 5xx cost nothing
+//     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorCodeBilling.html).
+
 // classOfCode knows the codes whose meaning the status alone does not give.
 func classOfCode(code string) (errorClass, bool) {
 	switch code {

@@ -9,7 +9,7 @@ var All = []Server{
 		Limits: []Limit{
 			{Feature: s3test.NestedKeys, Row: "Keys", Reason: "keys are paths, so that there is no object `a` beside `a/b`", Instead: "nothing, such keys cannot exist there"},
 			{Feature: s3test.RawKeys, Row: "Keys", Reason: "keys with empty, `.` or `..` segments are refused", Instead: "nothing, such keys cannot exist there"},
-			{Feature: s3test.LongSegments, Row: "Keys", Reason: "key segments over 255 bytes are refused", Instead: "nothing, such keys cannot exist there"},
+			{Feature: s3test.LongSegments, Row: "Keys", Reason: "key segments over 255 bytes are refused, and an object with one of 255 bytes cannot be replaced", Instead: "nothing, such keys cannot exist there"},
 			{Feature: s3test.MarkerBodies, Row: "Keys", Reason: "a key that ends in a slash is a directory, which has no bytes"},
 			{Feature: s3test.ControlKeys, Row: "Keys", Reason: "encoding-type=url is ignored, and XML cannot hold control characters"},
 			{Feature: s3test.CustomerKeys, Row: "Put", Reason: "SSE-C headers are ignored"},
