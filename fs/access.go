@@ -11,6 +11,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -48,7 +49,7 @@ func newAccess(f *filesystem) *access {
 // the least: everything belongs to root, who needs no permission.
 type permissions struct{ perm, uid, gid uint32 }
 
-func permissionsOf(e namespace.Entry) permissions {
+func permissionsOf(e entry.Entry) permissions {
 	return permissions{e.Attr.Perm & 0o7777, e.Attr.UID, e.Attr.GID}
 }
 
@@ -90,8 +91,8 @@ func (t *telling) note(p permissions, thread uint32) {
 // keep gives the entry of a directory that a listing told of the permissions that
 // the kernel knows already. The kernel may hold names in the directory, and would let
 // others through to them by defaults.
-func (t *telling) keep(e *namespace.Entry) {
-	if t != nil && !e.Exact && e.Kind == namespace.Directory && t.last != (permissions{}) {
+func (t *telling) keep(e *entry.Entry) {
+	if t != nil && !e.Exact && e.Kind == entry.Directory && t.last != (permissions{}) {
 		e.Attr.Perm, e.Attr.UID, e.Attr.GID = t.last.perm, t.last.uid, t.last.gid
 	}
 }
@@ -107,7 +108,7 @@ func (t *telling) decidedBy(p permissions, thread uint32) bool {
 
 // told records that the answer to a request of caller tells the kernel the
 // permissions of e.
-func (a *access) told(n *inode, e namespace.Entry, caller fuse.Caller) {
+func (a *access) told(n *inode, e entry.Entry, caller fuse.Caller) {
 	if !a.on {
 		return
 	}
@@ -178,7 +179,7 @@ func (a *access) walksAgain(thread uint32) bool {
 // are, since the kernel walks through them without asking again. Files are where the
 // kernel walks a path again, since it does so only once for each system call.
 func (a *access) found(ctx context.Context, n *inode, caller fuse.Caller) error {
-	if !a.on || n.kind != namespace.Directory && !a.walksAgain(caller.Pid) {
+	if !a.on || n.kind != entry.Directory && !a.walksAgain(caller.Pid) {
 		return nil
 	}
 	return a.show(ctx, n)
@@ -265,7 +266,7 @@ func (a *access) learn(ctx context.Context, n *inode) (permissions, error) {
 }
 
 // learnBy is learn by one of the questions that the namespace can ask.
-func (a *access) learnBy(ctx context.Context, n *inode, ask func(context.Context, namespace.Entry) (namespace.Entry, error)) (permissions, error) {
+func (a *access) learnBy(ctx context.Context, n *inode, ask func(context.Context, entry.Entry) (entry.Entry, error)) (permissions, error) {
 	e := n.snapshot()
 	if e.Exact || n.private() {
 		return permissionsOf(e), nil

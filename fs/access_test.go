@@ -8,7 +8,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
@@ -104,13 +104,13 @@ func TestAccessOfTwoThreads(t *testing.T) {
 // TestListingDoesNotLoosenADirectory: a listing of the parent, which tells nothing of
 // the mode of a directory, does not make the kernel forget what it knows.
 func TestListingDoesNotLoosenADirectory(t *testing.T) {
-	n := &inode{kind: namespace.Directory}
+	n := &inode{kind: entry.Directory}
 	n.lock()
 	defer n.unlock()
 	n.told = &telling{}
-	n.entry = namespace.Entry{Key: "d/", ETag: "m", Kind: namespace.Directory, Exact: true, Attr: namespace.Attr{Perm: 0o700, UID: 1002, GID: 1002}}
+	n.entry = entry.Entry{Key: "d/", ETag: "m", Kind: entry.Directory, Exact: true, Attr: entry.Attr{Perm: 0o700, UID: 1002, GID: 1002}}
 	n.told.note(permissionsOf(n.entry), 1)
-	n.update(namespace.Entry{Key: "d/", Kind: namespace.Directory, Implicit: true, Attr: namespace.Attr{Perm: 0o755}})
+	n.update(entry.Entry{Key: "d/", Kind: entry.Directory, Implicit: true, Attr: entry.Attr{Perm: 0o755}})
 	if got := permissionsOf(n.entry); got != (permissions{0o700, 1002, 1002}) || n.entry.Exact {
 		t.Errorf("after the listing the directory has %+v, exact %v", got, n.entry.Exact)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // blockSize is st_blksize: cat, cp and Python size their buffers by it, and a
@@ -14,7 +14,7 @@ import (
 const blockSize = 1 << 20
 
 // fillAttr writes what stat(2) shows of an inode.
-func fillAttr(n *inode, e namespace.Entry, a *fuse.Attr) {
+func fillAttr(n *inode, e entry.Entry, a *fuse.Attr) {
 	*a = fuse.Attr{
 		Ino:  n.ino,
 		Size: uint64(e.Size),
@@ -46,37 +46,37 @@ func firstTime(a, b time.Time) time.Time {
 }
 
 // typeBits are the S_IFMT bits of a kind (inode(7)).
-func typeBits(k namespace.Kind) uint32 {
+func typeBits(k entry.Kind) uint32 {
 	switch k {
-	case namespace.Directory:
+	case entry.Directory:
 		return syscall.S_IFDIR
-	case namespace.Symlink:
+	case entry.Symlink:
 		return syscall.S_IFLNK
-	case namespace.FIFO:
+	case entry.FIFO:
 		return syscall.S_IFIFO
-	case namespace.Socket:
+	case entry.Socket:
 		return syscall.S_IFSOCK
-	case namespace.CharDevice:
+	case entry.CharDevice:
 		return syscall.S_IFCHR
-	case namespace.BlockDevice:
+	case entry.BlockDevice:
 		return syscall.S_IFBLK
 	}
 	return syscall.S_IFREG
 }
 
 // kindOf is the inverse of typeBits; ok is false for what a mode cannot be.
-func kindOf(mode uint32) (k namespace.Kind, ok bool) {
+func kindOf(mode uint32) (k entry.Kind, ok bool) {
 	switch mode & syscall.S_IFMT {
 	case 0, syscall.S_IFREG:
-		return namespace.File, true
+		return entry.File, true
 	case syscall.S_IFIFO:
-		return namespace.FIFO, true
+		return entry.FIFO, true
 	case syscall.S_IFSOCK:
-		return namespace.Socket, true
+		return entry.Socket, true
 	case syscall.S_IFCHR:
-		return namespace.CharDevice, true
+		return entry.CharDevice, true
 	case syscall.S_IFBLK:
-		return namespace.BlockDevice, true
+		return entry.BlockDevice, true
 	}
 	return 0, false
 }
@@ -104,9 +104,9 @@ func (f *filesystem) fillAttrOut(n *inode, caller fuse.Caller, out *fuse.AttrOut
 
 // newAttr are the attributes of something that caller makes in dir: a
 // directory with setgid hands down its group, and to directories the bit.
-func newAttr(dir namespace.Entry, caller fuse.Caller, perm uint32, isDir bool) namespace.Attr {
+func newAttr(dir entry.Entry, caller fuse.Caller, perm uint32, isDir bool) entry.Attr {
 	now := time.Now()
-	a := namespace.Attr{Perm: perm & 0o7777, UID: caller.Uid, GID: caller.Gid, Mtime: now, Ctime: now, Atime: now}
+	a := entry.Attr{Perm: perm & 0o7777, UID: caller.Uid, GID: caller.Gid, Mtime: now, Ctime: now, Atime: now}
 	if dir.Attr.Perm&syscall.S_ISGID != 0 {
 		a.GID = dir.Attr.GID
 		if isDir {

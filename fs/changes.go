@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
@@ -20,8 +21,8 @@ import (
 
 // changeData is what a writeback.Change has for this package.
 type changeData struct {
-	Kind namespace.Kind
-	Attr *namespace.Attr `json:",omitempty"` // of ChangeAttr
+	Kind entry.Kind
+	Attr *entry.Attr `json:",omitempty"` // of ChangeAttr
 	// Over is the ETag of the object that a rename may replace.
 	Over string `json:",omitempty"`
 	// Doubt: a commit of the file was on its way, so that its version is not known.
@@ -63,7 +64,7 @@ func (f *filesystem) noteRemoval(n *inode) *writeback.JournaledChange {
 
 // whenDeleted ends the note of a removal once S3 has executed it. Without a
 // note, but with a journal, it waits for that.
-func (f *filesystem) whenDeleted(ctx context.Context, e namespace.Entry, noted *writeback.JournaledChange) error {
+func (f *filesystem) whenDeleted(ctx context.Context, e entry.Entry, noted *writeback.JournaledChange) error {
 	switch {
 	case f.o.Durability != durabilityJournal:
 		return nil
@@ -75,7 +76,7 @@ func (f *filesystem) whenDeleted(ctx context.Context, e namespace.Entry, noted *
 }
 
 // watchDelete ends a note once S3 has executed the delete of e.
-func (f *filesystem) watchDelete(e namespace.Entry, noted *writeback.JournaledChange) {
+func (f *filesystem) watchDelete(e entry.Entry, noted *writeback.JournaledChange) {
 	if noted == nil {
 		return
 	}
@@ -90,7 +91,7 @@ func (f *filesystem) watchDelete(e namespace.Entry, noted *writeback.JournaledCh
 // noteRename notes a rename of a file that S3 holds. Those of directories have
 // a record of their own in the namespace.
 func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.JournaledChange {
-	if in.Old.Kind == namespace.Directory {
+	if in.Old.Kind == entry.Directory {
 		return nil
 	}
 	key, err := f.ns.NewFileKey(in.NewDir, in.NewName)
@@ -106,7 +107,7 @@ func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.JournaledCh
 
 // noteRest notes what is left of a rename once the copy is there: the removal of
 // the old name, whatever is written under the new one from now on.
-func (f *filesystem) noteRest(old namespace.Entry, noted *writeback.JournaledChange) *writeback.JournaledChange {
+func (f *filesystem) noteRest(old entry.Entry, noted *writeback.JournaledChange) *writeback.JournaledChange {
 	if noted == nil {
 		return nil
 	}
@@ -142,7 +143,7 @@ func (f *filesystem) noteAttrs(n *inode) {
 // settledETag returns the ETag of a file that S3 holds as it is. It returns "" for a
 // directory, and for a file with content that waits for a commit. The inode is locked.
 func (n *inode) settledETag() string {
-	if n.kind != namespace.File || !n.saved || n.file != nil && n.file.Dirty() {
+	if n.kind != entry.File || !n.saved || n.file != nil && n.file.Dirty() {
 		return ""
 	}
 	return n.entry.ETag
@@ -168,7 +169,7 @@ func (f *filesystem) finishChange(ctx context.Context, c writeback.Change) error
 	if err := json.Unmarshal(c.Data, &d); err != nil {
 		return fmt.Errorf("decode a change of %q: %w", c.Key, err)
 	}
-	e := namespace.Entry{Key: c.Key, Kind: d.Kind, ETag: c.ETag}
+	e := entry.Entry{Key: c.Key, Kind: d.Kind, ETag: c.ETag}
 	switch c.Kind {
 	case writeback.ChangeRemove:
 		if d.Doubt {
@@ -188,7 +189,7 @@ func (f *filesystem) finishChange(ctx context.Context, c writeback.Change) error
 
 // finishAttrs gives an object the attributes that were noted, if it still is there.
 // Another version has attributes of its own: it came with a later commit or rename.
-func (f *filesystem) finishAttrs(ctx context.Context, e namespace.Entry, a namespace.Attr) error {
+func (f *filesystem) finishAttrs(ctx context.Context, e entry.Entry, a entry.Attr) error {
 	noted := e.ETag
 	e.ETag = ""
 	now, err := f.ns.Stat(ctx, e)

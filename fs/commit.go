@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
@@ -183,9 +184,9 @@ func contentType(key string) string {
 
 // moved takes over a version that holds the same bytes as the one before: a
 // copy by this mount under another key, or with other attributes. The inode is locked.
-func (f *filesystem) moved(n *inode, to namespace.Entry) {
+func (f *filesystem) moved(n *inode, to entry.Entry) {
 	from := versionOf(n.entry)
-	if n.kind == namespace.File {
+	if n.kind == entry.File {
 		dest := versionOf(to)
 		f.reads.Move(from, dest)
 		if n.file != nil {

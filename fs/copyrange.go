@@ -3,7 +3,7 @@ package fs
 import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -46,7 +46,7 @@ func (f *filesystem) cloneable(h *handle, in *fuse.CopyFileRangeIn) (writeback.V
 	n.lock()
 	e, file := n.entry, n.file
 	n.unlock()
-	if file != nil || n.kind != namespace.File || in.OffIn != in.OffOut || e.Size < s3.MinPartSize {
+	if file != nil || n.kind != entry.File || in.OffIn != in.OffOut || e.Size < s3.MinPartSize {
 		return writeback.Version{}, false
 	}
 	h.mu.Lock()

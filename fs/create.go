@@ -6,7 +6,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
@@ -88,7 +88,7 @@ func (f *filesystem) createFile(ctx *request, dir *inode, name string, perm uint
 	if err != nil {
 		return nil, err
 	}
-	e := namespace.Entry{Key: key, Kind: namespace.File, Attr: newAttr(parent, ctx.caller, perm, false), Exact: true}
+	e := entry.Entry{Key: key, Kind: entry.File, Attr: newAttr(parent, ctx.caller, perm, false), Exact: true}
 	e.LastModified = e.Attr.Mtime
 	n := f.inodes.create(dir, name, e)
 	n.lock()
@@ -112,7 +112,7 @@ func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string
 	if !ok {
 		return fuse.EINVAL
 	}
-	if kind == namespace.File {
+	if kind == entry.File {
 		n, err := f.createFile(ctx, dir, name, in.Mode, true)
 		if err == nil {
 			err = f.commit(ctx, n)
@@ -135,7 +135,7 @@ func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string
 }
 
 // made answers with the inode of a name that the namespace has made.
-func (f *filesystem) made(dir *inode, name string, e namespace.Entry, err error, op string, caller fuse.Caller, out *fuse.EntryOut) fuse.Status {
+func (f *filesystem) made(dir *inode, name string, e entry.Entry, err error, op string, caller fuse.Caller, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
 		return f.status(op, err)
 	}
@@ -176,7 +176,7 @@ func (f *filesystem) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, n
 	}
 	defer leave()
 	parent := dir.snapshot()
-	e, err := f.ns.Mknod(ctx, parent, name, namespace.Symlink, newAttr(parent, h.Caller, symlinkPerm, false), target)
+	e, err := f.ns.Mknod(ctx, parent, name, entry.Symlink, newAttr(parent, h.Caller, symlinkPerm, false), target)
 	return f.made(dir, name, e, err, "symlink", h.Caller, out)
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/namespace"
 )
 
@@ -131,7 +132,7 @@ func (f *filesystem) addDots(n *inode, offset uint64, add func(fuse.DirEntry) bo
 		if offset > uint64(i) {
 			continue
 		}
-		row := fuse.DirEntry{Name: name, Mode: typeBits(namespace.Directory), Ino: n.ino, Off: uint64(i + 1)}
+		row := fuse.DirEntry{Name: name, Mode: typeBits(entry.Directory), Ino: n.ino, Off: uint64(i + 1)}
 		if parent, _ := f.inodes.parentOf(n); i == 1 && parent != nil {
 			row.Ino = parent.ino
 		}

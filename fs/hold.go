@@ -5,7 +5,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // hold has the turns of the inodes that a rename touches. Of a directory it has
@@ -28,7 +28,7 @@ func (t *inodes) newHold(roots ...*inode) *hold {
 			continue
 		}
 		h.waits = append(h.waits, t.subtree(root)...)
-		if root.kind == namespace.Directory {
+		if root.kind == entry.Directory {
 			h.dirs = append(h.dirs, root)
 		}
 	}

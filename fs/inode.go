@@ -9,16 +9,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/readahead"
 )
 
 // inode is a file or directory that the kernel knows, or that has unsaved
 // bytes or attributes.
 type inode struct {
-	id   uint64         // the kernel's nodeid, never used twice
-	ino  uint64         // st_ino
-	kind namespace.Kind // another kind under the same name is another inode
+	id   uint64     // the kernel's nodeid, never used twice
+	ino  uint64     // st_ino
+	kind entry.Kind // another kind under the same name is another inode
 	// listedBy is the thread that has listed a directory last.
 	listedBy atomic.Uint32
 
@@ -41,7 +41,7 @@ type inode struct {
 
 // snapshot returns the entry as the mount sees it now: S3's, overlaid by what
 // is unsaved.
-func (n *inode) snapshot() namespace.Entry {
+func (n *inode) snapshot() entry.Entry {
 	if e, ok := n.peek(); ok {
 		return e
 	}
@@ -50,7 +50,7 @@ func (n *inode) snapshot() namespace.Entry {
 	return n.snapshotLocked()
 }
 
-func (n *inode) snapshotLocked() namespace.Entry {
+func (n *inode) snapshotLocked() entry.Entry {
 	e := n.entry
 	if n.file != nil {
 		e.Size = n.file.Size()
@@ -69,7 +69,7 @@ func (n *inode) untouched() bool {
 }
 
 // tell returns the snapshot that the kernel gets.
-func (n *inode) tell() namespace.Entry {
+func (n *inode) tell() entry.Entry {
 	if e, ok := n.peek(); ok {
 		return e
 	}
@@ -106,7 +106,7 @@ func (n *inode) isGhost() bool {
 
 // update makes e the entry of the inode, except for attributes that this mount knows
 // better. Only learn calls it. The inode is locked.
-func (n *inode) update(e namespace.Entry) {
+func (n *inode) update(e entry.Entry) {
 	if !sameVersion(n.entry, e) {
 		n.checked = time.Time{}
 	}
@@ -129,13 +129,13 @@ const writeTime = 2 * time.Second
 
 // sameObject reports whether two entries are of one object that nobody has written
 // between them. A change of attributes alone leaves the ETag as it was.
-func sameObject(a, b namespace.Entry) bool {
+func sameObject(a, b entry.Entry) bool {
 	return a.ETag != "" && a.ETag == b.ETag && a.Key == b.Key && a.Kind == b.Kind &&
 		a.LastModified.Sub(b.LastModified).Abs() <= writeTime
 }
 
 // versionOf is what readahead calls the object behind an entry.
-func versionOf(e namespace.Entry) readahead.Version {
+func versionOf(e entry.Entry) readahead.Version {
 	return readahead.Version{Key: e.Key, ETag: e.ETag, Size: e.Size}
 }
 
@@ -162,8 +162,8 @@ type inodes struct {
 // rootID is FUSE_ROOT_ID of the kernel (fs/fuse/fuse_i.h).
 const rootID = 1
 
-func newInodes(root namespace.Entry) *inodes {
-	r := &inode{id: rootID, ino: rootID, kind: namespace.Directory, nlookup: 1}
+func newInodes(root entry.Entry) *inodes {
+	r := &inode{id: rootID, ino: rootID, kind: entry.Directory, nlookup: 1}
 	t := &inodes{
 		byID:   map[uint64]*inode{rootID: r},
 		inUse:  map[uint64]*inode{rootID: r},
@@ -196,7 +196,7 @@ func (t *inodes) pinChild(dir *inode, name string) *inode {
 // enter returns the inode for a name with one more reference of the kernel. A
 // known inode is kept, as it is, if it is of the same kind: it may be open, or unsaved.
 // It returns nil if the directory was renamed since e was looked up.
-func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
+func (t *inodes) enter(dir *inode, name string, e entry.Entry) *inode {
 	t.mu.Lock()
 	if !dir.holdsKey(e.Key) {
 		t.mu.Unlock()
@@ -222,7 +222,7 @@ func (t *inodes) enter(dir *inode, name string, e namespace.Entry) *inode {
 
 // create makes the inode of a file that S3 does not hold yet. What had the
 // name before has lost it.
-func (t *inodes) create(dir *inode, name string, e namespace.Entry) *inode {
+func (t *inodes) create(dir *inode, name string, e entry.Entry) *inode {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.vacate(dir, name, nil)
@@ -234,7 +234,7 @@ func (t *inodes) create(dir *inode, name string, e namespace.Entry) *inode {
 }
 
 // add puts a new inode without a state into the table. t.mu is held.
-func (t *inodes) add(e namespace.Entry) *inode {
+func (t *inodes) add(e entry.Entry) *inode {
 	t.nextID++
 	n := &inode{id: t.nextID, kind: e.Kind}
 	n.ino = inodeNumber(e.Key)

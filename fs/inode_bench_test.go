@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // BenchmarkInodeBytes reports what an inode takes that was only looked up, with its
@@ -21,10 +21,10 @@ func BenchmarkInodeBytes(b *testing.B) {
 			dir := t.enter(t.root, fmt.Sprintf("d%04d", d), dirEntry(fmt.Sprintf("d%04d/", d)))
 			for i := range files {
 				name := fmt.Sprintf("file-%07d", i)
-				t.enter(dir, name, namespace.Entry{
-					Key: fmt.Sprintf("d%04d/%s", d, name), Kind: namespace.File, Size: 5,
+				t.enter(dir, name, entry.Entry{
+					Key: fmt.Sprintf("d%04d/%s", d, name), Kind: entry.File, Size: 5,
 					ETag: fmt.Sprintf("\"%032x\"", d*files+i), LastModified: at,
-					Attr: namespace.Attr{Perm: 0o644, Mtime: at, Ctime: at, Atime: at},
+					Attr: entry.Attr{Perm: 0o644, Mtime: at, Ctime: at, Atime: at},
 				})
 			}
 		}

@@ -3,7 +3,7 @@ package fs
 import (
 	"testing"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // check holds the table to its invariants.
@@ -31,12 +31,12 @@ func (t *inodes) check(tb testing.TB) {
 	}
 }
 
-func fileEntry(key string) namespace.Entry {
-	return namespace.Entry{Key: key, Kind: namespace.File, ETag: `"1"`}
+func fileEntry(key string) entry.Entry {
+	return entry.Entry{Key: key, Kind: entry.File, ETag: `"1"`}
 }
 
-func dirEntry(key string) namespace.Entry {
-	return namespace.Entry{Key: key, Kind: namespace.Directory}
+func dirEntry(key string) entry.Entry {
+	return entry.Entry{Key: key, Kind: entry.Directory}
 }
 
 func TestInodesLiveWhileReferred(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/readahead"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
@@ -22,14 +22,14 @@ type state struct {
 	mutex sync.Mutex // guards what follows; see lock
 	told  *telling   // what the kernel knows of the permissions of the entry; nil: nothing, as where access is off
 	key   string     // of known
-	known namespace.Packed
+	known entry.Packed
 	*used               // nil: the inode was only looked up
 	count *atomic.Int64 // counts the inodes that have a used
 }
 
 // used is the state of an inode that is open, was opened, or was changed by this mount.
 type used struct {
-	entry namespace.Entry
+	entry entry.Entry
 	// file holds unsaved bytes; nil while nobody has the file open for writing.
 	file  *writeback.File
 	base  *readahead.Reader // what file was opened on; closed with it
@@ -67,7 +67,7 @@ type used struct {
 	// an unlink or a rename failed, or the object is another version now (leaveBehind).
 	cut bool
 	// hidden holds the bytes of an open file whose key is gone.
-	hidden *namespace.Entry
+	hidden *entry.Entry
 	// attrs is set while entry.Attr has changes that S3 does not hold.
 	attrs bool
 	// noted is the journal's record of attrs.
@@ -83,12 +83,12 @@ type used struct {
 }
 
 // lookUp makes s the state of a new inode of an object that S3 holds.
-func (s *state) lookUp(e namespace.Entry, count *atomic.Int64) {
-	s.key, s.known, s.count = e.Key, namespace.Pack(e), count
+func (s *state) lookUp(e entry.Entry, count *atomic.Int64) {
+	s.key, s.known, s.count = e.Key, entry.Pack(e), count
 }
 
 // create makes s the state of a new inode of a file that S3 does not hold.
-func (s *state) create(e namespace.Entry, count *atomic.Int64) {
+func (s *state) create(e entry.Entry, count *atomic.Int64) {
 	s.used, s.count = &used{entry: e}, count
 	count.Add(1)
 }
@@ -132,7 +132,7 @@ func (s *state) keyNow() string {
 // unlock ends lock. Nothing is kept of an inode but its entry if there is nothing else.
 func (s *state) unlock() {
 	if s.used.isPlain() {
-		s.key, s.known = s.entry.Key, namespace.Pack(s.entry)
+		s.key, s.known = s.entry.Key, entry.Pack(s.entry)
 		s.used = nil
 		s.counted(-1)
 	}
@@ -145,12 +145,12 @@ func (u *used) isPlain() bool {
 		return false // the usual cases, without a copy
 	}
 	rest := *u
-	rest.entry = namespace.Entry{}
+	rest.entry = entry.Entry{}
 	return rest == used{saved: true}
 }
 
 // peek returns the entry if the inode was only looked up.
-func (s *state) peek() (e namespace.Entry, ok bool) {
+func (s *state) peek() (e entry.Entry, ok bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.used != nil {
@@ -160,10 +160,10 @@ func (s *state) peek() (e namespace.Entry, ok bool) {
 }
 
 // is reports whether the inode was only looked up and e says nothing new of it.
-func (s *state) is(e namespace.Entry) bool {
+func (s *state) is(e entry.Entry) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.used == nil && s.key == e.Key && s.known == namespace.Pack(e)
+	return s.used == nil && s.key == e.Key && s.known == entry.Pack(e)
 }
 
 // isUsed reports whether the inode is more than looked up.

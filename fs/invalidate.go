@@ -5,7 +5,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // notifier is the part of go-fuse's server that makes the kernel drop what it has
@@ -45,7 +45,7 @@ func (f *filesystem) invalidate(n *inode) {
 	f.ns.Invalidate(n.snapshot().Key)
 	n.uncheck()
 	f.refresh(n)
-	if n.kind != namespace.Directory {
+	if n.kind != entry.Directory {
 		f.forgetName(n)
 	}
 }
@@ -68,7 +68,7 @@ func (f *filesystem) forgetAll() {
 			return
 		}
 		f.refresh(n)
-		if dir, name := f.inodes.parentOf(n); dir != nil && n.kind != namespace.Directory {
+		if dir, name := f.inodes.parentOf(n); dir != nil && n.kind != entry.Directory {
 			f.server.EntryNotify(dir.id, name)
 		}
 	}

@@ -3,7 +3,7 @@ package fs
 import (
 	"strings"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // moment orders the questions to S3 and the versions that this mount makes. An answer
@@ -19,7 +19,7 @@ func (t *inodes) next() moment { return moment(t.clock.Add(1)) }
 // enter returns the inode for a name that was found by a question of the moment asked,
 // with one more reference of the kernel. It returns nil if the directory was renamed
 // since then.
-func (f *filesystem) enter(dir *inode, name string, e namespace.Entry, asked moment) *inode {
+func (f *filesystem) enter(dir *inode, name string, e entry.Entry, asked moment) *inode {
 	for {
 		n := f.inodes.enter(dir, name, e)
 		if n == nil || f.learn(n, e, asked) {
@@ -35,7 +35,7 @@ func (f *filesystem) enter(dir *inode, name string, e namespace.Entry, asked mom
 // leaves n behind with its handles and returns false: the name needs another inode.
 //
 // Attributes that wait for S3 keep the entry as it is until S3 has them.
-func (f *filesystem) learn(n *inode, e namespace.Entry, asked moment) bool {
+func (f *filesystem) learn(n *inode, e entry.Entry, asked moment) bool {
 	if n.is(e) {
 		return true
 	}
@@ -55,8 +55,8 @@ func (f *filesystem) learn(n *inode, e namespace.Entry, asked moment) bool {
 
 // showsAnother reports whether open handles show another version than e. A file that
 // is open for writing only, past the kernel's pages, shows none. The inode is locked.
-func (n *inode) showsAnother(e namespace.Entry) bool {
-	if n.opens == 0 || n.kind != namespace.File || n.direct && n.opens == n.writers {
+func (n *inode) showsAnother(e entry.Entry) bool {
+	if n.opens == 0 || n.kind != entry.File || n.direct && n.opens == n.writers {
 		return false
 	}
 	return !sameVersion(n.entry, e)
@@ -64,7 +64,7 @@ func (n *inode) showsAnother(e namespace.Entry) bool {
 
 // sameVersion reports whether two entries are of the same bytes of one object. Where
 // one of them has no ETag, the size and the time decide.
-func sameVersion(a, b namespace.Entry) bool {
+func sameVersion(a, b entry.Entry) bool {
 	if a.Size != b.Size {
 		return false
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // isLockFile reports whether a name is that of a lock file. O_EXCL decides at open who
@@ -17,7 +17,7 @@ func isLockFile(name string) bool {
 // unsaved state on top of it. The error is namespace.ErrExists if another client has the lock.
 func (f *filesystem) createLock(ctx *request, dir *inode, name string, perm uint32, _ bool) (*inode, error) {
 	parent := dir.snapshot()
-	e, err := f.ns.Mknod(ctx, parent, name, namespace.File, newAttr(parent, ctx.caller, perm, false), "")
+	e, err := f.ns.Mknod(ctx, parent, name, entry.File, newAttr(parent, ctx.caller, perm, false), "")
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,7 @@ package fs
 import (
 	"strings"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // Callers of the functions in this file hold t.mu, except where they say otherwise.
@@ -38,7 +38,7 @@ func (t *inodes) vacate(dir *inode, name string, n *inode) {
 
 // known returns the inode under a name if it is of the kind of e. An inode of
 // another kind loses the name.
-func (t *inodes) known(dir *inode, name string, e namespace.Entry) *inode {
+func (t *inodes) known(dir *inode, name string, e entry.Entry) *inode {
 	n := dir.children[name]
 	if n == nil || n.kind == e.Kind {
 		return n

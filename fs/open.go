@@ -7,6 +7,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/readahead"
 	"github.com/s3mount/s3mount/fs/writeback"
@@ -29,7 +30,7 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 	if writes(in.Flags) || in.Flags&syscall.O_TRUNC != 0 {
 		f.runs.changed(in.Pid)
 	}
-	if !writes(in.Flags) && in.Flags&syscall.O_TRUNC != 0 && n.kind == namespace.File {
+	if !writes(in.Flags) && in.Flags&syscall.O_TRUNC != 0 && n.kind == entry.File {
 		// As truncate(2) does it: no handle will save what this one cannot write.
 		if err := f.access.confirmFile(ctx, n, in.Caller); err != nil {
 			return f.status("open", err)
@@ -171,7 +172,7 @@ func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
 }
 
 // learned takes over what a HEAD or GET of an open told of a file.
-func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry, info *s3.ObjectInfo, asked moment) error {
+func (f *filesystem) learned(ctx context.Context, n *inode, old entry.Entry, info *s3.ObjectInfo, asked moment) error {
 	e := f.ns.FromInfo(info)
 	f.ns.Observe(e)
 	if e.Kind != n.kind {
@@ -193,13 +194,13 @@ func (f *filesystem) learned(ctx context.Context, n *inode, old namespace.Entry,
 }
 
 // sameAccess reports whether two sets of attributes show the same mode and owner.
-func sameAccess(a, b namespace.Attr) bool {
+func sameAccess(a, b entry.Attr) bool {
 	return a.Perm == b.Perm && a.UID == b.UID && a.GID == b.GID
 }
 
 // learnAtOpen is learn for an open, which must see the version e (P2): attributes that
 // wait are saved first. On ESTALE the kernel looks the name up again.
-func (f *filesystem) learnAtOpen(ctx context.Context, n *inode, e namespace.Entry, asked moment) error {
+func (f *filesystem) learnAtOpen(ctx context.Context, n *inode, e entry.Entry, asked moment) error {
 	n.lock()
 	waits := n.attrs && n.showsAnother(e)
 	n.unlock()

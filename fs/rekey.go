@@ -3,6 +3,7 @@ package fs
 import (
 	"strings"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/namespace"
 )
 
@@ -12,7 +13,7 @@ import (
 func (f *filesystem) rekey(root *inode, out namespace.RenameOutput) {
 	from := root.snapshot().Key
 	f.rekeyOne(root, out.Entry)
-	if root.kind == namespace.Directory {
+	if root.kind == entry.Directory {
 		f.rekeyChildren(root, from, out)
 	}
 }
@@ -30,7 +31,7 @@ func (f *filesystem) rekeyChildren(dir *inode, from string, out namespace.Rename
 			to.Key = out.Entry.Key + rest
 		}
 		f.rekeyOne(n, to)
-		if n.kind == namespace.Directory {
+		if n.kind == entry.Directory {
 			f.rekeyChildren(n, from, out)
 		}
 	}
@@ -38,7 +39,7 @@ func (f *filesystem) rekeyChildren(dir *inode, from string, out namespace.Rename
 
 // rekeyOne gives one inode its new entry. An inode without a name keeps its key
 // (P7), so that nothing brings it back.
-func (f *filesystem) rekeyOne(n *inode, to namespace.Entry) {
+func (f *filesystem) rekeyOne(n *inode, to entry.Entry) {
 	n.lock()
 	from, gone := n.entry.Key, n.unlinked
 	if !gone {
@@ -63,4 +64,4 @@ func (f *filesystem) showPending(n *inode, key string) {
 }
 
 // PendingEntry returns what the mount shows of a file that S3 does not hold yet.
-func (n *inode) PendingEntry() namespace.Entry { return n.snapshot() }
+func (n *inode) PendingEntry() entry.Entry { return n.snapshot() }

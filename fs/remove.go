@@ -9,7 +9,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -26,7 +26,7 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 		return f.status("unlink", err)
 	}
 	defer f.inodes.unpin(n)
-	if n.kind == namespace.Directory {
+	if n.kind == entry.Directory {
 		return fuse.EISDIR
 	}
 	if err := f.access.confirmSticky(ctx, dir, n, h.Caller); err != nil {
@@ -148,7 +148,7 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 		return f.status("rmdir", err)
 	}
 	defer f.inodes.unpin(n)
-	if n.kind != namespace.Directory {
+	if n.kind != entry.Directory {
 		return fuse.ENOTDIR
 	}
 	if err := f.access.confirmSticky(ctx, dir, n, h.Caller); err != nil {
@@ -196,7 +196,7 @@ func (f *filesystem) detach(ctx context.Context, n *inode) bool {
 	n.lock()
 	e, open, saved, whole := n.snapshotLocked(), n.opens > 0, n.saved, n.file != nil && n.file.Version() == nil
 	n.unlock()
-	if !open || !saved || whole || n.kind != namespace.File {
+	if !open || !saved || whole || n.kind != entry.File {
 		return false
 	}
 	var err error

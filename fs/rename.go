@@ -7,6 +7,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 )
@@ -88,7 +89,7 @@ func (f *filesystem) tryRename(ctx *request, m *move) (err error) {
 		}
 	}()
 
-	if m.n.kind != namespace.Directory {
+	if m.n.kind != entry.Directory {
 		var done bool
 		if done, err = f.renameUnsaved(ctx, m); done || err != nil {
 			m.done(err)
@@ -106,7 +107,7 @@ func (f *filesystem) mayMove(ctx *request, m *move) error {
 	if err := f.access.confirmSticky(ctx, m.oldDir, m.n, ctx.caller); err != nil {
 		return err
 	}
-	if m.n.kind == namespace.Directory && m.oldDir != m.newDir {
+	if m.n.kind == entry.Directory && m.oldDir != m.newDir {
 		if err := f.access.confirmFile(ctx, m.n, ctx.caller); err != nil {
 			return err
 		}
@@ -136,7 +137,7 @@ func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error)
 	if err != nil {
 		return nil, err
 	}
-	isDir, targetIsDir := m.n.kind == namespace.Directory, t.kind == namespace.Directory
+	isDir, targetIsDir := m.n.kind == entry.Directory, t.kind == entry.Directory
 	switch {
 	case m.flags&renameNoReplace != 0:
 		err = namespace.ErrExists
@@ -156,7 +157,7 @@ func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error)
 // names are made below a directory that moves.
 func (f *filesystem) holdMove(ctx context.Context, m *move) (release func(), err error) {
 	reopen := func() {}
-	if m.n.kind == namespace.Directory {
+	if m.n.kind == entry.Directory {
 		if f.inodes.isBelow(m.newDir, m.n) {
 			return nil, namespace.ErrInvalid
 		}
@@ -288,7 +289,7 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 
 // prepareTarget makes what has the new name ready to lose it, and returns the
 // object that will be replaced, or nil.
-func (f *filesystem) prepareTarget(ctx context.Context, m *move) (*namespace.Entry, error) {
+func (f *filesystem) prepareTarget(ctx context.Context, m *move) (*entry.Entry, error) {
 	t := m.target
 	if !m.taken {
 		if err := f.savePromised(ctx, t); err != nil {
@@ -330,7 +331,7 @@ func (f *filesystem) savePromised(ctx context.Context, n *inode) error {
 // live inodes there. The caller has their turns.
 func (f *filesystem) saveBelow(ctx context.Context, n *inode) ([]*inode, error) {
 	all := []*inode{n}
-	if n.kind == namespace.Directory {
+	if n.kind == entry.Directory {
 		all = f.inodes.below(n)
 	}
 	for _, n := range all {

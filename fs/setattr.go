@@ -9,6 +9,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
@@ -110,7 +111,7 @@ func (n *inode) stamp() {
 // one is due, otherwise by themselves after a short delay if S3 is expected to accept
 // them (permitted). Otherwise keepAttrs waits for S3. If S3 refuses the change, the inode
 // has the attributes from before again.
-func (f *filesystem) keepAttrs(ctx context.Context, n *inode, before namespace.Attr) error {
+func (f *filesystem) keepAttrs(ctx context.Context, n *inode, before entry.Attr) error {
 	n.lock()
 	n.attrs = true
 	e, saved, unlinked := n.entry, n.saved, n.unlinked
@@ -135,7 +136,7 @@ func (f *filesystem) keepAttrs(ctx context.Context, n *inode, before namespace.A
 // storeAttrs waits until S3 holds the attributes of n. A refusal or a server that does
 // not answer is an error. A server that cannot store attributes is none: copy tools
 // work on every server.
-func (f *filesystem) storeAttrs(ctx context.Context, n *inode, before namespace.Attr) error {
+func (f *filesystem) storeAttrs(ctx context.Context, n *inode, before entry.Attr) error {
 	err := f.flushAttrs(ctx, n)
 	if err == nil {
 		return nil
@@ -221,7 +222,7 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 
 // writeAttrs writes the attributes of an entry to S3. same reports that the
 // version has the bytes of the entry, and not those of another writer.
-func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to namespace.Entry, same bool, err error) {
+func (f *filesystem) writeAttrs(ctx context.Context, e entry.Entry) (to entry.Entry, same bool, err error) {
 	to, err = f.ns.SetAttr(ctx, e, e.Attr)
 	if !errors.Is(err, namespace.ErrStale) {
 		return to, true, err
@@ -239,7 +240,7 @@ func (f *filesystem) writeAttrs(ctx context.Context, e namespace.Entry) (to name
 // superseded takes over a version with other bytes than the inode had, as a lookup
 // does: what is cached of the version before is not of this one, and who has that
 // open goes on with it (P2). The inode is locked.
-func (n *inode) superseded(to namespace.Entry, made moment) {
+func (n *inode) superseded(to entry.Entry, made moment) {
 	if n.opens > 0 || n.file != nil {
 		return // the next open finds out
 	}
@@ -252,7 +253,7 @@ func (n *inode) superseded(to namespace.Entry, made moment) {
 
 // resize sets the size of a file. A file that is not open is saved at once.
 func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool) error {
-	if n.kind != namespace.File {
+	if n.kind != entry.File {
 		return syscall.EINVAL
 	}
 	if n.isGhost() {

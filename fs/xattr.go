@@ -11,7 +11,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/attrs"
-	"github.com/s3mount/s3mount/fs/namespace"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // invalidateXattr is the control name that drops what is cached of a path:
@@ -137,7 +137,7 @@ func (f *filesystem) RemoveXAttr(cancel <-chan struct{}, h *fuse.InHeader, name 
 // ownXattrs is xattrsOf for a change: it makes sure that what other tools keep
 // in the object's metadata is known, which leaves less room.
 func (f *filesystem) ownXattrs(cancel <-chan struct{}, h *fuse.InHeader) (*inode, map[string][]byte, fuse.Status) {
-	if n := f.inodes.get(h.NodeId); n != nil && n.kind == namespace.File && !n.private() {
+	if n := f.inodes.get(h.NodeId); n != nil && n.kind == entry.File && !n.private() {
 		n.lock()
 		known := n.carried().Metadata != nil
 		n.unlock()

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // PackedAttr is an Attr without its extended attributes in a third of the space.
@@ -44,6 +45,83 @@ func UnpackTime(ns int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, ns)
+}
+
+// Packed is an Entry without its key, the usual one in a third of the space. Packed values
+// can be compared. Equal values have equal entries; the opposite holds for usual entries.
+type Packed struct {
+	kind  Kind
+	flags packedFlags
+	parts uint32 // of a multipart ETag
+	size  int64
+	mod   int64 // packed Last-Modified
+	etag  [16]byte
+	attr  PackedAttr
+	whole *Entry // of an entry with more than that
+}
+
+type packedFlags uint8
+
+const (
+	packedExact packedFlags = 1 << iota
+	packedImplicit
+	packedNoETag
+)
+
+// Pack packs an entry.
+func Pack(e Entry) Packed {
+	e.Key = ""
+	p := Packed{kind: e.Kind, size: e.Size, mod: PackTime(e.LastModified), attr: e.Attr.Pack()}
+	if e.Exact {
+		p.flags |= packedExact
+	}
+	if e.Implicit {
+		p.flags |= packedImplicit
+	}
+	if sum, parts, ok := SplitETag(e.ETag); ok {
+		copy(p.etag[:], sum)
+		p.parts = parts
+	} else {
+		p.flags |= packedNoETag
+	}
+	for _, t := range []*time.Time{&e.LastModified, &e.Attr.Mtime, &e.Attr.Ctime, &e.Attr.Atime} {
+		if packed := UnpackTime(PackTime(*t)); packed.Equal(*t) {
+			*t = packed // else it is farther off than 64 bits of nanoseconds reach
+		}
+	}
+	if p.Entry("") != e {
+		p.whole = &e
+	}
+	return p
+}
+
+// Entry returns the entry under its key.
+func (p *Packed) Entry(key string) Entry {
+	if p.whole != nil {
+		e := *p.whole
+		e.Key = key
+		return e
+	}
+	e := Entry{
+		Key: key, Kind: p.kind, Size: p.size, LastModified: UnpackTime(p.mod), Attr: p.attr.Unpack(""),
+		Exact: p.flags&packedExact != 0, Implicit: p.flags&packedImplicit != 0,
+	}
+	if p.flags&packedNoETag == 0 {
+		e.ETag = JoinETag(p.etag[:], p.parts)
+	}
+	return e
+}
+
+// Implicit reports whether the entry is an implicit directory.
+func (p *Packed) Implicit() bool { return p.flags&packedImplicit != 0 }
+
+// Size returns the bytes that p takes.
+func (p *Packed) Size() int64 {
+	n := int64(unsafe.Sizeof(*p))
+	if e := p.whole; e != nil {
+		n += int64(unsafe.Sizeof(*e)) + int64(len(e.ETag)+len(e.Target)+len(e.Attr.Xattr)+len(e.VersionID))
+	}
+	return n
 }
 
 // SplitETag takes apart the usual ETag: an MD5 sum in lower-case hex and quotes, with

@@ -70,7 +70,7 @@ func (c *Cache) Content(dir string, hidden func(id string) bool) Content {
 	defer c.mu.Unlock()
 	now, out := time.Now(), Content{}
 	if f, ok := c.facts.Get(dir); ok && !f.Negative && now.Before(f.Until) {
-		out.Explicit = f.Value.flags&factImplicit == 0
+		out.Explicit = !f.Value.packed.Implicit()
 	}
 	d := c.dirs[dir]
 	if d == nil {
@@ -102,7 +102,7 @@ func (c *Cache) IsImplicit(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f, ok := c.facts.Get(id)
-	return !ok || f.Negative || f.Value.flags&factImplicit != 0
+	return !ok || f.Negative || f.Value.packed.Implicit()
 }
 
 // Told returns when the LIST that has shown a row ended. ok is false if no page has it.

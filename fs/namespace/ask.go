@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/background"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/fs/lockorder"
 )
@@ -93,8 +94,8 @@ func (r *askRuns) begin(dir, rel string) (behind []line, done chan struct{}) {
 // Hinted reports whether stat must show the exact attributes of an entry, since a mount
 // has stored attributes in its directory. Elsewhere, it shows the defaults. A directory
 // of which a listing shows no marker has none, or the index tells of it.
-func (a *attributes) Hinted(e Entry) bool {
-	if a.o.Posix == PosixOff || e.Key == a.o.Prefix || e.Kind == Directory && e.Implicit {
+func (a *attributes) Hinted(e entry.Entry) bool {
+	if a.o.Posix == PosixOff || e.Key == a.o.Prefix || e.Kind == entry.Directory && e.Implicit {
 		return false
 	}
 	dir, rel := a.keys.RowOf(e)
@@ -106,13 +107,13 @@ func (a *attributes) Hinted(e Entry) bool {
 
 // Attributes returns an entry with the attributes of its object, and learns those of
 // the files behind it if they are likely to be looked at.
-func (a *attributes) Attributes(ctx context.Context, e Entry) (Entry, error) {
+func (a *attributes) Attributes(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	dir, rel := a.keys.RowOf(e)
-	if e.Exact || a.o.Posix == PosixOff || e.Kind == Directory || rel == "" {
+	if e.Exact || a.o.Posix == PosixOff || e.Kind == entry.Directory || rel == "" {
 		return a.Confirm(ctx, e)
 	}
 	if asked, err := a.asks.wait(ctx, dir, rel); err != nil {
-		return Entry{}, err
+		return entry.Entry{}, err
 	} else if asked {
 		if known, k := a.view.find(dir, rel); k == listing.Present && known.Exact {
 			return known, nil
@@ -123,7 +124,7 @@ func (a *attributes) Attributes(ctx context.Context, e Entry) (Entry, error) {
 	if len(lines) > 0 {
 		lines = a.uncovered(ctx, dir, lines)
 	}
-	var got Entry
+	var got entry.Entry
 	ask := []func(context.Context) error{func(ctx context.Context) (err error) {
 		got, err = a.objects.stat(ctx, e)
 		return err
@@ -138,7 +139,7 @@ func (a *attributes) Attributes(ctx context.Context, e Entry) (Entry, error) {
 	}
 	err := background.Each(ctx, a.o.Connections, ask, func(ctx context.Context, f func(context.Context) error) error { return f(ctx) })
 	if err != nil {
-		return Entry{}, err
+		return entry.Entry{}, err
 	}
 	a.remember(dir, append(asked, &line{rel: rel, entry: got}))
 	return got, nil

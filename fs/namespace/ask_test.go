@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // askedDir makes a directory with an index that tells of one file, and count files that
@@ -19,7 +20,7 @@ func askedDir(t *testing.T, f *fakeStore, count int) {
 	mustDrain(t, n)
 	n.Close()
 	for i := range count {
-		f.set(fmt.Sprintf("f%03d", i), "same", attrs.Metadata(attrFor(i), File), time.Now())
+		f.set(fmt.Sprintf("f%03d", i), "same", attrs.Metadata(attrFor(i), entry.File), time.Now())
 	}
 	time.Sleep(time.Hour)
 	f.took()
@@ -97,12 +98,12 @@ func TestSymlinkOfAnotherMount(t *testing.T) {
 		if f.took(); f.total > 4 {
 			t.Errorf("a listing of young files took %d requests", f.total)
 		}
-		if _, err := other.Mknod(context.Background(), at(t, other, "d"), "link", Symlink, attrFor(7), "a"); err != nil {
+		if _, err := other.Mknod(context.Background(), at(t, other, "d"), "link", entry.Symlink, attrFor(7), "a"); err != nil {
 			t.Fatal(err)
 		}
 		other.Close() // the row of the symlink is not written
 		time.Sleep(2 * time.Second)
-		equal(t, "kind in a lookup", at(t, n, "d/link").Kind, Symlink)
-		equal(t, "kind in a listing", dirents(t, n, "d")["link"].Kind, Symlink)
+		equal(t, "kind in a lookup", at(t, n, "d/link").Kind, entry.Symlink)
+		equal(t, "kind in a listing", dirents(t, n, "d")["link"].Kind, entry.Symlink)
 	})
 }

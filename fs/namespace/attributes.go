@@ -29,12 +29,12 @@ func newAttributes(ob *objects) *attributes {
 // Confirm returns an entry with the attributes of its object. It makes no request
 // if they are known, and otherwise one HEAD. A directory without a marker has the
 // default attributes by definition: Confirm returns them as exact.
-func (a *attributes) Confirm(ctx context.Context, e Entry) (Entry, error) {
+func (a *attributes) Confirm(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	_, stem := a.keys.Stem(e)
 	switch {
 	case e.Exact:
 		return e, nil
-	case e.Kind != Directory:
+	case e.Kind != entry.Directory:
 		return a.objects.stat(ctx, e)
 	case e.Key == a.o.Prefix, stem != "", a.o.Posix == PosixOff:
 		e.Exact = true // the options say what its attributes are
@@ -80,7 +80,7 @@ func (a *attributes) completeLines(ctx context.Context, dir string, lines []line
 }
 
 // completeEntry is completeLines for one entry that a listing told of.
-func (a *attributes) completeEntry(ctx context.Context, e Entry) (Entry, error) {
+func (a *attributes) completeEntry(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	if e.Exact || a.o.Posix == PosixOff {
 		return e, nil
 	}
@@ -91,13 +91,13 @@ func (a *attributes) completeEntry(ctx context.Context, e Entry) (Entry, error) 
 	lines := []line{{rel: rel, entry: e}}
 	x, err := a.indexOf(ctx, dir, lines)
 	if err != nil {
-		return Entry{}, err
+		return entry.Entry{}, err
 	}
 	if len(a.cover(dir, x, lines)) > 0 {
 		return a.objects.stat(ctx, e)
 	}
 	got := lines[0].entry
-	if got.Kind == Directory && !got.Exact && got.Attr != e.Attr {
+	if got.Kind == entry.Directory && !got.Exact && got.Attr != e.Attr {
 		return a.Confirm(ctx, got) // the index tells of it, but perhaps of an older version
 	}
 	return got, nil
@@ -135,7 +135,7 @@ func (a *attributes) cover(dir string, x *attrs.Table, lines []line) (ask []*lin
 // askLine reads the attributes of one object. What is gone meanwhile is left
 // out of the listing; what may not be read is shown with defaults.
 func (a *attributes) askLine(ctx context.Context, ln *line) error {
-	isDir := ln.entry.Kind == Directory
+	isDir := ln.entry.Kind == entry.Directory
 	got, err := a.objects.head(ctx, ln.entry.Key, isDir)
 	switch {
 	case err == nil:
@@ -188,7 +188,7 @@ func (a *attributes) lastSeen(dir string, lines []line) time.Time {
 	var last time.Time
 	for i := range lines {
 		e := &lines[i].entry
-		young := e.Kind == File && e.Size <= attrs.SpecialSize && e.LastModified.After(catalogued.Add(-entry.OwnSlack))
+		young := e.Kind == entry.File && e.Size <= attrs.SpecialSize && e.LastModified.After(catalogued.Add(-entry.OwnSlack))
 		if lines[i].known() || !young {
 			continue
 		}
@@ -205,7 +205,7 @@ func (a *attributes) lastSeen(dir string, lines []line) time.Time {
 
 // remember keeps on the local disk what HEADs have shown of rows of a directory.
 func (a *attributes) remember(dir string, asked []*line) {
-	entries := make(map[string]*Entry, len(asked))
+	entries := make(map[string]*entry.Entry, len(asked))
 	for _, ln := range asked {
 		if !ln.gone {
 			entries[ln.rel] = &ln.entry

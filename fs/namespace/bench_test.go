@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -125,7 +126,7 @@ func BenchmarkLookupListed(b *testing.B) {
 	}
 	defer n.Close()
 	listAll(b, n, count)
-	dir := Entry{Key: "dir/", Kind: Directory}
+	dir := entry.Entry{Key: "dir/", Kind: entry.Directory}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
@@ -187,7 +188,7 @@ func BenchmarkHugeDirectory(b *testing.B) {
 
 func listAll(b testing.TB, n *Namespace, want int) {
 	b.Helper()
-	l := n.OpenDir(Entry{Key: "dir/", Kind: Directory})
+	l := n.OpenDir(entry.Entry{Key: "dir/", Kind: entry.Directory})
 	defer l.Close()
 	got := 0
 	for {

@@ -30,13 +30,13 @@ func newBucket(store Store, o Options) *bucket {
 }
 
 // FromInfo makes the entry of an object out of what a HEAD or GET told.
-func (b *bucket) FromInfo(info *s3.ObjectInfo) Entry {
-	e := Entry{
+func (b *bucket) FromInfo(info *s3.ObjectInfo) entry.Entry {
+	e := entry.Entry{
 		Key: info.Key, Size: info.Size, ETag: info.ETag, LastModified: info.LastModified,
 		VersionID: info.VersionID, Exact: true,
 	}
 	if strings.HasSuffix(info.Key, "/") && info.Size == 0 {
-		e.Kind = Directory
+		e.Kind = entry.Directory
 	}
 	def := b.defaults.Attr(e.Kind, info.LastModified)
 	if b.o.Posix == PosixOff {
@@ -48,18 +48,18 @@ func (b *bucket) FromInfo(info *s3.ObjectInfo) Entry {
 	if !found {
 		e.Attr = def
 	}
-	if found && e.Kind != Directory && kind != Directory {
+	if found && e.Kind != entry.Directory && kind != entry.Directory {
 		e.Kind = kind
 	}
 	return e
 }
 
 // contEntry is the directory of all names that begin with a part of a segment.
-func (b *bucket) contEntry(key string) Entry { return b.implicit(key) }
+func (b *bucket) contEntry(key string) entry.Entry { return b.implicit(key) }
 
 // implicit returns a directory without a marker.
-func (b *bucket) implicit(key string) Entry {
-	return Entry{Key: key, Kind: Directory, Implicit: true, Attr: b.defaults.Attr(Directory, time.Time{})}
+func (b *bucket) implicit(key string) entry.Entry {
+	return entry.Entry{Key: key, Kind: entry.Directory, Implicit: true, Attr: b.defaults.Attr(entry.Directory, time.Time{})}
 }
 
 func (b *bucket) parentOf(key string) string {
@@ -68,7 +68,7 @@ func (b *bucket) parentOf(key string) string {
 }
 
 // resolve finds the keys of a name. form is formNone if there can be none.
-func (b *bucket) resolve(dir Entry, text string) name {
+func (b *bucket) resolve(dir entry.Entry, text string) name {
 	base, stem := b.keys.Stem(dir)
 	seg, f := decode(text)
 	nm := name{dir: base, rel: stem + seg, form: f}
@@ -87,7 +87,7 @@ func (b *bucket) resolve(dir Entry, text string) name {
 }
 
 // newName resolves a name that is to be created.
-func (b *bucket) newName(dir Entry, text string) (name, error) {
+func (b *bucket) newName(dir entry.Entry, text string) (name, error) {
 	if len(text) > maxName {
 		return name{}, fmt.Errorf("name of %d bytes: %w", len(text), ErrNameTooLong)
 	}

@@ -47,7 +47,7 @@ func newQueue(ob *objects, k *keeper) *queue {
 // remove hides a name and queues its deletion. It waits for S3 unless the deletion
 // is gathered.
 func (q *queue) remove(ctx context.Context, d *deletion) error {
-	if !d.gather && d.entry.Kind != Directory { // that of a directory goes with its content
+	if !d.gather && d.entry.Kind != entry.Directory { // that of a directory goes with its content
 		if err := q.waitAcknowledged(ctx); err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (q *queue) hide(d *deletion) (again *deletion) {
 	q.view.note(entry.Change{Entry: e, Gone: true, Own: true})
 	q.waiting = append(q.waiting, d)
 	d.acknowledged = d.gather && !q.o.DeleteSync && (q.permission.isProven() || d.none || q.o.Journaled) && len(q.waiting) <= maxQueued
-	if d.acknowledged && d.etag == "" && e.Kind != Directory {
+	if d.acknowledged && d.etag == "" && e.Kind != entry.Directory {
 		d.etag = e.ETag // what another client writes from here on must stay
 	}
 	switch {
@@ -189,7 +189,7 @@ func (q *queue) send(ctx context.Context, batch []*deletion) {
 func (q *queue) indexesOf(batch []*deletion) []s3.ObjectID {
 	var ids []s3.ObjectID
 	for _, d := range batch {
-		if d.entry.Kind == Directory {
+		if d.entry.Kind == entry.Directory {
 			if key := q.view.index.Drop(d.entry.Key); key != "" {
 				ids = append(ids, s3.ObjectID{Key: key})
 			}
@@ -324,7 +324,7 @@ func (q *queue) retryDelete(d *deletion, err error) bool {
 
 // AwaitDelete returns when the delete of an entry that is under way has ended,
 // with its error, or nil if there is none under way.
-func (q *queue) AwaitDelete(ctx context.Context, e Entry) error {
+func (q *queue) AwaitDelete(ctx context.Context, e entry.Entry) error {
 	if d := q.view.deletionOf(e.ID()); d != nil {
 		return d.wait(ctx)
 	}

@@ -17,9 +17,9 @@ import (
 )
 
 // pendingFile is a pending file whose state does not change.
-type pendingFile Entry
+type pendingFile entry.Entry
 
-func (p pendingFile) PendingEntry() Entry { return Entry(p) }
+func (p pendingFile) PendingEntry() entry.Entry { return entry.Entry(p) }
 
 // fakeStore is a client of an S3 server in memory. It delays and fails
 // requests as a test wants, and counts those that the server answered.

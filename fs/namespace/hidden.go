@@ -17,7 +17,7 @@ import (
 // One that is gathered is acknowledged when it is recorded, and is sent with the
 // next batch; for any other the caller waits until it is done.
 type deletion struct {
-	entry Entry
+	entry entry.Entry
 	dir   string   // where a failure is reported
 	etag  string   // if set, only this version is to go
 	none  bool     // a directory without marker: nothing to delete
@@ -82,7 +82,7 @@ func (v *view) deletions(match func(*deletion) bool) []*deletion {
 }
 
 // isHidden reports whether an entry is gone in this mount.
-func (v *view) isHidden(e Entry) bool {
+func (v *view) isHidden(e entry.Entry) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.hidden[e.ID()] == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -66,7 +67,7 @@ func TestUnusableHint(t *testing.T) {
 					t.Fatal(err)
 				}
 				commit(t, n, f, "d", "f", "same", attrFor(3))
-				if _, err := n.Mknod(context.Background(), at(t, n, "d"), "link", Symlink, attrFor(7), "f"); err != nil {
+				if _, err := n.Mknod(context.Background(), at(t, n, "d"), "link", entry.Symlink, attrFor(7), "f"); err != nil {
 					t.Fatal(err)
 				}
 				mustDrain(t, n)
@@ -83,7 +84,7 @@ func TestUnusableHint(t *testing.T) {
 					got := dirents(t, n, "d")
 					equal(t, "mode", shown(t, n, got["f"]).Attr.Perm, map[bool]uint32{true: 0o644, false: attrFor(3).Perm}[tc.name == "deleted"])
 					if tc.name != "deleted" {
-						equal(t, "kind of the symlink", got["link"].Kind, Symlink)
+						equal(t, "kind of the symlink", got["link"].Kind, entry.Symlink)
 					}
 					at(t, n, "d/f")
 					n.InvalidateAll()

@@ -12,38 +12,39 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
 // attrFor makes attributes that no listing shows.
-func attrFor(i int) Attr {
+func attrFor(i int) entry.Attr {
 	at := time.Unix(1_500_000_000, int64(i)+1)
-	return Attr{Perm: 0o600 + uint32(i%64), UID: 1000, GID: uint32(i), Mtime: at, Ctime: at, Atime: at}
+	return entry.Attr{Perm: 0o600 + uint32(i%64), UID: 1000, GID: uint32(i), Mtime: at, Ctime: at, Atime: at}
 }
 
 // commit writes a file as fs does.
-func commit(t *testing.T, n *Namespace, f *fakeStore, dir, name, body string, a Attr) Entry {
+func commit(t *testing.T, n *Namespace, f *fakeStore, dir, name, body string, a entry.Attr) entry.Entry {
 	t.Helper()
 	key, err := n.NewFileKey(at(t, n, dir), name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := &s3.PutInput{Bucket: "b", Key: key, Body: strings.NewReader(body), Size: int64(len(body))}
-	in.Metadata = attrs.Metadata(a, File)
+	in.Metadata = attrs.Metadata(a, entry.File)
 	out, err := f.Put(context.Background(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := Entry{Key: key, Size: int64(len(body)), ETag: out.ETag, LastModified: out.Date, Attr: a, Exact: true}
+	e := entry.Entry{Key: key, Size: int64(len(body)), ETag: out.ETag, LastModified: out.Date, Attr: a, Exact: true}
 	n.Committed(e)
 	return e
 }
 
 // dirents lists a directory with all that a listing tells.
-func dirents(t *testing.T, n *Namespace, dir string) map[string]Entry {
+func dirents(t *testing.T, n *Namespace, dir string) map[string]entry.Entry {
 	t.Helper()
 	l := n.OpenDir(at(t, n, dir))
-	out := map[string]Entry{}
+	out := map[string]entry.Entry{}
 	for {
 		d, ok, err := l.Next(context.Background())
 		if err != nil {
@@ -67,7 +68,7 @@ func TestIndexAnswersListing(t *testing.T) {
 		for i := range 100 {
 			commit(t, n, f, "d", fmt.Sprintf("f%03d", i), "same", attrFor(i))
 		}
-		if _, err := n.Mknod(ctx, at(t, n, "d"), "link", Symlink, attrFor(7), "to"); err != nil {
+		if _, err := n.Mknod(ctx, at(t, n, "d"), "link", entry.Symlink, attrFor(7), "to"); err != nil {
 			t.Fatal(err)
 		}
 		mustDrain(t, n)
@@ -81,7 +82,7 @@ func TestIndexAnswersListing(t *testing.T) {
 				t.Fatalf("f%03d is %+v, want %+v", i, e, want)
 			}
 		}
-		if e := got["link"]; e.Kind != Symlink || e.Target != "to" {
+		if e := got["link"]; e.Kind != entry.Symlink || e.Target != "to" {
 			t.Errorf("link is %+v", e)
 		}
 		equal(t, "a lookup", at(t, n, "d/f007").Attr.Perm, attrFor(7).Perm)
@@ -102,13 +103,13 @@ func TestIndexCannotLie(t *testing.T) {
 		mustDrain(t, n)
 		time.Sleep(10 * time.Second)
 		other := attrFor(40)
-		f.set("d/f0", "changed", attrs.Metadata(other, File), time.Now())
-		f.set("d/f1", "same", attrs.Metadata(other, File), time.Now()) // only the attributes
+		f.set("d/f0", "changed", attrs.Metadata(other, entry.File), time.Now())
+		f.set("d/f1", "same", attrs.Metadata(other, entry.File), time.Now()) // only the attributes
 		f.set("d/new", "new", nil, time.Now())
 		f.took()
 		n = newTest(t, f)
 		got := dirents(t, n, "d")
-		for name, want := range map[string]Attr{"f0": other, "f1": other, "f2": attrFor(2), "f3": attrFor(3)} {
+		for name, want := range map[string]entry.Attr{"f0": other, "f1": other, "f2": attrFor(2), "f3": attrFor(3)} {
 			if e := shown(t, n, got[name]); !e.Exact || e.Attr.Perm != want.Perm || !e.Attr.Mtime.Equal(want.Mtime) {
 				t.Errorf("%s is %+v, want %+v", name, e, want)
 			}
@@ -147,13 +148,13 @@ func TestSymlinkSurvivesCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a")
 		n := newTest(t, f)
-		if _, err := n.Mknod(context.Background(), at(t, n, "d"), "link", Symlink, attrFor(1), "a"); err != nil {
+		if _, err := n.Mknod(context.Background(), at(t, n, "d"), "link", entry.Symlink, attrFor(1), "a"); err != nil {
 			t.Fatal(err)
 		}
 		n.Close() // nothing is drained
 		n = newTest(t, f)
-		equal(t, "link after a crash", dirents(t, n, "d")["link"].Kind, Symlink)
-		equal(t, "lookup", at(t, n, "d/link").Kind, Symlink)
+		equal(t, "link after a crash", dirents(t, n, "d")["link"].Kind, entry.Symlink)
+		equal(t, "lookup", at(t, n, "d/link").Kind, entry.Symlink)
 	})
 }
 
@@ -259,10 +260,10 @@ func TestWalkWithAttributes(t *testing.T) {
 			for _, name := range slices.Sorted(maps.Keys(got)) {
 				e := got[name]
 				seen++
-				if e.Attr.UID != 1000 || e.Kind == File && !e.Exact {
+				if e.Attr.UID != 1000 || e.Kind == entry.File && !e.Exact {
 					t.Errorf("%s/%s is %+v", path, name, e)
 				}
-				if e.Kind == Directory {
+				if e.Kind == entry.Directory {
 					visit(joinPath(path, name))
 				}
 			}

@@ -54,7 +54,7 @@ func TestIndexOlderThanChange(t *testing.T) {
 		commit(t, n, f, "d", "f", "same", attrFor(3))
 		mustDrain(t, n)
 		other := attrFor(40)
-		f.set("d/f", "same", attrs.Metadata(other, File), time.Now()) // a second after the first, and as soon as the index
+		f.set("d/f", "same", attrs.Metadata(other, entry.File), time.Now()) // a second after the first, and as soon as the index
 		time.Sleep(time.Second)
 		commit(t, n, f, "d", "g", "more", attrFor(4)) // the row of f is written once more
 		mustDrain(t, n)
@@ -81,7 +81,7 @@ func TestIndexKeepsNewerRow(t *testing.T) {
 		time.Sleep(7 * time.Second) // the index is written
 		two.Invalidate("d/f")
 		commit(t, two, f, "d", "f", "same", attrFor(2))
-		older := Entry{Key: "d/f", Size: 4, ETag: at(t, two, "d/f").ETag, LastModified: time.Now().Add(-5 * time.Second), Attr: attrFor(1), Exact: true}
+		older := entry.Entry{Key: "d/f", Size: 4, ETag: at(t, two, "d/f").ETag, LastModified: time.Now().Add(-5 * time.Second), Attr: attrFor(1), Exact: true}
 		one.index.Note(entry.Change{Entry: older, Own: true})
 		mustDrain(t, two)
 		mustDrain(t, one)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/fs/lockorder"
 	"github.com/s3mount/s3mount/s3"
@@ -73,7 +74,7 @@ func (k *keeper) keepDir(ctx context.Context, dir string) error {
 	if mark == nil {
 		return nil
 	}
-	_, err := k.objects.putMarker(ctx, dir, k.defaults.Attr(Directory, time.Now()), s3.ObjectOptions{}, true)
+	_, err := k.objects.putMarker(ctx, dir, k.defaults.Attr(entry.Directory, time.Now()), s3.ObjectOptions{}, true)
 	if errors.Is(err, s3.ErrPreconditionFailed) {
 		err = nil // another made it meanwhile
 	}

@@ -1,12 +1,14 @@
 package namespace
 
+import "github.com/s3mount/s3mount/fs/entry"
+
 // line is a row as the lister takes it out of a page.
 type line struct {
 	rel    string
-	entry  Entry
-	stat   func() Entry // of a pending file
-	exact  bool         // the index told the attributes
-	unsure bool         // the file may be special
+	entry  entry.Entry
+	stat   func() entry.Entry // of a pending file
+	exact  bool               // the index told the attributes
+	unsure bool               // the file may be special
 	gone   bool
 }
 

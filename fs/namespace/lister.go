@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/listing"
 )
 
@@ -14,7 +15,7 @@ import (
 type Lister struct {
 	f      *finder
 	reader *listing.Reader
-	dir    Entry
+	dir    entry.Entry
 	base   string // prefix of the directory
 	stem   string // of a continuation: the part of the segment
 
@@ -40,7 +41,7 @@ type mark struct {
 }
 
 // OpenDir starts a listing of a directory. It waits for no request.
-func (f *finder) OpenDir(dir Entry) *Lister {
+func (f *finder) OpenDir(dir entry.Entry) *Lister {
 	if dir.Key != f.o.Prefix { // the listing of the root tells whether there is one
 		f.view.index.PrefetchCatalogue()
 	}

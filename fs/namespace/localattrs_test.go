@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 func full(dir string) func(*Options) {
@@ -50,7 +52,7 @@ func TestFullRemembers(t *testing.T) {
 		defer n.Close()
 		d := at(t, n, "d")
 		f.took()
-		e, err := n.completeEntry(context.Background(), Entry{
+		e, err := n.completeEntry(context.Background(), entry.Entry{
 			Key: d.Key + "f01", Size: 1, ETag: got["f01"].ETag, LastModified: got["f01"].LastModified,
 		})
 		if err != nil || e.Attr.UID != 1 {

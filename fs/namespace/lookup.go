@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/s3"
 )
@@ -41,10 +42,10 @@ type finder struct {
 // there is none, a LIST for a directory. Names that are asked for one after
 // the other are answered by listings instead. The error is s3.ErrNotFound if
 // the name is known to be absent.
-func (f *finder) Lookup(ctx context.Context, dir Entry, text string) (Entry, error) {
+func (f *finder) Lookup(ctx context.Context, dir entry.Entry, text string) (entry.Entry, error) {
 	nm := f.resolve(dir, text)
 	if nm.form == formNone || f.keys.IsReserved(nm.dir, nm.rel+"/") && nm.directory() && !nm.file() {
-		return Entry{}, fmt.Errorf("lookup %q: %w", text, s3.ErrNotFound)
+		return entry.Entry{}, fmt.Errorf("lookup %q: %w", text, s3.ErrNotFound)
 	}
 	if nm.form == formCont {
 		return f.lookupCont(ctx, dir, nm)
@@ -58,14 +59,14 @@ func (f *finder) Lookup(ctx context.Context, dir Entry, text string) (Entry, err
 		f.misses.Add(1)
 		var err error
 		if e, err = f.lookupStore(ctx, nm); err != nil {
-			return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), err)
+			return entry.Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), err)
 		}
 		return e, nil
 	}
 	f.hits.Add(1)
 	f.walks.Hit(nm.dir)
 	if k == listing.Absent {
-		return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
+		return entry.Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
 	}
 	return f.attributes.completeEntry(ctx, e)
 }
@@ -73,14 +74,14 @@ func (f *finder) Lookup(ctx context.Context, dir Entry, text string) (Entry, err
 func baseName(rel string) string { return rel[strings.LastIndexByte(rel, '/')+1:] }
 
 // lookupStore asks S3 for a name of which nothing is known.
-func (f *finder) lookupStore(ctx context.Context, nm name) (Entry, error) {
+func (f *finder) lookupStore(ctx context.Context, nm name) (entry.Entry, error) {
 	// Who may not list may still read: then each name is asked for itself.
 	if ok, err := f.lookupByListing(ctx, nm); err != nil && !errors.Is(err, s3.ErrForbidden) {
-		return Entry{}, err
+		return entry.Entry{}, err
 	} else if ok {
 		switch e, k := f.view.lookupKnown(nm); {
 		case k == listing.Absent:
-			return Entry{}, s3.ErrNotFound
+			return entry.Entry{}, s3.ErrNotFound
 		case k == listing.Present:
 			return f.attributes.completeEntry(ctx, e)
 		}
@@ -88,18 +89,18 @@ func (f *finder) lookupStore(ctx context.Context, nm name) (Entry, error) {
 	file, err := f.askFile(ctx, nm)
 	switch {
 	case err != nil && !errors.Is(err, s3.ErrNotFound):
-		return Entry{}, err
+		return entry.Entry{}, err
 	case nm.form == formFile:
 		return file, err
 	case nm.form == formPlain && err == nil:
 		return file, nil
 	case nm.form == formDir && err != nil && !isDots(baseName(nm.rel)):
-		return Entry{}, err
+		return entry.Entry{}, err
 	}
 	e, k := f.view.find(nm.dir, nm.rel+"/")
 	switch {
 	case k == listing.Absent:
-		return Entry{}, s3.ErrNotFound
+		return entry.Entry{}, s3.ErrNotFound
 	case k == listing.Present:
 		return f.attributes.completeEntry(ctx, e)
 	}
@@ -107,58 +108,58 @@ func (f *finder) lookupStore(ctx context.Context, nm name) (Entry, error) {
 }
 
 // askFile finds a file by what is known, or by a HEAD.
-func (f *finder) askFile(ctx context.Context, nm name) (Entry, error) {
+func (f *finder) askFile(ctx context.Context, nm name) (entry.Entry, error) {
 	if nm.rel == "" && nm.form != formFile {
-		return Entry{}, s3.ErrNotFound // the marker is no file
+		return entry.Entry{}, s3.ErrNotFound // the marker is no file
 	}
 	e, k := f.view.find(nm.dir, nm.rel)
 	switch {
 	case k == listing.Absent, k == listing.Present && nm.rel == "" && e.Size == 0:
-		return Entry{}, s3.ErrNotFound
+		return entry.Entry{}, s3.ErrNotFound
 	case k == listing.Present:
 		return f.attributes.completeEntry(ctx, e)
 	}
 	got, err := f.objects.head(ctx, nm.key(), false)
-	if err == nil && got.Kind == Directory {
-		return Entry{}, s3.ErrNotFound
+	if err == nil && got.Kind == entry.Directory {
+		return entry.Entry{}, s3.ErrNotFound
 	}
 	return got, err
 }
 
 // lookupCont finds the directory of all names that begin with a part of a segment.
-func (f *finder) lookupCont(ctx context.Context, dir Entry, nm name) (Entry, error) {
+func (f *finder) lookupCont(ctx context.Context, dir entry.Entry, nm name) (entry.Entry, error) {
 	e := f.contEntry(nm.key())
 	l := f.OpenDir(e)
 	defer l.Close()
 	_, ok, err := l.Next(ctx)
 	if err != nil {
-		return Entry{}, err
+		return entry.Entry{}, err
 	}
 	if !ok {
-		return Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
+		return entry.Entry{}, fmt.Errorf("lookup %q: %w", nm.key(), s3.ErrNotFound)
 	}
 	return e, nil
 }
 
 // Stat asks S3 for the present state of an entry. The error is s3.ErrNotFound
 // if it is gone.
-func (f *finder) Stat(ctx context.Context, e Entry) (Entry, error) {
+func (f *finder) Stat(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	base, stem := f.keys.Stem(e)
 	switch {
-	case e.Kind == Directory && stem != "":
+	case e.Kind == entry.Directory && stem != "":
 		return f.lookupCont(ctx, e, name{dir: base, rel: stem, form: formCont})
-	case e.Kind == Directory && e.Key == f.o.Prefix:
+	case e.Kind == entry.Directory && e.Key == f.o.Prefix:
 		return f.statRoot(ctx)
 	}
 	got, err := f.objects.stat(ctx, e)
 	if err != nil {
-		return Entry{}, fmt.Errorf("stat %q: %w", e.Key, err)
+		return entry.Entry{}, fmt.Errorf("stat %q: %w", e.Key, err)
 	}
 	return got, nil
 }
 
 // statRoot reads the attributes of the root, which exists in any case.
-func (f *finder) statRoot(ctx context.Context) (Entry, error) {
+func (f *finder) statRoot(ctx context.Context) (entry.Entry, error) {
 	if f.o.Prefix == "" || f.o.Posix == PosixOff {
 		return f.view.Root(), nil
 	}
@@ -167,7 +168,7 @@ func (f *finder) statRoot(ctx context.Context) (Entry, error) {
 		return f.view.Root(), nil
 	}
 	if err != nil {
-		return Entry{}, fmt.Errorf("stat %q: %w", f.o.Prefix, err)
+		return entry.Entry{}, fmt.Errorf("stat %q: %w", f.o.Prefix, err)
 	}
 	f.view.setRoot(e)
 	return e, nil
@@ -180,7 +181,7 @@ func (f *finder) InvalidateAll() {
 }
 
 // mustBeFree returns ErrExists if a name is known or found to be taken.
-func (f *finder) mustBeFree(ctx context.Context, dir Entry, text string, nm name) error {
+func (f *finder) mustBeFree(ctx context.Context, dir entry.Entry, text string, nm name) error {
 	e, k := f.view.lookupKnown(nm)
 	if k == listing.Unknown {
 		var err error
@@ -210,7 +211,7 @@ func (f *finder) shadowed(ctx context.Context, nm name) bool {
 // absent: for open(2) with O_CREAT, which must not make a new file in place of
 // what another mount has closed. It costs a HEAD, unless S3 has told of the name
 // within the last second, or this mount has just removed it.
-func (f *finder) Appeared(ctx context.Context, dir Entry, text string) (bool, error) {
+func (f *finder) Appeared(ctx context.Context, dir entry.Entry, text string) (bool, error) {
 	nm := f.resolve(dir, text)
 	if !nm.file() || f.view.justAbsent(nm) {
 		return false, nil
@@ -222,5 +223,5 @@ func (f *finder) Appeared(ctx context.Context, dir Entry, text string) (bool, er
 	case err != nil:
 		return false, fmt.Errorf("look whether %q is still absent: %w", nm.key(), err)
 	}
-	return e.Kind != Directory, nil // the marker is no file
+	return e.Kind != entry.Directory, nil // the marker is no file
 }

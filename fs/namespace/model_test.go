@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -74,7 +75,7 @@ func (m *machine) pick(t *rapid.T, what string) (dir, name, path string) {
 	return dir, name, joinPath(dir, name)
 }
 
-func (m *machine) entry(t *rapid.T, path string) Entry {
+func (m *machine) entry(t *rapid.T, path string) entry.Entry {
 	e, err := find(m.n, path)
 	if err != nil {
 		t.Fatalf("lookup %q: %v", path, err)
@@ -88,7 +89,7 @@ func (m *machine) create(t *rapid.T) {
 	d := m.entry(t, dir)
 	e, err := m.n.Lookup(context.Background(), d, name)
 	if m.model[path] == "/" {
-		if err != nil || e.Kind != Directory {
+		if err != nil || e.Kind != entry.Directory {
 			t.Fatalf("lookup of directory %q: %+v, %v", path, e, err)
 		}
 		return
@@ -115,7 +116,7 @@ func (m *machine) create(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.n.Committed(Entry{Key: key, Size: int64(len(body)), ETag: out.ETag, LastModified: out.Date, Exact: true})
+	m.n.Committed(entry.Entry{Key: key, Size: int64(len(body)), ETag: out.ETag, LastModified: out.Date, Exact: true})
 	if pending {
 		m.n.DropPending(key, shown)
 	}
@@ -124,7 +125,7 @@ func (m *machine) create(t *rapid.T) {
 
 func (m *machine) mkdir(t *rapid.T) {
 	dir, name, path := m.pick(t, "mkdir")
-	_, err := m.n.Mkdir(context.Background(), m.entry(t, dir), name, Attr{Perm: 0o755})
+	_, err := m.n.Mkdir(context.Background(), m.entry(t, dir), name, entry.Attr{Perm: 0o755})
 	_, exists := m.model[path]
 	if exists != errors.Is(err, ErrExists) || !exists && err != nil {
 		t.Fatalf("mkdir %q: %v, exists %v", path, err, exists)
@@ -222,7 +223,7 @@ func (m *machine) list(t *rapid.T, dir string) {
 		if !ok {
 			break
 		}
-		if d.Entry.Kind == Directory {
+		if d.Entry.Kind == entry.Directory {
 			d.Name += "/"
 		} else if want := m.model[joinPath(dir, d.Name)]; d.Entry.Size != int64(len(want)) {
 			t.Fatalf("list %q: %q has %d bytes, want %q", dir, d.Name, d.Entry.Size, want)
@@ -238,7 +239,7 @@ func (m *machine) list(t *rapid.T, dir string) {
 func (m *machine) check(t *rapid.T) {
 	for p, v := range m.model {
 		e := m.entry(t, p)
-		if (v == "/") != (e.Kind == Directory) || v != "/" && e.Size != int64(len(v)) {
+		if (v == "/") != (e.Kind == entry.Directory) || v != "/" && e.Size != int64(len(v)) {
 			t.Fatalf("%q is %+v, want %q", p, e, v)
 		}
 	}

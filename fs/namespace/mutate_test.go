@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -135,7 +136,7 @@ func TestRenameDirectory(t *testing.T) {
 		for i := range 500 {
 			plainBig(f, fmt.Sprintf("top/d/s%d/f%03d", i%7, i))
 		}
-		f.set("top/d/link", "target", attrs.Metadata(Attr{Perm: 0o777}, Symlink), time.Now())
+		f.set("top/d/link", "target", attrs.Metadata(entry.Attr{Perm: 0o777}, entry.Symlink), time.Now())
 		before := len(f.keys())
 		dir := t.TempDir()
 		n := newTest(t, f, func(o *Options) { o.StateDir = dir })
@@ -163,7 +164,7 @@ func TestRenameDirectory(t *testing.T) {
 		f.setDelay(0)
 		equal(t, "moved file", out.Moved["top/d/s1/f001"].Key, "e/s1/f001")
 		equal(t, "moved directory", out.Moved["top/d/s1/"].Key, "e/s1/")
-		equal(t, "moved link is a symlink", out.Moved["top/d/link"].Kind, Symlink)
+		equal(t, "moved link is a symlink", out.Moved["top/d/link"].Kind, entry.Symlink)
 		keys := f.keys()
 		if len(keys) != before+1 || keys[0] != "e/" || keys[len(keys)-1] != "top/" {
 			t.Errorf("keys are %d: %q … %q", len(keys), keys[0], keys[len(keys)-1])
@@ -171,7 +172,7 @@ func TestRenameDirectory(t *testing.T) {
 		equal(t, "e", ls(t, n, "e"), []string{"link", "s0/", "s1/", "s2/", "s3/", "s4/", "s5/", "s6/"})
 		equal(t, "requests of the listing", f.took(), "")
 		equal(t, "top", ls(t, n, "top"), []string{})
-		equal(t, "link", at(t, n, "e/link").Kind, Symlink)
+		equal(t, "link", at(t, n, "e/link").Kind, entry.Symlink)
 		left, err := os.ReadDir(dir)
 		if err != nil || len(left) > 0 {
 			t.Errorf("state directory holds %v, %v", left, err)
@@ -339,7 +340,7 @@ func TestCreateAfterUnlink(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		e, err := n.Mknod(ctx, n.Root(), "b", Symlink, Attr{Perm: 0o777}, "somewhere")
+		e, err := n.Mknod(ctx, n.Root(), "b", entry.Symlink, entry.Attr{Perm: 0o777}, "somewhere")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -347,7 +348,7 @@ func TestCreateAfterUnlink(t *testing.T) {
 		equal(t, "keys", f.files(), []string{"b"})
 		got, err := n.Readlink(ctx, e)
 		equal(t, "target", fmt.Sprint(got, err), "somewhere<nil>")
-		if _, err := n.Mknod(ctx, n.Root(), "b", FIFO, Attr{}, ""); !errors.Is(err, ErrExists) {
+		if _, err := n.Mknod(ctx, n.Root(), "b", entry.FIFO, entry.Attr{}, ""); !errors.Is(err, ErrExists) {
 			t.Errorf("mknod over a name: %v", err)
 		}
 	})
@@ -359,7 +360,7 @@ func TestAttributesComeBack(t *testing.T) {
 		f.set("file", "body", map[string]string{"color": "red"}, time.Now())
 		ctx := context.Background()
 		n := newTest(t, f)
-		want := Attr{
+		want := entry.Attr{
 			Perm: 0o4751, UID: 7, GID: 8, Mtime: time.Unix(1234567890, 123456789),
 			Ctime: time.Unix(1234567899, 5), Atime: time.Unix(-5, 250_000_000),
 		}
@@ -369,16 +370,16 @@ func TestAttributesComeBack(t *testing.T) {
 		if _, err := n.Mkdir(ctx, n.Root(), "dir", want); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := n.Mknod(ctx, n.Root(), "link", Symlink, want, "to"); err != nil {
+		if _, err := n.Mknod(ctx, n.Root(), "link", entry.Symlink, want, "to"); err != nil {
 			t.Fatal(err)
 		}
 		dev := want
 		dev.Rdev = 0x501
-		if _, err := n.Mknod(ctx, n.Root(), "dev", CharDevice, dev, ""); err != nil {
+		if _, err := n.Mknod(ctx, n.Root(), "dev", entry.CharDevice, dev, ""); err != nil {
 			t.Fatal(err)
 		}
 		for _, again := range []*Namespace{n, newTest(t, f)} {
-			for name, kind := range map[string]Kind{"file": File, "dir": Directory, "link": Symlink, "dev": CharDevice} {
+			for name, kind := range map[string]entry.Kind{"file": entry.File, "dir": entry.Directory, "link": entry.Symlink, "dev": entry.CharDevice} {
 				e := shown(t, again, at(t, again, name))
 				w := want
 				if name == "dev" {
@@ -394,7 +395,7 @@ func TestAttributesComeBack(t *testing.T) {
 			}
 		}
 		equal(t, "other metadata", f.metadata("file")["color"], "red")
-		if _, err := n.SetAttr(ctx, Entry{Key: "file", ETag: `"other"`}, want); !errors.Is(err, ErrStale) {
+		if _, err := n.SetAttr(ctx, entry.Entry{Key: "file", ETag: `"other"`}, want); !errors.Is(err, ErrStale) {
 			t.Errorf("attributes of another version: %v", err)
 		}
 	})
@@ -402,27 +403,27 @@ func TestAttributesComeBack(t *testing.T) {
 
 func TestAttrDialects(t *testing.T) {
 	mod := time.Unix(1000, 0).UTC()
-	def := Attr{Perm: 0o644, UID: 1, GID: 2}
+	def := entry.Attr{Perm: 0o644, UID: 1, GID: 2}
 	for _, tc := range []struct {
 		name string
 		meta string
-		kind Kind
+		kind entry.Kind
 		want string // perm uid gid mtime
 		none bool
 	}{
-		{"nothing", "", File, "644 1 2 1000.000000000", true},
-		{"other metadata", "color=red", File, "644 1 2 1000.000000000", true},
-		{"s3fs", "mode=33261 uid=500 gid=501 mtime=1700000000", File, "755 500 501 1700000000.000000000", false},
-		{"s3fs with fraction", "mode=16877 mtime=1700000000.000000042", Directory, "755 1 2 1700000000.000000042", false},
-		{"s3fs symlink", "mode=41471", Symlink, "777 1 2 1000.000000000", false},
-		{"rclone", "mtime=1700000000.25", File, "644 1 2 1700000000.250000000", false},
-		{"rclone with metadata", "mode=100600 mtime=2023-11-14T22:13:20.5Z", File, "600 1 2 1700000000.500000000", false},
-		{"rclone symlink", "mode=120777", Symlink, "777 1 2 1000.000000000", false},
-		{"file services", "file-permissions=0100755 file-owner=3 file-group=4 file-mtime=1700000000000000001ns", File, "755 3 4 1700000000.000000001", false},
-		{"s3fs before file services", "mode=33188 file-permissions=0755 uid=9 file-owner=3", File, "644 9 2 1000.000000000", false},
-		{"octal without type", "mode=0755", File, "755 1 2 1000.000000000", false},
-		{"nonsense", "mode=x uid=-1 mtime=soon", File, "644 1 2 1000.000000000", true},
-		{"before the epoch", "mtime=-1.5", File, "644 1 2 -2.500000000", false},
+		{"nothing", "", entry.File, "644 1 2 1000.000000000", true},
+		{"other metadata", "color=red", entry.File, "644 1 2 1000.000000000", true},
+		{"s3fs", "mode=33261 uid=500 gid=501 mtime=1700000000", entry.File, "755 500 501 1700000000.000000000", false},
+		{"s3fs with fraction", "mode=16877 mtime=1700000000.000000042", entry.Directory, "755 1 2 1700000000.000000042", false},
+		{"s3fs symlink", "mode=41471", entry.Symlink, "777 1 2 1000.000000000", false},
+		{"rclone", "mtime=1700000000.25", entry.File, "644 1 2 1700000000.250000000", false},
+		{"rclone with metadata", "mode=100600 mtime=2023-11-14T22:13:20.5Z", entry.File, "600 1 2 1700000000.500000000", false},
+		{"rclone symlink", "mode=120777", entry.Symlink, "777 1 2 1000.000000000", false},
+		{"file services", "file-permissions=0100755 file-owner=3 file-group=4 file-mtime=1700000000000000001ns", entry.File, "755 3 4 1700000000.000000001", false},
+		{"s3fs before file services", "mode=33188 file-permissions=0755 uid=9 file-owner=3", entry.File, "644 9 2 1000.000000000", false},
+		{"octal without type", "mode=0755", entry.File, "755 1 2 1000.000000000", false},
+		{"nonsense", "mode=x uid=-1 mtime=soon", entry.File, "644 1 2 1000.000000000", true},
+		{"before the epoch", "mtime=-1.5", entry.File, "644 1 2 -2.500000000", false},
 	} {
 		m := map[string]string{}
 		for _, kv := range strings.Fields(tc.meta) {
@@ -435,7 +436,7 @@ func TestAttrDialects(t *testing.T) {
 			t.Errorf("%s: kind %d, %s, found %v; want kind %d, %s", tc.name, kind, got, found, tc.kind, tc.want)
 		}
 		back := attrs.MergeMetadata(a, kind, m)
-		kind2, a2, _ := attrs.FromMetadata(back, Attr{}, time.Time{})
+		kind2, a2, _ := attrs.FromMetadata(back, entry.Attr{}, time.Time{})
 		a.Rdev = a2.Rdev
 		if kind2 != kind || !a2.Mtime.Equal(a.Mtime) || a2.Perm != a.Perm || a2.UID != a.UID {
 			t.Errorf("%s: written as %v reads as %+v", tc.name, maps.Collect(maps.All(back)), a2)

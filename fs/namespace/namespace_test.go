@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 func newTest(t *testing.T, f Store, change ...func(*Options)) *Namespace {
@@ -26,7 +28,7 @@ func newTest(t *testing.T, f Store, change ...func(*Options)) *Namespace {
 }
 
 // at looks up a path and fails the test if it is not there.
-func at(t *testing.T, n *Namespace, path string) Entry {
+func at(t *testing.T, n *Namespace, path string) entry.Entry {
 	t.Helper()
 	e, err := find(n, path)
 	if err != nil {
@@ -36,7 +38,7 @@ func at(t *testing.T, n *Namespace, path string) Entry {
 }
 
 // shown returns an entry as stat shows it.
-func shown(t *testing.T, n *Namespace, e Entry) Entry {
+func shown(t *testing.T, n *Namespace, e entry.Entry) entry.Entry {
 	t.Helper()
 	if !n.Hinted(e) {
 		return e
@@ -48,7 +50,7 @@ func shown(t *testing.T, n *Namespace, e Entry) Entry {
 	return got
 }
 
-func find(n *Namespace, path string) (Entry, error) {
+func find(n *Namespace, path string) (entry.Entry, error) {
 	e := n.Root()
 	if path == "" {
 		return e, nil
@@ -56,7 +58,7 @@ func find(n *Namespace, path string) (Entry, error) {
 	for _, part := range strings.Split(path, "/") {
 		var err error
 		if e, err = n.Lookup(context.Background(), e, part); err != nil {
-			return Entry{}, err
+			return entry.Entry{}, err
 		}
 	}
 	return e, nil
@@ -82,7 +84,7 @@ func names(t *testing.T, l *Lister) []string {
 			return out
 		}
 		name := d.Name
-		if d.Entry.Kind == Directory {
+		if d.Entry.Kind == entry.Directory {
 			name += "/"
 		}
 		out = append(out, name)
@@ -119,10 +121,10 @@ func TestListSpecialKeys(t *testing.T) {
 		rest := strings.Repeat("l", 48)
 		equal(t, "long", ls(t, n, strings.Repeat("l", 252)+"%~+"), []string{rest, rest + "2/"})
 		equal(t, "long2", at(t, n, strings.Repeat("l", 252)+"%~+/"+rest+"2/in").Key, long+"2/in")
-		if e := at(t, n, "d/%~f"); e.Kind != File || e.Size != 4 || e.Key != "d/" {
+		if e := at(t, n, "d/%~f"); e.Kind != entry.File || e.Size != 4 || e.Key != "d/" {
 			t.Errorf("data under d/ is %+v", e)
 		}
-		if e := at(t, n, "d"); e.Kind != Directory || e.ID() == at(t, n, "d/%~f").ID() {
+		if e := at(t, n, "d"); e.Kind != entry.Directory || e.ID() == at(t, n, "d/%~f").ID() {
 			t.Errorf("directory d is %+v", e)
 		}
 	})
@@ -140,7 +142,7 @@ func TestSpecialKeysCold(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			n := newTest(t, newFake(t, keys...))
-			if e := at(t, n, path.path); e.Key != path.key || e.Kind != File {
+			if e := at(t, n, path.path); e.Key != path.key || e.Kind != entry.File {
 				t.Errorf("path %q is %+v", path.path, e)
 			}
 		})
@@ -197,14 +199,14 @@ func TestWalk(t *testing.T) {
 		}
 		n := newTest(t, f)
 		seen := 0
-		var visit func(e Entry)
-		visit = func(e Entry) {
+		var visit func(e entry.Entry)
+		visit = func(e entry.Entry) {
 			seen++
-			if e.Kind != Directory {
+			if e.Kind != entry.Directory {
 				return
 			}
 			l := n.OpenDir(e)
-			var subs []Entry
+			var subs []entry.Entry
 			for {
 				d, ok, err := l.Next(context.Background())
 				if err != nil {
@@ -259,9 +261,9 @@ func TestUnlinkAndRmdir(t *testing.T) {
 		}
 		n := newTest(t, f)
 		ctx := context.Background()
-		var rm func(dir Entry, name string, e Entry)
-		rm = func(dir Entry, name string, e Entry) {
-			if e.Kind != Directory {
+		var rm func(dir entry.Entry, name string, e entry.Entry)
+		rm = func(dir entry.Entry, name string, e entry.Entry) {
+			if e.Kind != entry.Directory {
 				if err := n.UnlinkInRun(ctx, dir, name, e); err != nil {
 					t.Fatal(err)
 				}

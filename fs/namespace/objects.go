@@ -24,22 +24,22 @@ type objects struct {
 
 // head asks for one object and notes the answer. isDir says that it is asked
 // for as the marker of a directory: then a 404 tells nothing of the directory.
-func (ob *objects) head(ctx context.Context, key string, isDir bool) (Entry, error) {
+func (ob *objects) head(ctx context.Context, key string, isDir bool) (entry.Entry, error) {
 	answer := ob.view.known.Begin(key)
 	info, err := ob.store.Head(ctx, &s3.HeadInput{Bucket: ob.o.Bucket, Key: key})
 	if err != nil {
 		if isAbsent(err) && !isDir {
-			ob.view.learn(answer, entry.Change{Entry: Entry{Key: key}, Gone: true})
+			ob.view.learn(answer, entry.Change{Entry: entry.Entry{Key: key}, Gone: true})
 		} else {
 			answer.Drop()
 		}
-		return Entry{}, err
+		return entry.Entry{}, err
 	}
 	info.Key = key
 	e := ob.FromInfo(info)
-	if isDir && e.Kind != Directory {
+	if isDir && e.Kind != entry.Directory {
 		answer.Drop() // data under the key of a directory is no marker
-		return Entry{}, s3.ErrNotFound
+		return entry.Entry{}, s3.ErrNotFound
 	}
 	if ob.view.learn(answer, entry.Change{Entry: e, Seen: true}) {
 		ob.view.Remember(e, info.Options())
@@ -49,22 +49,22 @@ func (ob *objects) head(ctx context.Context, key string, isDir bool) (Entry, err
 
 // probeDir finds a directory by one LIST of one key, and reads its attributes
 // if it has a marker.
-func (ob *objects) probeDir(ctx context.Context, key string) (Entry, error) {
+func (ob *objects) probeDir(ctx context.Context, key string) (entry.Entry, error) {
 	answer := ob.view.known.Begin(key)
 	got, err := ob.fetcher.Ls(ctx, listing.Stretch{Dir: key, Max: 1})
 	if err != nil {
 		answer.Drop()
-		return Entry{}, err
+		return entry.Entry{}, err
 	}
 	if len(got.Objects) == 0 {
-		ob.view.learn(answer, entry.Change{Entry: Entry{Key: key, Kind: Directory}, Gone: true})
-		return Entry{}, s3.ErrNotFound
+		ob.view.learn(answer, entry.Change{Entry: entry.Entry{Key: key, Kind: entry.Directory}, Gone: true})
+		return entry.Entry{}, s3.ErrNotFound
 	}
-	e := Entry{Key: key, Kind: Directory, Implicit: true}
+	e := entry.Entry{Key: key, Kind: entry.Directory, Implicit: true}
 	if o := got.Objects[0]; o.Key == key && o.Size == 0 {
 		e.Implicit, e.ETag, e.LastModified = false, o.ETag, o.LastModified
 	}
-	e.Attr = ob.defaults.Attr(Directory, e.LastModified)
+	e.Attr = ob.defaults.Attr(entry.Directory, e.LastModified)
 	ob.view.learn(answer, entry.Change{Entry: e})
 	if e.Implicit || ob.o.Posix == PosixOff {
 		return e, nil
@@ -73,7 +73,7 @@ func (ob *objects) probeDir(ctx context.Context, key string) (Entry, error) {
 }
 
 // headDir reads the attributes of a directory from its marker.
-func (ob *objects) headDir(ctx context.Context, e Entry) (Entry, error) {
+func (ob *objects) headDir(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	got, err := ob.head(ctx, e.Key, true)
 	if errors.Is(err, s3.ErrNotFound) {
 		return e, nil // the marker went meanwhile; what is below keeps the directory
@@ -82,8 +82,8 @@ func (ob *objects) headDir(ctx context.Context, e Entry) (Entry, error) {
 }
 
 // stat asks S3 for the present state of a file, or of a directory that has a key.
-func (ob *objects) stat(ctx context.Context, e Entry) (Entry, error) {
-	if e.Kind != Directory {
+func (ob *objects) stat(ctx context.Context, e entry.Entry) (entry.Entry, error) {
+	if e.Kind != entry.Directory {
 		return ob.head(ctx, e.Key, false)
 	}
 	if ob.o.Posix != PosixOff && !e.Implicit {
@@ -97,18 +97,18 @@ func (ob *objects) stat(ctx context.Context, e Entry) (Entry, error) {
 
 // putMarker writes the marker of a directory with its attributes and the properties o that
 // it has. If fresh is set, it fails if there is a marker.
-func (ob *objects) putMarker(ctx context.Context, key string, a Attr, o s3.ObjectOptions, fresh bool) (Entry, error) {
+func (ob *objects) putMarker(ctx context.Context, key string, a entry.Attr, o s3.ObjectOptions, fresh bool) (entry.Entry, error) {
 	in := &s3.PutInput{Bucket: ob.o.Bucket, Key: key, Body: strings.NewReader(""), ObjectOptions: o}
 	in.ContentType = markerType
 	if ob.o.Posix != PosixOff {
-		in.Metadata = attrs.MergeMetadata(a, Directory, o.Metadata)
+		in.Metadata = attrs.MergeMetadata(a, entry.Directory, o.Metadata)
 	}
 	out, err := ob.putNew(ctx, in, fresh)
 	if err != nil {
-		return Entry{}, err
+		return entry.Entry{}, err
 	}
-	e := Entry{
-		Key: key, Kind: Directory, ETag: out.ETag, VersionID: out.VersionID,
+	e := entry.Entry{
+		Key: key, Kind: entry.Directory, ETag: out.ETag, VersionID: out.VersionID,
 		LastModified: entry.WriteTime(out.Date), Attr: a, Exact: true,
 	}
 	ob.view.note(entry.Change{Entry: e, Own: true})
@@ -126,7 +126,7 @@ func (ob *objects) putNew(ctx context.Context, in *s3.PutInput, fresh bool) (*s3
 
 // notMade forgets that a name was absent if it could not be made because another
 // has made it, which is ErrExists, or perhaps was made but for the answer.
-func (ob *objects) notMade(e Entry, err error) error {
+func (ob *objects) notMade(e entry.Entry, err error) error {
 	exists := errors.Is(err, s3.ErrPreconditionFailed)
 	if exists || !refused(err) {
 		ob.view.forget(e)
@@ -144,7 +144,7 @@ func refused(err error) bool {
 }
 
 // copyTo copies the version of an entry to another key.
-func (ob *objects) copyTo(ctx context.Context, e Entry, key string, fresh bool) (Entry, error) {
+func (ob *objects) copyTo(ctx context.Context, e entry.Entry, key string, fresh bool) (entry.Entry, error) {
 	in := &s3.CopyInput{
 		SrcBucket: ob.o.Bucket, SrcKey: e.Key, SrcIf: s3.Conditions{IfMatch: e.ETag}, SrcSize: e.Size,
 		Bucket: ob.o.Bucket, Key: key,
@@ -157,21 +157,21 @@ func (ob *objects) copyTo(ctx context.Context, e Entry, key string, fresh bool) 
 	case err == nil:
 		return ob.copied(e, key, out), nil
 	case !refused(err): // it may have been done, but for the answer
-		ob.view.forget(Entry{Key: key, Kind: e.Kind})
-		return Entry{}, err
+		ob.view.forget(entry.Entry{Key: key, Kind: e.Kind})
+		return entry.Entry{}, err
 	case !errors.Is(err, s3.ErrPreconditionFailed):
-		return Entry{}, err
+		return entry.Entry{}, err
 	case fresh:
 		if _, herr := ob.head(ctx, key, false); herr == nil {
-			return Entry{}, ErrExists
+			return entry.Entry{}, ErrExists
 		}
 	}
 	ob.view.forget(e)
-	return Entry{}, ErrStale
+	return entry.Entry{}, ErrStale
 }
 
 // copied is the entry of a copy.
-func (ob *objects) copied(e Entry, key string, out *s3.CopyOutput) Entry {
+func (ob *objects) copied(e entry.Entry, key string, out *s3.CopyOutput) entry.Entry {
 	e.Key, e.ETag, e.LastModified, e.VersionID = key, out.ETag, out.LastModified, out.VersionID
 	if e.LastModified.IsZero() {
 		e.LastModified = time.Now()
@@ -212,7 +212,7 @@ func (ob *objects) delete(ctx context.Context, objects []s3.ObjectID) map[string
 }
 
 // Readlink returns the target of a symlink.
-func (ob *objects) Readlink(ctx context.Context, e Entry) (string, error) {
+func (ob *objects) Readlink(ctx context.Context, e entry.Entry) (string, error) {
 	if e.Target != "" {
 		return e.Target, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestObjectsWithTheMarkOfALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
-		meta := attrs.Metadata(Attr{Perm: 0o640, UID: 7, GID: 8, Mtime: time.Unix(100, 0)}, File)
+		meta := attrs.Metadata(entry.Attr{Perm: 0o640, UID: 7, GID: 8, Mtime: time.Unix(100, 0)}, entry.File)
 		meta["s3mount-link"] = "ABC/1"
 		for _, key := range []string{"a", "b"} {
 			f.set(key, "shared", meta, time.Now())
@@ -23,7 +24,7 @@ func TestObjectsWithTheMarkOfALink(t *testing.T) {
 		n := newTest(t, f)
 		ctx := context.Background()
 		e := at(t, n, "a")
-		equal(t, "kind", e.Kind, File)
+		equal(t, "kind", e.Kind, entry.File)
 		equal(t, "mode", e.Attr.Perm, 0o640)
 		attr := e.Attr
 		attr.Perm = 0o600

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -52,7 +53,7 @@ func TestHugeDirectoryInParallel(t *testing.T) {
 			s := newListOnly(count, tc.name)
 			s.delay = latency
 			n := newTest(t, s, func(o *Options) { o.Posix = PosixOff })
-			dir := Entry{Key: "dir/", Kind: Directory}
+			dir := entry.Entry{Key: "dir/", Kind: entry.Directory}
 			start := time.Now()
 			got := names(t, n.OpenDir(dir))
 			took, requests := time.Since(start), s.requests.Load()
@@ -92,7 +93,7 @@ func TestSmallDirectoryInOrder(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newListOnly(tc.count, tc.name)
 			n := newTest(t, s, func(o *Options) { o.Posix = PosixOff })
-			equal(t, "names", len(names(t, n.OpenDir(Entry{Key: "dir/", Kind: Directory}))), tc.count)
+			equal(t, "names", len(names(t, n.OpenDir(entry.Entry{Key: "dir/", Kind: entry.Directory}))), tc.count)
 			equal(t, fmt.Sprintf("requests of %d names like %q", tc.count, tc.name(0)), s.requests.Load(), tc.pages)
 		})
 	}
@@ -130,7 +131,7 @@ func TestListingGoesOn(t *testing.T) {
 		}
 		n := newTest(t, f)
 		for _, every := range []int{1, 3, 256} {
-			l := n.OpenDir(Entry{Key: "d/", Kind: Directory})
+			l := n.OpenDir(entry.Entry{Key: "d/", Kind: entry.Directory})
 			for i := range 1500 {
 				if i%every == 0 {
 					n.InvalidateAll()

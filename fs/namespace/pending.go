@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/listing"
 	"github.com/s3mount/s3mount/fs/lockorder"
 )
@@ -12,7 +13,7 @@ import (
 // are called without locks.
 type Pending interface {
 	// PendingEntry returns the present state of the file.
-	PendingEntry() Entry
+	PendingEntry() entry.Entry
 }
 
 // pendingFiles are the files that exist in this mount and not yet in S3.

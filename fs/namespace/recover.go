@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/background"
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // recovery is the part of a Namespace that finishes what a mount that died has begun.
@@ -164,9 +165,9 @@ func (r *recovery) readRemovals(f *os.File) (files, dirs []removalRecord, err er
 
 // finishRecorded removes what a record names, if it still is that version.
 func (r *recovery) finishRecorded(ctx context.Context, rec removalRecord) error {
-	e := Entry{Key: string(rec.Key), Kind: File, ETag: rec.ETag}
+	e := entry.Entry{Key: string(rec.Key), Kind: entry.File, ETag: rec.ETag}
 	if rec.Dir {
-		e.Kind = Directory
+		e.Kind = entry.Directory
 	} else if !rec.Modified.IsZero() {
 		now, err := r.objects.head(ctx, e.Key, false)
 		if isAbsent(err) {
@@ -186,8 +187,8 @@ func (r *recovery) finishRecorded(ctx context.Context, rec removalRecord) error 
 // FinishRemove removes what a mount that died has removed, if it is still the
 // version of e, or any if that has no ETag. What was written after until, and a
 // directory that was filled, stays.
-func (r *recovery) FinishRemove(ctx context.Context, e Entry, until time.Time) error {
-	if e.Kind == Directory {
+func (r *recovery) FinishRemove(ctx context.Context, e entry.Entry, until time.Time) error {
+	if e.Kind == entry.Directory {
 		explicit, err := r.remover.mustBeEmpty(ctx, e.Key)
 		if errors.Is(err, ErrNotEmpty) {
 			return nil
@@ -216,7 +217,7 @@ func (r *recovery) FinishRemove(ctx context.Context, e Entry, until time.Time) e
 // FinishRename moves a file that a mount that died was renaming: the version of
 // old goes to the key, where it may replace the version over. What was written
 // since under either name stays.
-func (r *recovery) FinishRename(ctx context.Context, old Entry, key, over string) error {
+func (r *recovery) FinishRename(ctx context.Context, old entry.Entry, key, over string) error {
 	now, err := r.objects.head(ctx, old.Key, false)
 	switch {
 	case isAbsent(err):
@@ -251,7 +252,7 @@ func (r *recovery) FinishRename(ctx context.Context, old Entry, key, over string
 
 // sameBytes tells whether there may be a copy of e: as large, not older, and
 // with the same ETag unless one of the two was uploaded in parts.
-func sameBytes(e, there Entry) bool {
+func sameBytes(e, there entry.Entry) bool {
 	multipart := strings.Contains(e.ETag, "-") || strings.Contains(there.ETag, "-")
 	return there.Size == e.Size && (there.ETag == e.ETag || multipart) && !there.LastModified.Before(e.LastModified)
 }

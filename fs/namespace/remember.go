@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -50,7 +51,7 @@ func (r *recentOptions) drop(key string) { r.byKey.Delete(key) }
 
 // Remember takes in what this mount has just written an object with, so that a
 // change of its attributes that follows needs no HEAD.
-func (r *recentOptions) Remember(e Entry, o s3.ObjectOptions) {
+func (r *recentOptions) Remember(e entry.Entry, o s3.ObjectOptions) {
 	if e.ETag == "" {
 		return
 	}
@@ -60,7 +61,7 @@ func (r *recentOptions) Remember(e Entry, o s3.ObjectOptions) {
 }
 
 // recall returns what is remembered of the version of an entry.
-func (r *recentOptions) recall(e Entry) (remembered, bool) {
+func (r *recentOptions) recall(e entry.Entry) (remembered, bool) {
 	k, ok := r.byKey.Get(e.Key)
 	if !ok || k.Value.etag != e.ETag || e.ETag == "" || !time.Now().Before(k.Until) {
 		return remembered{}, false

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -17,18 +18,18 @@ func TestSetAttrOfWhatIsKnown(t *testing.T) {
 	foreign := map[string]string{"colour": "blue", "mode": "33188"}
 	for _, tc := range []struct {
 		name   string
-		before func(t *testing.T, n *Namespace, f *fakeStore) Entry
+		before func(t *testing.T, n *Namespace, f *fakeStore) entry.Entry
 		want   string
 		meta   string // of colour afterwards
 	}{
-		{"after a HEAD", func(t *testing.T, n *Namespace, _ *fakeStore) Entry {
-			e, err := n.Stat(ctx, Entry{Key: "d/f"})
+		{"after a HEAD", func(t *testing.T, n *Namespace, _ *fakeStore) entry.Entry {
+			e, err := n.Stat(ctx, entry.Entry{Key: "d/f"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return e
 		}, "COPY 1", "blue"},
-		{"after a change of attributes", func(t *testing.T, n *Namespace, _ *fakeStore) Entry {
+		{"after a change of attributes", func(t *testing.T, n *Namespace, _ *fakeStore) entry.Entry {
 			e, err := n.SetAttr(ctx, at(t, n, "d/f"), attrFor(1))
 			if err != nil {
 				t.Fatal(err)
@@ -36,8 +37,8 @@ func TestSetAttrOfWhatIsKnown(t *testing.T) {
 			time.Sleep(rememberTime - time.Millisecond)
 			return e
 		}, "COPY 1", "blue"},
-		{"later", func(t *testing.T, n *Namespace, f *fakeStore) Entry {
-			e, err := n.Stat(ctx, Entry{Key: "d/f"})
+		{"later", func(t *testing.T, n *Namespace, f *fakeStore) entry.Entry {
+			e, err := n.Stat(ctx, entry.Entry{Key: "d/f"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,8 +46,8 @@ func TestSetAttrOfWhatIsKnown(t *testing.T) {
 			time.Sleep(rememberTime)
 			return e
 		}, "COPY 1 HEAD 1", "red"},
-		{"after another version", func(t *testing.T, n *Namespace, f *fakeStore) Entry {
-			if _, err := n.Stat(ctx, Entry{Key: "d/f"}); err != nil {
+		{"after another version", func(t *testing.T, n *Namespace, f *fakeStore) entry.Entry {
+			if _, err := n.Stat(ctx, entry.Entry{Key: "d/f"}); err != nil {
 				t.Fatal(err)
 			}
 			f.set("d/f", "y", map[string]string{"colour": "red"}, time.Now())
@@ -54,17 +55,17 @@ func TestSetAttrOfWhatIsKnown(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return Entry{Key: "d/f", ETag: out.ETag, Size: 1, Exact: true}
+			return entry.Entry{Key: "d/f", ETag: out.ETag, Size: 1, Exact: true}
 		}, "COPY 1 HEAD 1", "red"},
-		{"after an invalidation", func(t *testing.T, n *Namespace, _ *fakeStore) Entry {
-			e, err := n.Stat(ctx, Entry{Key: "d/f"})
+		{"after an invalidation", func(t *testing.T, n *Namespace, _ *fakeStore) entry.Entry {
+			e, err := n.Stat(ctx, entry.Entry{Key: "d/f"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			n.Invalidate("d/f")
 			return e
 		}, "COPY 1 HEAD 1", "blue"},
-		{"of a directory just made", func(t *testing.T, n *Namespace, _ *fakeStore) Entry {
+		{"of a directory just made", func(t *testing.T, n *Namespace, _ *fakeStore) entry.Entry {
 			e, err := n.Mkdir(ctx, n.Root(), "new", attrFor(2))
 			if err != nil {
 				t.Fatal(err)
@@ -86,7 +87,7 @@ func TestSetAttrOfWhatIsKnown(t *testing.T) {
 				equal(t, "requests", f.took(), tc.want)
 				meta := f.metadata(e.Key)
 				equal(t, "what another tool put there", meta["colour"], tc.meta)
-				_, a, _ := attrs.FromMetadata(meta, Attr{}, got.LastModified)
+				_, a, _ := attrs.FromMetadata(meta, entry.Attr{}, got.LastModified)
 				equal(t, "mode", a.Perm, attrFor(3).Perm)
 			})
 		})
@@ -98,7 +99,7 @@ func TestSetAttrOfReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/f")
 		n := newTest(t, f)
-		e, err := n.Stat(context.Background(), Entry{Key: "d/f"})
+		e, err := n.Stat(context.Background(), entry.Entry{Key: "d/f"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -63,11 +64,11 @@ func TestChangesComeAfterRemovals(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, n *Namespace) error{
 		"commit": func(t *testing.T, n *Namespace) error { return n.WaitDeleted(ctx, "other") },
 		"mkdir": func(t *testing.T, n *Namespace) error {
-			_, err := n.Mkdir(ctx, n.Root(), "new", Attr{})
+			_, err := n.Mkdir(ctx, n.Root(), "new", entry.Attr{})
 			return err
 		},
 		"symlink": func(t *testing.T, n *Namespace) error {
-			_, err := n.Mknod(ctx, n.Root(), "new", Symlink, Attr{}, "to")
+			_, err := n.Mknod(ctx, n.Root(), "new", entry.Symlink, entry.Attr{}, "to")
 			return err
 		},
 		"rename": func(t *testing.T, n *Namespace) error {
@@ -196,7 +197,7 @@ func records(t *testing.T, dir string) []string {
 // way all the time, and that no record that counts is lost.
 func TestRemovalLogIsBounded(t *testing.T) {
 	l := newRemovalLog(t.TempDir())
-	first := &deletion{entry: Entry{Key: "first"}, done: make(chan struct{})}
+	first := &deletion{entry: entry.Entry{Key: "first"}, done: make(chan struct{})}
 	if err := l.add("b", first, time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +206,7 @@ func TestRemovalLogIsBounded(t *testing.T) {
 		key[i] = 'k'
 	}
 	for range 2 * removalLogSize / 1000 {
-		d := &deletion{entry: Entry{Key: string(key)}, done: make(chan struct{})}
+		d := &deletion{entry: entry.Entry{Key: string(key)}, done: make(chan struct{})}
 		if err := l.add("b", d, time.Now()); err != nil {
 			t.Fatal(err)
 		}

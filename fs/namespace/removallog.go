@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // removalLog records the removals that were acknowledged and are not in S3 yet, in
@@ -56,7 +58,7 @@ func (l *removalLog) add(bucket string, d *deletion, now time.Time) error {
 		return nil
 	}
 	e := d.entry
-	line, err := json.Marshal(removalRecord{Bucket: bucket, Key: []byte(e.Key), Dir: e.Kind == Directory,
+	line, err := json.Marshal(removalRecord{Bucket: bucket, Key: []byte(e.Key), Dir: e.Kind == entry.Directory,
 		ETag: e.ETag, Modified: e.LastModified, When: now})
 	if err != nil {
 		return fmt.Errorf("encode the record of a removal: %w", err)

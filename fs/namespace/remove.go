@@ -3,6 +3,8 @@ package namespace
 import (
 	"context"
 	"fmt"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // remover is the part of a Namespace that removes files and directories. It checks what
@@ -18,7 +20,7 @@ type remover struct {
 // Unlink removes a file. S3 has executed the delete when it returns, unless the
 // caller keeps the removal in a journal (Options.Journaled). The error is ErrIsDir
 // for a directory.
-func (r *remover) Unlink(ctx context.Context, dir Entry, text string, e Entry) error {
+func (r *remover) Unlink(ctx context.Context, dir entry.Entry, text string, e entry.Entry) error {
 	return r.unlink(ctx, text, &deletion{entry: e, gather: r.o.Journaled})
 }
 
@@ -29,12 +31,12 @@ func (r *remover) Unlink(ctx context.Context, dir Entry, text string, e Entry) e
 // that a missing permission shows at once, and so does each with Options.DeleteSync.
 // Each waits as well where the server does not compare versions: a delete that
 // comes later could hit what another client has written since.
-func (r *remover) UnlinkInRun(ctx context.Context, dir Entry, text string, e Entry) error {
+func (r *remover) UnlinkInRun(ctx context.Context, dir entry.Entry, text string, e entry.Entry) error {
 	return r.unlink(ctx, text, &deletion{entry: e, gather: r.o.Journaled || r.store.DeletesCompare(ctx, r.o.Bucket)})
 }
 
 func (r *remover) unlink(ctx context.Context, text string, d *deletion) error {
-	if d.entry.Kind == Directory {
+	if d.entry.Kind == entry.Directory {
 		return fmt.Errorf("unlink %q: %w", text, ErrIsDir)
 	}
 	if err := r.queue.remove(ctx, d); err != nil {
@@ -45,7 +47,7 @@ func (r *remover) unlink(ctx context.Context, text string, d *deletion) error {
 
 // FlushDir waits for the deletes in a directory and reports the first failure
 // since the last report.
-func (r *remover) FlushDir(ctx context.Context, dir Entry) error {
+func (r *remover) FlushDir(ctx context.Context, dir entry.Entry) error {
 	base, _ := r.keys.Stem(dir)
 	if err := r.queue.waitBelow(ctx, base); err != nil {
 		return fmt.Errorf("flush directory %q: %w", base, err)

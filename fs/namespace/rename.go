@@ -12,18 +12,18 @@ import (
 
 // RenameInput says what to move where.
 type RenameInput struct {
-	OldDir, NewDir   Entry
+	OldDir, NewDir   entry.Entry
 	OldName, NewName string
-	Old              Entry
-	New              *Entry // what is there now, nil if nothing
+	Old              entry.Entry
+	New              *entry.Entry // what is there now, nil if nothing
 	NoReplace        bool
 	Open             []string // IDs of the entries below Old whose new entries are wanted
 }
 
 // RenameOutput tells what became of the source.
 type RenameOutput struct {
-	Entry Entry
-	Moved map[string]Entry // of RenameInput.Open, by the old Entry.ID
+	Entry entry.Entry
+	Moved map[string]entry.Entry // of RenameInput.Open, by the old Entry.ID
 }
 
 // renamer is the part of a Namespace that renames files and directories.
@@ -54,15 +54,15 @@ func (r *renamer) rename(ctx context.Context, in RenameInput) (RenameOutput, err
 	if err != nil {
 		return RenameOutput{}, err
 	}
-	isDir := in.Old.Kind == Directory
+	isDir := in.Old.Kind == entry.Directory
 	switch _, stem := r.keys.Stem(in.Old); {
 	case in.NoReplace && in.New != nil:
 		return RenameOutput{}, ErrExists
 	case isDir && stem != "", isDir && !nm.directory(), !isDir && !nm.file():
 		return RenameOutput{}, ErrInvalidName
-	case in.New != nil && isDir && in.New.Kind != Directory:
+	case in.New != nil && isDir && in.New.Kind != entry.Directory:
 		return RenameOutput{}, ErrNotDir
-	case in.New != nil && !isDir && in.New.Kind == Directory:
+	case in.New != nil && !isDir && in.New.Kind == entry.Directory:
 		return RenameOutput{}, ErrIsDir
 	case isDir:
 		return r.renameDir(ctx, in, nm.key()+"/")
@@ -74,7 +74,7 @@ func (r *renamer) rename(ctx context.Context, in RenameInput) (RenameOutput, err
 func (r *renamer) renameFile(ctx context.Context, in RenameInput, key string) (RenameOutput, error) {
 	old := in.Old
 	if key == old.Key {
-		return RenameOutput{Entry: old, Moved: map[string]Entry{}}, nil
+		return RenameOutput{Entry: old, Moved: map[string]entry.Entry{}}, nil
 	}
 	if err := r.queue.WaitDeleted(ctx, key); err != nil {
 		return RenameOutput{}, err
@@ -121,7 +121,7 @@ func (r *renamer) renameFile(ctx context.Context, in RenameInput, key string) (R
 		}
 		return RenameOutput{}, fmt.Errorf("delete the old name: %w", err)
 	}
-	return RenameOutput{Entry: e, Moved: map[string]Entry{in.Old.ID(): e}}, nil
+	return RenameOutput{Entry: e, Moved: map[string]entry.Entry{in.Old.ID(): e}}, nil
 }
 
 // undoTime is how long the removal of a copy may take after a rename was refused.
@@ -129,7 +129,7 @@ const undoTime = time.Minute
 
 // undoCopy removes the copy that a rename has made, in exactly that version, after S3
 // has refused to delete the old name.
-func (r *renamer) undoCopy(e Entry) {
+func (r *renamer) undoCopy(e entry.Entry) {
 	ctx, stop := context.WithTimeout(r.jobs.Context(), undoTime)
 	defer stop()
 	for _, err := range r.objects.delete(ctx, []s3.ObjectID{{Key: e.Key, ETag: e.ETag}}) {

@@ -34,7 +34,7 @@ func (r *renamer) renameDir(ctx context.Context, in RenameInput, key string) (Re
 	old := in.Old.Key
 	switch {
 	case key == old:
-		return RenameOutput{Entry: in.Old, Moved: map[string]Entry{}}, nil
+		return RenameOutput{Entry: in.Old, Moved: map[string]entry.Entry{}}, nil
 	case strings.HasPrefix(key, old), old == r.o.Prefix:
 		return RenameOutput{}, ErrInvalid
 	case len(key) > s3.MaxKeyLength:
@@ -77,7 +77,7 @@ func (r *renamer) mayReplaceDir(ctx context.Context, in RenameInput, key string)
 	explicit, err := r.remover.mustBeEmpty(ctx, key)
 	taken := explicit || errors.Is(err, ErrNotEmpty)
 	if taken && in.New == nil {
-		r.view.forget(Entry{Key: key, Kind: Directory})
+		r.view.forget(entry.Entry{Key: key, Kind: entry.Directory})
 	}
 	if taken && in.NoReplace {
 		return ErrExists
@@ -90,12 +90,12 @@ func (r *renamer) mayReplaceDir(ctx context.Context, in RenameInput, key string)
 type move struct {
 	r        *renamer
 	old, new string
-	entry    Entry            // of the directory
-	open     map[string]bool  // by Entry.ID
-	moved    map[string]Entry // of open, by Entry.ID
-	careful  bool             // after a crash: copies may be there already
-	until    time.Time        // what was written later is none of it; zero: everything is
-	undone   bool             // nothing is left of the attempt
+	entry    entry.Entry            // of the directory
+	open     map[string]bool        // by Entry.ID
+	moved    map[string]entry.Entry // of open, by Entry.ID
+	careful  bool                   // after a crash: copies may be there already
+	until    time.Time              // what was written later is none of it; zero: everything is
+	undone   bool                   // nothing is left of the attempt
 
 	mu      sync.Mutex
 	count   int
@@ -105,12 +105,12 @@ type move struct {
 
 // pair is an object and its copy.
 type pair struct {
-	old, new Entry
+	old, new entry.Entry
 	keep     bool // after a crash: another wrote under the new name, both stay
 }
 
 func (r *renamer) newMove(old, to string, open []string) *move {
-	m := &move{r: r, old: old, new: to, open: map[string]bool{}, moved: map[string]Entry{}, told: time.Now()}
+	m := &move{r: r, old: old, new: to, open: map[string]bool{}, moved: map[string]entry.Entry{}, told: time.Now()}
 	m.entry = r.implicit(old)
 	for _, k := range open {
 		m.open[k] = true
@@ -166,8 +166,8 @@ func (m *move) run(ctx context.Context) error {
 }
 
 // list returns up to moveBatch objects below the old name, and whether that is all.
-func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
-	var out []Entry
+func (m *move) list(ctx context.Context) ([]entry.Entry, bool, error) {
+	var out []entry.Entry
 	s := listing.Stretch{Dir: m.old}
 	for {
 		got, err := m.r.objects.fetcher.Ls(ctx, s)
@@ -178,9 +178,9 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 			if !m.until.IsZero() && o.LastModified.After(m.until) {
 				continue
 			}
-			e := Entry{Key: o.Key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified}
+			e := entry.Entry{Key: o.Key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified}
 			if strings.HasSuffix(o.Key, "/") && o.Size == 0 {
-				e.Kind = Directory
+				e.Kind = entry.Directory
 			}
 			e.Attr = m.r.defaults.Attr(e.Kind, o.LastModified)
 			if len(m.new)+len(o.Key)-len(m.old) > s3.MaxKeyLength {
@@ -198,7 +198,7 @@ func (m *move) list(ctx context.Context) ([]Entry, bool, error) {
 // copyAll copies objects in parallel. Copies under way when one fails are
 // waited for. The pairs come back also if it fails: with those of which it is
 // not known whether they were copied, without ETag of the copy.
-func (m *move) copyAll(ctx context.Context, list []Entry) ([]pair, error) {
+func (m *move) copyAll(ctx context.Context, list []entry.Entry) ([]pair, error) {
 	var g errgroup.Group
 	g.SetLimit(m.r.o.Connections)
 	pairs := make([]pair, len(list))
@@ -214,7 +214,7 @@ func (m *move) copyAll(ctx context.Context, list []Entry) ([]pair, error) {
 			p, err := m.copyOne(ctx, e)
 			if err != nil {
 				failed.Store(true)
-				pairs[i] = pair{old: e, new: Entry{Key: m.new + e.Key[len(m.old):]}}
+				pairs[i] = pair{old: e, new: entry.Entry{Key: m.new + e.Key[len(m.old):]}}
 				return fmt.Errorf("copy %q: %w", e.Key, err)
 			}
 			pairs[i] = p
@@ -229,7 +229,7 @@ func (m *move) copyAll(ctx context.Context, list []Entry) ([]pair, error) {
 
 // copyOne copies the version of an object that was listed. One that changed
 // since is copied as it is now; one that is gone is left out.
-func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
+func (m *move) copyOne(ctx context.Context, e entry.Entry) (pair, error) {
 	key := m.new + e.Key[len(m.old):]
 	e, err := m.attrs(ctx, e)
 	if err != nil {
@@ -266,14 +266,14 @@ func (m *move) copyOne(ctx context.Context, e Entry) (pair, error) {
 	}
 }
 
-func isMarker(e Entry) bool { return strings.HasSuffix(e.Key, "/") && e.Size == 0 }
+func isMarker(e entry.Entry) bool { return strings.HasSuffix(e.Key, "/") && e.Size == 0 }
 
 // putMarker writes a marker anew under another key, for servers that refuse to
 // copy an object whose key ends in "/" (versitygw v1.8).
-func (m *move) putMarker(ctx context.Context, e Entry, key string) (Entry, error) {
+func (m *move) putMarker(ctx context.Context, e entry.Entry, key string) (entry.Entry, error) {
 	info, err := m.r.store.Head(ctx, &s3.HeadInput{Bucket: m.r.o.Bucket, Key: e.Key})
 	if err != nil {
-		return Entry{}, err
+		return entry.Entry{}, err
 	}
 	info.Key = e.Key
 	o := info.Options()
@@ -284,7 +284,7 @@ func (m *move) putMarker(ctx context.Context, e Entry, key string) (Entry, error
 // attrs finds the attributes of an object that is moved. Where the directory
 // has an index that does not tell them, the new one gets an index too: then
 // they are read when someone looks.
-func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
+func (m *move) attrs(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	e = m.r.view.known.CompleteFromFact(e)
 	dir, rel := m.r.keys.RowOf(e)
 	if e.Exact || m.r.o.Posix == PosixOff || rel == "" && e.Size == 0 {
@@ -305,7 +305,7 @@ func (m *move) attrs(ctx context.Context, e Entry) (Entry, error) {
 // and has the same ETag unless one of the two was uploaded in parts. A marker that is
 // newer than its copy is copied again: it has no data, and on some servers
 // (versitygw) it becomes newer when a file below it is deleted.
-func (m *move) compare(ctx context.Context, e Entry, key string) (pair, bool, error) {
+func (m *move) compare(ctx context.Context, e entry.Entry, key string) (pair, bool, error) {
 	info, err := m.r.store.Head(ctx, &s3.HeadInput{Bucket: m.r.o.Bucket, Key: key})
 	if errors.Is(err, s3.ErrNotFound) {
 		return pair{}, false, nil
@@ -366,7 +366,7 @@ func (m *move) deleteAll(ctx context.Context, pairs []pair) (left int, err error
 func (m *move) keepParent(ctx context.Context) error {
 	to := m.entry
 	to.Key = m.new
-	gone := &deletion{entry: Entry{Key: m.old, Kind: Directory}, none: true, sent: true, done: make(chan struct{})}
+	gone := &deletion{entry: entry.Entry{Key: m.old, Kind: entry.Directory}, none: true, sent: true, done: make(chan struct{})}
 	close(gone.done)
 	m.r.view.note(entry.Change{Entry: to, Own: true})
 	m.r.view.hide(gone)
@@ -389,7 +389,7 @@ func (m *move) took(when time.Time, pairs []pair, complete bool) {
 		if id := p.old.ID(); m.open[id] {
 			m.moved[id] = p.new
 		}
-		if p.old.Key == m.old && p.old.Kind == Directory {
+		if p.old.Key == m.old && p.old.Kind == entry.Directory {
 			m.entry.Implicit, m.entry.ETag, m.entry.LastModified = false, p.new.ETag, p.new.LastModified
 		}
 		m.r.view.note(entry.Change{Entry: p.old, Gone: true, Own: true})
@@ -398,7 +398,7 @@ func (m *move) took(when time.Time, pairs []pair, complete bool) {
 			Key: p.new.Key, Size: p.new.Size, ETag: p.new.ETag, LastModified: p.new.LastModified,
 		})
 	}
-	m.r.view.note(entry.Change{Entry: Entry{Key: m.old, Kind: Directory}, Gone: true, Own: true})
+	m.r.view.note(entry.Change{Entry: entry.Entry{Key: m.old, Kind: entry.Directory}, Gone: true, Own: true})
 	if complete {
 		m.r.view.known.AddTree(m.new, when, got)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -57,15 +58,15 @@ func (r *renamer) settling(ctx context.Context) (context.Context, context.Cancel
 
 // forget drops what is cached of both names after an attempt that failed: what
 // was copied and deleted of it is for S3 to tell.
-func (m *move) forget(list []Entry) {
+func (m *move) forget(list []entry.Entry) {
 	m.r.view.known.ForgetTree(m.old)
 	m.r.view.known.ForgetTree(m.new)
 	for _, e := range list {
 		m.r.view.forget(e)
-		to := Entry{Key: m.new + e.Key[len(m.old):], Kind: e.Kind}
+		to := entry.Entry{Key: m.new + e.Key[len(m.old):], Kind: e.Kind}
 		for m.r.view.forget(to); len(to.Key) > len(m.new); m.r.view.forget(to) {
 			to.Key, _ = m.r.keys.RowOf(to)
-			to.Kind = Directory
+			to.Kind = entry.Directory
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/s3mount/s3mount/fs/entry"
 )
 
 // TestRequests states the requests of single operations, cold and as the
@@ -14,7 +16,7 @@ import (
 func TestRequests(t *testing.T) {
 	ctx := context.Background()
 	seed := []string{"file", "dir/", "dir/a", "dir/b", "dir/c", "impl/only", "deep/er/x"}
-	attr := Attr{Perm: 0o640, UID: 5, Mtime: time.Unix(1, 0)}
+	attr := entry.Attr{Perm: 0o640, UID: 5, Mtime: time.Unix(1, 0)}
 	for _, tc := range []struct {
 		name string
 		warm string // listed before
@@ -48,7 +50,7 @@ func TestRequests(t *testing.T) {
 			}
 		}, "PUT 1"},
 		{"rmdir of a directory just made", "", func(t *testing.T, n *Namespace, f *fakeStore) {
-			e, err := n.Mkdir(ctx, n.Root(), "new", Attr{})
+			e, err := n.Mkdir(ctx, n.Root(), "new", entry.Attr{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -58,17 +60,17 @@ func TestRequests(t *testing.T) {
 			}
 		}, "DELETE 1 LIST 1"},
 		{"the first symlink of a directory", "dir", func(t *testing.T, n *Namespace, _ *fakeStore) {
-			if _, err := n.Mknod(ctx, at(t, n, "dir"), "ln", Symlink, attr, "a"); err != nil {
+			if _, err := n.Mknod(ctx, at(t, n, "dir"), "ln", entry.Symlink, attr, "a"); err != nil {
 				t.Error(err)
 			}
 		}, "PUT 2"},
 		{"the second symlink", "dir", func(t *testing.T, n *Namespace, f *fakeStore) {
 			d := at(t, n, "dir")
-			if _, err := n.Mknod(ctx, d, "l1", Symlink, attr, "a"); err != nil {
+			if _, err := n.Mknod(ctx, d, "l1", entry.Symlink, attr, "a"); err != nil {
 				t.Error(err)
 			}
 			f.took()
-			if e, err := n.Mknod(ctx, d, "l2", Symlink, attr, "a"); err != nil {
+			if e, err := n.Mknod(ctx, d, "l2", entry.Symlink, attr, "a"); err != nil {
 				t.Error(err)
 			} else if _, err := n.Readlink(ctx, e); err != nil {
 				t.Error(err)
@@ -104,7 +106,7 @@ func TestRequests(t *testing.T) {
 			}
 		}, "COPY 1 DELETE 2"},
 		{"chmod", "", func(t *testing.T, n *Namespace, _ *fakeStore) {
-			if _, err := n.SetAttr(ctx, at(t, n, "file"), Attr{Perm: 0o600}); err != nil {
+			if _, err := n.SetAttr(ctx, at(t, n, "file"), entry.Attr{Perm: 0o600}); err != nil {
 				t.Error(err)
 			}
 		}, "COPY 1 HEAD 1"},
@@ -149,10 +151,10 @@ func TestAdaptiveTrust(t *testing.T) {
 			}
 			f.took()
 			time.Sleep(tc.trust - time.Millisecond)
-			names(t, n.OpenDir(Entry{Key: "d/", Kind: Directory}))
+			names(t, n.OpenDir(entry.Entry{Key: "d/", Kind: entry.Directory}))
 			equal(t, "requests before the end", f.took(), "")
 			time.Sleep(time.Millisecond)
-			names(t, n.OpenDir(Entry{Key: "d/", Kind: Directory}))
+			names(t, n.OpenDir(entry.Entry{Key: "d/", Kind: entry.Directory}))
 			if got := f.took(); got == "" {
 				t.Errorf("a listing with an object of age %v is believed after %v", tc.age, tc.trust)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/fs/listing"
 )
 
@@ -12,7 +13,7 @@ import (
 // that was in the directory, when it returns, unless the caller keeps it in a
 // journal (Options.Journaled). The error is ErrNotEmpty, ErrNotDir, or that of a
 // delete in the directory which failed.
-func (r *remover) Rmdir(ctx context.Context, dir Entry, text string, e Entry) error {
+func (r *remover) Rmdir(ctx context.Context, dir entry.Entry, text string, e entry.Entry) error {
 	if err := r.rmdir(ctx, text, e, r.o.Journaled); err != nil || r.o.Journaled {
 		return err
 	}
@@ -32,12 +33,12 @@ func (r *remover) Rmdir(ctx context.Context, dir Entry, text string, e Entry) er
 
 // RmdirInRun is Rmdir for a directory of many that one program removes, as
 // UnlinkInRun is Unlink.
-func (r *remover) RmdirInRun(ctx context.Context, dir Entry, text string, e Entry) error {
+func (r *remover) RmdirInRun(ctx context.Context, dir entry.Entry, text string, e entry.Entry) error {
 	return r.rmdir(ctx, text, e, true)
 }
 
-func (r *remover) rmdir(ctx context.Context, text string, e Entry, gather bool) error {
-	if e.Kind != Directory {
+func (r *remover) rmdir(ctx context.Context, text string, e entry.Entry, gather bool) error {
+	if e.Kind != entry.Directory {
 		return fmt.Errorf("rmdir %q: %w", text, ErrNotDir)
 	}
 	if _, stem := r.keys.Stem(e); stem != "" {
@@ -58,7 +59,7 @@ func (r *remover) rmdir(ctx context.Context, text string, e Entry, gather bool) 
 
 // rmdirCont removes a directory of names that begin alike: it exists through
 // them alone.
-func (r *remover) rmdirCont(ctx context.Context, text string, e Entry) error {
+func (r *remover) rmdirCont(ctx context.Context, text string, e entry.Entry) error {
 	l := r.finder.OpenDir(e)
 	defer l.Close()
 	_, more, err := l.Next(ctx)

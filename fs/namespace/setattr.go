@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/s3mount/s3mount/fs/attrs"
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -20,33 +21,33 @@ type attrWriter struct {
 // itself that keeps everything else, for a directory in its marker, which is
 // written if there is none. The error is ErrStale if the object is no longer
 // the version of e.
-func (w *attrWriter) SetAttr(ctx context.Context, e Entry, a Attr) (Entry, error) {
+func (w *attrWriter) SetAttr(ctx context.Context, e entry.Entry, a entry.Attr) (entry.Entry, error) {
 	_, stem := w.keys.Stem(e)
 	switch {
-	case e.Kind == Directory && e.Key == "":
+	case e.Kind == entry.Directory && e.Key == "":
 		e.Attr, e.Exact = a, true // the root of a bucket has no key: kept for the life of the mount
 		w.view.setRoot(e)
 		return e, nil
-	case w.o.Posix == PosixOff, stem != "" && e.Kind == Directory:
+	case w.o.Posix == PosixOff, stem != "" && e.Kind == entry.Directory:
 		e.Attr = a
 		return e, nil
-	case e.Kind == Directory:
+	case e.Kind == entry.Directory:
 		return w.setDirAttr(ctx, e, a)
 	}
-	return w.rewrite(ctx, e, func(Attr) Attr { return a })
+	return w.rewrite(ctx, e, func(entry.Attr) entry.Attr { return a })
 }
 
 // rewrite gives the object of an entry the attributes that change makes of
 // those it has.
-func (w *attrWriter) rewrite(ctx context.Context, e Entry, change func(Attr) Attr) (Entry, error) {
+func (w *attrWriter) rewrite(ctx context.Context, e entry.Entry, change func(entry.Attr) entry.Attr) (entry.Entry, error) {
 	r, ok := w.view.recall(e)
 	if !ok {
 		info, err := w.store.Head(ctx, &s3.HeadInput{Bucket: w.o.Bucket, Key: e.Key})
 		if err != nil {
-			return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
+			return entry.Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
 		}
 		if e.ETag != "" && info.ETag != e.ETag {
-			return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
+			return entry.Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
 		}
 		r = remembered{etag: info.ETag, size: info.Size, o: info.Options()}
 	}
@@ -63,9 +64,9 @@ func (w *attrWriter) rewrite(ctx context.Context, e Entry, change func(Attr) Att
 	out, err := w.store.Copy(ctx, in)
 	switch {
 	case errors.Is(err, s3.ErrPreconditionFailed):
-		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
+		return entry.Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, ErrStale)
 	case err != nil:
-		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
+		return entry.Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
 	}
 	e.Size = r.size
 	e = w.objects.copied(e, e.Key, out)
@@ -76,12 +77,12 @@ func (w *attrWriter) rewrite(ctx context.Context, e Entry, change func(Attr) Att
 }
 
 // setDirAttr writes the marker of a directory, with the properties that it has.
-func (w *attrWriter) setDirAttr(ctx context.Context, e Entry, a Attr) (Entry, error) {
+func (w *attrWriter) setDirAttr(ctx context.Context, e entry.Entry, a entry.Attr) (entry.Entry, error) {
 	r, found := w.view.recall(e)
 	if !found {
 		info, err := w.store.Head(ctx, &s3.HeadInput{Bucket: w.o.Bucket, Key: e.Key})
 		if err != nil && !errors.Is(err, s3.ErrNotFound) {
-			return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
+			return entry.Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
 		}
 		if found = err == nil; found {
 			r.size, r.o = info.Size, info.Options()
@@ -96,7 +97,7 @@ func (w *attrWriter) setDirAttr(ctx context.Context, e Entry, a Attr) (Entry, er
 	}
 	got, err := w.objects.putMarker(ctx, e.Key, a, r.o, false)
 	if err != nil {
-		return Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
+		return entry.Entry{}, fmt.Errorf("set attributes of %q: %w", e.Key, err)
 	}
 	if e.Key == w.o.Prefix {
 		w.view.setRoot(got)

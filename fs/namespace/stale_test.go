@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/s3mount/s3mount/fs/entry"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -39,11 +40,11 @@ func TestExistsIsRemembered(t *testing.T) {
 		make   func(n *Namespace) error
 	}{
 		"mkdir": {"new/", func(n *Namespace) error {
-			_, err := n.Mkdir(context.Background(), n.Root(), "new", Attr{Perm: 0o755})
+			_, err := n.Mkdir(context.Background(), n.Root(), "new", entry.Attr{Perm: 0o755})
 			return err
 		}},
 		"mknod": {"new", func(n *Namespace) error {
-			_, err := n.Mknod(context.Background(), n.Root(), "new", Symlink, Attr{Perm: 0o777}, "somewhere")
+			_, err := n.Mknod(context.Background(), n.Root(), "new", entry.Symlink, entry.Attr{Perm: 0o777}, "somewhere")
 			return err
 		}},
 	} {
@@ -190,7 +191,7 @@ func TestErrorOfAnother(t *testing.T) {
 			}
 			return nil
 		})
-		a, b := Entry{Key: "d/a"}, Entry{Key: "d/b"}
+		a, b := entry.Entry{Key: "d/a"}, entry.Entry{Key: "d/b"}
 		if err := n.remove(context.Background(), &deletion{entry: a, gather: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +212,7 @@ func TestErrorOfAnother(t *testing.T) {
 // TestListAroundForgotten: a row that was forgotten, next to a subdirectory, is
 // asked for again, wherever the listing of it begins.
 func TestListAroundForgotten(t *testing.T) {
-	for _, gone := range []Entry{{Key: "a/", Kind: Directory}, {Key: "b/", Kind: Directory}, {Key: "b0"}, {Key: "c/", Kind: Directory}} {
+	for _, gone := range []entry.Entry{{Key: "a/", Kind: entry.Directory}, {Key: "b/", Kind: entry.Directory}, {Key: "b0"}, {Key: "c/", Kind: entry.Directory}} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake(t, "a/x", "b/y", "b0", "c/z", "d")
 			n := newTest(t, f)

@@ -22,7 +22,7 @@ type view struct {
 	*recentOptions
 
 	mu     lockorder.Mutex[lockorder.View]
-	root   Entry
+	root   entry.Entry
 	hidden map[string]*deletion // names that are gone here and not yet in S3
 }
 
@@ -35,20 +35,20 @@ func newView(b *bucket) *view {
 		Bucket: b.o.Bucket, Root: b.keys, TTL: b.o.TTL, Posix: b.o.Posix, Defaults: b.defaults, ReadOnly: b.o.ReadOnly,
 		Dir: b.o.AttrDir, Connections: b.o.Connections, Logger: b.o.Logger,
 	})
-	v.root = Entry{Key: b.o.Prefix, Kind: Directory, Implicit: true}
-	v.root.Attr = b.defaults.Attr(Directory, b.defaults.Started)
+	v.root = entry.Entry{Key: b.o.Prefix, Kind: entry.Directory, Implicit: true}
+	v.root.Attr = b.defaults.Attr(entry.Directory, b.defaults.Started)
 	return v
 }
 
 // Root returns the directory that is mounted.
-func (v *view) Root() Entry {
+func (v *view) Root() entry.Entry {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.root
 }
 
 // setRoot takes in the attributes of the directory that is mounted.
-func (v *view) setRoot(e Entry) {
+func (v *view) setRoot(e entry.Entry) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.root = e
@@ -56,22 +56,22 @@ func (v *view) setRoot(e Entry) {
 
 // find returns what is known of a key now: of a file, or of a directory if rel ends in
 // "/".
-func (v *view) find(dir, rel string) (Entry, listing.Knowledge) {
+func (v *view) find(dir, rel string) (entry.Entry, listing.Knowledge) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.row(dir, rel)
 }
 
 // row is find for callers that hold v.mu.
-func (v *view) row(dir, rel string) (Entry, listing.Knowledge) {
+func (v *view) row(dir, rel string) (entry.Entry, listing.Knowledge) {
 	if len(v.hidden) > 0 && v.hidden[entry.RowID(dir, rel)] != nil {
-		return Entry{}, listing.Absent
+		return entry.Entry{}, listing.Absent
 	}
 	return v.known.Find(dir, rel)
 }
 
 // lookupKnown finds a name in the caches.
-func (v *view) lookupKnown(nm name) (Entry, listing.Knowledge) {
+func (v *view) lookupKnown(nm name) (entry.Entry, listing.Knowledge) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	fe, file := v.row(nm.dir, nm.rel)
@@ -86,7 +86,7 @@ func (v *view) lookupKnown(nm name) (Entry, listing.Knowledge) {
 	}
 	de, sub := v.row(nm.dir, nm.rel+"/")
 	if v.keys.IsReserved(nm.dir, nm.rel+"/") {
-		return Entry{}, listing.Absent
+		return entry.Entry{}, listing.Absent
 	}
 	if sub == listing.Unknown && v.pending.below(nm.dir+nm.rel+"/") {
 		return v.implicit(nm.key() + "/"), listing.Present
@@ -95,22 +95,22 @@ func (v *view) lookupKnown(nm name) (Entry, listing.Knowledge) {
 		// The name is that of a directory only where an object holds the plain one.
 		switch {
 		case sub == listing.Absent || file == listing.Absent:
-			return Entry{}, listing.Absent
+			return entry.Entry{}, listing.Absent
 		case sub == listing.Unknown || file == listing.Unknown:
-			return Entry{}, listing.Unknown
+			return entry.Entry{}, listing.Unknown
 		}
 	}
 	return de, sub
 }
 
 // lookupPending finds a file that is not yet in S3.
-func (v *view) lookupPending(nm name) (Entry, bool) {
+func (v *view) lookupPending(nm name) (entry.Entry, bool) {
 	if !nm.file() {
-		return Entry{}, false
+		return entry.Entry{}, false
 	}
 	p := v.pending.get(nm.dir, nm.rel)
 	if p == nil {
-		return Entry{}, false
+		return entry.Entry{}, false
 	}
 	return p.PendingEntry(), true
 }
@@ -163,7 +163,7 @@ func (v *view) learn(answer *listing.Answer, c entry.Change) (current bool) {
 }
 
 // Observe takes in what a GET or HEAD told of a key.
-func (v *view) Observe(e Entry) {
+func (v *view) Observe(e entry.Entry) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	dir, rel := v.keys.SplitFile(e.Key)
@@ -172,12 +172,12 @@ func (v *view) Observe(e Entry) {
 
 // Committed takes in a version that this mount has just written: it is
 // believed longer than one of another writer.
-func (v *view) Committed(e Entry) {
+func (v *view) Committed(e entry.Entry) {
 	v.note(entry.Change{Entry: e, Own: true})
 }
 
 // forget drops what is cached of an entry, so that the next lookup asks S3.
-func (v *view) forget(e Entry) {
+func (v *view) forget(e entry.Entry) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.drop(e.Key)
@@ -187,11 +187,11 @@ func (v *view) forget(e Entry) {
 // Invalidate forgets what is cached of a key, and of all below it if it is a
 // directory.
 func (v *view) Invalidate(key string) {
-	v.forget(Entry{Key: key})
+	v.forget(entry.Entry{Key: key})
 	if !strings.HasSuffix(key, "/") && key != "" {
 		return
 	}
-	v.forget(Entry{Key: key, Kind: Directory})
+	v.forget(entry.Entry{Key: key, Kind: entry.Directory})
 	v.known.ForgetTree(key)
 }
 
@@ -202,11 +202,11 @@ func (v *view) invalidateAll() {
 }
 
 // TTL returns how long the kernel may believe an entry.
-func (v *view) TTL(e Entry) time.Duration { return v.known.TTL(e) }
+func (v *view) TTL(e entry.Entry) time.Duration { return v.known.TTL(e) }
 
 // NegativeTTL returns how long the kernel may believe that a name is absent from a
 // directory.
-func (v *view) NegativeTTL(dir Entry) time.Duration {
+func (v *view) NegativeTTL(dir entry.Entry) time.Duration {
 	base, _ := v.keys.Stem(dir)
 	return v.known.NegativeTTL(base)
 }

@@ -1,16 +1,14 @@
-package listing
+package entry
 
 import (
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
-
-	"github.com/s3mount/s3mount/fs/entry"
 )
 
-// TestFactKeepsEntry: nothing of an entry is lost in a fact.
-func TestFactKeepsEntry(t *testing.T) {
+// TestPackedKeepsEntry: an entry that is packed and unpacked is the same.
+func TestPackedKeepsEntry(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := func(what string) time.Time {
 			if rapid.Bool().Draw(t, what+" is known") {
@@ -18,14 +16,14 @@ func TestFactKeepsEntry(t *testing.T) {
 			}
 			return time.Time{}
 		}
-		e := entry.Entry{
-			Kind: entry.Kind(rapid.IntRange(int(entry.File), int(entry.BlockDevice)).Draw(t, "kind")), Size: rapid.Int64().Draw(t, "size"),
+		e := Entry{
+			Kind: Kind(rapid.IntRange(int(File), int(BlockDevice)).Draw(t, "kind")), Size: rapid.Int64().Draw(t, "size"),
 			ETag: rapid.SampledFrom([]string{
 				"", `"x"`, `"d41d8cd98f00b204e9800998ecf8427e"`, `"D41D8CD98F00B204E9800998ECF8427E"`,
 				`"d41d8cd98f00b204e9800998ecf8427e-7"`, "d41d8cd98f00b204e9800998ecf8427e",
 			}).Draw(t, "etag"),
 			LastModified: when("modified"), VersionID: rapid.SampledFrom([]string{"", "v"}).Draw(t, "version"),
-			Attr: entry.Attr{
+			Attr: Attr{
 				Perm: rapid.Uint32().Draw(t, "perm"), UID: rapid.Uint32().Draw(t, "uid"), GID: rapid.Uint32().Draw(t, "gid"),
 				Rdev: rapid.Uint32().Draw(t, "rdev"), Mtime: when("mtime"), Ctime: when("ctime"), Atime: when("atime"),
 				Xattr: rapid.SampledFrom([]string{"", "x"}).Draw(t, "xattr"),
@@ -33,8 +31,8 @@ func TestFactKeepsEntry(t *testing.T) {
 			Target: rapid.SampledFrom([]string{"", "t"}).Draw(t, "target"),
 			Exact:  rapid.Bool().Draw(t, "exact"), Implicit: rapid.Bool().Draw(t, "implicit"),
 		}
-		f := newFact(e, true)
-		if got := f.entry(); got != e || !f.own {
+		p := Pack(e)
+		if got := p.Entry(""); got != e {
 			t.Fatalf("%+v came back as %+v", e, got)
 		}
 	})
