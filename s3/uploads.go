@@ -4,14 +4,31 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // ListUploads asks for one page of the unfinished uploads of a bucket
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
 func (c *Client) ListUploads(ctx context.Context, in *ListUploadsInput) (*UploadsPage, error) {
+	page, encoded, err := c.listUploads(ctx, in, true)
+	if err == nil && !encoded && page.hasPercent() {
+		// Ceph RGW 16 encodes keys and does not say so, other servers do neither. A request
+		// without encoding-type has one meaning.
+		page, _, err = c.listUploads(ctx, in, false)
+	}
+	return page, err
+}
+
+// listUploads asks for one page. encoded reports whether the server said that it encoded the keys,
+// which have been decoded then.
+func (c *Client) listUploads(ctx context.Context, in *ListUploadsInput, encode bool) (page *UploadsPage, encoded bool, err error) {
 	q := make(query, 0, 7)
-	q = append(q, param{"uploads", ""}, param{"encoding-type", "url"})
+	q = append(q, param{"uploads", ""})
+	if encode {
+		q = append(q, param{"encoding-type", "url"})
+	}
 	q = q.add("prefix", in.Prefix).add("delimiter", in.Delimiter).add("key-marker", in.KeyMarker)
 	if in.KeyMarker != "" {
 		q = q.add("upload-id-marker", in.UploadIDMarker)
@@ -19,28 +36,33 @@ func (c *Client) ListUploads(ctx context.Context, in *ListUploadsInput) (*Upload
 	if in.MaxUploads > 0 {
 		q = q.add("max-uploads", strconv.Itoa(min(in.MaxUploads, MaxListKeys)))
 	}
-	var page *UploadsPage
 	k := &call{op: "ListMultipartUploads", method: http.MethodGet, bucket: in.Bucket, params: q,
 		consume: func(resp *response) error {
 			return c.readDocument(resp, func(data []byte) (err error) {
-				page, err = parseUploads(data, in.Bucket)
+				page, encoded, err = parseUploads(data, in.Bucket)
 				return err
 			})
 		}}
 	if _, err := c.do(ctx, k); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if page.Truncated && page.NextKeyMarker == in.KeyMarker && page.NextUploadIDMarker == in.UploadIDMarker {
-		return nil, k.fail(errListLoop)
+		return nil, false, k.fail(errListLoop)
 	}
-	return page, nil
+	return page, encoded, nil
 }
 
-func parseUploads(data []byte, bucket string) (*UploadsPage, error) {
-	page := &UploadsPage{}
+// hasPercent reports whether a key of the page may be encoded.
+func (p *UploadsPage) hasPercent() bool {
+	percent := func(key string) bool { return strings.Contains(key, "%") }
+	return percent(p.NextKeyMarker) || slices.ContainsFunc(p.CommonPrefixes, percent) ||
+		slices.ContainsFunc(p.Uploads, func(u ListedUpload) bool { return percent(u.Key) })
+}
+
+func parseUploads(data []byte, bucket string) (page *UploadsPage, encoded bool, err error) {
+	page = &UploadsPage{}
 	cur := ListedUpload{}
-	encoded := false
-	err := parseDocument(data, "ListMultipartUploadsResult", func(parent, name, text []byte) error {
+	err = parseDocument(data, "ListMultipartUploadsResult", func(parent, name, text []byte) error {
 		switch string(parent) {
 		case "Upload":
 			switch string(name) {
@@ -76,12 +98,12 @@ func parseUploads(data []byte, bucket string) (*UploadsPage, error) {
 		return pageFull(len(page.Uploads) + len(page.CommonPrefixes))
 	}, "Upload", "IsTruncated", "CommonPrefixes")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if encoded {
 		page.decode()
 	}
-	return page, nil
+	return page, encoded, nil
 }
 
 func (p *UploadsPage) decode() {

@@ -55,7 +55,6 @@ var All = []Server{
 			{Feature: s3test.StorageClasses, Row: "Put", Reason: "other storage classes than STANDARD are refused"},
 			{Feature: s3test.Encryption, Row: "Put", Reason: "SSE-S3 is not told"},
 			{Feature: s3test.BucketRegion, Row: "Region", Reason: "HEAD of a bucket does not tell its region"},
-			{Feature: s3test.UploadKeys, Row: "Multipart", Reason: "ListMultipartUploads escapes keys and does not say so"},
 		},
 	},
 	{Title: "AWS S3", Missing: "nothing"},

@@ -42,8 +42,6 @@ const (
 	UploadPages Feature = "lists of uploads in pages"
 	// UploadLists: the unfinished uploads below a prefix are listed.
 	UploadLists Feature = "lists of uploads below a prefix"
-	// UploadKeys: the keys of listed uploads are as they were given.
-	UploadKeys Feature = "exact keys in lists of uploads"
 	// UnusedParts: CompleteMultipartUpload may leave out parts that were uploaded.
 	UnusedParts Feature = "uploads with parts that are left out"
 	// AbortedUploads: CompleteMultipartUpload of an aborted upload is refused as not found.
