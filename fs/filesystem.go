@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,7 +147,8 @@ func (o Options) journalDirs() (dir string, old []string) {
 func (o Options) stateOf(kind string) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s\x00%s", o.Endpoint, o.Bucket, o.Prefix)
-	return filepath.Join(o.StateDir, kind, fmt.Sprintf("%s-%016x", o.Bucket, h.Sum64()))
+	bucket := strings.ReplaceAll(o.Bucket, "/", "_") // an ARN has slashes
+	return filepath.Join(o.StateDir, kind, fmt.Sprintf("%s-%016x", bucket, h.Sum64()))
 }
 
 func (f *filesystem) writebackOptions() writeback.Options {

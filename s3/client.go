@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go/aws-http-auth/sigv4a"
 )
 
 // Client speaks to one S3 server. It is safe for use by many goroutines.
@@ -17,6 +18,7 @@ type Client struct {
 	rt        http.RoundTripper
 	pool      *bufferPool
 	signer    signer
+	anywhere  *sigv4a.Signer // for multi-region access points
 	budget    *retryBudget
 	backoff   backoff
 	slots     chan struct{} // one per exchange under way
@@ -56,6 +58,7 @@ func New(o Options) (*Client, error) {
 		endpoint: e,
 		pool:     new(bufferPool),
 		budget:   newRetryBudget(),
+		anywhere: newAnywhereSigner(),
 		backoff:  fullJitter,
 		slots:    make(chan struct{}, o.Connections),
 		relays:   make(chan struct{}, relayParallel),

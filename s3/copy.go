@@ -38,7 +38,7 @@ func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 		}
 		return c.copyLarge(ctx, in, src)
 	}
-	if c.features(in.Bucket).support(FeatureCopy).missing() {
+	if c.features(in.Bucket).support(FeatureCopy).missing() || isMultiRegion(in.SrcBucket) {
 		return c.relayCopy(ctx, in)
 	}
 	out, err := c.serverCopy(ctx, in)

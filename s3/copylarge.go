@@ -35,7 +35,7 @@ func (c *Client) copyLarge(ctx context.Context, in *CopyInput, src *ObjectInfo) 
 		return c.serverCopy(ctx, in) // there is no part to copy
 	}
 	step := int64(copyPartSize)
-	if c.features(in.Bucket).support(FeaturePartCopy).missing() {
+	if c.features(in.Bucket).support(FeaturePartCopy).missing() || isMultiRegion(in.SrcBucket) {
 		step = relayPart
 	}
 	return c.copyByParts(ctx, in, src, step)

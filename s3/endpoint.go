@@ -106,6 +106,15 @@ func (c *Client) locate(bucket, key, region string) (target, error) {
 	return t, nil
 }
 
+// URL returns the address that requests for a bucket go to first.
+func (c *Client) URL(bucket string) (string, error) {
+	t, err := c.locate(bucket, "", c.region(bucket))
+	if err != nil {
+		return "", err
+	}
+	return t.scheme + "://" + t.host + t.path, nil
+}
+
 // pathStyle leaves no final slash after a bare bucket: some servers take
 // "/bucket/" for an object with an empty key.
 func pathStyle(prefix, bucket, key string) string {

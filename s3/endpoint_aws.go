@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"errors"
 	"strings"
 )
 
@@ -83,8 +84,8 @@ func (c *Client) locateAWS(t target, bucket, key string) (target, error) {
 	switch {
 	case strings.HasSuffix(bucket, "--x-s3"):
 		return t, inputError("Locate", bucket, key, "directory buckets (S3 Express) are not supported")
-	case strings.HasSuffix(bucket, ".mrap"):
-		return t, errMRAP(bucket, key)
+	case isMultiRegion(bucket):
+		return c.locateMultiRegion(t, bucket, partitionOf(t.region).name, bucket, key)
 	case bucket == "":
 		t.host, t.path = c.awsHost("s3", t.region), "/"
 		return t, nil
@@ -110,8 +111,41 @@ func (c *Client) locateAWS(t target, bucket, key string) (target, error) {
 	return t, nil
 }
 
-func errMRAP(bucket, key string) error {
-	return inputError("Locate", bucket, key, "multi-region access points need Signature Version 4A, which is not supported")
+// isMultiRegion reports whether a bucket is a multi-region access point, by its alias or by
+// its ARN, which names no region.
+func isMultiRegion(bucket string) bool {
+	return strings.HasSuffix(bucket, ".mrap")
+}
+
+// locateMultiRegion resolves the alias of a multi-region access point
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/MultiRegionAccessPointRequests.html).
+func (c *Client) locateMultiRegion(t target, alias, part, bucket, key string) (target, error) {
+	bad := func(why string) (target, error) { return t, inputError("Locate", bucket, key, why) }
+	switch {
+	case c.opts.DualStack || c.opts.FIPS || c.opts.Accelerate || c.opts.Addressing == AddressingPath:
+		return bad("a multi-region access point has no dual-stack, FIPS, accelerated or path-style endpoint")
+	case !validHostLabel(alias) || strings.Count(alias, ".") != 1 || !strings.HasSuffix(alias, ".mrap"):
+		return bad("not an alias of a multi-region access point")
+	}
+	for _, p := range partitions {
+		if p.name == part {
+			t.region, t.service = anyRegion, "s3"
+			t.host, t.path = alias+".accesspoint.s3-global."+p.suffix, "/"+escapeKey(key)
+			return t, nil
+		}
+	}
+	return bad("the ARN names no partition of AWS")
+}
+
+// CheckAccessPoint reports what is wrong with the ARN of an access point.
+func CheckAccessPoint(arn string) error {
+	c := Client{endpoint: endpoint{scheme: "https", aws: true}}
+	_, err := c.locateARN(target{}, arn, "")
+	var e *Error
+	if errors.As(err, &e) {
+		return errors.New(e.Message)
+	}
+	return err
 }
 
 // locateARN resolves the ARN of an access point, an Object Lambda access
@@ -132,7 +166,10 @@ func (c *Client) locateARN(t target, arn, key string) (target, error) {
 	part, service, region, account := parts[1], parts[2], parts[3], parts[4]
 	resource := strings.FieldsFunc(parts[5], func(r rune) bool { return r == '/' || r == ':' })
 	if region == "" {
-		return t, errMRAP(arn, key)
+		if service != "s3" || len(resource) != 2 || resource[0] != "accesspoint" {
+			return bad("not an ARN of an access point")
+		}
+		return c.locateMultiRegion(t, resource[1], part, arn, key)
 	}
 	if !validRegion(region) || partitionOf(region).name != part {
 		return bad("region and partition of the ARN do not match")

@@ -38,6 +38,9 @@ func TestLocate(t *testing.T) {
 			"https://my-ap-123456789012.s3-accesspoint-fips.dualstack.us-east-1.amazonaws.com/k us-east-1 s3"},
 		{"access point, china", Options{}, "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/ap", "k",
 			"https://ap-123456789012.s3-accesspoint.cn-north-1.amazonaws.com.cn/k cn-north-1 s3"},
+		{"multi-region", Options{Region: "eu-west-1"}, "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap", "a b",
+			"https://mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com/a%20b * s3"},
+		{"multi-region, alias", Options{}, "mfzwi23gnjvgw.mrap", "k", "https://mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com/k * s3"},
 		{"object lambda", Options{}, "arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/ol", "k",
 			"https://ol-123456789012.s3-object-lambda.us-west-2.amazonaws.com/k us-west-2 s3-object-lambda"},
 		{"outposts", Options{}, "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-01234567890123456/accesspoint/ap", "k",
@@ -73,7 +76,12 @@ func TestLocateRefuses(t *testing.T) {
 		o      Options
 		bucket string
 	}{
-		{Options{}, "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap"},
+		{Options{}, "arn:aws:s3::123456789012:accesspoint/x"},
+		{Options{}, "arn:aws:s3::123456789012:accesspoint/evil.com/x.mrap"},
+		{Options{}, "arn:evil:s3::123456789012:accesspoint/x.mrap"},
+		{Options{FIPS: true}, "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap"},
+		{Options{DualStack: true}, "mfzwi23gnjvgw.mrap"},
+		{Options{}, "a.b.mrap"},
 		{Options{}, "arn:aws:s3:us-east-1:123456789012:accesspoint"},
 		{Options{}, "arn:aws:s3:us-east-1:123456789012:accesspoint/a.evil.com"},
 		{Options{}, "arn:aws:s3:us-east-1:evil.com#:accesspoint/a"},

@@ -255,9 +255,14 @@ func (x *exchange) request() (*http.Request, *Error) {
 		return nil, x.credentialError(err)
 	}
 	k.last.key = cr.AccessKeyID
-	if signed {
-		c.signer.sign(req, t.path, rawQuery, cr, signTarget{t.region, t.service, time.Now().Add(k.last.skew).UTC()})
-	} else {
+	switch at := (signTarget{t.region, t.service, time.Now().Add(k.last.skew).UTC()}); {
+	case signed && t.region == anyRegion:
+		if err := c.signAnywhere(req, cr, at); err != nil {
+			return nil, k.fail(err)
+		}
+	case signed:
+		c.signer.sign(req, t.path, rawQuery, cr, at)
+	default:
 		delete(h, "X-Amz-Content-Sha256")
 		if h.Get("X-Amz-Trailer") != "" {
 			h["X-Amz-Content-Sha256"] = []string{unsignedTrailer}
@@ -276,6 +281,7 @@ func (x *exchange) attachBody(req *http.Request) error {
 	}
 	switch {
 	case k.body != nil:
+		k.body.noTrailer = isMultiRegion(k.bucket)
 		b, err := c.prepare(k.body, h)
 		if err != nil {
 			return err

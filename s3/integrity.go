@@ -68,6 +68,8 @@ type payload struct {
 	// plainPart is a part of an upload that keeps no checksums. Some servers
 	// refuse one with it, which tells nothing of other uploads.
 	plainPart bool
+	// noTrailer is set for multi-region access points: the signer cannot sign trailers.
+	noTrailer bool
 	sum       string // the checksum, once known
 	md5       string
 	answer    *Checksum // what the server acknowledged
@@ -114,6 +116,9 @@ func (p *payload) rewind() error {
 
 // trailer reports whether this attempt sends its checksum as a trailer.
 func (p *payload) trailer() bool {
+	if p.noTrailer {
+		return false
+	}
 	switch p.state {
 	case checksumTrailer:
 		return p.seek == nil || p.size >= trailerMin

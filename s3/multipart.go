@@ -121,7 +121,7 @@ func uploadPartCall(in *UploadPartInput) (*call, error) {
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
 func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error) {
 	f := c.features(in.Upload.Bucket)
-	if f.support(FeaturePartCopy).missing() {
+	if f.support(FeaturePartCopy).missing() || isMultiRegion(in.SrcBucket) {
 		return c.relayCopyPart(ctx, in)
 	}
 	part, err := c.copyPartFrom(ctx, in)

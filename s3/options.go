@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -96,6 +97,9 @@ type Options struct {
 	// RootCAs replaces the system's certificate authorities, which are those of
 	// SSL_CERT_FILE where that is set. See CertPool.
 	RootCAs *x509.CertPool
+	// ClientCertificate, if set, returns the certificate that a server may ask for. It is
+	// called for each connection. See CertificateFiles.
+	ClientCertificate func() (*tls.Certificate, error)
 	// InsecureSkipVerify accepts any certificate.
 	InsecureSkipVerify bool
 

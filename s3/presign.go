@@ -85,6 +85,9 @@ func (c *Client) presign(ctx context.Context, k *call, expires time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
+	if t.region == anyRegion {
+		return nil, inputError(k.op, k.bucket, k.key, "URLs of multi-region access points are not supported")
+	}
 	cr, signed, err := c.credentials(ctx)
 	if err == nil && !signed {
 		err = errUnsigned

@@ -116,7 +116,7 @@ func (c *Client) otherKeys(ctx context.Context, k *call) bool {
 // with the same provider: the request is signed anew for the new place, and a
 // signature never goes to a host that somebody else answers for.
 func (c *Client) remedyRegion(k *call, e *Error, m *remedies) bool {
-	if e.kind != ErrRedirect || strings.HasPrefix(k.bucket, "arn:") || c.opts.Accelerate || m.redirects == maxRedirects {
+	if e.kind != ErrRedirect || strings.HasPrefix(k.bucket, "arn:") || isMultiRegion(k.bucket) || c.opts.Accelerate || m.redirects == maxRedirects {
 		return false
 	}
 	m.redirects++

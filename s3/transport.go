@@ -43,7 +43,7 @@ func newTransport(o Options, pool *bufferPool, plain bool) *http.Transport {
 			}
 			return newWireConn(conn, pool, plain), nil
 		},
-		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.InsecureSkipVerify, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        tlsConfig(o),
 		TLSHandshakeTimeout:    o.ConnectTimeout,
 		DisableCompression:     true,
 		MaxIdleConns:           0,
@@ -55,6 +55,27 @@ func newTransport(o Options, pool *bufferPool, plain bool) *http.Transport {
 		WriteBufferSize:        connBuffer,
 		ReadBufferSize:         connBuffer,
 		Protocols:              protocols,
+	}
+}
+
+func tlsConfig(o Options) *tls.Config {
+	config := &tls.Config{RootCAs: o.RootCAs, InsecureSkipVerify: o.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
+	if o.ClientCertificate != nil {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return o.ClientCertificate() }
+	}
+	return config
+}
+
+// CertificateFiles returns a function for Options.ClientCertificate that reads a certificate
+// and its private key from PEM files. It reads them again for each connection, because
+// certificates are renewed. The key may be in the file of the certificate.
+func CertificateFiles(certFile, keyFile string) func() (*tls.Certificate, error) {
+	return func() (*tls.Certificate, error) {
+		c, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the client certificate: %w", err)
+		}
+		return &c, nil
 	}
 }
 

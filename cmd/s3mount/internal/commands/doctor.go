@@ -25,11 +25,11 @@ func doctorCommand() Command {
 		Name: "doctor", Args: "BUCKET[:PREFIX]", Usage: "find the reasons why a mount would fail",
 		about: `Checks the requirements of a mount one after the other and suggests remedies:
 FUSE, the mountpoint if it is given after the bucket, the local directories, the
-credentials, the endpoint, the clock, the permissions to list and to write, and
-the S3 features that the server lacks. For the last two it writes some objects
-below the prefix and removes them again, unless --read-only is given. It takes
-the options of a mount. The exit code is that of the first failure that a mount
-would have, see s3mount help exit-codes.`,
+credentials, the endpoint with its addresses, proxy and certificates, the clock,
+the permissions to list and to write, and the S3 features that the server lacks.
+For the last two it writes some objects below the prefix and removes them again,
+unless --read-only is given. It takes the options of a mount. The exit code is
+that of the first failure that a mount would have, see s3mount help exit-codes.`,
 	}
 	c.Run = func(in settings.Invocation, args []string) error {
 		flags, rest, err := settings.FlagsFirst(settings.Options(), args)
@@ -93,6 +93,7 @@ func (e *examination) run(ctx context.Context) error {
 	if !e.report("credentials", e.checkCredentials(ctx)) {
 		return e.verdict()
 	}
+	e.report("endpoint", e.checkEndpoint(ctx))
 	reached := e.report("bucket", e.checkBucket(ctx))
 	if skew, ok := e.clock.skew(); ok {
 		e.report("clock", judgeSkew(skew))

@@ -57,7 +57,7 @@ func TestDoctor(t *testing.T) {
 		says   []string
 	}{
 		{"well", nil, exit.OK, []string{"ok    FUSE", "ok    mountpoint", "ok    directories", "ok    credentials  found by EnvConfigCredentials",
-			"ok    bucket", "ok    clock        equal to the clock of the server", "ok    writes       the server enforces", "a mount should work"}},
+			"ok    endpoint     http://127.0.0.1:", "which is 127.0.0.1", "ok    bucket", "ok    clock        equal to the clock of the server", "ok    writes       the server enforces", "a mount should work"}},
 		{"nowhere", func(e *examination) { e.nowhere = true }, exit.OK, []string{"a mount should work"}},
 		{"read-only", func(e *examination) { e.s.FS.ReadOnly = true }, exit.OK, []string{"ok    writes       not tried"}},
 		{"no device", func(e *examination) { e.machine.FuseDev += "x" }, exit.FUSE, []string{"BAD   FUSE", "modprobe fuse", "ok    bucket"}},
@@ -65,6 +65,7 @@ func TestDoctor(t *testing.T) {
 		{"state directory", func(e *examination) { e.s.FS.StateDir = e.machine.FuseDev }, exit.Usage, []string{"BAD   directories  --state-dir: ", "is not a directory"}},
 		{"no bucket", func(e *examination) { e.s.Source.Bucket = "other" }, exit.Bucket, []string{`BAD   bucket       the bucket "other" does not exist`}},
 		{"no server", func(e *examination) { e.s.S3.Endpoint = "http://127.0.0.1:1" }, exit.Endpoint, []string{"BAD   bucket", "connection refused"}},
+		{"no IPv6 address", func(e *examination) { e.s.S3.IPFamily = s3.IPv6Only }, exit.Endpoint, []string{"BAD   endpoint", "--ip-version 6", "BAD   bucket"}},
 		{"profile", func(e *examination) { e.s.Profile = "nobody" }, exit.Credentials, []string{"BAD   credentials", "nobody"}},
 		{"anonymous", func(e *examination) { e.s.Anonymous = true }, exit.Bucket, []string{"ok    credentials  none are used", "BAD   bucket"}},
 	} {

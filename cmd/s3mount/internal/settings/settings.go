@@ -37,6 +37,8 @@ type Settings struct {
 	Profile   string
 	Anonymous bool   // send requests unsigned
 	CaFile    string // further trusted certificate authorities
+	// CertFile and KeyFile are a client certificate and its private key, in PEM.
+	CertFile, KeyFile string
 	// CustomerKeyFile is the file with the key for SSE-C.
 	CustomerKeyFile string
 
@@ -136,10 +138,10 @@ func (s *Settings) check() error {
 	if s.Anonymous && s.Profile != "" {
 		return exit.Errorf(exit.Usage, "--no-sign-request and --profile contradict each other: leave one out")
 	}
-	if err := s.checkObjects(); err != nil {
+	if err := errors.Join(s.checkAWSEndpoint(), s.checkObjects()); err != nil {
 		return exit.Errorf(exit.Usage, "%w", err)
 	}
-	for _, path := range []*string{&s.LogFile, &s.CaFile, &s.CustomerKeyFile, &s.FS.StateDir, &s.FS.SpoolDir, &s.FS.CacheDir} {
+	for _, path := range []*string{&s.LogFile, &s.CaFile, &s.CertFile, &s.KeyFile, &s.CustomerKeyFile, &s.FS.StateDir, &s.FS.SpoolDir, &s.FS.CacheDir} {
 		if *path == "" {
 			continue
 		}

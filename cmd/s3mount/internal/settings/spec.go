@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/exit"
+	"github.com/s3mount/s3mount/s3"
 )
 
 // maxBucketName is the maximum length of the name of a bucket. S3 allows 63 bytes. Old
@@ -24,12 +25,11 @@ type Source struct {
 // that begin with a slash are at bucket://prefix.
 func parseSource(spec string) (Source, error) {
 	bucket, prefix := spec, ""
-	if rest, ok := cutScheme(spec); ok {
+	if arn, rest, ok := cutARN(spec); ok {
+		bucket, prefix = arn, rest
+	} else if rest, ok := cutScheme(spec); ok {
 		bucket, prefix, _ = strings.Cut(rest, "/")
 	} else {
-		if strings.HasPrefix(spec, "arn:") {
-			return Source{}, exit.Errorf(exit.Usage, "%q is an ARN, which s3mount cannot mount: give the bucket's name or the access point's alias", spec)
-		}
 		if strings.HasPrefix(spec, "https://") || strings.HasPrefix(spec, "http://") {
 			return Source{}, exit.Errorf(exit.Usage, "%q is a server's address, not a bucket: write s3mount --endpoint URL bucket mountpoint", spec)
 		}
@@ -39,7 +39,11 @@ func parseSource(spec string) (Source, error) {
 		bucket, prefix, _ = strings.Cut(spec, ":")
 		prefix = strings.TrimPrefix(prefix, "/")
 	}
-	if err := checkBucketName(bucket); err != nil {
+	if strings.HasPrefix(bucket, arnPrefix) {
+		if err := s3.CheckAccessPoint(bucket); err != nil {
+			return Source{}, exit.Errorf(exit.Usage, "%q: %w", spec, err)
+		}
+	} else if err := checkBucketName(bucket); err != nil {
 		return Source{}, exit.Errorf(exit.Usage, "%q: %w", spec, err)
 	}
 	if strings.ContainsRune(prefix, 0) {
@@ -49,6 +53,38 @@ func parseSource(spec string) (Source, error) {
 		prefix += "/"
 	}
 	return Source{Bucket: bucket, Prefix: prefix, Spec: spec}, nil
+}
+
+// arnPrefix begins the ARN of an access point.
+const arnPrefix = "arn:"
+
+// cutARN separates the ARN of an access point from the prefix behind it: ARN, ARN:prefix or
+// s3://ARN/prefix. The ARN has six fields, and the last one is accesspoint/NAME or
+// outpost/ID/accesspoint/NAME.
+func cutARN(spec string) (arn, prefix string, ok bool) {
+	rest, scheme := cutScheme(spec)
+	if !scheme {
+		rest = spec
+	}
+	fields := strings.SplitN(rest, ":", 6)
+	if !strings.HasPrefix(rest, arnPrefix) {
+		return "", "", false
+	}
+	if len(fields) < 6 {
+		return rest, "", true
+	}
+	resource, after, _ := strings.Cut(fields[5], ":")
+	if scheme {
+		words := strings.Split(fields[5], "/")
+		n := min(len(words), 2)
+		if words[0] == "outpost" {
+			n = min(len(words), 4)
+		}
+		resource, after = strings.Join(words[:n], "/"), strings.Join(words[n:], "/")
+	} else {
+		after = strings.TrimPrefix(after, "/")
+	}
+	return strings.Join(append(fields[:5:5], resource), ":"), after, true
 }
 
 // cutScheme removes s3://, in upper or lower case, because schemes of URLs ignore case.

@@ -26,6 +26,12 @@ func TestParseSource(t *testing.T) {
 		{"s3://bucket//a", "bucket", "/a/"},
 		{"s3://bucket/a:b", "bucket", "a:b/"},
 		{"S3://bucket/a", "bucket", "a/"},
+		{"arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", ""},
+		{"arn:aws:s3:eu-west-1:123456789012:accesspoint/ap:a:b/c", "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", "a:b/c/"},
+		{"s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/ap/a:b/c", "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap", "a:b/c/"},
+		{"arn:aws:s3::123456789012:accesspoint/x.mrap", "arn:aws:s3::123456789012:accesspoint/x.mrap", ""},
+		{"s3://arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/ap/p", "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/ap", "p/"},
+		{"x.mrap:p", "x.mrap", "p/"},
 		{"my.old_Bucket-1", "my.old_Bucket-1", ""},
 	} {
 		got, err := parseSource(tc.spec)
@@ -53,7 +59,9 @@ func TestParseSourceRefuses(t *testing.T) {
 		{"bücket", "letters"},
 		{"a?b", "letters"},
 		{"https://host/bucket", "not a bucket"},
-		{"arn:aws:s3:::bucket", "ARN"},
+		{"arn:aws:s3:::bucket", "not an ARN of an access point"},
+		{"arn:aws:s3", "not an ARN of an access point"},
+		{"arn:aws:s3:eu-west-1:1:accesspoint/a.b", "not an ARN of an access point"},
 		{"bucket:a\x00b", "NUL"},
 		{strings.Repeat("a", 256), "255"},
 	} {
@@ -73,7 +81,7 @@ func FuzzParseSource(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if checkBucketName(got.Bucket) != nil {
+		if !strings.HasPrefix(got.Bucket, arnPrefix) && checkBucketName(got.Bucket) != nil {
 			t.Errorf("bucket %q is not valid", got.Bucket)
 		}
 		if got.Prefix != "" && !strings.HasSuffix(got.Prefix, "/") {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/s3mount/s3mount/cmd/s3mount/internal/metrics"
+	"github.com/s3mount/s3mount/s3"
 )
 
 // Each of the types below is a flag.Value for one setting. Types with IsBoolFlag need no
@@ -108,6 +110,23 @@ func (v addressingValue) Set(s string) error {
 	case *v.p == v.style:
 		*v.p = addressingAuto
 	}
+	return nil
+}
+
+// ipValue is the version of IP that connections use.
+type ipValue struct{ p *s3.IPFamily }
+
+// ipVersions returns the words for the families of addresses.
+func ipVersions() []string { return []string{s3.IPBoth: "any", s3.IPv4Only: "4", s3.IPv6Only: "6"} }
+
+func (v ipValue) String() string { return ipVersions()[*v.p] }
+
+func (v ipValue) Set(s string) error {
+	i := slices.Index(ipVersions(), s)
+	if i < 0 {
+		return &choiceError{ipVersions()}
+	}
+	*v.p = s3.IPFamily(i)
 	return nil
 }
 

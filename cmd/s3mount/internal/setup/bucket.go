@@ -182,11 +182,14 @@ func explainTLS(err error) string {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
+	var alert *net.OpError
 	switch {
 	case errors.As(err, &unknown):
 		return "its certificate is signed by an unknown authority; install that authority's certificate or name its file in --ca-file"
 	case errors.As(err, &host), errors.As(err, &invalid):
 		return cause(err)
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		return "it ends the TLS handshake with " + cause(err) + "; if it asks for a client certificate, give --cert-file and --key-file"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "it does not speak TLS; give the endpoint with http://"
 	}

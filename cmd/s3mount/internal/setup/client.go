@@ -51,6 +51,12 @@ func ClientOptions(ctx context.Context, s *settings.Settings, lookup func(string
 	if s.FS.StateDir != "" {
 		o.FeatureStore = newServerFiles(s.FS.StateDir, o.Endpoint)
 	}
+	if s.CertFile != "" {
+		o.ClientCertificate = s3.CertificateFiles(s.CertFile, s.KeyFile)
+		if _, err := o.ClientCertificate(); err != nil {
+			return o, exit.Errorf(exit.Usage, "--cert-file and --key-file: %w", err)
+		}
+	}
 	o = o.Defaults()
 	if err := o.Validate(); err != nil {
 		return o, exit.Errorf(exit.Usage, "%w", err)
