@@ -12,13 +12,16 @@ import (
 )
 
 const (
-	// maxErrorBody bounds what is read of an error's body: S3's are below 1 KiB.
+	// maxErrorBody is the largest prefix of an error body that is read. Error documents
+	// of S3 are below 1 KiB.
 	maxErrorBody = 64 << 10
-	// maxMessage bounds what is kept of an error's message.
+	// maxMessage is the longest part of an error message that is kept, in bytes.
 	maxMessage = 1024
 )
 
-// networkError places an error that came instead of an answer.
+// networkError returns the error of an attempt that ended without a response. doing
+// describes the failed step and may be empty. Errors of the context and of the caller's
+// reader take precedence over err.
 func (x *exchange) networkError(doing string, err error) *Error {
 	e := x.k.fail(err)
 	e.Status = x.at.Status
@@ -27,7 +30,8 @@ func (x *exchange) networkError(doing string, err error) *Error {
 		return e
 	}
 	if x.body != nil {
-		x.cancel(nil) // so that nobody is left reading the body
+		// The body must not be in use when the call returns.
+		x.cancel(nil)
 		if src := x.body.failure(); src != nil {
 			e.Err = src
 			if errors.Is(src, errBodyShort) {
@@ -56,14 +60,17 @@ func (x *exchange) credentialError(err error) *Error {
 	return e
 }
 
-// answerError reads an answer that is an error.
+// answerError returns the error that a response describes
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). A document
+// that is not from S3 is quoted in Message.
 func (x *exchange) answerError(resp *response) *Error {
 	e := &Error{Op: x.k.op, Bucket: x.k.bucket, Key: x.k.key, Status: resp.status}
 	h := resp.header
 	e.RequestID, e.HostID = first(h, "X-Amz-Request-Id"), first(h, "X-Amz-Id-2")
 	e.Region = first(h, "X-Amz-Bucket-Region")
 	e.serverTime, _ = http.ParseTime(first(h, "Date"))
-	now := e.serverTime // by the clock that Retry-After is told by
+	// Retry-After can be a date, which is compared with the clock of the server.
+	now := e.serverTime
 	if now.IsZero() {
 		now = time.Now()
 	}
@@ -77,7 +84,7 @@ func (x *exchange) answerError(resp *response) *Error {
 	e.setLocation(first(h, "Location"))
 	e.classify()
 	if foreign && e.kind == ErrNotFound {
-		// A proxy's: it tells nothing of the object.
+		// A proxy sent this 404. It does not mean that the object is absent.
 		e.kind, e.retry = ErrTransient, true
 	}
 	return e
@@ -85,9 +92,9 @@ func (x *exchange) answerError(resp *response) *Error {
 
 var errWebPage = errors.New("answer is not S3's: a web page")
 
-// isWebPage recognizes the page that a proxy or a captive portal answers with
-// status 200 to everything: HTML, as an object may be, but with nothing that S3
-// tells of an object or a request.
+// isWebPage reports whether a response with status 200 is the page of a proxy or a
+// captive portal. Such a page is HTML, like some objects, but has none of the headers
+// that S3 sends with objects.
 func isWebPage(h http.Header) bool {
 	if !strings.HasPrefix(first(h, "Content-Type"), "text/html") {
 		return false
@@ -100,7 +107,8 @@ func isWebPage(h http.Header) bool {
 	return true
 }
 
-// setLocation keeps the host of a redirect.
+// setLocation sets Endpoint to the host of the Location header, unless the error
+// document has named an endpoint.
 func (e *Error) setLocation(location string) {
 	if e.Endpoint != "" || location == "" {
 		return
@@ -112,8 +120,8 @@ func (e *Error) setLocation(location string) {
 	e.Endpoint, _, _ = strings.Cut(rest, "/")
 }
 
-// parseError reads an <Error> document into e. Fields of e that it does not
-// give stay as they are.
+// parseError reads an <Error> document into e. It leaves fields that the document lacks
+// unchanged. An empty document is not an error.
 func parseError(data []byte, e *Error) error {
 	if len(strings.TrimSpace(string(data[:min(len(data), 256)]))) == 0 {
 		return nil
@@ -150,7 +158,8 @@ func parseError(data []byte, e *Error) error {
 	return err
 }
 
-// retryAfter reads the header of that name (RFC 9110, section 10.2.3).
+// retryAfter parses the Retry-After header (RFC 9110, section 10.2.3). It returns 0 if
+// the value is empty or invalid.
 func retryAfter(v string, now time.Time) time.Duration {
 	if n, err := strconv.ParseInt(v, 10, 32); err == nil {
 		return time.Duration(max(n, 0)) * time.Second
@@ -167,7 +176,8 @@ func firstLine(body []byte) string {
 	return strconv.Quote(clip(s, 100))
 }
 
-// first is Header.Get for names already in canonical form.
+// first returns the first value of a header, or "". Unlike Header.Get, it expects name
+// in canonical form and therefore does not allocate.
 func first(h http.Header, name string) string {
 	if v := h[name]; len(v) > 0 {
 		return v[0]

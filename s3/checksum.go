@@ -27,7 +27,7 @@ import (
 //     GetObject only for the whole object or for a whole part.
 //   - The ETag is an MD5 of the bytes for single uploads without SSE-KMS and SSE-C only.
 
-// checksummer computes one of the additional checksums
+// checksummer computes one of the additional checksums of S3
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
 type checksummer struct {
 	algorithm ChecksumAlgorithm
@@ -45,7 +45,7 @@ func (s *checksummer) write(p []byte) {
 	}
 }
 
-// value is the checksum as S3 writes it, base64 of the big-endian number.
+// value returns the checksum in the format of S3: the big-endian number in base64.
 func (s *checksummer) value() string {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], s.sum)
@@ -55,7 +55,7 @@ func (s *checksummer) value() string {
 	return base64.StdEncoding.EncodeToString(b[4:])
 }
 
-// encodedLen is the length of value.
+// encodedLen returns the length of checksummer.value in bytes.
 func (a ChecksumAlgorithm) encodedLen() int {
 	if a == CRC64NVME {
 		return 12
@@ -63,7 +63,8 @@ func (a ChecksumAlgorithm) encodedLen() int {
 	return 8
 }
 
-// header is the canonical name of the header, or trailer, with the checksum.
+// header returns the canonical name of the header, or trailer, that carries the
+// checksum.
 func (a ChecksumAlgorithm) header() string {
 	switch a {
 	case CRC32C:
@@ -74,10 +75,10 @@ func (a ChecksumAlgorithm) header() string {
 	return "X-Amz-Checksum-Crc32"
 }
 
-// touchSize is how much is fetched into the processor's nearest cache ahead of
-// its checksum. Left to itself the instruction waits for each line of memory:
-// 1.5 to 4 GB/s where bytes come from afar, 8 GB/s by pieces of 4 KiB, 6 GB/s
-// by pieces of 1 KiB or 16 KiB.
+// touchSize is the number of bytes that touch loads into the first-level cache before
+// their checksum is computed. The CRC32C instruction waits for each cache line: it
+// reaches 1.5 to 4 GB/s on bytes in main memory, 8 GB/s with pieces of 4 KiB, and 6
+// GB/s with pieces of 1 KiB or 16 KiB.
 const touchSize = 4 << 10
 
 func updateCRC32C(sum uint32, p []byte) uint32 {
@@ -91,8 +92,8 @@ func updateCRC32C(sum uint32, p []byte) uint32 {
 	return sum
 }
 
-// touch reads a byte of each cache line, which the processor does for many
-// lines at one time. What it returns keeps the compiler from leaving it out.
+// touch reads one byte of each cache line, so that the processor loads many lines in
+// parallel. The result prevents the compiler from removing the reads.
 //
 //go:noinline
 func touch(p []byte) (sum byte) {
@@ -108,9 +109,11 @@ func md5Base64(p []byte) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// checksumOf reads the additional checksum that a response gives, if it is one that
-// this package can compute. S3 marks most composite checksums of multipart uploads by
-// the number of parts behind the value, and the others by the type alone.
+// checksumOf returns the additional checksum of a response, or the zero Checksum if the
+// response has none that this package can compute. Most composite checksums of
+// multipart uploads end in "-" and the number of parts. The others are recognized by
+// the X-Amz-Checksum-Type header and ignored, because they do not cover the bytes in
+// order.
 func checksumOf(h map[string][]string) Checksum {
 	for _, a := range [...]ChecksumAlgorithm{CRC32C, CRC64NVME, CRC32} {
 		v := h[a.header()]
@@ -125,10 +128,11 @@ func checksumOf(h map[string][]string) Checksum {
 	return Checksum{}
 }
 
-// bufferPool holds the buffers that bodies pass through where they must.
+// bufferPool recycles the buffers of copyBuffer bytes through which bodies are copied.
 type bufferPool struct{ p sync.Pool }
 
-// copyBuffer is large enough that the system calls do not show in a profile.
+// copyBuffer is the size of a pooled buffer. With 256 KiB the cost of system calls does
+// not show in a CPU profile.
 const copyBuffer = 256 << 10
 
 func (b *bufferPool) get() *[]byte {
@@ -141,7 +145,7 @@ func (b *bufferPool) get() *[]byte {
 
 func (b *bufferPool) put(p *[]byte) { b.p.Put(p) }
 
-// digest passes size bytes of r through f.
+// digest reads size bytes from r and passes them to f in pieces.
 func (b *bufferPool) digest(r io.Reader, size int64, f func([]byte)) error {
 	buf := b.get()
 	defer b.put(buf)

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/smithy-go/aws-http-auth/sigv4a"
 )
 
-// Client speaks to one S3 server. It is safe for use by many goroutines.
+// Client is a client of one S3 server. It is safe for concurrent use.
 type Client struct {
 	opts      Options
 	endpoint  endpoint
@@ -21,24 +21,24 @@ type Client struct {
 	anywhere  *sigv4a.Signer // for multi-region access points
 	budget    *retryBudget
 	backoff   backoff
-	slots     chan struct{} // one per exchange under way
-	relays    chan struct{} // one per relayed part in memory
+	slots     chan struct{} // holds one element for each exchange in progress
+	relays    chan struct{} // holds one element for each relayed part in memory
 	integrity integrity
 
-	profile profile        // what is known of the server from the start
-	buckets sync.Map       // bucket → *bucketFeatures
-	probing sync.WaitGroup // probes in the background
+	profile profile        // the server's known properties
+	buckets sync.Map       // map[string]*bucketFeatures, by bucket
+	probing sync.WaitGroup // counts probes in the background
 
-	regions     sync.Map     // bucket → region, where it is not Options.Region
-	virtualHost atomic.Bool  // the server refused path-style
-	plainParts  atomic.Bool  // uploads without checksums refuse them on parts
-	skew        atomic.Int64 // nanoseconds that the server's clock is ahead
+	regions     sync.Map     // map[string]string, by bucket, for regions other than Options.Region
+	virtualHost atomic.Bool  // the server has refused path-style requests
+	plainParts  atomic.Bool  // the server refuses checksums on parts of uploads that declare none
+	skew        atomic.Int64 // nanoseconds by which the server's clock is ahead
 }
 
-// New returns a client. It does not speak to the server yet. Options choose
-// among the endpoints of AWS
-// (https://docs.aws.amazon.com/general/latest/gr/s3.html) or name another
-// server. The error is ErrInvalidInput, as of Options.Validate.
+// New returns a client for the endpoint that o chooses: one of AWS
+// (https://docs.aws.amazon.com/general/latest/gr/s3.html) or another server. New does
+// not contact the server. It returns an error of kind ErrInvalidInput if
+// Options.Validate does.
 func New(o Options) (*Client, error) {
 	if o.Region == "" && o.Endpoint != "" {
 		if e, err := parseEndpoint(o); err == nil {
@@ -78,8 +78,8 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close waits until probes of the server have removed their objects, for ten
-// seconds at most, and drops idle connections. Calls under way go on.
+// Close waits until background probes have removed their objects, at most ten seconds,
+// and closes idle connections. It does not interrupt calls in progress.
 func (c *Client) Close() {
 	ended := make(chan struct{})
 	go func() {
@@ -93,12 +93,12 @@ func (c *Client) Close() {
 	c.transport.CloseIdleConnections()
 }
 
-// now is the time by the server's clock, as far as it is known to differ.
+// now returns the current time, corrected by the known skew of the server's clock.
 func (c *Client) now() time.Time {
 	return time.Now().Add(time.Duration(c.skew.Load())).UTC()
 }
 
-// region is the region that a bucket was found in, "" if not known.
+// region returns the region in which a bucket was found, or "" if it is not known.
 func (c *Client) region(bucket string) string {
 	if r, ok := c.regions.Load(bucket); ok {
 		return r.(string)

@@ -29,19 +29,20 @@ import (
 //     If-Unmodified-Since.
 //     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 
-// condition is what a write demands of the object that it replaces or deletes.
+// condition holds the If-Match and If-None-Match headers of a write. An empty string
+// stands for no header.
 type condition struct{ ifMatch, ifNoneMatch string }
 
 func (d condition) none() bool { return d == condition{} }
 
-// apply adds the headers, with ETags as the server of the bucket wants them.
+// apply adds the headers. It formats ETags as the server of the bucket requires.
 func (d condition) apply(h http.Header, f *bucketFeatures) {
 	set(h, "If-Match", f.etag(d.ifMatch))
 	set(h, "If-None-Match", d.ifNoneMatch)
 }
 
-// conditionalWrite is a write with a condition, over the requests that it may
-// take on servers that do not do what S3 does.
+// conditionalWrite makes a write with a condition. If the server does not enforce the
+// condition, conditionalWrite sends the additional requests that replace it.
 type conditionalWrite struct {
 	c           *Client
 	f           *bucketFeatures
@@ -49,17 +50,17 @@ type conditionalWrite struct {
 	key         string
 	version     string
 	sse         *CustomerKey
-	demand      condition
-	match, none Feature     // the features that demand relies on
-	repeatable  func() bool // nil: always
-	absentIsOK  bool        // a delete: an absent object meets If-Match
-	// send makes the request with the condition given.
+	cond        condition
+	match, none Feature     // the features that cond relies on
+	repeatable  func() bool // reports whether the body can be sent again; nil means that it can
+	absentIsOK  bool        // for deletes: an absent object satisfies If-Match
+	// send makes the request with the given condition.
 	send func(ctx context.Context, d condition) error
 }
 
 // run makes the write by the best means that the server offers.
 func (w *conditionalWrite) run(ctx context.Context) error {
-	if w.demand.none() {
+	if w.cond.none() {
 		return w.send(ctx, condition{})
 	}
 	support, err := w.support(ctx)
@@ -69,25 +70,25 @@ func (w *conditionalWrite) run(ctx context.Context) error {
 	if support.missing() {
 		return w.compareFirst(ctx, support)
 	}
-	err = w.send(ctx, w.demand)
+	err = w.send(ctx, w.cond)
 	switch {
 	case err == nil:
-		w.worked()
+		w.learnQuotedETag()
 		return nil
 	case w.repeatable != nil && !w.repeatable():
 		return err
-	case w.demand.ifMatch != "" && errors.Is(err, ErrPreconditionFailed) && w.mayMisjudge():
-		return w.otherForm(ctx, err)
+	case w.cond.ifMatch != "" && errors.Is(err, ErrPreconditionFailed) && w.mayMisjudge():
+		return w.retryUnquoted(ctx, err)
 	case support == SupportUnknown && refusesRequest(err):
-		return w.afterRefusal(ctx, err)
+		return w.retryUnconditionally(ctx, err)
 	}
 	return err
 }
 
-// support returns the weaker support of the features that the write relies on.
+// support returns the weakest support among the features that the write relies on.
 func (w *conditionalWrite) support(ctx context.Context) (Support, error) {
 	worst := SupportYes
-	for _, x := range w.relied() {
+	for _, x := range w.features() {
 		s, err := w.c.relies(ctx, w.f, x)
 		if err != nil {
 			return s, err
@@ -102,37 +103,40 @@ func (w *conditionalWrite) support(ctx context.Context) (Support, error) {
 	return worst, nil
 }
 
-// relied returns the features that the condition relies on.
-func (w *conditionalWrite) relied() []Feature {
+// features returns the features that the condition relies on.
+func (w *conditionalWrite) features() []Feature {
 	var all []Feature
-	if w.demand.ifMatch != "" {
+	if w.cond.ifMatch != "" {
 		all = append(all, w.match)
 	}
-	if w.demand.ifNoneMatch != "" {
+	if w.cond.ifNoneMatch != "" {
 		all = append(all, w.none)
 	}
 	return all
 }
 
-// worked notes that a condition with a quoted ETag held.
-func (w *conditionalWrite) worked() {
-	if w.demand.ifMatch != "" && w.demand.ifMatch != "*" && w.f.support(FeatureQuotedETag) == SupportUnknown {
+// learnQuotedETag records that the server accepted a condition with a quoted ETag.
+func (w *conditionalWrite) learnQuotedETag() {
+	if w.cond.ifMatch != "" && w.cond.ifMatch != "*" && w.f.support(FeatureQuotedETag) == SupportUnknown {
 		w.c.learned(w.f.bucket, FeatureQuotedETag, SupportYes)
 	}
 }
 
-// mayMisjudge reports whether the server may refuse an ETag that is the object's.
+// mayMisjudge reports whether the server may have refused the object's own ETag because
+// of its quotes.
 func (w *conditionalWrite) mayMisjudge() bool {
-	return w.demand.ifMatch != "*" && w.f.support(FeatureQuotedETag) == SupportUnknown
+	return w.cond.ifMatch != "*" && w.f.support(FeatureQuotedETag) == SupportUnknown
 }
 
-// otherForm finds out, after a 412, whether the object has the ETag all the
-// same. Then the server wants ETags without quotes, or none at all.
-func (w *conditionalWrite) otherForm(ctx context.Context, refusal error) error {
+// retryUnquoted handles a 412 of a server that may misjudge quoted ETags. If a HEAD
+// shows that the object has the demanded ETag, retryUnquoted repeats the write with an
+// unquoted ETag and then without If-Match, and records which of them worked.
+func (w *conditionalWrite) retryUnquoted(ctx context.Context, refusal error) error {
 	if err := w.compare(ctx); err != nil {
-		return refusal // the object is another one, or nobody knows
+		// The object differs, or its ETag is not known.
+		return refusal
 	}
-	plain := w.demand
+	plain := w.cond
 	plain.ifMatch = unquote(plain.ifMatch)
 	err := w.send(ctx, plain)
 	if err == nil {
@@ -149,23 +153,23 @@ func (w *conditionalWrite) otherForm(ctx context.Context, refusal error) error {
 	return nil
 }
 
-// afterRefusal repeats a write without its condition after a refusal that may
-// be due to it.
-func (w *conditionalWrite) afterRefusal(ctx context.Context, refusal error) error {
+// retryUnconditionally repeats a write without its condition after a refusal that may
+// be due to the condition.
+func (w *conditionalWrite) retryUnconditionally(ctx context.Context, refusal error) error {
 	if err := w.compareFirst(ctx, SupportRefused); err != nil {
 		if refusesRequest(err) {
-			return refusal // it was not due to the condition
+			return refusal // the condition was not the reason
 		}
 		return err
 	}
-	for _, x := range w.relied() {
+	for _, x := range w.features() {
 		w.c.learned(w.f.bucket, x, SupportRefused)
 	}
 	return nil
 }
 
-// compareFirst compares the object with the condition immediately before the
-// write, which carries the condition all the same unless the server refuses it.
+// compareFirst compares the object with the condition immediately before the write. The
+// write carries the condition as well, unless the server refuses it.
 func (w *conditionalWrite) compareFirst(ctx context.Context, s Support) error {
 	switch err := w.compare(ctx); {
 	case errors.Is(err, errAbsentDelete):
@@ -176,27 +180,27 @@ func (w *conditionalWrite) compareFirst(ctx context.Context, s Support) error {
 	if s == SupportRefused {
 		return w.send(ctx, condition{})
 	}
-	return w.send(ctx, w.demand)
+	return w.send(ctx, w.cond)
 }
 
 var errAbsentDelete = errors.New("the object is absent already")
 
-// compare holds the object to the condition. The errors are those that S3
-// answers a conditional write with.
+// compare checks the condition with a HEAD request. It returns the errors that S3
+// returns for a conditional write.
 func (w *conditionalWrite) compare(ctx context.Context) error {
 	info, err := w.c.Head(ctx, &HeadInput{Bucket: w.f.bucket, Key: w.key, VersionID: w.version, SSE: w.sse})
 	absent := errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNoSuchBucket)
 	switch {
 	case err != nil && !absent:
 		return err
-	case absent && w.demand.ifMatch == "":
+	case absent && w.cond.ifMatch == "":
 		return nil
 	case absent && w.absentIsOK:
 		return errAbsentDelete
 	case absent:
 		return &Error{Op: w.op, Bucket: w.f.bucket, Key: w.key, Status: http.StatusNotFound, Code: "NoSuchKey", kind: ErrNotFound}
-	case w.demand.ifNoneMatch != "" && (w.demand.ifNoneMatch == "*" || sameETag(w.demand.ifNoneMatch, info.ETag)),
-		w.demand.ifMatch != "" && w.demand.ifMatch != "*" && !sameETag(w.demand.ifMatch, info.ETag):
+	case w.cond.ifNoneMatch != "" && (w.cond.ifNoneMatch == "*" || sameETag(w.cond.ifNoneMatch, info.ETag)),
+		w.cond.ifMatch != "" && w.cond.ifMatch != "*" && !sameETag(w.cond.ifMatch, info.ETag):
 		return &Error{Op: w.op, Bucket: w.f.bucket, Key: w.key, Status: http.StatusPreconditionFailed, Code: "PreconditionFailed",
 			Message: "a HEAD request shows that the object is another version", kind: ErrPreconditionFailed}
 	}

@@ -8,22 +8,24 @@ import (
 	"time"
 )
 
-// wireConn is a connection to a server. It lets a request's body write itself
-// to the connection, where net/http would copy it through 32 KiB pieces, and
-// wakes the reader of a large body only when there is much to read.
+// wireConn is a connection to a server. It writes request bodies directly to the
+// connection, where net/http would copy them in pieces of 32 KiB, and it sets a
+// low-water mark so that the reader of a large body wakes only when much data has
+// arrived.
 type wireConn struct {
 	net.Conn
 	pool *bufferPool
 	mark lowWater
-	raw  syscall.RawConn // nil: the mark cannot be set
+	raw  syscall.RawConn // nil if the low-water mark cannot be set
 	set  func(fd uintptr)
-	now  int // the mark that the socket has
-	// sealed: TLS runs over this connection. Its reader asks for more than
-	// will come, and would wait for ever at a mark.
+	now  int // the current mark of the socket, in bytes
+	// sealed is set when TLS runs over this connection. The TLS reader asks for more
+	// bytes than will arrive and would wait forever for the low-water mark.
 	sealed atomic.Bool
 }
 
-// newWireConn wraps a new connection; plain tells that http is spoken over it.
+// newWireConn wraps a new connection. plain reports whether the connection carries
+// unencrypted HTTP.
 func newWireConn(c net.Conn, pool *bufferPool, plain bool) *wireConn {
 	w := &wireConn{Conn: c, pool: pool, now: 1}
 	w.sealed.Store(!plain)
@@ -35,9 +37,9 @@ func newWireConn(c net.Conn, pool *bufferPool, plain bool) *wireConn {
 	return w
 }
 
-// tlsHandshake is the type of the record that opens a TLS connection
-// (RFC 8446, section 5.1), as to a proxy whose own URL says https. No
-// request in plain http begins like this.
+// tlsHandshake is the type of the first record of a TLS connection (RFC 8446, section
+// 5.1). TLS on a connection that was opened as plain occurs with proxies whose URL has
+// the scheme https. No HTTP request begins with this byte.
 const tlsHandshake = 22
 
 // Write implements net.Conn.
@@ -48,9 +50,10 @@ func (c *wireConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Read implements net.Conn. net/http asks for more than connBuffer bytes only
-// where at least so many of a body are still to come: its own reader is passed
-// by with the caller's buffer, cut to the rest of the body or of its chunk.
+// Read implements net.Conn. net/http passes a buffer of more than connBuffer bytes only
+// if at least as many bytes of the body are still to come: it then reads into the
+// caller's buffer, cut to the rest of the body or chunk. Only such reads use a
+// low-water mark.
 func (c *wireConn) Read(p []byte) (int, error) {
 	if c.raw == nil || c.sealed.Load() {
 		return c.Conn.Read(p)
@@ -71,8 +74,8 @@ func (c *wireConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom is what net/http calls with the rest of a request's body once the
-// headers are sent.
+// ReadFrom implements io.ReaderFrom. net/http calls it with the rest of a request body
+// after it has sent the headers.
 func (c *wireConn) ReadFrom(r io.Reader) (int64, error) {
 	if lr, ok := r.(*io.LimitedReader); ok {
 		if b, ok := lr.R.(*sendBody); ok {

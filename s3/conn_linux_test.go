@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// pipe is a wireConn whose mark is up, as after a large body on a fast line,
-// and the other end of it.
+// pipe returns a wireConn whose low-water mark is raised, as after a large body, and
+// the other end of the connection.
 func pipe(t *testing.T, plain bool) (*wireConn, net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

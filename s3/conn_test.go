@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// plainServer answers every request with content as a range of itself. Unlike
-// net/http's it has no pool of buffers, from which the race detector takes some
-// at random, so that what is allocated beside it is the client's.
+// plainServer answers every request with content as a range. Unlike net/http it has no
+// pool of buffers, from which the race detector drops some at random, so that all
+// measured allocations belong to the client.
 func plainServer(t *testing.T, content []byte) (url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -49,7 +49,7 @@ func plainServer(t *testing.T, content []byte) (url string) {
 	return "http://" + l.Addr().String()
 }
 
-// A ranged GET of 8 MiB into the caller's buffer costs no heap in proportion.
+// A ranged GET of 8 MiB into the caller's buffer allocates much less than 8 MiB.
 func TestGetIntoAllocates(t *testing.T) {
 	content := testBytes(8 << 20)
 	c, err := New(testOptions(plainServer(t, content)))
@@ -77,8 +77,8 @@ func TestGetIntoAllocates(t *testing.T) {
 	}
 }
 
-// The mark of a connection is raised by large bodies and must not keep a
-// smaller one, or the end of one, from its reader.
+// A large body raises the mark of a connection. The mark must not delay a smaller body
+// or the end of a body.
 func TestBodiesOfAllSizesOnOneConnection(t *testing.T) {
 	content := testBytes(maxLowWater + 1)
 	var conns atomic.Int32
@@ -117,7 +117,7 @@ func TestLowWater(t *testing.T) {
 		d    time.Duration
 		mark int // after it
 	}{
-		{connBuffer - 1, 0, 0}, // too little to tell
+		{connBuffer - 1, 0, 0}, // too few bytes for a conclusion
 		{connBuffer, 0, 2 * connBuffer},
 		{connBuffer, 0, 2 * connBuffer}, // less than the mark: as much as there was to come
 		{2 * connBuffer, quickRead, 4 * connBuffer},

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// copySource is the value of x-amz-copy-source.
+// copySource returns the value of the x-amz-copy-source header.
 func copySource(bucket, key, version string) string {
 	var s string
 	if len(bucket) > 4 && bucket[:4] == "arn:" {
@@ -23,9 +23,9 @@ func copySource(bucket, key, version string) string {
 }
 
 // Copy copies an object within S3 and keeps or replaces its properties
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html). A
-// source over MaxPartSize is copied by parts in parallel. An error inside a
-// response with status 200 is an error.
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html). It copies a
+// source of more than MaxPartSize bytes by parts in parallel. If the server cannot
+// copy, Copy reads the source and writes the target.
 func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 	in, err := c.ruledCopy(ctx, in)
 	if err != nil {
@@ -58,20 +58,21 @@ func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 	return out, err
 }
 
-// notImplemented reports whether the server has no such operation. A server that does
-// not know x-amz-copy-source takes a copy for an upload without a length (411).
+// notImplemented reports whether err means that the server has no such operation. A
+// server that does not know x-amz-copy-source treats a copy as an upload without a
+// length and answers 411.
 func notImplemented(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.kind == ErrNotImplemented ||
 		e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusLengthRequired)
 }
 
-// serverCopy copies inside S3, by the best means that the server offers.
+// serverCopy copies inside the server with the conditions of in.
 func (c *Client) serverCopy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 	f := c.features(in.Bucket)
 	var out *CopyOutput
 	w := conditionalWrite{c: c, f: f, op: opCopy, key: in.Key, sse: in.SSE.Customer,
-		demand: condition{in.IfMatch, in.IfNoneMatch}, match: FeatureCopyIfMatch, none: FeatureCopyIfNoneMatch,
+		cond: condition{in.IfMatch, in.IfNoneMatch}, match: FeatureCopyIfMatch, none: FeatureCopyIfNoneMatch,
 		send: func(ctx context.Context, d condition) error {
 			return c.fromSource(ctx, f, in, func(src Conditions) (err error) {
 				out, err = c.copyObject(ctx, in, src, d)
@@ -84,7 +85,7 @@ func (c *Client) serverCopy(ctx context.Context, in *CopyInput) (*CopyOutput, er
 	return out, nil
 }
 
-// validSource refuses a source that no server could have.
+// validSource returns an error if bucket and key cannot name an object.
 func validSource(op, bucket, key string) error {
 	switch msg := badBucket(bucket); {
 	case msg != "":
@@ -101,8 +102,9 @@ func (c *Client) copySourceInfo(ctx context.Context, in *CopyInput) (*ObjectInfo
 	return info, refusedSource(err)
 }
 
-// refusedSource turns the "not modified" of a HEAD, and of some servers' copies,
-// into what S3 calls it where nothing is read.
+// refusedSource changes ErrNotModified to ErrPreconditionFailed, which is the error of
+// CopyObject for a source condition that does not hold. HEAD and the copies of some
+// servers return 304 instead.
 func refusedSource(err error) error {
 	var e *Error
 	if errors.Is(err, ErrNotModified) && errors.As(err, &e) {
@@ -113,7 +115,7 @@ func refusedSource(err error) error {
 
 const opCopy = "CopyObject"
 
-// copyObject is one CopyObject with the conditions given.
+// copyObject sends one CopyObject request with the given conditions.
 func (c *Client) copyObject(ctx context.Context, in *CopyInput, src Conditions, d condition) (*CopyOutput, error) {
 	h := make(http.Header, 16)
 	if err := validSource(opCopy, in.SrcBucket, in.SrcKey); err != nil {
@@ -153,14 +155,15 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput, src Conditions, 
 	return nil, err
 }
 
-// result is what the small documents of acknowledgement hold.
+// result holds the elements of the short documents that acknowledge a write.
 type result struct {
 	etag, uploadID string
 	modified       time.Time
 	sum            Checksum
 }
 
-// parseResult reads such a document. An error in its place is returned as one.
+// parseResult parses a result whose root element is want. If the document is an
+// <Error>, parseResult returns it as an *Error.
 func parseResult(data []byte, want string) (result, error) {
 	var r result
 	err := parseDocument(data, want, func(_, name, text []byte) error {

@@ -78,8 +78,8 @@ func TestCopyOver5GiB(t *testing.T) {
 	}
 }
 
-// A refusal of a small copy stays what it is: S3 refuses a copy onto itself
-// that changes nothing with the same code as one that is too large.
+// S3 refuses a copy onto itself that changes nothing with the same code as a copy of a
+// large object. The client must return the refusal of a small copy unchanged.
 func TestRefusedSmallCopy(t *testing.T) {
 	var ranges sync.Map
 	var aborted atomic.Bool

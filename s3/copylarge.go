@@ -9,18 +9,19 @@ import (
 )
 
 const (
-	// copyPartSize is the part of a large copy. Servers copy a part at some
-	// 100 MB/s, so that it takes seconds, not minutes, to do one again.
+	// copyPartSize is the size of a part of a large copy. Servers copy about 100 MB/s,
+	// so that repeating a failed part takes seconds.
 	copyPartSize = 512 << 20
-	// copyParallel parts of one copy are under way at one time.
+	// copyParallel is the number of parts of one copy that are copied at the same time.
 	copyParallel = 8
-	// abortTimeout bounds the clean-up after a failure, which outlives the
-	// caller's context.
+	// abortTimeout bounds the cleanup after a failure. The cleanup continues when the
+	// caller's context ends.
 	abortTimeout = 10 * time.Second
 )
 
-// mayBeTooLarge recognizes the refusal of CopyObject for sources over 5 GiB:
-// "The specified copy source is larger than the maximum allowable size".
+// mayBeTooLarge reports whether err can be the refusal of CopyObject for a source of
+// more than 5 GiB: "The specified copy source is larger than the maximum allowable
+// size".
 func mayBeTooLarge(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -29,10 +30,11 @@ func mayBeTooLarge(err error) bool {
 	return e.kind == ErrTooLarge || e.Status == http.StatusBadRequest && (e.Code == "InvalidRequest" || e.Code == "InvalidArgument")
 }
 
-// copyLarge copies src by parts.
+// copyLarge copies src by parts. The parts are small if the server cannot copy them and
+// the client must relay them.
 func (c *Client) copyLarge(ctx context.Context, in *CopyInput, src *ObjectInfo) (*CopyOutput, error) {
 	if src.Size == 0 {
-		return c.serverCopy(ctx, in) // there is no part to copy
+		return c.serverCopy(ctx, in) // an upload needs at least one byte
 	}
 	step := int64(copyPartSize)
 	if c.features(in.Bucket).support(FeaturePartCopy).missing() || isMultiRegion(in.SrcBucket) {
@@ -63,7 +65,8 @@ func (c *Client) copyByParts(ctx context.Context, in *CopyInput, src *ObjectInfo
 	return &CopyOutput{ETag: out.ETag, LastModified: out.Date, VersionID: out.VersionID}, nil
 }
 
-// abandon aborts an upload after err, which it returns.
+// abandon aborts an upload after err and returns err, joined with the error of the
+// abort.
 func (c *Client) abandon(ctx context.Context, id UploadID, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
@@ -73,8 +76,8 @@ func (c *Client) abandon(ctx context.Context, id UploadID, err error) error {
 	return err
 }
 
-// copyOptions are the properties of the target: CopyObject takes those of the
-// source along, an upload does not.
+// copyOptions returns the properties of the target of a copy by parts. CopyObject keeps
+// the properties of the source by itself; an upload does not.
 func (c *Client) copyOptions(ctx context.Context, in *CopyInput, src *ObjectInfo) (ObjectOptions, error) {
 	o := in.ObjectOptions
 	o.KeepTags = false
@@ -92,7 +95,7 @@ func (c *Client) copyOptions(ctx context.Context, in *CopyInput, src *ObjectInfo
 	return o, err
 }
 
-// copyParts copies all of src, part by part.
+// copyParts copies all bytes of src and returns the parts in order.
 func (c *Client) copyParts(ctx context.Context, in *CopyInput, id UploadID, src *ObjectInfo, step int64) ([]Part, error) {
 	size := partSizeFor(src.Size, step)
 	n := int((src.Size + size - 1) / size)
@@ -111,15 +114,15 @@ func (c *Client) copyParts(ctx context.Context, in *CopyInput, id UploadID, src 
 	return parts, err
 }
 
-// partSizeFor returns a multiple of step with which size bytes are at most
-// MaxPartNumber parts.
+// partSizeFor returns the smallest multiple of step that divides size bytes into at
+// most MaxPartNumber parts.
 func partSizeFor(size, step int64) int64 {
 	most := step * MaxPartNumber
 	return step * ((size + most - 1) / most)
 }
 
-// parallel runs f for 0 to n-1, at most width at one time. The first error
-// cancels the rest and is returned.
+// parallel runs f for 0 to n-1 on at most width goroutines. The first error cancels the
+// context of the other calls and is returned.
 func parallel(ctx context.Context, width, n int, f func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -6,8 +6,9 @@ import (
 	"net/http"
 )
 
-// fromSource makes a copy whose source must have an ETag, by the best means
-// that the server offers. send makes the request with the conditions given.
+// fromSource makes a copy whose source must satisfy in.SrcIf. send makes the request
+// with the given source conditions. If the server does not check If-Match on the
+// source, fromSource compares the source with a HEAD request first.
 func (c *Client) fromSource(ctx context.Context, f *bucketFeatures, in *CopyInput, send func(Conditions) error) error {
 	plain := in.SrcIf
 	plain.IfMatch = ""
@@ -32,7 +33,7 @@ func (c *Client) fromSource(ctx context.Context, f *bucketFeatures, in *CopyInpu
 	if !unfit {
 		return err
 	}
-	// Some servers compare another ETag than the one that HEAD shows.
+	// Some servers compare with an ETag that differs from the one in HEAD.
 	if cerr := c.compareSource(ctx, in); cerr != nil {
 		return otherVersion(cerr, err)
 	}
@@ -43,8 +44,8 @@ func (c *Client) fromSource(ctx context.Context, f *bucketFeatures, in *CopyInpu
 	return nil
 }
 
-// otherVersion returns the result of a comparison if it says that the object is
-// another version, and otherwise the answer of the server.
+// otherVersion returns compared if it says that the object is another version, and
+// otherwise the server's answer.
 func otherVersion(compared, answer error) error {
 	if errors.Is(compared, ErrPreconditionFailed) {
 		return compared
@@ -52,7 +53,8 @@ func otherVersion(compared, answer error) error {
 	return answer
 }
 
-// compareSource holds the source of a copy to its ETag.
+// compareSource checks with a HEAD request that the source of a copy has the ETag
+// in.SrcIf.IfMatch.
 func (c *Client) compareSource(ctx context.Context, in *CopyInput) error {
 	info, err := c.Head(ctx, &HeadInput{Bucket: in.SrcBucket, Key: in.SrcKey, VersionID: in.SrcVersionID, SSE: in.SrcSSE})
 	if err != nil {
@@ -65,9 +67,9 @@ func (c *Client) compareSource(ctx context.Context, in *CopyInput) error {
 	return nil
 }
 
-// copyPartFrom makes a part out of a source that must have an ETag. Where the
-// server does not compare, a HEAD request after the copy shows whether the
-// bytes are the right ones, which one before could not.
+// copyPartFrom copies a part from a source that must satisfy in.SrcIf. If the server
+// does not check the condition, copyPartFrom compares the source after the copy. A
+// comparison before the copy would miss a change in between.
 func (c *Client) copyPartFrom(ctx context.Context, in *CopyPartInput) (*Part, error) {
 	f := c.features(in.Upload.Bucket)
 	source := &CopyInput{SrcBucket: in.SrcBucket, SrcKey: in.SrcKey, SrcVersionID: in.SrcVersionID, SrcIf: in.SrcIf, SrcSSE: in.SrcSSE}

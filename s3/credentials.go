@@ -13,30 +13,31 @@ import (
 )
 
 const (
-	// renewBefore is how long before they expire credentials are fetched anew,
-	// long enough for a provider that is down to come back; those that live
-	// shorter are at half their time.
+	// renewBefore is how long before their expiry credentials are renewed. It leaves
+	// time for a failing provider to recover. Credentials with a shorter life are
+	// renewed at half of it.
 	renewBefore = 5 * time.Minute
-	// renewAgain is how long after a failure it is tried again.
+	// renewAgain is the time between a failed renewal and the next attempt.
 	renewAgain = 5 * time.Second
-	// recheckFiles is how often the shared files are looked at.
+	// recheckFiles is the shortest interval between two checks of the shared files.
 	recheckFiles = time.Second
 )
 
-// StaticCredentials signs with fixed keys; token is "" for long-term ones
+// StaticCredentials returns a provider of fixed keys. token is empty for long-term keys
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html).
 func StaticCredentials(id, secret, token string) aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(id, secret, token)
 }
 
-// DefaultCredentials finds credentials as AWS's tools do: environment, shared
-// config and credentials files (profile, "" for the default one), web
-// identity, SSO, process, ECS or EKS container, IMDSv2
-// (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html).
+// DefaultCredentials finds credentials in the order of AWS's tools: environment, shared
+// config and credentials files, web identity, SSO, process, ECS or EKS container,
+// IMDSv2
+// (https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html). An
+// empty profile selects the default profile.
 //
-// They are kept, fetched anew some minutes before they expire, and read anew
-// when one of the shared files changes. While fetching fails, those before are
-// used until they expire.
+// The provider caches credentials, renews them some minutes before they expire, and
+// reads them again when a shared file changes. If a renewal fails, it returns the
+// previous credentials until they expire.
 func DefaultCredentials(ctx context.Context, profile string) (aws.CredentialsProvider, error) {
 	return ConfigCredentials(ctx, ConfigOptions{Profile: profile})
 }
@@ -51,8 +52,8 @@ func ConfigCredentials(ctx context.Context, o ConfigOptions) (aws.CredentialsPro
 	return &defaultProvider{options: o, chain: chain, stamp: stamp}, nil
 }
 
-// DefaultRegion is the region that the environment or the shared config of
-// profile chooses, "" if none
+// DefaultRegion returns the region of the environment or of the profile in the shared
+// config. It returns "" if neither sets one
 // (https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html).
 func DefaultRegion(ctx context.Context, profile string) (string, error) {
 	cfg, err := LoadConfig(ctx, ConfigOptions{Profile: profile})
@@ -62,21 +63,21 @@ func DefaultRegion(ctx context.Context, profile string) (string, error) {
 	return cfg.Region, nil
 }
 
-// defaultProvider provides the credentials of the default chain, and follows the
-// shared files when they change.
+// defaultProvider provides the credentials of the default chain and follows changes of
+// the shared files.
 type defaultProvider struct {
 	options ConfigOptions
 
 	mu      sync.Mutex
-	chain   aws.CredentialsProvider // caches
+	chain   aws.CredentialsProvider // has a cache
 	stamp   [2]fileStamp
 	checked time.Time
-	last    aws.Credentials // that were good
-	renew   time.Time       // when to fetch last anew, if it expires
-	doubted time.Time       // when recheck last set renew
+	last    aws.Credentials // the last valid credentials
+	renew   time.Time       // when to renew last, if it expires
+	doubted time.Time       // when recheck last reset renew
 }
 
-// fileStamp tells whether a file is still the same.
+// fileStamp identifies the content of a file by its time and size.
 type fileStamp struct {
 	modified time.Time
 	size     int64
@@ -84,7 +85,7 @@ type fileStamp struct {
 
 // loadChain returns the provider that the configuration names.
 func loadChain(ctx context.Context, o ConfigOptions) (aws.CredentialsProvider, error) {
-	o.Logger = nil // its errors are returned by Retrieve
+	o.Logger = nil // Retrieve returns the errors that the SDK would log
 	cfg, err := LoadConfig(ctx, o)
 	if err != nil {
 		return nil, err
@@ -95,8 +96,8 @@ func loadChain(ctx context.Context, o ConfigOptions) (aws.CredentialsProvider, e
 	return cfg.Credentials, nil
 }
 
-// Retrieve implements aws.CredentialsProvider. While one caller fetches
-// credentials before their time, others go on with those that are there.
+// Retrieve implements aws.CredentialsProvider. While one caller renews credentials that
+// are still valid, other callers get the valid ones.
 func (p *defaultProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	chain := p.current(ctx)
 	p.mu.Lock()
@@ -123,8 +124,8 @@ func (p *defaultProvider) Retrieve(ctx context.Context) (aws.Credentials, error)
 	return cr, err
 }
 
-// renewal is when credentials that have just come are to be fetched anew: at
-// another time by each of many mounts that have the same ones.
+// renewal returns when to renew credentials that were just fetched. The time is random,
+// so that many mounts with the same credentials do not renew them at once.
 func renewal(now time.Time, cr aws.Credentials) time.Time {
 	early := min(renewBefore, cr.Expires.Sub(now)/2)
 	if early <= 0 {
@@ -133,16 +134,16 @@ func renewal(now time.Time, cr aws.Credentials) time.Time {
 	return cr.Expires.Add(-early/2 - rand.N(early/2+1))
 }
 
-// forget makes a provider that caches fetch anew.
+// forget drops the cache of a provider that has one.
 func forget(p aws.CredentialsProvider) {
 	if c, ok := p.(interface{ Invalidate() }); ok {
 		c.Invalidate()
 	}
 }
 
-// current returns the chain, made anew if a file has changed. A file that
-// gives no credentials just now, as when it is being written, leaves the old
-// one until the next look.
+// current returns the chain, and loads it again if a file has changed. If the changed
+// files give no credentials, for example while one is being written, current returns
+// the old chain and tries again after recheckFiles.
 func (p *defaultProvider) current(ctx context.Context) aws.CredentialsProvider {
 	p.mu.Lock()
 	chain, stamp := p.chain, p.stamp
@@ -171,7 +172,7 @@ func (p *defaultProvider) current(ctx context.Context) aws.CredentialsProvider {
 	return fresh
 }
 
-// Invalidate drops what is kept: a server has refused it.
+// Invalidate drops the cached credentials, because a server has refused them.
 func (p *defaultProvider) Invalidate() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -179,9 +180,9 @@ func (p *defaultProvider) Invalidate() {
 	forget(p.chain)
 }
 
-// recheck makes the next Retrieve look for other credentials: a server has
-// refused something, maybe these. Looking at files is cheap; others are asked
-// for no more often than after a failure.
+// recheck makes the next Retrieve look for other credentials, because a server refused
+// a request, possibly due to these. It checks the files at once, but renews the
+// credentials at most every renewAgain.
 func (p *defaultProvider) recheck() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -191,7 +192,8 @@ func (p *defaultProvider) recheck() {
 	}
 }
 
-// fileStamps looks at the two shared files.
+// fileStamps returns the stamps of the two shared files. The stamp of a missing file is
+// zero.
 func fileStamps() (stamps [2]fileStamp) {
 	for i, path := range sharedFilePaths() {
 		if st, err := os.Stat(path); err == nil {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestConfigOfPresentHome checks that the shared files are those of the present
-// HOME, as a process has another one after it has become another user.
+// TestConfigOfPresentHome checks that the shared files of the present HOME are read.
+// HOME changes when a process becomes another user.
 func TestConfigOfPresentHome(t *testing.T) {
 	sharedFiles(t)
 	os.Unsetenv("AWS_SHARED_CREDENTIALS_FILE")

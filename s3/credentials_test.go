@@ -145,8 +145,8 @@ func TestOldCredentialsServeUntilTheyExpire(t *testing.T) {
 	})
 }
 
-// However short they live, credentials serve many requests, and no request
-// goes out with ones that are about to expire.
+// Credentials serve many requests even if their life is short, and no request uses
+// credentials that are about to expire.
 func TestCredentialsAreRenewedInTime(t *testing.T) {
 	sharedFiles(t)
 	for _, life := range []time.Duration{time.Minute, 6 * time.Minute, time.Hour, 12 * time.Hour} {

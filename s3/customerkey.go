@@ -12,9 +12,10 @@ const (
 	sourceMD5Header   = copySourcePrefix + "Server-Side-Encryption-Customer-Key-Md5"
 )
 
-// dress adds the headers that every request of the client carries: the expected owner of
-// the bucket and, where the operation takes it, the customer's key. It may be called again.
-func (c *Client) dress(k *call) {
+// addCommonHeaders adds the headers that every request of the client carries: the
+// expected owner of the bucket and, if the operation takes it, the customer's key.
+// Calling it twice has no further effect.
+func (c *Client) addCommonHeaders(k *call) {
 	if k.header == nil {
 		k.header = make(http.Header, 4)
 	}
@@ -27,7 +28,7 @@ func (c *Client) dress(k *call) {
 	c.addCustomerKey(k)
 }
 
-// addCustomerKey adds the key of Options.Objects to a call that has no key of its own.
+// addCustomerKey adds the key of Options.Objects to a call without a key.
 func (c *Client) addCustomerKey(k *call) {
 	key := c.opts.Objects.SSE.Customer
 	if key == nil || k.keyless {
@@ -47,8 +48,9 @@ func (c *Client) addCustomerKey(k *call) {
 	}
 }
 
-// remedyCustomerKey leaves the key of Options.Objects out of a read, or of the source of a
-// copy, that S3 answers with 400: it does so for objects that have no customer's key.
+// remedyCustomerKey removes the key of Options.Objects from a read, or from the source
+// of a copy, after a 400. S3 returns 400 if the object is not encrypted with a
+// customer's key.
 func (c *Client) remedyCustomerKey(k *call, e *Error) bool {
 	if c.opts.Objects.SSE.Customer == nil || k.keyless || e.Status != http.StatusBadRequest {
 		return false
@@ -68,11 +70,12 @@ func (c *Client) remedyCustomerKey(k *call, e *Error) bool {
 	return true
 }
 
-// errNotEncrypted marks the answer of a server that ignores a customer's key.
+// errNotEncrypted is the error for a server that ignores a customer's key.
 var errNotEncrypted = errors.New("the server ignores the customer's key (SSE-C): the answer does not confirm it")
 
-// checkCustomerKey holds a successful answer to the key that the request carried. The answer
-// to CreateMultipartUpload confirms the key for all parts of the upload.
+// checkCustomerKey checks that a successful answer confirms the customer's key of the
+// request. UploadPart and CompleteMultipartUpload need no confirmation: the answer to
+// CreateMultipartUpload confirms the key for all parts.
 func (k *call) checkCustomerKey(h http.Header) error {
 	sent := k.header[keyMD5Header]
 	switch k.op {

@@ -6,14 +6,14 @@ import (
 	"net/http"
 )
 
-// Delete deletes an object, in a versioned bucket by a delete marker, or one
-// version of it for good
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html). A
-// key that is absent already is no error.
+// Delete deletes an object, or the version VersionID of it
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html). In a
+// versioned bucket, Delete without VersionID adds a delete marker. Delete returns no
+// error if the key is absent.
 func (c *Client) Delete(ctx context.Context, in *DeleteInput) (*DeleteOutput, error) {
 	out := new(DeleteOutput)
 	w := conditionalWrite{c: c, f: c.features(in.Bucket), op: opDelete, key: in.Key, version: in.VersionID,
-		demand: condition{ifMatch: in.IfMatch}, match: FeatureDeleteIfMatch, absentIsOK: true,
+		cond: condition{ifMatch: in.IfMatch}, match: FeatureDeleteIfMatch, absentIsOK: true,
 		send: func(ctx context.Context, d condition) (err error) {
 			out, err = c.deleteObject(ctx, in, d)
 			return err
@@ -36,7 +36,7 @@ func (c *Client) deleteCall(in *DeleteInput, d condition) (*call, error) {
 		params: query(nil).add("versionId", in.VersionID)}, nil
 }
 
-// deleteObject is one DeleteObject with the condition given.
+// deleteObject sends one DeleteObject request with the given condition.
 func (c *Client) deleteObject(ctx context.Context, in *DeleteInput, d condition) (*DeleteOutput, error) {
 	k, err := c.deleteCall(in, d)
 	if err != nil {

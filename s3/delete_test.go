@@ -104,8 +104,8 @@ func TestDeleteMultiRepeatsThrottledKeys(t *testing.T) {
 	}
 }
 
-// TestSingleDeletesOfATree checks that single deletes remove a marker after all that is
-// below it, in whatever order the caller names them.
+// TestSingleDeletesOfATree checks that single deletes remove a marker after the objects
+// below it, in any order of the keys.
 func TestSingleDeletesOfATree(t *testing.T) {
 	var mu sync.Mutex
 	deleted := map[string]bool{}

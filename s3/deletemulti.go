@@ -13,16 +13,16 @@ import (
 
 const opDeleteMulti = "DeleteObjects"
 
-// deleteParallel is how many single deletes are under way at one time where a
-// server has no DeleteObjects, or none that compares ETags. At 20 ms each, it
-// deletes 1600 objects per second, and half of the connections stay free.
+// deleteParallel is the number of concurrent single deletes if a server lacks
+// DeleteObjects or ignores ETags in it. At 20 ms each, they delete 1600 objects per
+// second and leave half of the connections free.
 const deleteParallel = 32
 
-// DeleteMulti deletes objects, MaxListKeys per request
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html),
-// and one by one, in parallel, those that the server cannot delete so. The
-// results are in the order of the objects. The error is the first of a request
-// as a whole; the results of the objects that it was about hold it, too.
+// DeleteMulti deletes objects with requests of MaxListKeys objects each
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html). It deletes
+// objects that the server cannot delete in this way one by one, in parallel. The
+// results are in the order of the objects. The returned error is the first failure of a
+// whole request; the results of its objects contain it as well.
 func (c *Client) DeleteMulti(ctx context.Context, in *DeleteMultiInput) ([]DeleteResult, error) {
 	for _, o := range in.Objects {
 		if o.Key == "" || len(o.Key) > MaxKeyLength {
@@ -46,16 +46,17 @@ func (c *Client) DeleteMulti(ctx context.Context, in *DeleteMultiInput) ([]Delet
 	return m.results, err
 }
 
-// DeletesCompare reports whether the server holds a delete to the ETag that it
-// names, at least in single deletes. Where it does not, the client compares by a
-// HEAD request immediately before, so that a delete should not be put off. At the
-// first call for a bucket it may probe the server. It makes no request on AWS.
+// DeletesCompare reports whether the server checks the ETag of a delete, at least in
+// single deletes. If it returns false, the client compares with a HEAD request
+// immediately before each delete, so that callers should not postpone deletes. The
+// first call for a bucket may probe the server. It makes no request on AWS.
 func (c *Client) DeletesCompare(ctx context.Context, bucket string) bool {
 	s, err := c.relies(ctx, c.features(bucket), FeatureDeleteIfMatch)
 	return err == nil && !s.missing()
 }
 
-// multiDelete is one call of DeleteMulti.
+// multiDelete is one call of DeleteMulti. Its methods take indexes into objects and
+// results.
 type multiDelete struct {
 	c       *Client
 	f       *bucketFeatures
@@ -69,7 +70,7 @@ func (m *multiDelete) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(alone) > 0 { // a marker goes after what is below it
+	if len(alone) > 0 { // delete markers after the objects below them
 		together = slices.DeleteFunc(together, func(i int) bool {
 			last := isMarkerKey(m.objects[i].Key)
 			if last {
@@ -99,7 +100,7 @@ func (m *multiDelete) run(ctx context.Context) error {
 	return m.single(ctx, alone)
 }
 
-// divide chooses the objects that one request may delete together.
+// divide separates the objects that DeleteObjects can delete from the others.
 func (m *multiDelete) divide(ctx context.Context) (together, alone []int, err error) {
 	for i, o := range m.objects {
 		single := m.f.support(FeatureDeleteObjects).missing()
@@ -111,7 +112,7 @@ func (m *multiDelete) divide(ctx context.Context) (together, alone []int, err er
 			single = s.missing()
 		}
 		if !single {
-			_, ok := appendDeleteObject(nil, o) // XML cannot carry every key
+			_, ok := appendDeleteObject(nil, o) // not every key is valid in XML
 			single = !ok
 		}
 		if single {
@@ -123,8 +124,8 @@ func (m *multiDelete) divide(ctx context.Context) (together, alone []int, err er
 	return together, alone, nil
 }
 
-// page deletes the objects at the indexes is by one request, and once more
-// those of which the server says that they are worth another attempt.
+// page deletes objects with one request. It repeats the request for objects whose error
+// is transient.
 func (m *multiDelete) page(ctx context.Context, is []int) error {
 	r := retries{c: m.c, start: time.Now()}
 	for {
@@ -151,8 +152,8 @@ func (m *multiDelete) page(ctx context.Context, is []int) error {
 	}
 }
 
-// withoutPages deletes one by one what the server refused to delete together.
-// If that works, the refusal was about DeleteObjects, or about its ETags.
+// withoutPages deletes a page of objects one by one after refusal. If that succeeds,
+// the server does not support DeleteObjects, or ETags in it.
 func (m *multiDelete) withoutPages(ctx context.Context, page []int, refusal error) error {
 	if err := m.single(ctx, page); err != nil {
 		return err
@@ -173,12 +174,12 @@ func (m *multiDelete) withoutPages(ctx context.Context, page []int, refusal erro
 	return nil
 }
 
-// single deletes the objects at the indexes is one by one. A delete that fails
-// does not end the others; the end of the context does.
+// single deletes objects one by one. It continues after a failed delete and returns an
+// error only if the context ends.
 //
-// A key that ends in "/" is deleted when all longer paths are gone. A server that
-// keeps its objects in folders may otherwise leave the folder of a marker behind, and
-// list it: versitygw 1.8 does when the marker goes while a file in it goes.
+// Keys that end in "/" are deleted after all longer paths. Servers that keep objects in
+// folders may otherwise leave the folder of a marker behind and list it: versitygw 1.8
+// does so if the marker and a file in the folder are deleted at the same time.
 func (m *multiDelete) single(ctx context.Context, is []int) error {
 	for _, group := range m.markersLast(is) {
 		if err := m.atOnce(ctx, group); err != nil {
@@ -190,8 +191,8 @@ func (m *multiDelete) single(ctx context.Context, is []int) error {
 
 func isMarkerKey(key string) bool { return strings.HasSuffix(key, "/") }
 
-// markersLast divides objects into the groups that are deleted one after the other:
-// first the keys that do not end in "/", then the others from the deepest up.
+// markersLast groups objects. Each group is deleted before the next: first the keys
+// that do not end in "/", then the other keys, the deepest first.
 func (m *multiDelete) markersLast(is []int) [][]int {
 	const first = math.MaxInt
 	byDepth := map[int][]int{}
@@ -209,7 +210,7 @@ func (m *multiDelete) markersLast(is []int) [][]int {
 	return groups
 }
 
-// atOnce deletes the objects at the indexes is in parallel.
+// atOnce deletes objects in parallel.
 func (m *multiDelete) atOnce(ctx context.Context, is []int) error {
 	return parallel(ctx, deleteParallel, len(is), func(ctx context.Context, n int) error {
 		i := is[n]
@@ -221,7 +222,7 @@ func (m *multiDelete) atOnce(ctx context.Context, is []int) error {
 	})
 }
 
-// deletePage is one DeleteObjects.
+// deletePage sends one DeleteObjects request.
 func (c *Client) deletePage(ctx context.Context, f *bucketFeatures, objects []ObjectID) ([]DeleteResult, error) {
 	results := make([]DeleteResult, len(objects))
 	doc := []byte(`<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
@@ -272,7 +273,8 @@ func appendDeleteObject(doc []byte, o ObjectID) ([]byte, bool) {
 	return append(doc, "</Object>"...), true
 }
 
-// parseDeleteResult fills in results by key and version.
+// parseDeleteResult sets the results by key and version. The result of a key that the
+// document does not mention stays errNoResult.
 func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error {
 	type id struct{ key, version string }
 	index := make(map[id][]int, len(results))
@@ -281,7 +283,7 @@ func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error
 	}
 	var cur DeleteResult
 	var code, message string
-	settle := func(err error) {
+	setResult := func(err error) {
 		is := index[id{cur.Key, cur.VersionID}]
 		if is == nil {
 			is = index[id{cur.Key, ""}]
@@ -307,9 +309,9 @@ func parseDeleteResult(data []byte, bucket string, results []DeleteResult) error
 		case "Message":
 			message = clip(string(text), maxMessage)
 		case "Deleted":
-			settle(nil)
+			setResult(nil)
 		case "Error":
-			settle(deleteError(bucket, cur.Key, code, message))
+			setResult(deleteError(bucket, cur.Key, code, message))
 		}
 		return nil
 	}, "Deleted", "Error")

@@ -6,44 +6,44 @@ import (
 	"strings"
 )
 
-// Whole reports whether s covers the bytes of an object in order. Composite checksums of
-// multipart uploads ("value-parts") do not.
+// Whole reports whether s covers the bytes of an object in order. Composite checksums
+// of multipart uploads ("value-parts") do not.
 func (s Checksum) Whole() bool { return s.Value != "" && !strings.Contains(s.Value, "-") }
 
-// Digest computes one of the additional checksums over a run of bytes. Digests of runs
-// that follow each other make the digest of both, without the bytes.
+// Digest computes one of the additional checksums over consecutive bytes. Digests of
+// consecutive ranges can be combined without the bytes.
 type Digest struct {
 	sum checksummer
 	n   int64
 }
 
-// NewDigest returns the digest of no bytes.
+// NewDigest returns a Digest of no bytes.
 func NewDigest(a ChecksumAlgorithm) *Digest { return &Digest{sum: checksummer{algorithm: a}} }
 
 // Algorithm returns the algorithm of the digest.
 func (d *Digest) Algorithm() ChecksumAlgorithm { return d.sum.algorithm }
 
-// Len returns the number of bytes of the run.
+// Len returns the number of bytes that the digest covers.
 func (d *Digest) Len() int64 { return d.n }
 
-// Write adds bytes to the end of the run. It never fails.
+// Write adds p to the digest. It never returns an error.
 func (d *Digest) Write(p []byte) (int, error) {
 	d.sum.write(p)
 	d.n += int64(len(p))
 	return len(p), nil
 }
 
-// Append adds the run of next, which has the same algorithm, to the end of the run.
+// Append adds the bytes of next, whose algorithm must be the same, to the end of d.
 func (d *Digest) Append(next *Digest) {
 	d.sum.sum = fieldOf(d.sum.algorithm).shift(d.sum.sum, next.n) ^ next.sum.sum
 	d.n += next.n
 }
 
-// Value returns the checksum as S3 writes it.
+// Value returns the checksum in the format of S3.
 func (d *Digest) Value() string { return d.sum.value() }
 
-// field is the ring of polynomials over GF(2) modulo the polynomial of a CRC, with the
-// bits in reverse: the highest of the width bits is the coefficient of x^0.
+// field is the ring of polynomials over GF(2) modulo the polynomial of a CRC. The bits
+// are in reverse order: the highest of the width bits is the coefficient of x^0.
 type field struct {
 	poly  uint64
 	width int
@@ -78,8 +78,8 @@ func (f field) times(a, b uint64) (product uint64) {
 	return product
 }
 
-// shift multiplies a polynomial by x^(8n). Zlib's crc32_combine shows that this turns
-// the CRC of some bytes into what they contribute to the CRC when n bytes follow.
+// shift returns p multiplied by x^(8n). This converts the CRC of some bytes into their
+// contribution to the CRC after n more bytes, as in crc32_combine of zlib.
 func (f field) shift(p uint64, n int64) uint64 {
 	power := uint64(1) << (f.width - 1 - 8) // x^8
 	for left := uint64(n); left != 0; left >>= 1 {

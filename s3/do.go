@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// do makes a call: attempts with retries, after remedies without a wait. The
-// response's body is open only if k.consume is nil.
+// do makes a call. It sends attempts until one succeeds or a failure is final. Retries
+// wait; remedies do not. The caller must close the body of the response, which is nil
+// unless k.consume is nil.
 func (c *Client) do(ctx context.Context, k *call) (*response, error) {
 	if err := k.validate(); err != nil {
 		return nil, err
 	}
-	c.dress(k)
+	c.addCommonHeaders(k)
 	r := retries{c: c, start: time.Now()}
 	var m remedies
 	for try := 0; ; try++ {
@@ -40,12 +41,12 @@ func (c *Client) do(ctx context.Context, k *call) (*response, error) {
 	}
 }
 
-// fail makes the error of a call that got no answer.
+// fail returns the error of a call without a response.
 func (k *call) fail(err error) *Error {
 	return &Error{Op: k.op, Bucket: k.bucket, Key: k.key, Err: err}
 }
 
-// contextError keeps both that the context ended and why.
+// contextError returns the error of an ended context, joined with its cause.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause == nil || errors.Is(cause, err) {
@@ -54,7 +55,7 @@ func contextError(ctx context.Context) error {
 	return errors.Join(err, cause)
 }
 
-// validate refuses what no server could answer sensibly.
+// validate returns an error if no server could accept the bucket or key.
 func (k *call) validate() error {
 	if msg := badBucket(k.bucket); msg != "" {
 		return inputError(k.op, k.bucket, k.key, msg)
@@ -66,8 +67,8 @@ func (k *call) validate() error {
 	return nil
 }
 
-// badBucket says what is wrong with a bucket's name; "" if nothing. It is as
-// lenient as the oldest buckets and other servers need
+// badBucket returns a description of the fault in a bucket name, or "" for a valid one.
+// It accepts the names of the oldest buckets and of other servers
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html).
 func badBucket(bucket string) string {
 	const maxARN = 2048
@@ -92,7 +93,7 @@ func badBucket(bucket string) string {
 	return ""
 }
 
-// remedies counts what was already tried for one call.
+// remedies records which remedies one call has already used.
 type remedies struct {
 	redirects   int
 	skew        bool

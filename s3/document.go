@@ -7,14 +7,14 @@ import (
 	"slices"
 )
 
-// maxDocument bounds an XML answer. A page of 1000 keys of 1024 bytes, each
-// byte as "%25" or "&#x1F;", with 500 bytes around each key, stays below 8 MiB.
+// maxDocument is the largest XML answer in bytes. A page of 1000 keys of 1024 bytes,
+// each byte as "%25" or "&#x1F;", with 500 bytes around each key, stays below 8 MiB.
 const maxDocument = 16 << 20
 
 var errDocumentTooLarge = errors.New("document is too large")
 
-// readDocument passes the whole XML answer to f. The slice is f's during the
-// call only.
+// readDocument reads the whole XML answer and passes it to f. f must not keep the
+// slice.
 func (c *Client) readDocument(resp *response, f func(data []byte) error) error {
 	if resp.length > maxDocument {
 		return permanentError{errDocumentTooLarge}
@@ -44,19 +44,18 @@ func (c *Client) readDocument(resp *response, f func(data []byte) error) error {
 	return f(data)
 }
 
-// permanentError marks an answer that would not be different the next time.
+// permanentError marks an answer that a retry would not change.
 type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
-// badDocument is the error for an answer that is XML, or not even that, but
-// not what S3 answers.
+// badDocument returns the error for an answer that S3 would not send.
 func badDocument(data []byte, err error) error {
 	return permanentError{fmt.Errorf("answer is not S3's: %w: %s", err, firstLine(data))}
 }
 
-// errorIn200 is the <Error> that stands in the body of a response with status
-// 200, which copies and completions send when they fail late.
+// errorIn200 parses the <Error> in a response with status 200. CopyObject and
+// CompleteMultipartUpload send one if they fail after they have sent the status.
 func errorIn200(data []byte) error {
 	e := &Error{}
 	if err := parseError(data, e); err != nil {
@@ -66,10 +65,10 @@ func errorIn200(data []byte) error {
 	return e
 }
 
-// parseDocument walks a document, whose root element is want, or at least has
-// one of the children that S3 puts there: some servers give it another name. f
-// gets an empty parent for the children of the root. A document that has a
-// Code in place of that is an error, and is returned as one.
+// parseDocument walks a document. Its root element must be want or have one of the
+// given children, because some servers name the root differently. f gets ofRoot as the
+// parent of the root's children. parseDocument returns an *Error if the document is an
+// error.
 func parseDocument(data []byte, want string, f xmlElement, children ...string) error {
 	var root string
 	isError, known := false, false
@@ -98,5 +97,5 @@ func parseDocument(data []byte, want string, f xmlElement, children ...string) e
 	return nil
 }
 
-// ofRoot is the parent that parseDocument shows for the children of the root.
+// ofRoot is the parent that parseDocument passes for the children of the root.
 var ofRoot = []byte{}

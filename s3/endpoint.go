@@ -8,19 +8,20 @@ import (
 	"strings"
 )
 
-// endpoint is the server that Options choose, before a bucket is known.
+// endpoint is the server that Options choose, independent of a bucket.
 type endpoint struct {
 	scheme string
-	host   string // with port; "" for AWS's own
-	path   string // prefix of all paths, without a final slash
-	aws    bool   // host is AWS's, or of AWS
+	host   string // with the port; "" for the endpoints of AWS
+	path   string // prefix of all paths, without a trailing slash
+	aws    bool   // host belongs to AWS or is empty
 	style  Addressing
 }
 
-// virtualHostOnly are the providers known to refuse path-style requests.
+// virtualHostOnly lists the domains of providers that refuse path-style requests.
 var virtualHostOnly = [...]string{".aliyuncs.com", ".myqcloud.com", ".volces.com", ".ivolces.com"}
 
-// parseEndpoint reads Options.Endpoint.
+// parseEndpoint parses Options.Endpoint. Its errors complete the sentence "Endpoint
+// ...".
 func parseEndpoint(o Options) (endpoint, error) {
 	e := endpoint{scheme: "https", style: o.Addressing}
 	if o.DisableTLS {
@@ -71,7 +72,7 @@ func parseEndpoint(o Options) (endpoint, error) {
 	return e, nil
 }
 
-// target is where one request goes and what it is signed for.
+// target is the address of one request and the region and service of its signature.
 type target struct {
 	scheme, host string
 	path         string // escaped
@@ -79,8 +80,8 @@ type target struct {
 	service      string
 }
 
-// locate resolves bucket and key. region is the bucket's, where it is known
-// to differ from Options.Region.
+// locate returns the target of a request for bucket and key. region is the region of
+// the bucket if it differs from Options.Region, or "".
 func (c *Client) locate(bucket, key, region string) (target, error) {
 	t := target{scheme: c.endpoint.scheme, region: region, service: "s3"}
 	if t.region == "" {
@@ -115,8 +116,8 @@ func (c *Client) URL(bucket string) (string, error) {
 	return t.scheme + "://" + t.host + t.path, nil
 }
 
-// pathStyle leaves no final slash after a bare bucket: some servers take
-// "/bucket/" for an object with an empty key.
+// pathStyle returns the path of a path-style request. It adds no slash after a bucket
+// without a key, because some servers take "/bucket/" for an object with an empty key.
 func pathStyle(prefix, bucket, key string) string {
 	if key == "" {
 		return prefix + "/" + bucket
@@ -124,8 +125,8 @@ func pathStyle(prefix, bucket, key string) string {
 	return prefix + "/" + bucket + "/" + escapeKey(key)
 }
 
-// style is path-style for names that a certificate of a wildcard host, or a
-// host at all, cannot hold.
+// style returns the addressing style for a bucket. It is path-style for names that are
+// not valid in a host name or not covered by a wildcard certificate.
 func (c *Client) style(bucket string) Addressing {
 	style := c.endpoint.style
 	if c.virtualHost.Load() {

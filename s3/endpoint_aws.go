@@ -5,15 +5,16 @@ import (
 	"strings"
 )
 
-// partition is one of AWS's separate worlds
+// partition is an isolated group of AWS regions
 // (https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html).
 type partition struct {
 	name   string
-	prefix string // of its regions
-	suffix string // of its hosts
+	prefix string // of the names of its regions
+	suffix string // of the names of its hosts
 }
 
-// partitions lists those with prefixes of their own; all else is "aws".
+// partitions lists the partitions. The last one has the empty prefix and matches every
+// other region.
 var partitions = [...]partition{
 	{"aws-cn", "cn-", "amazonaws.com.cn"},
 	{"aws-us-gov", "us-gov-", "amazonaws.com"},
@@ -34,7 +35,7 @@ func partitionOf(region string) partition {
 	return partitions[len(partitions)-1]
 }
 
-// awsSuffix returns the domain of AWS that host is in.
+// awsSuffix returns the domain of AWS to which host belongs.
 func awsSuffix(host string) (string, bool) {
 	for _, p := range partitions {
 		if host == p.suffix || strings.HasSuffix(host, "."+p.suffix) {
@@ -44,8 +45,9 @@ func awsSuffix(host string) (string, bool) {
 	return "", false
 }
 
-// regionOfHost reads the region out of an AWS host, such as
-// bucket.s3.eu-west-1.amazonaws.com or s3-eu-west-1.amazonaws.com; "" if it has none.
+// regionOfHost returns the region in an AWS host name, such as
+// bucket.s3.eu-west-1.amazonaws.com or s3-eu-west-1.amazonaws.com, or "" if the name
+// has none.
 func regionOfHost(host string) string {
 	suffix, ok := awsSuffix(host)
 	if !ok {
@@ -63,8 +65,7 @@ func regionOfHost(host string) string {
 	return last
 }
 
-// awsHost joins the parts of an AWS host that Options choose:
-// service[-fips][.dualstack].region.suffix
+// awsHost returns the host name service[-fips][.dualstack].region.suffix
 // (https://docs.aws.amazon.com/general/latest/gr/s3.html).
 func (c *Client) awsHost(service, region string) string {
 	if c.opts.FIPS {
@@ -77,7 +78,7 @@ func (c *Client) awsHost(service, region string) string {
 }
 
 func (c *Client) locateAWS(t target, bucket, key string) (target, error) {
-	t.region = strings.TrimSuffix(t.region, "-global") // pseudo-regions: aws-global
+	t.region = strings.TrimSuffix(t.region, "-global") // pseudo-regions such as aws-global
 	if t.region == "aws" {
 		t.region = defaultRegion
 	}
@@ -148,7 +149,7 @@ func CheckAccessPoint(arn string) error {
 	return err
 }
 
-// locateARN resolves the ARN of an access point, an Object Lambda access
+// locateARN returns the target for the ARN of an access point, an Object Lambda access
 // point or an access point on Outposts
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html).
 func (c *Client) locateARN(t target, arn, key string) (target, error) {

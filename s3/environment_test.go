@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// environmentURL tells TestEnvironmentChild what to speak to.
+// environmentURL contains the URL of the server for TestEnvironmentChild.
 const environmentURL = "S3_TEST_ENVIRONMENT_URL"
 
-// TestEnvironmentChild is a client in a process of its own: Go reads the
-// environment of a process once.
+// TestEnvironmentChild is a client in another process, because Go reads the environment
+// only once per process.
 func TestEnvironmentChild(t *testing.T) {
 	url := os.Getenv(environmentURL)
 	if url == "" {

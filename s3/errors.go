@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// The kinds of failure, for errors.Is. Every error of this package is an
-// *Error; it is of one of these kinds, or of none (unknown), in which case
-// its Status, Code and Message tell what the server said.
+// These errors are the kinds of failure for errors.Is. Every error of this package is
+// an *Error. It has one of these kinds, or none if the kind is unknown; then Status,
+// Code and Message describe the server's answer.
 var (
 	ErrNotFound           = errors.New("not found")
 	ErrNoSuchBucket       = errors.New("no such bucket") // is also ErrNotFound
@@ -28,34 +28,35 @@ var (
 	ErrInvalidInput       = errors.New("invalid input")
 	ErrTooLarge           = errors.New("too large")
 	ErrChecksum           = errors.New("checksum mismatch")
-	// ErrLostUpload: the server died while it completed an upload, told the
-	// repetition that it was done, and shows no such object. Upload again.
+	// ErrLostUpload means that the server failed while it completed an upload, reported
+	// the upload as complete when the request was repeated, and has no such object. The
+	// caller must upload again.
 	ErrLostUpload = errors.New("upload lost by the server") // is also ErrTransient
-	// ErrDeadline marks a failure that was still worth a retry when
-	// Options.Deadline or the budget for retries was used up. The kind of the
-	// failure itself holds as well.
+	// ErrDeadline means that Options.Deadline passed, or the retry budget was
+	// exhausted, before a transient failure went away. The error also has the kind of
+	// that failure.
 	ErrDeadline = errors.New("deadline for retries passed")
 )
 
-// Error tells what failed, on what, and what the server said of it
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
-// errors.Is and errors.As reach the cause below through Unwrap.
+// Error describes a failed operation
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). errors.Is and
+// errors.As reach the underlying error through Unwrap.
 type Error struct {
-	Op          string // as S3's API pages name it, e.g. "GetObject"
+	Op          string // name of the operation in the S3 API, such as "GetObject"
 	Bucket, Key string
-	Status      int    // HTTP status; 0 if no response came
-	Code        string // S3's error code; "" if the response had none
+	Status      int    // HTTP status, or 0 without a response
+	Code        string // S3 error code, or "" if the response has none
 	Message     string
 	RequestID   string
 	HostID      string
-	Region      string        // the bucket's region, where the server told it
-	Endpoint    string        // host that the server redirects to
-	RetryAfter  time.Duration // as the server asked
-	Err         error         // the cause below, e.g. a network error
+	Region      string        // region of the bucket, if the server named it
+	Endpoint    string        // host to which the server redirects
+	RetryAfter  time.Duration // value of the Retry-After header
+	Err         error         // underlying error, such as a network error
 
-	kind       error // one of the sentinels, nil if unknown
+	kind       error // one of the kinds, or nil if unknown
 	retry      bool  // another attempt may succeed
-	gaveUp     bool  // retries ended by the deadline or the budget
+	gaveUp     bool  // the deadline or the retry budget ended the retries
 	serverTime time.Time
 }
 
@@ -97,7 +98,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause below.
+// Unwrap returns the underlying error.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is reports whether target is a kind of e.
@@ -119,8 +120,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// classify sets the kind of an answer by its code, which is the more exact,
-// or else by its status.
+// classify sets kind and retry by the code, or by the status if the code is unknown.
 func (e *Error) classify() {
 	if c, ok := classOfCode(e.Code); ok {
 		e.kind, e.retry = c.kind, c.retry
@@ -136,15 +136,16 @@ func (e *Error) classify() {
 		e.kind = ErrForbidden
 	}
 	if e.kind == ErrNotFound && e.Code != "" && !strings.HasPrefix(e.Code, "NoSuch") {
-		e.kind = nil // what is absent is not the object, see absentUser
+		// The object is not known to be absent.
+		e.kind = nil
 		if absentUser(e.Code) {
 			e.kind = ErrForbidden
 		}
 	}
 }
 
-// absentUser knows that an unknown access key is meant: some servers answer
-// that with 404, which must not look like an absent object.
+// absentUser reports whether code means an unknown access key. Some servers send it
+// with status 404, which must not look like an absent object.
 func absentUser(code string) bool {
 	return strings.Contains(code, "User") || strings.Contains(code, "AccessKey")
 }
@@ -157,7 +158,7 @@ type errorClass struct {
 // AWS documents the following about error codes
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, read in December 2026):
 //
-//   - The status does not tell what to do. RequestTimeout, IncompleteBody and BadDigest are
+//   - The status alone does not determine the reaction. RequestTimeout, IncompleteBody and BadDigest are
 //     400 and worth a retry. ExpiredToken, EntityTooLarge, KeyTooLongError and MetadataTooLarge
 //     are 400 and are not. RequestTimeTooSkewed is 403, and so is InvalidObjectState, the
 //     answer to a GET of an archived object.
@@ -169,7 +170,7 @@ type errorClass struct {
 //   - Answers of 4xx cost as much as others, answers of 5xx cost nothing
 //     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorCodeBilling.html).
 
-// classOfCode knows the codes whose meaning the status alone does not give.
+// classOfCode returns the class of a code whose meaning the status alone does not show.
 func classOfCode(code string) (errorClass, bool) {
 	switch code {
 	case "NoSuchBucket":
@@ -210,7 +211,8 @@ func classOfCode(code string) (errorClass, bool) {
 	return errorClass{}, false
 }
 
-// isThrottleCode knows throttling by the words that vendors use for it.
+// isThrottleCode reports whether code contains one of the words that vendors use for
+// throttling.
 func isThrottleCode(code string) bool {
 	return strings.Contains(code, "Throttl") || strings.Contains(code, "TooManyRequest") ||
 		strings.Contains(code, "SlowDown") || strings.Contains(code, "LimitExceeded") &&
@@ -248,7 +250,8 @@ func classOfStatus(status int) (kind error, retry bool) {
 	return nil, false
 }
 
-// inputError is the answer to a call that cannot be sent.
+// inputError returns the error of a call that is not sent, because its input is
+// invalid.
 func inputError(op, bucket, key, message string) *Error {
 	return &Error{Op: op, Bucket: bucket, Key: clip(key, MaxKeyLength), Message: message, kind: ErrInvalidInput}
 }

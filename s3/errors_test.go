@@ -84,7 +84,7 @@ func TestThrottlingAnsweredAs403(t *testing.T) {
 	wantIs(t, e, ErrThrottled)
 }
 
-// A 404 of a proxy is no word on the object.
+// The 404 of a proxy does not mean that the object is absent.
 func TestNotFoundByAProxy(t *testing.T) {
 	n := 0
 	c := newFakeClient(t, func(*http.Request) (*http.Response, error) {

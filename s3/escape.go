@@ -9,8 +9,8 @@ import (
 
 const upperHex = "0123456789ABCDEF"
 
-// appendEscaped appends s percent-encoded as Signature Version 4 wants it:
-// all but RFC 3986's unreserved characters, and '/' if keepSlash.
+// appendEscaped appends s in the percent-encoding of Signature Version 4: it escapes
+// all bytes but the unreserved characters of RFC 3986, and '/' if keepSlash is set.
 func appendEscaped(dst []byte, s string, keepSlash bool) []byte {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -28,7 +28,7 @@ func isUnreserved(c byte) bool {
 		c == '-' || c == '_' || c == '.' || c == '~'
 }
 
-// escapeKey encodes a key for a URL's path.
+// escapeKey encodes a key for the path of a URL.
 func escapeKey(key string) string {
 	for i := 0; i < len(key); i++ {
 		if !isUnreserved(key[i]) && key[i] != '/' {
@@ -38,10 +38,9 @@ func escapeKey(key string) string {
 	return key
 }
 
-// unescapeListed decodes a key of a listing that was asked for with
-// encoding-type=url. Servers encode as a form does (space is '+') or as a
-// path does (space is %20); both decode alike since a literal '+' is always
-// %2B. What is not valid encoding was never encoded and stays as it is.
+// unescapeListed decodes a key of a listing with encoding-type=url. Servers write a
+// space as '+' or as %20. Both are decoded, since a literal '+' is always %2B. A string
+// that is not a valid encoding is returned unchanged.
 func unescapeListed(s string) string {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
 		return s
@@ -49,7 +48,7 @@ func unescapeListed(s string) string {
 	return unescapeBytes([]byte(s))
 }
 
-// unescapeBytes is unescapeListed for what is not yet a string.
+// unescapeBytes is unescapeListed for a byte slice.
 func unescapeBytes(s []byte) string {
 	if bytes.IndexByte(s, '%') < 0 && bytes.IndexByte(s, '+') < 0 {
 		return string(s)
@@ -89,7 +88,7 @@ func unhex(c byte) int {
 	return -1
 }
 
-// param is one parameter of a query.
+// param is one query parameter.
 type param struct{ name, value string }
 
 type query []param
@@ -102,7 +101,8 @@ func (q query) add(name, value string) query {
 	return append(q, param{name, value})
 }
 
-// encode sorts and encodes q as both the URL and the signature have it.
+// encode sorts q by name and returns it in the form that the URL and the signature
+// require.
 func (q query) encode() string {
 	if len(q) == 0 {
 		return ""

@@ -49,8 +49,8 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// FuzzKeyEscape: what is escaped is read back the same by net/url and by the
-// decoder of listings, and needs no escape by net/url's measure either.
+// FuzzKeyEscape checks that net/url and the decoder of listings decode an escaped key
+// to the key, and that net/url would not escape it further.
 func FuzzKeyEscape(f *testing.F) {
 	for _, s := range []string{"a/b", "a b+c%d", "//./..", "\x00\xff\n", "ü/€", "%2B"} {
 		f.Add(s)

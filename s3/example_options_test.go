@@ -70,7 +70,7 @@ func ExampleStaticCredentials() {
 	// Output: https://bucket.s3.eu-west-1.amazonaws.com/k true
 }
 
-// The keys that AWS's own tools would use, here those of a profile.
+// The keys of a profile, found like AWS's tools find them.
 func ExampleDefaultCredentials() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -108,7 +108,7 @@ func ExampleDefaultCredentials() {
 	// Output: true true
 }
 
-// However many calls are made at one time, no more than two requests are under way.
+// At most two requests are in progress, regardless of the number of calls.
 func ExampleOptions_connections() {
 	o, bucket, done := exampleOptions()
 	defer done()
@@ -169,7 +169,7 @@ func ExampleOptions_retry() {
 	// <nil>
 }
 
-// The owner of the bucket lets others read, who pay for it.
+// The owner of the bucket lets other accounts read and pay for it.
 func ExampleOptions_requesterPays() {
 	o, bucket, done := exampleOptions()
 	defer done()
@@ -188,7 +188,7 @@ func ExampleOptions_requesterPays() {
 	// Output: 4
 }
 
-// A server whose certificate no public authority has signed.
+// A server whose certificate is not signed by a public authority.
 func ExampleCertPool() {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()

@@ -66,7 +66,7 @@ func ExampleClient_Put() {
 	// Output: "5d41402abc4b2a76b9719d911017c592"
 }
 
-// A write that must not overwrite anything, nor lose anyone's update.
+// A write that neither overwrites an object nor loses an update of another client.
 func ExampleClient_Put_conditions() {
 	c, bucket, done := example()
 	defer done()
@@ -151,8 +151,8 @@ func ExampleClient_Head() {
 	// true
 }
 
-// Every upload carries a checksum where the server knows them, and every
-// download of a whole object is held to it.
+// Uploads carry a checksum if the server supports it, and downloads of whole objects
+// are verified.
 func ExampleChecksum() {
 	c, bucket, done := example()
 	defer done()

@@ -35,7 +35,7 @@ func ExampleClient_PutStream() {
 	// Output: 10485760
 }
 
-// An upload by parts that goes on after a restart.
+// A multipart upload that continues after a restart.
 func ExampleClient_CreateUpload() {
 	c, bucket, done := example()
 	defer done()
@@ -53,7 +53,7 @@ func ExampleClient_CreateUpload() {
 		return *p
 	}
 	upload(id, 1, 0, s3.MinPartSize)
-	// Here the process may end: id is all that it takes.
+	// The process may end here. The upload continues with the stored id.
 	page, err := c.ListParts(ctx, &s3.ListPartsInput{Upload: id})
 	if err != nil {
 		log.Fatal(err)
@@ -67,7 +67,7 @@ func ExampleClient_CreateUpload() {
 	// Output: true
 }
 
-// The first bytes of an object are replaced, the rest is copied inside S3.
+// The first bytes of an object are replaced, and the rest is copied inside S3.
 func ExampleClient_CopyPart() {
 	c, bucket, done := example()
 	defer done()
@@ -98,7 +98,7 @@ func ExampleClient_CopyPart() {
 	// Output: bbtail
 }
 
-// What others left behind is found and dropped.
+// Unfinished uploads of other clients are listed and aborted.
 func ExampleClient_ListUploads() {
 	c, bucket, done := example()
 	defer done()

@@ -12,62 +12,64 @@ import (
 	"time"
 )
 
-// call is one request of the API, over all its attempts.
+// call is one request of the API with all its attempts.
 type call struct {
 	op          string
 	method      string
 	bucket, key string
 	params      query
-	header      http.Header // canonical names; not changed by attempts
-	body        *payload    // nil: none
-	document    []byte      // an XML body, instead of body
+	header      http.Header // canonical names; attempts do not change it
+	body        *payload    // nil if the request has no body
+	document    []byte      // XML body, if body is nil
 	expect100   bool
-	copied      int64  // bytes that the server copies before it answers; may be an upper bound
-	noConflict  bool   // a conflict with another writer is not worth another attempt
-	lost        bool   // an attempt may have succeeded without our knowing
-	keyless     bool   // the customer's key was left out: the object has none
-	unasked     bool   // the question for a checksum was left out after a refusal
-	host        string // redirected to, for this call only
+	copied      int64  // bytes that the server copies before it answers, or an upper bound
+	noConflict  bool   // do not retry after a conflict with another writer
+	lost        bool   // an attempt without an answer may have succeeded
+	keyless     bool   // sent without the customer's key, because the object has none
+	unasked     bool   // sent without X-Amz-Checksum-Mode after a refusal
+	host        string // target of a redirect of this call; "" if none
 	last        identity
-	start       time.Time // of the first attempt, or of its wait for a connection
-	// consume, if set, reads the response within the attempt, so that a body
-	// that is cut short or tells of an error is retried like any failure.
+	start       time.Time // start of the first attempt, including its wait for a connection
+	// consume reads the response within the attempt, so that a truncated body or an
+	// error in the body is retried like any failure. If it is nil, the caller of do
+	// reads the body.
 	consume func(*response) error
 }
 
-// identity is what the last attempt of a call was sent and signed with. A
-// refusal speaks of that, not of what other calls may have mended since.
+// identity holds the credentials, region, host and clock skew of the last attempt.
+// Remedies compare it with the current values, because another call may have changed
+// them since.
 type identity struct {
-	key    string // access key id; "" if it was not signed
+	key    string // access key ID, or "" for an unsigned request
 	region string
 	host   string
 	skew   time.Duration
 }
 
-// response is a successful answer. Its body must be read to the end or closed.
+// response is a successful HTTP response. Its body must be read to the end or closed.
 type response struct {
 	status int
+	// length of the body, or -1 if unknown
 	header http.Header
 	length int64 // of the body; -1 if not known
 	body   *recvBody
 }
 
-// exchange is one attempt under way.
+// exchange is one attempt in progress.
 type exchange struct {
 	c      *Client
 	k      *call
-	ctx    context.Context // the caller's
+	ctx    context.Context // the caller's context
 	cancel context.CancelCauseFunc
-	own    context.Context // ctx with cancel
+	own    context.Context // derived from ctx; ended by cancel
 	wd     *watchdog
 	body   *sendBody
 	at     Attempt
-	sent   bool // the request was given to the network
+	sent   bool // the request was passed to the transport
 	ended  bool
 }
 
-// attempt makes one HTTP exchange. The error, if any, is marked with whether
-// it is worth another.
+// attempt makes one HTTP exchange. The error says whether another attempt may succeed.
 func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Error) {
 	if try == 0 {
 		k.start = time.Now()
@@ -95,9 +97,10 @@ func (c *Client) attempt(ctx context.Context, k *call, try int) (*response, *Err
 	return resp, nil
 }
 
-// allowance returns how long an attempt of a call may wait for a connection and for an
-// answer: until the deadline of the call. The first attempt has minPatience, less what it
-// waited for a connection. Every attempt that begins has at least lastAttempt.
+// allowance returns how long an attempt may wait for a connection and for an answer.
+// The limit is the deadline of the call. The first attempt has at least minPatience,
+// including its wait for a connection, and every other attempt has at least
+// lastAttempt.
 func (c *Client) allowance(k *call, try int) time.Duration {
 	waited := time.Since(k.start)
 	left := c.opts.Deadline - waited
@@ -107,13 +110,14 @@ func (c *Client) allowance(k *call, try int) time.Duration {
 	return max(left, lastAttempt)
 }
 
-// lastAttempt is within what a healthy S3 needs for nearly all answers.
+// lastAttempt is the least time of an attempt. A healthy S3 server needs less for
+// nearly all answers.
 const lastAttempt = time.Second
 
-// errNoSlot says that the other calls took all connections until the deadline.
+// errNoSlot means that other calls used all connections until the deadline.
 var errNoSlot = errors.New("no connection became free in time")
 
-// takeSlot waits for one of the client's connections, up to the deadline of the call.
+// takeSlot waits for one of the client's connections until the deadline of the call.
 func (c *Client) takeSlot(ctx context.Context, k *call, try int) *Error {
 	select {
 	case c.slots <- struct{}{}:
@@ -134,12 +138,12 @@ func (c *Client) takeSlot(ctx context.Context, k *call, try int) *Error {
 	}
 }
 
-// slowestCopy is the least rate, in bytes per second, at which a server is expected
-// to copy inside. AWS copies an object of 5 GiB in some minutes.
+// slowestCopy is the lowest expected rate of a copy inside a server, in bytes per
+// second. AWS copies an object of 5 GiB in some minutes.
 const slowestCopy = 10 << 20
 
-// patience returns how long the exchange waits for the head of an answer. A server
-// that copies gets the time that the bytes may take in addition, up to ten times
+// patience returns how long the exchange waits for the header of the response. A server
+// that copies gets additional time in proportion to the bytes, at most ten times
 // Options.ResponseTimeout.
 func (x *exchange) patience() time.Duration {
 	o := &x.c.opts
@@ -190,14 +194,14 @@ func (x *exchange) run() (*response, *Error) {
 
 var errEarlyAnswer = errors.New("server answered before it had the body")
 
-// fail ends an attempt that got a response.
+// fail ends an attempt that has received a response.
 func (x *exchange) fail(resp *response, e *Error) *Error {
 	x.at.Err = e
 	resp.body.Close()
 	return e
 }
 
-// consumeError places an error of call.consume.
+// consumeError converts an error of call.consume to an *Error.
 func (x *exchange) consumeError(resp *response, err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -308,8 +312,9 @@ func (x *exchange) attachBody(req *http.Request) error {
 	return nil
 }
 
-// end releases what the attempt holds and reports it. It is called once the
-// response's body is done with.
+// end releases the resources of the attempt and reports it to the observer and the log.
+// It is called when the response body has been read or closed, and has no effect when
+// called again.
 func (x *exchange) end() {
 	if x.ended {
 		return

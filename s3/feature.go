@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Feature is something that S3 does and that not every server does.
+// Feature is a property of S3 that other servers may lack.
 type Feature uint8
 
-// The features. The table below says how each is detected and replaced.
+// The table features describes how each Feature is detected and replaced.
 const (
 	FeaturePutIfMatch Feature = iota
 	FeaturePutIfNoneMatch
@@ -32,25 +32,25 @@ const (
 	featureCount
 )
 
-// Support is what a server does with a feature.
+// Support describes how a server treats a Feature.
 type Support uint8
 
-// The kinds of support.
+// These are the values of Support.
 const (
-	// SupportUnknown: the server was not asked yet.
+	// SupportUnknown means that the client has not tested the feature.
 	SupportUnknown Support = iota
-	// SupportYes: the server does what S3 does.
+	// SupportYes means that the server behaves like S3.
 	SupportYes
-	// SupportIgnored: the server accepts the request and ignores the feature.
+	// SupportIgnored means that the server accepts the request and ignores the feature.
 	SupportIgnored
-	// SupportRefused: the server refuses the request, or never finds the
-	// condition to hold.
+	// SupportRefused means that the server refuses the request, or that its condition
+	// never holds.
 	SupportRefused
 )
 
 var supportNames = [...]string{"unknown", "yes", "ignored", "refused"}
 
-// String returns the name that MarshalText writes.
+// String returns the name of s, as MarshalText does.
 func (s Support) String() string {
 	if int(s) < len(supportNames) {
 		return supportNames[s]
@@ -72,20 +72,20 @@ func (s *Support) UnmarshalText(text []byte) error {
 	return fmt.Errorf("support %q is not known", clip(string(text), 40))
 }
 
-// missing reports whether the client has to do without the feature.
+// missing reports whether the client must replace the feature.
 func (s Support) missing() bool { return s == SupportIgnored || s == SupportRefused }
 
-// Origin is where the client has a Finding from.
+// Origin is the source of a Finding.
 type Origin string
 
-// The origins.
+// These are the values of Origin.
 const (
-	OriginProbe   Origin = "probe"   // requests on an object of the client's own
-	OriginUse     Origin = "use"     // the answer to a request that the caller made
+	OriginProbe   Origin = "probe"   // requests on an object that the client created
+	OriginUse     Origin = "use"     // the answer to a request of the caller
 	OriginProfile Origin = "profile" // Options.Server
 )
 
-// Finding is what is known of one feature of a server in one bucket.
+// Finding is the known Support of one feature by the server of one bucket.
 type Finding struct {
 	Feature Feature   `json:"feature"`
 	Support Support   `json:"support"`
@@ -93,10 +93,11 @@ type Finding struct {
 	Origin  Origin    `json:"origin"`
 }
 
-// Missing reports whether the client has to do without the feature.
+// Missing reports whether the client must replace the feature.
 func (f Finding) Missing() bool { return f.Support.missing() }
 
-// String describes a missing feature and its replacement in one sentence.
+// String describes the support in one sentence, including the replacement of a missing
+// feature.
 func (f Finding) String() string {
 	row := f.Feature.row()
 	switch f.Support {
@@ -110,15 +111,15 @@ func (f Finding) String() string {
 	return "it is not known whether this server supports " + row.subject
 }
 
-// detection is how the client finds out about a feature.
+// detection is the method by which the client detects a feature.
 type detection uint8
 
 const (
-	// byRefusal: the first request that needs the feature shows it.
+	// byRefusal detects the feature by the answer to the first request that needs it.
 	byRefusal detection = iota
-	// The others make requests on an object of the client's own before the
-	// first request that relies on the feature. One probe answers for all
-	// features of its kind.
+	// The other methods make requests on an object that the client creates, before the
+	// first request that relies on the feature. One probe tests all features of its
+	// kind.
 	byPutProbe
 	byCompleteProbe
 	byDeleteProbe
@@ -127,20 +128,20 @@ const (
 	probeCount
 )
 
-// feature is one row of the table.
+// feature is one row of the table features.
 type feature struct {
-	name    string // in files and in status; it never changes
-	subject string // as sentences name it
+	name    string // name in files and in the status; it never changes
+	subject string // noun phrase for sentences
 	detect  detection
-	instead string // what the client does without it, as the end of a sentence
+	instead string // end of a sentence that says how the client replaces it
 }
 
 const comparesFirst = "compares the ETag by a HEAD request immediately before, and a write of another client in between can be lost"
 
-// features is the table of everything that the client expects of S3 and can do
-// without. Servers that accept a condition and ignore it are common
+// features lists everything that the client expects of S3 and can replace. Many servers
+// accept a condition and ignore it, so that only a probe detects them
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
-// is what they would have to do), so that only a probe detects them.
+// describes the expected behaviour).
 var features = [featureCount]feature{
 	FeaturePutIfMatch: {"put-if-match", "If-Match of PutObject", byPutProbe, comparesFirst},
 	FeaturePutIfNoneMatch: {"put-if-none-match", "If-None-Match of PutObject", byPutProbe,
@@ -178,7 +179,7 @@ func (f Feature) row() feature {
 	return feature{name: "unknown", subject: "an unknown feature"}
 }
 
-// String returns the feature's name.
+// String returns the name of the feature.
 func (f Feature) String() string { return f.row().name }
 
 // MarshalText implements encoding.TextMarshaler.

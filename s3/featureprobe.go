@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// otherETag is no object's: nobody has found bytes whose MD5 is zero.
+// otherETag is the ETag of no object: no bytes are known whose MD5 is zero.
 const otherETag = `"00000000000000000000000000000000"`
 
-// probe is one investigation, on objects of its own.
+// probe tests the features of one detection method on objects of its own.
 type probe struct {
 	c      *Client
 	bucket string
 	key    string
-	etag   string     // of the object at key
-	made   []ObjectID // what is to be deleted at the end
+	etag   string     // ETag of the object at key
+	made   []ObjectID // objects to delete at the end
 	found  []Finding
 }
 
@@ -26,7 +26,7 @@ func newProbe(c *Client, bucket string) *probe {
 	return &probe{c: c, bucket: bucket, key: c.opts.ProbePrefix + "probe-" + strings.ToLower(rand.Text())}
 }
 
-// copyKey is the key of a second object.
+// copyKey returns the key of the target of copies.
 func (p *probe) copyKey() string { return p.key + "-copy" }
 
 // run makes the requests of one kind of probe.
@@ -49,12 +49,13 @@ func (p *probe) run(ctx context.Context, group detection) error {
 	return nil
 }
 
-// find notes a finding.
+// find records a finding.
 func (p *probe) find(x Feature, s Support) {
 	p.found = append(p.found, Finding{x, s, time.Now(), OriginProbe})
 }
 
-// judge notes what the answer to a request shows whose condition is false.
+// judge records the support that err shows, where err is the result of a request whose
+// condition is false. It returns errors that say nothing about the feature.
 func (p *probe) judge(x Feature, err error) error {
 	switch {
 	case errors.Is(err, ErrPreconditionFailed):
@@ -69,8 +70,8 @@ func (p *probe) judge(x Feature, err error) error {
 	return nil
 }
 
-// note remembers an object that is to be deleted at the end.
-func (p *probe) note(key, version string) {
+// created records an object to delete at the end.
+func (p *probe) created(key, version string) {
 	p.made = append(p.made, ObjectID{Key: key, VersionID: version})
 }
 
@@ -80,12 +81,12 @@ func (p *probe) put(ctx context.Context, d condition) error {
 	out, err := p.c.putObject(ctx, in, newPayload(in.Body, in.Size), d)
 	if err == nil {
 		p.etag = out.ETag
-		p.note(p.key, out.VersionID)
+		p.created(p.key, out.VersionID)
 	}
 	return err
 }
 
-// puts finds out what PutObject does with conditions and ETags.
+// puts tests the conditions of PutObject and the format of its ETags.
 func (p *probe) puts(ctx context.Context) error {
 	if err := p.judge(FeaturePutIfNoneMatch, p.put(ctx, condition{ifNoneMatch: "*"})); err != nil {
 		return err
@@ -108,7 +109,7 @@ func (p *probe) puts(ctx context.Context) error {
 		case err == nil:
 			p.find(FeatureQuotedETag, SupportRefused)
 		case errors.Is(err, ErrPreconditionFailed):
-			support = SupportRefused // it holds for nobody
+			support = SupportRefused // the server rejects even the right ETag
 		default:
 			return err
 		}
@@ -117,7 +118,7 @@ func (p *probe) puts(ctx context.Context) error {
 	return nil
 }
 
-// deletes finds out whether deletes compare ETags.
+// deletes tests the conditions of DeleteObject and DeleteObjects.
 func (p *probe) deletes(ctx context.Context) error {
 	_, err := p.c.deleteObject(ctx, &DeleteInput{Bucket: p.bucket, Key: p.key}, condition{ifMatch: otherETag})
 	if jerr := p.judge(FeatureDeleteIfMatch, err); jerr != nil {
@@ -138,7 +139,8 @@ func (p *probe) deletes(ctx context.Context) error {
 	return p.judge(FeatureDeleteObjectsETag, err)
 }
 
-// copies finds out what CopyObject does with conditions.
+// copies tests the conditions of CopyObject. The first request has none and tests
+// CopyObject itself.
 func (p *probe) copies(ctx context.Context) error {
 	for _, try := range []struct {
 		x   Feature
@@ -153,7 +155,7 @@ func (p *probe) copies(ctx context.Context) error {
 		in := CopyInput{SrcBucket: p.bucket, SrcKey: p.key, SrcSize: 1, Bucket: p.bucket, Key: p.copyKey()}
 		out, err := p.c.copyObject(ctx, &in, try.src, try.d)
 		if err == nil {
-			p.note(p.copyKey(), out.VersionID)
+			p.created(p.copyKey(), out.VersionID)
 		}
 		if try.x == featureCount {
 			if notImplemented(err) {
@@ -171,8 +173,8 @@ func (p *probe) copies(ctx context.Context) error {
 	return nil
 }
 
-// noCopies notes that the server has no CopyObject. The relayed copy compares
-// by GET and PUT.
+// noCopies records that the server has no CopyObject. The copy through the client has
+// the conditions of GET and PUT instead.
 func (p *probe) noCopies() error {
 	for _, x := range []Feature{FeatureCopy, FeatureCopySourceIf, FeatureCopyIfMatch, FeatureCopyIfNoneMatch} {
 		p.find(x, SupportRefused)
@@ -180,7 +182,7 @@ func (p *probe) noCopies() error {
 	return nil
 }
 
-// completes finds out what CompleteMultipartUpload does with conditions.
+// completes tests the conditions of CompleteMultipartUpload.
 func (p *probe) completes(ctx context.Context) error {
 	for _, try := range []struct {
 		x Feature
@@ -197,7 +199,7 @@ func (p *probe) completes(ctx context.Context) error {
 			out, err := p.c.completeUpload(ctx, &CompleteUploadInput{Upload: id, Parts: []Part{*part}}, try.d)
 			if err == nil {
 				p.etag = out.ETag
-				p.note(p.key, out.VersionID)
+				p.created(p.key, out.VersionID)
 			}
 			return p.judge(try.x, err)
 		})
@@ -208,7 +210,7 @@ func (p *probe) completes(ctx context.Context) error {
 	return nil
 }
 
-// partCopies finds out what UploadPartCopy does with conditions.
+// partCopies tests the conditions of UploadPartCopy.
 func (p *probe) partCopies(ctx context.Context) error {
 	return p.inUpload(ctx, func(id UploadID) error {
 		in := &CopyPartInput{Upload: id, PartNumber: 1, SrcBucket: p.bucket, SrcKey: p.key, Last: 0}
@@ -222,7 +224,7 @@ func (p *probe) partCopies(ctx context.Context) error {
 	})
 }
 
-// inUpload calls f with a multipart upload that it aborts afterwards.
+// inUpload calls f with a multipart upload and aborts the upload afterwards.
 func (p *probe) inUpload(ctx context.Context, f func(UploadID) error) error {
 	id, err := p.c.CreateUpload(ctx, &CreateUploadInput{Bucket: p.bucket, Key: p.key})
 	if err != nil {
@@ -234,7 +236,7 @@ func (p *probe) inUpload(ctx context.Context, f func(UploadID) error) error {
 	return p.c.AbortUpload(ctx, id)
 }
 
-// clean deletes what the probe made, in a versioned bucket every version.
+// clean deletes the objects of the probe, in a versioned bucket every version.
 func (p *probe) clean(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()

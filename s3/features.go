@@ -10,30 +10,32 @@ import (
 	"time"
 )
 
-// FeatureStore keeps what clients found out about servers. Its methods may be
-// called by many goroutines.
+// FeatureStore stores the findings about servers. Its methods must be safe for
+// concurrent use.
 type FeatureStore interface {
-	// LoadFeatures returns what is kept of a bucket; nothing is no error.
+	// LoadFeatures returns the stored findings of a bucket. It returns no error if
+	// there are none.
 	LoadFeatures(bucket string) ([]Finding, error)
-	// SaveFeatures keeps findings of a bucket in addition to the others.
+	// SaveFeatures adds findings to those of a bucket, and replaces older ones of the
+	// same features.
 	SaveFeatures(bucket string, found []Finding) error
 }
 
-// featureTTL is how long a finding is believed. A server that was upgraded is
-// noticed within a week, and a probe of some ten requests a week costs nothing.
+// featureTTL is how long a finding is valid. A week is short enough to notice an
+// upgraded server, and a probe of about ten requests a week costs little.
 const featureTTL = 7 * 24 * time.Hour
 
-// probePause is how long the client waits after a probe that failed before it
-// tries again. Meanwhile it compares ETags itself.
+// probePause is the time between a failed probe and the next one. In between, the
+// client compares ETags itself.
 const probePause = time.Minute
 
-// bucketFeatures is what is known of the server for one bucket.
+// bucketFeatures holds the findings about the server of one bucket.
 type bucketFeatures struct {
-	bucket  string
-	load    sync.Once
-	known   [featureCount]atomic.Uint32 // a Support each
-	classes atomic.Bool                 // an object is in another storage class than STANDARD
-	oldest  atomic.Int64                // Unix time at which the first finding is too old; 0: never
+	bucket       string
+	load         sync.Once
+	known        [featureCount]atomic.Uint32 // a Support each
+	otherClasses atomic.Bool                 // an object with another storage class than STANDARD was seen
+	oldest       atomic.Int64                // Unix time at which the first finding expires, or 0 if none does
 
 	mu     sync.Mutex
 	found  [featureCount]Finding
@@ -43,11 +45,11 @@ type bucketFeatures struct {
 
 // probing is the state of one probe of one bucket.
 type probing struct {
-	done  chan struct{} // closed when the probe under way has ended; nil: none is under way
-	pause time.Time     // no other probe before
+	done  chan struct{} // closed when the running probe ends; nil if none is running
+	pause time.Time     // earliest time of the next probe
 }
 
-// features returns what is known of the server for a bucket.
+// features returns the findings about the server of a bucket, without the expired ones.
 func (c *Client) features(bucket string) *bucketFeatures {
 	if f, ok := c.buckets.Load(bucket); ok {
 		f := c.ready(f.(*bucketFeatures))
@@ -61,7 +63,7 @@ func (c *Client) features(bucket string) *bucketFeatures {
 	return c.ready(f.(*bucketFeatures))
 }
 
-// ready loads what is known of a bucket, once.
+// ready loads the stored findings of a bucket once.
 func (c *Client) ready(f *bucketFeatures) *bucketFeatures {
 	f.load.Do(func() {
 		f.mu.Lock()
@@ -72,8 +74,8 @@ func (c *Client) ready(f *bucketFeatures) *bucketFeatures {
 	return f
 }
 
-// loadFeatures fills in what the profile and the store know. It returns what
-// is to be logged. f.mu is held.
+// loadFeatures sets the findings of the profile and of the store, and returns the
+// findings to log. f.mu is held.
 func (c *Client) loadFeatures(f *bucketFeatures) []Finding {
 	now := time.Now()
 	var lines []Finding
@@ -87,7 +89,7 @@ func (c *Client) loadFeatures(f *bucketFeatures) []Finding {
 	}
 	stored, err := c.opts.FeatureStore.LoadFeatures(f.bucket)
 	if err != nil {
-		c.opts.Logger.Warn("the stored features of the server cannot be read; s3mount finds them out again", "err", err)
+		c.opts.Logger.Warn("cannot read the stored features of the server; s3mount detects them again", "err", err)
 	}
 	for _, one := range stored {
 		if one.Feature < featureCount && f.support(one.Feature) == SupportUnknown &&
@@ -98,8 +100,7 @@ func (c *Client) loadFeatures(f *bucketFeatures) []Finding {
 	return lines
 }
 
-// set takes over one finding and appends it to lines if it is to be logged.
-// f.mu is held.
+// set sets one finding and appends it to lines if it must be logged. f.mu is held.
 func (f *bucketFeatures) set(lines []Finding, found Finding) []Finding {
 	f.found[found.Feature] = found
 	f.known[found.Feature].Store(uint32(found.Support))
@@ -111,7 +112,7 @@ func (f *bucketFeatures) set(lines []Finding, found Finding) []Finding {
 	return lines
 }
 
-// schedule computes when the first finding is too old. f.mu is held.
+// schedule computes when the first finding expires. f.mu is held.
 func (f *bucketFeatures) schedule() {
 	var first time.Time
 	for _, one := range f.found {
@@ -129,7 +130,7 @@ func (f *bucketFeatures) schedule() {
 	f.oldest.Store(first.Unix())
 }
 
-// expire forgets the findings that are too old.
+// expire removes expired findings.
 func (f *bucketFeatures) expire(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,21 +143,20 @@ func (f *bucketFeatures) expire(now time.Time) {
 	f.schedule()
 }
 
-// support returns what is known of a feature.
+// support returns the known support of a feature.
 func (f *bucketFeatures) support(x Feature) Support { return Support(f.known[x].Load()) }
 
-// learned takes over what a request has shown. It costs next to nothing if
-// that is known already.
+// learned records what a request has shown. It is cheap if that is already known.
 func (c *Client) learned(bucket string, x Feature, s Support) {
 	f := c.features(bucket)
 	if f.support(x) == s || c.profile.isS3() {
 		return
 	}
-	c.takeOver(f, []Finding{{x, s, time.Now(), OriginUse}})
+	c.addFindings(f, []Finding{{x, s, time.Now(), OriginUse}})
 }
 
-// takeOver takes over findings, stores them and logs what is missing.
-func (c *Client) takeOver(f *bucketFeatures, found []Finding) {
+// addFindings sets and stores findings and logs missing features.
+func (c *Client) addFindings(f *bucketFeatures, found []Finding) {
 	var lines []Finding
 	f.mu.Lock()
 	for _, one := range found {
@@ -168,7 +168,7 @@ func (c *Client) takeOver(f *bucketFeatures, found []Finding) {
 		return
 	}
 	if err := c.opts.FeatureStore.SaveFeatures(f.bucket, found); err != nil {
-		c.opts.Logger.Warn("the features of the server cannot be stored; the next mount finds them out again", "err", err)
+		c.opts.Logger.Warn("cannot store the features of the server; the next mount detects them again", "err", err)
 	}
 }
 
@@ -178,8 +178,8 @@ func (c *Client) logFindings(lines []Finding) {
 	}
 }
 
-// Features returns what is known of the server for a bucket, one finding for
-// each feature, without a request.
+// Features returns the findings about the server of a bucket, one for each feature. It
+// makes no request.
 func (c *Client) Features(bucket string) []Finding {
 	f := c.features(bucket)
 	f.mu.Lock()
@@ -192,10 +192,10 @@ func (c *Client) Features(bucket string) []Finding {
 	return all
 }
 
-// relies returns what the server does with a feature that the next request
-// relies on. It probes the server if that is not known and Options.ProbePrefix
-// allows it. Without an answer it returns SupportUnknown if nobody probes, and
-// SupportIgnored if the probe failed: the client then compares ETags itself.
+// relies returns the support of a feature on which the next request relies. If the
+// support is unknown and Options.ProbePrefix is set, relies probes the server. It
+// returns SupportUnknown if no probe is possible, and SupportIgnored if the probe
+// failed, so that the client compares ETags itself.
 func (c *Client) relies(ctx context.Context, f *bucketFeatures, x Feature) (Support, error) {
 	s, group := f.support(x), x.row().detect
 	if s != SupportUnknown || c.opts.ProbePrefix == "" || group == byRefusal || ctx.Value(probeContext{}) != nil {
@@ -225,11 +225,11 @@ func (c *Client) relies(ctx context.Context, f *bucketFeatures, x Feature) (Supp
 	return s, nil
 }
 
-// probeInBackground runs one probe on behalf of all who wait for it.
+// probeInBackground runs one probe for all callers that wait for done.
 func (c *Client) probeInBackground(ctx context.Context, f *bucketFeatures, group detection, done chan struct{}) {
 	err := c.probe(ctx, f, group)
 	if err != nil {
-		c.opts.Logger.Warn("it could not be found out which conditions the server enforces; s3mount compares ETags itself until it knows",
+		c.opts.Logger.Warn("cannot determine which conditions the server enforces; s3mount compares ETags itself until it can",
 			"err", err)
 	}
 	f.mu.Lock()
@@ -239,7 +239,7 @@ func (c *Client) probeInBackground(ctx context.Context, f *bucketFeatures, group
 	close(done)
 }
 
-// probe runs one probe and takes over what it found.
+// probe runs one probe and records its findings.
 func (c *Client) probe(ctx context.Context, f *bucketFeatures, group detection) error {
 	p := newProbe(c, f.bucket)
 	ctx = context.WithValue(ctx, probeContext{}, true)
@@ -248,18 +248,18 @@ func (c *Client) probe(ctx context.Context, f *bucketFeatures, group detection) 
 		err = cerr
 	}
 	if len(p.found) > 0 {
-		c.takeOver(f, p.found)
+		c.addFindings(f, p.found)
 	}
 	return err
 }
 
-// probeContext marks the context of the requests of a probe, which must not
-// wait for a probe themselves.
+// probeContext is the context key of the requests of a probe, which must not wait for a
+// probe.
 type probeContext struct{}
 
-// ProbeFeatures finds out anew everything about a bucket's server that a probe
-// can show, by some thirty requests on objects below Options.ProbePrefix, and
-// returns what is known then. On AWS it makes no request.
+// ProbeFeatures tests every feature that a probe can detect, with about thirty requests
+// on objects below Options.ProbePrefix, and returns all findings. It makes no request
+// on AWS.
 func (c *Client) ProbeFeatures(ctx context.Context, bucket string) ([]Finding, error) {
 	f := c.features(bucket)
 	if !c.profile.isS3() {
@@ -272,10 +272,10 @@ func (c *Client) ProbeFeatures(ctx context.Context, bucket string) ([]Finding, e
 	return c.Features(bucket), nil
 }
 
-// unquotedETags reports whether If-Match holds only without the ETag's quotes.
+// unquotedETags reports whether If-Match requires ETags without quotes.
 func (f *bucketFeatures) unquotedETags() bool { return f.support(FeatureQuotedETag).missing() }
 
-// etag writes an ETag as the server wants it in a condition.
+// etag formats an ETag for a condition.
 func (f *bucketFeatures) etag(v string) string {
 	if f.unquotedETags() {
 		return strings.Trim(v, `"`)
@@ -283,8 +283,8 @@ func (f *bucketFeatures) etag(v string) string {
 	return v
 }
 
-// refusesRequest reports whether err is the answer of a server that does not
-// know the kind of request, or a header of it.
+// refusesRequest reports whether err means that the server does not know the kind of
+// request or one of its headers.
 func refusesRequest(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) || e.retry || e.kind != nil && e.kind != ErrNotImplemented && e.kind != ErrInvalidInput {

@@ -11,10 +11,10 @@ import (
 // Get opens an object or a range of it
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html).
 //
-// The errors are ErrNotModified and ErrPreconditionFailed for the conditions,
-// ErrInvalidRange for a range that starts past the end, ErrNotFound. The
-// caller closes the Body of the answer; a Body not read to its end costs the
-// connection if much is left of it.
+// Get returns ErrNotModified or ErrPreconditionFailed if a condition does not hold,
+// ErrInvalidRange if the range begins after the end, and ErrNotFound. The caller must
+// close the Body. Closing a Body before its end drops the connection if much data is
+// left.
 func (c *Client) Get(ctx context.Context, in *GetInput) (*GetOutput, error) {
 	k, err := c.getCall(in)
 	if err != nil {
@@ -25,7 +25,7 @@ func (c *Client) Get(ctx context.Context, in *GetInput) (*GetOutput, error) {
 		return nil, err
 	}
 	out := &GetOutput{ObjectInfo: objectInfo(in.Key, resp)}
-	c.seeClass(in.Bucket, out.StorageClass)
+	c.observeStorageClass(in.Bucket, out.StorageClass)
 	if e := out.place(resp, in); e != nil {
 		resp.body.Close()
 		return nil, k.fail(e)
@@ -55,15 +55,16 @@ func (c *Client) getCall(in *GetInput) (*call, error) {
 		params: query(nil).add("versionId", in.VersionID), header: h}, nil
 }
 
-// place finds which bytes of the object the answer holds. A server may answer
-// a request for a range with the whole object.
+// place sets Offset, Length and Size to the bytes that the response contains. A server
+// may answer a request for a range with the whole object, which place accepts only if
+// the range covers it.
 func (out *GetOutput) place(resp *response, in *GetInput) error {
 	out.Length = resp.length
 	if resp.status != http.StatusPartialContent {
 		if resp.length < 0 {
 			return errNoLength
 		}
-		// The caller would take other bytes for those asked for, unless all are.
+		// Other bytes than the requested ones must not reach the caller.
 		if in.Range.kind != rangeAll && !in.Range.holds(0, out.Size-1, out.Size) {
 			return errRangeIgnored
 		}
@@ -71,7 +72,8 @@ func (out *GetOutput) place(resp *response, in *GetInput) error {
 	}
 	first, last, size, ok := parseContentRange(first(resp.header, "Content-Range"))
 	if resp.length < 0 {
-		out.Length = last - first + 1 // sent in chunks, which mark their end
+		// The chunked encoding marks the end.
+		out.Length = last - first + 1
 	}
 	if !ok || last-first+1 != out.Length {
 		return errBadContentRange
@@ -83,7 +85,7 @@ func (out *GetOutput) place(resp *response, in *GetInput) error {
 	return nil
 }
 
-// parseContentRange reads "bytes first-last/size" (RFC 9110, section 14.4).
+// parseContentRange parses "bytes first-last/size" (RFC 9110, section 14.4).
 func parseContentRange(v string) (first, last, size int64, ok bool) {
 	v, found := strings.CutPrefix(v, "bytes ")
 	a, rest, found1 := strings.Cut(v, "-")
@@ -103,11 +105,10 @@ func parseContentRange(v string) (first, last, size int64, ok bool) {
 	return first, last, size, 0 <= first && first <= last && last < size
 }
 
-// GetInto reads an object, or the range in.Range, into p, without a buffer in
-// between (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html),
-// and returns how many bytes it read. It reads no more than p holds.
-// A short object or range is no error: compare n with Length of the answer,
-// whose Body is nil.
+// GetInto reads an object, or the range in.Range, into p without an intermediate buffer
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). It returns the
+// number of bytes read, which is at most len(p). An object that is shorter than p is
+// not an error: the caller compares n with out.Length. out.Body is nil.
 func (c *Client) GetInto(ctx context.Context, in *GetInput, p []byte) (out *GetOutput, n int, err error) {
 	out, err = c.Get(ctx, in)
 	if err != nil {
@@ -120,9 +121,9 @@ func (c *Client) GetInto(ctx context.Context, in *GetInput, p []byte) (out *GetO
 	return out, n, err
 }
 
-// GetTo writes an object, or the range in.Range, to w as it arrives
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html) and
-// returns how many bytes it wrote. Body of the answer is nil.
+// GetTo copies an object, or the range in.Range, to w
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html). It returns the
+// number of bytes written. out.Body is nil.
 func (c *Client) GetTo(ctx context.Context, in *GetInput, w io.Writer) (out *GetOutput, n int64, err error) {
 	out, err = c.Get(ctx, in)
 	if err != nil {

@@ -15,8 +15,8 @@ var (
 	errRangeIgnored    = errors.New("server ignores ranges")
 )
 
-// getBody is the body of a GET: it yields exactly the bytes announced, through
-// as many exchanges as that takes.
+// getBody is the body of a GET. It yields exactly the announced bytes and makes further
+// requests if a connection breaks.
 type getBody struct {
 	c      *Client
 	ctx    context.Context
@@ -24,9 +24,9 @@ type getBody struct {
 	out    *GetOutput
 	src    *recvBody
 	left   int64
-	sum    *checksummer // nil: nothing to check
-	r      *retries     // since bytes came last; nil if none failed
-	moved  int64        // since r began
+	sum    *checksummer // nil if there is no checksum to verify
+	r      *retries     // retries of the current interruption; nil if there is none
+	moved  int64        // bytes received since r began
 	err    error
 	closed bool
 }
@@ -40,8 +40,8 @@ func (b *getBody) Read(p []byte) (int, error) {
 		n, err := b.src.Read(p[:min(int64(len(p)), b.left)])
 		if n > 0 {
 			b.left -= int64(n)
-			// A server that breaks each body after a byte or two gets no further
-			// than one that never answers.
+			// An interruption ends only after stallBytes bytes. A server that breaks
+			// each body after a few bytes therefore exhausts the retries.
 			if b.moved += int64(n); b.moved >= stallBytes {
 				b.r = nil
 			}
@@ -52,8 +52,8 @@ func (b *getBody) Read(p []byte) (int, error) {
 				b.resume(err)
 			}
 			if b.left == 0 && b.finish() {
-				// Who knows the length reads no further: a wrong checksum must
-				// show before the last bytes do.
+				// Report a wrong checksum before the last bytes, because a caller who
+				// knows the length does not read further.
 				return 0, b.err
 			}
 			return n, nil
@@ -71,8 +71,8 @@ func (b *getBody) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// finish ends the exchange and holds the bytes to the checksum. It returns
-// whether they are wrong.
+// finish ends the exchange, verifies the checksum, and sets b.err to io.EOF or
+// ErrChecksum. It reports whether the checksum is wrong.
 func (b *getBody) finish() (wrong bool) {
 	b.src.Close()
 	b.err = io.EOF
@@ -87,8 +87,8 @@ func (b *getBody) fail(err error, kind error) *Error {
 	return &Error{Op: "GetObject", Bucket: b.in.Bucket, Key: b.in.Key, Err: err, kind: kind}
 }
 
-// resume opens the body again at the byte where it broke, on the same ETag.
-// If it cannot, b.err is set.
+// resume opens the body again at the current offset, for the same ETag. It sets b.err
+// if it fails.
 func (b *getBody) resume(cause error) {
 	b.src.Close()
 	if cause == io.EOF {
@@ -101,7 +101,8 @@ func (b *getBody) resume(cause error) {
 		return
 	}
 	if b.out.ETag == "" {
-		b.err = e // there is no way to ask for the same bytes
+		// Without an ETag the rest may come from another version.
+		b.err = e
 		return
 	}
 	if b.r == nil {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Head asks for what S3 tells of an object beside its bytes
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html). The
-// answer to HEAD has no body, so that the kinds of error are those that a
-// status can tell: a missing bucket is ErrNotFound like a missing key.
+// Head returns the properties of an object
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html). The response
+// to HEAD has no body, so that only the status determines the kind of an error: a
+// missing bucket is ErrNotFound like a missing key.
 func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 	k, err := c.headCall(in)
 	if err != nil {
@@ -22,10 +22,10 @@ func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 	}
 	resp.body.Close()
 	info := objectInfo(in.Key, resp)
-	c.seeClass(in.Bucket, info.StorageClass)
+	c.observeStorageClass(in.Bucket, info.StorageClass)
 	if info.Size < 0 {
-		// Some servers leave the length of an empty object out. Of no other
-		// object may its absence be taken for 0.
+		// Some servers omit the length of an empty object. A missing length of any
+		// other object does not mean 0.
 		if strings.Trim(info.ETag, `"`) != emptyMD5 {
 			e := k.fail(errNoLength)
 			e.Status = resp.status
@@ -36,9 +36,9 @@ func (c *Client) Head(ctx context.Context, in *HeadInput) (*ObjectInfo, error) {
 	return &info, nil
 }
 
-// absentInstead returns the error of an absent object in place of a 403 that a
-// listing shows to mean that. S3 answers 403 for absent objects to clients that
-// may list only some prefixes, because a HEAD request names none.
+// absentInstead returns ErrNotFound instead of a 403 if a listing shows that the object
+// is absent. S3 answers HEAD requests for absent objects with 403 if the client may
+// list only some prefixes.
 func (c *Client) absentInstead(ctx context.Context, in *HeadInput, err error) error {
 	var e *Error
 	if !errors.As(err, &e) || e.Status != http.StatusForbidden || e.retry || in.VersionID != "" {
@@ -74,8 +74,8 @@ func (c *Client) headCall(in *HeadInput) (*call, error) {
 
 const opHeadBucket = "HeadBucket"
 
-// HeadBucket asks whether a bucket is there and may be used, and where it is
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html).
+// HeadBucket returns the region of a bucket, if the bucket exists and the client may
+// use it (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html).
 func (c *Client) HeadBucket(ctx context.Context, bucket string) (*BucketInfo, error) {
 	resp, err := c.do(ctx, &call{op: opHeadBucket, method: http.MethodHead, bucket: bucket})
 	if err != nil {
@@ -85,7 +85,7 @@ func (c *Client) HeadBucket(ctx context.Context, bucket string) (*BucketInfo, er
 	return &BucketInfo{Region: first(resp.header, "X-Amz-Bucket-Region")}, nil
 }
 
-// putOutput reads the headers that acknowledge a write.
+// putOutput returns the result of a write from the headers of the response.
 func putOutput(h http.Header) PutOutput {
 	return PutOutput{ETag: strongETag(first(h, "Etag")), VersionID: first(h, "X-Amz-Version-Id"), Date: httpTime(first(h, "Date"))}
 }

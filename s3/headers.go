@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// set adds a header unless its value is empty. name is canonical.
+// set sets a header unless its value is empty. name must be canonical.
 func set(h http.Header, name, value string) {
 	if value != "" {
 		h[name] = []string{value}
 	}
 }
 
-// badHeader is the name of a header whose value HTTP cannot hold (RFC 9110,
-// section 5.5), "" if there is none. net/http refuses it, too, but with an error
-// that looks like the network's and shows the value, which may be a secret.
+// badHeader returns the name of a header whose value is invalid (RFC 9110, section
+// 5.5), or "". net/http also rejects such headers, but with an error that looks like a
+// network error and contains the value, which may be secret.
 func badHeader(h http.Header) string {
 	for name, vs := range h {
 		for _, v := range vs {
@@ -36,7 +36,7 @@ func badHeader(h http.Header) string {
 	return ""
 }
 
-// apply adds the conditions of RFC 9110, section 13.
+// apply adds the conditional headers of RFC 9110, section 13.
 func (in Conditions) apply(h http.Header, prefix string) {
 	set(h, prefix+"If-Match", in.IfMatch)
 	set(h, prefix+"If-None-Match", in.IfNoneMatch)
@@ -48,7 +48,7 @@ func (in Conditions) apply(h http.Header, prefix string) {
 	}
 }
 
-// apply adds the key of SSE-C under prefix "X-Amz-" or "X-Amz-Copy-Source-"
+// apply adds the headers of SSE-C under the prefix "X-Amz-" or "X-Amz-Copy-Source-"
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html).
 func (k *CustomerKey) apply(h http.Header, prefix string) {
 	if k == nil {
@@ -61,7 +61,8 @@ func (k *CustomerKey) apply(h http.Header, prefix string) {
 	h[prefix+"Key-Md5"] = []string{base64.StdEncoding.EncodeToString(sum[:])}
 }
 
-// sentSSEC are the prefixes of SSE-C's headers.
+// ssecPrefix and copySourcePrefix begin the names of headers about an object and about
+// the source of a copy.
 const (
 	ssecPrefix       = "X-Amz-"
 	copySourcePrefix = "X-Amz-Copy-Source-"
@@ -73,8 +74,8 @@ func (k *CustomerKey) String() string { return "SSE-C key" }
 // GoString keeps the key out of logs.
 func (k *CustomerKey) GoString() string { return k.String() }
 
-// apply adds the properties that an object is written with. It returns what
-// is wrong with them, "" if nothing.
+// apply adds the headers for the properties of an object. It returns a description of
+// an invalid property, or "".
 func (o *ObjectOptions) apply(h http.Header) string {
 	set(h, "Content-Type", o.ContentType)
 	set(h, "Content-Encoding", o.ContentEncoding)
@@ -132,7 +133,8 @@ func encodeTags(tags map[string]string) string {
 	return b.String()
 }
 
-// apply adds the Range header. It returns what is wrong with r, "" if nothing.
+// apply adds the Range header. It returns a description of the fault if r is invalid,
+// or "".
 func (r Range) apply(h http.Header) string {
 	switch {
 	case r.kind == rangeAll:
@@ -144,7 +146,8 @@ func (r Range) apply(h http.Header) string {
 	return ""
 }
 
-// String is the range as HTTP writes it, e.g. "bytes=0-99"; "" for the whole object.
+// String returns the value of the Range header, such as "bytes=0-99", or "" for the
+// whole object.
 func (r Range) String() string {
 	if r.kind == rangeAll {
 		return ""
@@ -161,7 +164,8 @@ func (r Range) String() string {
 	return string(b)
 }
 
-// holds reports whether the bytes first to last of size are those that r selects.
+// holds reports whether r selects exactly the bytes first to last of an object of size
+// bytes.
 func (r Range) holds(first, last, size int64) bool {
 	switch r.kind {
 	case rangeBytes:
@@ -174,7 +178,7 @@ func (r Range) holds(first, last, size int64) bool {
 	return first == 0 && last == size-1
 }
 
-// objectInfo reads the headers that describe an object
+// objectInfo returns the object that the headers of a response describe
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html).
 func objectInfo(key string, resp *response) ObjectInfo {
 	h := resp.header
@@ -216,8 +220,9 @@ func objectInfo(key string, resp *response) ObjectInfo {
 	return info
 }
 
-// Options returns the options that write an object with the properties of this one. They
-// keep its tags, but not its ACL, which S3 does not show.
+// Options returns the options that write an object with the properties of info.
+// KeepTags is set if the object has tags. The ACL is not included, because S3 does not
+// return it.
 func (info *ObjectInfo) Options() ObjectOptions {
 	o := ObjectOptions{
 		ContentType: info.ContentType, ContentEncoding: info.ContentEncoding, ContentDisposition: info.ContentDisposition,

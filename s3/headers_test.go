@@ -31,7 +31,7 @@ func TestRange(t *testing.T) {
 	}
 }
 
-// FuzzRange: what is sent is a range that HTTP knows, and no other.
+// FuzzRange checks that every range header is valid HTTP.
 func FuzzRange(f *testing.F) {
 	f.Add(int64(0), int64(0))
 	f.Add(int64(5), int64(4))
@@ -182,8 +182,8 @@ func TestCustomerKey(t *testing.T) {
 	}
 }
 
-// What no header can hold is the caller's mistake: it is told at once, and
-// without the value.
+// A value that is invalid in a header gives ErrInvalidInput. The error does not contain
+// the value.
 func TestControlCharactersInHeaders(t *testing.T) {
 	for name, change := range map[string]func(*Options, *PutInput){
 		"content type":  func(_ *Options, in *PutInput) { in.ContentType = "text/plain\r\nX-Evil: 1" },

@@ -43,8 +43,8 @@ func newTestClient(t testing.TB, handler http.HandlerFunc, change ...func(*Optio
 	return c
 }
 
-// discardBuffers are kept, unlike those of a sync.Pool under the race
-// detector, so that measured allocations are the client's.
+// discardBuffers are package variables, because the race detector drops elements of a
+// sync.Pool. All measured allocations then belong to the client.
 var discardBuffers = make(chan []byte, 8)
 
 // discardBody reads a body that nobody looks at.

@@ -10,31 +10,32 @@ import (
 	"sync/atomic"
 )
 
-// integrity is what is known of the server's checksums. It only ever moves
-// along the arrows:
+// integrity is the state of the negotiation of checksums with the server. It changes
+// only along the arrows:
 //
 //	unknown ──echo──> trial ──echo──> trailer
-//	   │                └─no echo, refused──> header
-//	   └─no echo, refused──> md5
+//	  │                └─no echo, refused──> header
+//	  └─no echo, refused──> md5
 //
-// unknown and trial carry a header that servers without checksums ignore or
-// refuse, never a trailer, which some would store as part of the object.
+// In the states unknown and trial the client sends a header, which servers without
+// checksums ignore or refuse. It sends no trailer in unknown, because some servers
+// would store it as part of the object.
 type integrity struct {
 	state     atomic.Int32
 	algorithm ChecksumAlgorithm
 }
 
 const (
-	checksumUnknown int32 = iota // header, and see whether the answer echoes it
-	checksumTrial                // headers are checked; one trailer may be tried
+	checksumUnknown int32 = iota // send a header and see whether the response echoes it
+	checksumTrial                // headers are verified; one trailer may be tried
 	checksumTrailer
 	checksumHeader
-	checksumMD5 // Content-MD5 is all there is
+	checksumMD5 // the server verifies only Content-MD5
 	checksumOff
 )
 
-// trailerMin is the size from which on a trailer is worth its frame: it saves
-// a pass over the body (0.19 s of CPU per GiB).
+// trailerMin is the least size of a body with a trailer. A trailer saves one pass over
+// the body (0.19 s of CPU per GiB) and costs a frame.
 const trailerMin = 1 << 20
 
 func (i *integrity) init(o Options, e endpoint) {
@@ -47,35 +48,35 @@ func (i *integrity) init(o Options, e endpoint) {
 	}
 }
 
-// wanted reports whether uploads should ask for additional checksums.
+// wanted reports whether uploads should request additional checksums.
 func (i *integrity) wanted() bool {
 	s := i.state.Load()
 	return s != checksumMD5 && s != checksumOff
 }
 
-// payload is the body of a call, over all its attempts.
+// payload is the body of a call over all its attempts.
 type payload struct {
 	src   io.Reader
 	size  int64
-	start int64 // where src stood
+	start int64 // initial offset of src
 	seek  io.Seeker
-	sent  bool  // an attempt may have taken bytes
+	sent  bool  // an attempt may have read from src
 	once  bool  // conditional: must not be sent twice on suspicion
-	state int32 // of integrity, as this call sees it
-	known int32 // the state it started from
+	state int32 // state of integrity for this call
+	known int32 // state of integrity when the call began
 	begun bool
-	moved bool // src may stand elsewhere than at start
-	// plainPart is a part of an upload that keeps no checksums. Some servers
-	// refuse one with it, which tells nothing of other uploads.
+	moved bool // src may have another offset than start
+	// plainPart marks a part of an upload that was created without checksums. Some
+	// servers refuse a checksum on such a part, which says nothing about other uploads.
 	plainPart bool
 	// noTrailer is set for multi-region access points: the signer cannot sign trailers.
 	noTrailer bool
-	sum       string // the checksum, once known
+	sum       string // the checksum, or "" if not yet computed
 	md5       string
-	answer    *Checksum // what the server acknowledged
+	answer    *Checksum // checksum that the server confirmed
 }
 
-// newPayload finds out whether src can be sent again.
+// newPayload returns the payload of src. It can be sent again if src is an io.Seeker.
 func newPayload(src io.Reader, size int64) *payload {
 	p := &payload{src: src, size: size}
 	if s, ok := src.(io.Seeker); ok {
@@ -90,7 +91,8 @@ func newPayload(src io.Reader, size int64) *payload {
 	return p
 }
 
-// md5Hex is the MD5 of the body as ETags have it, "" if it was not computed.
+// md5Hex returns the MD5 of the body in the format of ETags, or "" if it was not
+// computed.
 func (p *payload) md5Hex() string {
 	b, err := base64.StdEncoding.DecodeString(p.md5)
 	if err != nil {
@@ -99,7 +101,7 @@ func (p *payload) md5Hex() string {
 	return hex.EncodeToString(b)
 }
 
-// again returns the body for another call. Sums that are known stay known.
+// again returns the body for another call. It keeps the computed checksums.
 func (p *payload) again() *payload {
 	if !p.begun || p.seek == nil {
 		return p
@@ -114,7 +116,7 @@ func (p *payload) rewind() error {
 	return err
 }
 
-// trailer reports whether this attempt sends its checksum as a trailer.
+// trailer reports whether this attempt sends the checksum as a trailer.
 func (p *payload) trailer() bool {
 	if p.noTrailer {
 		return false
@@ -128,8 +130,8 @@ func (p *payload) trailer() bool {
 	return false
 }
 
-// prepare chooses how this attempt's body is protected and sets the headers
-// that say so. The body of a header's checksum is read twice.
+// prepare chooses how this attempt protects its body and sets the headers accordingly.
+// For a checksum in a header it reads the body once in advance.
 func (c *Client) prepare(p *payload, h http.Header) (*sendBody, error) {
 	if !p.begun {
 		p.begun = true
@@ -169,7 +171,7 @@ func (c *Client) prepare(p *payload, h http.Header) (*sendBody, error) {
 	return b, nil
 }
 
-// frame sends b in aws-chunked encoding with its checksum behind it.
+// frame makes b use the aws-chunked encoding with a checksum trailer.
 func (c *Client) frame(b *sendBody, h http.Header) {
 	a := c.integrity.algorithm
 	b.sum = &checksummer{algorithm: a}
@@ -186,7 +188,7 @@ func (c *Client) frame(b *sendBody, h http.Header) {
 
 func trailerName(a ChecksumAlgorithm) string { return strings.ToLower(a.header()) }
 
-// hash computes the MD5 of the body, once.
+// hash computes the MD5 of the body unless it is known.
 func (c *Client) hash(p *payload) error {
 	if p.md5 != "" {
 		return nil
@@ -199,7 +201,7 @@ func (c *Client) hash(p *payload) error {
 	return nil
 }
 
-// scan reads the whole body once and goes back.
+// scan passes the whole body to f and seeks back to its start.
 func (c *Client) scan(p *payload, f func([]byte)) error {
 	if err := c.pool.digest(p.src, p.size, f); err != nil {
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -210,8 +212,9 @@ func (c *Client) scan(p *payload, f func([]byte)) error {
 	return p.rewind()
 }
 
-// learn draws conclusions from an accepted upload. It returns false if the
-// body must be sent again because the server may not have understood it.
+// learn updates the state of the negotiation after an accepted upload. It returns false
+// if the body must be sent again because the server may have stored the trailer as
+// data.
 func (c *Client) learn(p *payload, b *sendBody, h http.Header) (ok bool) {
 	a := c.integrity.algorithm
 	echo := ""
@@ -246,9 +249,9 @@ func (c *Client) learn(p *payload, b *sendBody, h http.Header) (ok bool) {
 	return ok
 }
 
-// weaken reacts to a refused upload. It returns true if the refusal may be due
-// to the checksum, which this call then sends in a weaker way; if that is
-// accepted, learn draws the conclusion.
+// weaken chooses a weaker checksum for the next attempt after a refusal. It returns
+// false if the refusal was not due to the checksum. If the weaker checksum is accepted,
+// learn updates the state for all calls.
 func (p *payload) weaken(e *Error) bool {
 	if !mayRefuseChecksum(e) {
 		return false
@@ -261,7 +264,7 @@ func (p *payload) weaken(e *Error) bool {
 	case p.trailer():
 		p.state = checksumHeader
 	case p.state == checksumHeader && p.known != checksumHeader:
-		p.state = checksumMD5 // neither trailer nor header
+		p.state = checksumMD5 // neither a trailer nor a header was accepted
 	default:
 		return false
 	}

@@ -120,7 +120,7 @@ func TestUploadsAreProtectedAsTheServerCan(t *testing.T) {
 	}
 }
 
-// A refusal that has nothing to do with checksums teaches nothing.
+// A refusal for another reason does not change the state of the negotiation.
 func TestOtherRefusalsTeachNothing(t *testing.T) {
 	refuse := true
 	server := checksumServer{echo: true, trailer: true}
@@ -145,8 +145,8 @@ func TestOtherRefusalsTeachNothing(t *testing.T) {
 	}
 }
 
-// A conditional PUT is not sent a second time on suspicion: it would fail on
-// the object that it has made itself.
+// A conditional PUT is not repeated on suspicion, because it would fail due to the
+// object that it has created.
 func TestConditionalPutsTryNoTrailer(t *testing.T) {
 	server := checksumServer{echo: true}
 	c := newTestClient(t, server.ServeHTTP)
@@ -193,7 +193,7 @@ func TestCorruptUploadIsAnError(t *testing.T) {
 	}
 }
 
-// Uploads that do not keep checksums may refuse them on their parts.
+// Uploads without checksums may refuse them on their parts.
 func TestPartsOfPlainUploads(t *testing.T) {
 	server := checksumServer{echo: true, refuse: 400}
 	c := newTestClient(t, server.ServeHTTP)
@@ -224,7 +224,7 @@ func TestChecksumsOff(t *testing.T) {
 	}
 }
 
-// lostAnswers stores what is put but breaks the connection of the first writes.
+// lostAnswers stores objects but breaks the connection of the first writes.
 type lostAnswers struct {
 	mu     sync.Mutex // a broken connection orders nothing between two requests
 	lose   int
@@ -276,7 +276,7 @@ func TestLostAnswerOfAConditionalPut(t *testing.T) {
 			t.Errorf("etag %s", out.ETag)
 		}
 	}
-	// Without a lost answer a 412 is a 412, whatever the object holds.
+	// Without a lost answer a 412 is an error even if the object has the same content.
 	c := newTestClient(t, (&lostAnswers{stored: []byte("mine!"), etag: `"mine"`}).ServeHTTP)
 	_, err := c.Put(t.Context(), &PutInput{Bucket: "bucket", Key: "k", Body: strings.NewReader("mine!"), Size: 5, IfNoneMatch: "*"})
 	wantIs(t, err, ErrPreconditionFailed)

@@ -6,23 +6,24 @@ import (
 	"strings"
 )
 
-// listToken is where a listing goes on. Callers see it as one opaque string.
+// listToken is the position of a listing. Callers get it as an opaque string.
 type listToken struct {
-	server string // the continuation token of the server; "" if it gave none
-	after  string // the last name of the pages before
-	empty  int    // how many pages without a name came last
+	server string // continuation token of the server; "" if it gave none
+	after  string // last name of the previous pages
+	empty  int    // number of consecutive pages without names before this position
 }
 
-// listTokenMark begins the tokens of this package. No server's does.
+// listTokenMark begins the tokens of this package. Tokens of servers do not begin with
+// it.
 const listTokenMark = "\x01"
 
-// String returns the token as callers get it.
+// String returns the token in the form for callers.
 func (t listToken) String() string {
 	return listTokenMark + strconv.Itoa(t.empty) + ":" + strconv.Itoa(len(t.server)) + ":" + t.server + t.after
 }
 
-// parseListToken reads what String returned. Another text is taken for a token
-// of the server.
+// parseListToken parses the result of String. It treats other strings as tokens of the
+// server.
 func parseListToken(s string) listToken {
 	rest, ours := strings.CutPrefix(s, listTokenMark)
 	empty, rest, ok1 := strings.Cut(rest, ":")
@@ -35,9 +36,9 @@ func parseListToken(s string) listToken {
 	return listToken{server: rest[:n], after: rest[n:], empty: e}
 }
 
-// startAfter is the name after which a listing without a server's token goes on.
-// After a common prefix, that is behind everything below the prefix: the last
-// character of Unicode follows it.
+// startAfter returns the name after which a listing without a continuation token
+// continues. After a common prefix it returns a name behind everything below the
+// prefix: U+10FFFF is the last Unicode character.
 func (t listToken) startAfter(in *LsInput) string {
 	switch {
 	case t.after == "":
@@ -48,7 +49,7 @@ func (t listToken) startAfter(in *LsInput) string {
 	return t.after
 }
 
-// last is the last name of the page in the order of the listing.
+// last returns the last name of the page in the order of the listing.
 func (p *LsPage) last() string {
 	last := ""
 	if n := len(p.Objects); n > 0 {
@@ -60,8 +61,8 @@ func (p *LsPage) last() string {
 	return last
 }
 
-// drop removes the names up to and including after, which a server repeats that
-// goes on after them in its own way.
+// drop removes the names up to and including after. A server that does not continue
+// exactly after that name repeats some of them.
 func (p *LsPage) drop(after string) {
 	if after == "" {
 		return

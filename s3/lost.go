@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// A write whose answer was lost may have happened, and its repetition then
-// fails on what it has made itself: on If-None-Match because the object is
-// there, on If-Match because it has another ETag or is gone, on an upload
-// because it is completed. The functions here tell such an echo from the work of
-// others by the content of the object.
+// A write whose answer was lost may have succeeded. The repetition then fails because
+// of the first attempt: If-None-Match because the object exists, If-Match because its
+// ETag has changed or it is gone, and CompleteMultipartUpload because the upload is
+// complete. The functions in this file compare the object with the write, to
+// distinguish this from the write of another client.
 
-// lostPut looks for the object that a conditional PUT may have made. It
-// returns nil if that is not certain.
+// lostPut returns the result of a conditional PUT whose answer was lost, or nil if the
+// object is not certain to be its result.
 func (c *Client) lostPut(ctx context.Context, k *call, in *PutInput) *PutOutput {
 	info, err := c.Head(ctx, &HeadInput{Bucket: in.Bucket, Key: in.Key, SSE: in.SSE.Customer})
 	if err != nil || info.Size != in.Size || !carries(info.Metadata, in.Metadata) || !c.holds(info, k.body) {
@@ -25,7 +25,7 @@ func (c *Client) lostPut(ctx context.Context, k *call, in *PutInput) *PutOutput 
 	return &PutOutput{ETag: info.ETag, VersionID: info.VersionID, Date: info.LastModified}
 }
 
-// holds reports whether an object certainly has the bytes of p.
+// holds reports whether an object is certain to have the bytes of p.
 func (c *Client) holds(info *ObjectInfo, p *payload) bool {
 	if p.sum != "" && info.Checksum == (Checksum{c.integrity.algorithm, p.sum}) {
 		return true
@@ -40,8 +40,8 @@ func (c *Client) holds(info *ObjectInfo, p *payload) bool {
 	return p.md5Hex() == etag
 }
 
-// carries reports whether an object has the metadata that it was written with.
-// Two writers of the same bytes, as of empty lock files, differ in it at best.
+// carries reports whether an object has the metadata of the write. The metadata may be
+// the only difference between two writes of the same bytes, such as empty lock files.
 func carries(got, want map[string]string) bool {
 	for name, v := range want {
 		if got[strings.ToLower(name)] != v {
@@ -51,8 +51,9 @@ func carries(got, want map[string]string) bool {
 	return true
 }
 
-// lostCopy looks for the object that a conditional copy may have made. It
-// returns nil if that is not certain, as it never is of an object copied onto itself.
+// lostCopy returns the result of a conditional copy whose answer was lost, or nil if
+// the object is not certain to be its result. It is never certain for an object that is
+// copied onto itself.
 func (c *Client) lostCopy(ctx context.Context, in *CopyInput) *CopyOutput {
 	src, err := c.copySourceInfo(ctx, in)
 	if err != nil || in.SrcBucket == in.Bucket && in.SrcKey == in.Key {
@@ -72,14 +73,15 @@ func (c *Client) lostCopy(ctx context.Context, in *CopyInput) *CopyOutput {
 	return &CopyOutput{ETag: info.ETag, LastModified: info.LastModified, VersionID: info.VersionID}
 }
 
-// lostDelete reports whether the object is gone that a conditional DELETE may
-// have deleted: some servers find no match in what is absent.
+// lostDelete reports whether the object of a conditional DELETE is absent. For some
+// servers If-Match does not hold for an absent object.
 func (c *Client) lostDelete(ctx context.Context, in *DeleteInput) bool {
 	_, err := c.Head(ctx, &HeadInput{Bucket: in.Bucket, Key: in.Key, VersionID: in.VersionID})
 	return errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNoSuchBucket)
 }
 
-// lostComplete looks for the object that the completion of an upload may have made.
+// lostComplete returns the result of a CompleteMultipartUpload whose answer was lost,
+// or nil if the object is not certain to be its result.
 func (c *Client) lostComplete(ctx context.Context, in *CompleteUploadInput) *PutOutput {
 	want := uploadETag(in.Parts)
 	if want == "" {
@@ -92,12 +94,12 @@ func (c *Client) lostComplete(ctx context.Context, in *CompleteUploadInput) *Put
 	return &PutOutput{ETag: info.ETag, VersionID: info.VersionID, Date: info.LastModified}
 }
 
-// isComplete makes sure that the object has the ETag which the completion of an
-// upload was answered with. A server that was killed in the middle of the first
-// attempt may find the upload gone, take it for completed, and have lost it:
-// versitygw 1.8 does. An object that was written since is taken for lost, too; the
-// caller then has the bytes still. Servers that do not show objects made of parts by
-// the ETag that S3 gives them (uploadETag) are believed by the size.
+// isComplete returns ErrLostUpload if the object of a completed upload does not have
+// the ETag of the answer. A server that was killed during the first attempt may lose
+// the object, and report success for the repetition because the upload no longer
+// exists: versitygw 1.8 does. isComplete also reports an object that was overwritten in
+// between as lost; the caller still has the bytes. If the server does not use the
+// multipart ETags of S3 (uploadETag), the object must have the right size.
 func (c *Client) isComplete(ctx context.Context, in *CompleteUploadInput, etag string) error {
 	id := in.Upload
 	var size int64
@@ -116,9 +118,9 @@ func (c *Client) isComplete(ctx context.Context, in *CompleteUploadInput, etag s
 	return err
 }
 
-// uploadETag is the ETag that S3 gives to an object made of parts, without
-// quotes: the MD5 of the parts' MD5s and their number. It is "" where the
-// parts' ETags are no MD5s, as with SSE-KMS and SSE-C.
+// uploadETag returns the ETag that S3 gives to an object made of parts, without quotes:
+// the MD5 of the MD5s of the parts, and the number of parts. It returns "" if the ETags
+// of the parts are not MD5s, as with SSE-KMS and SSE-C.
 func uploadETag(parts []Part) string {
 	sum := md5.New()
 	for _, p := range parts {
@@ -131,7 +133,8 @@ func uploadETag(parts []Part) string {
 	return hex.EncodeToString(sum.Sum(nil)) + "-" + strconv.Itoa(len(parts))
 }
 
-// echo reports whether err may be the echo of the call's own lost success.
+// echo reports whether err may be the result of an earlier attempt of the same call
+// that succeeded without an answer.
 func (k *call) echo(err error) bool {
 	return k.lost && (errors.Is(err, ErrPreconditionFailed) || errors.Is(err, ErrNotFound) && !errors.Is(err, ErrNoSuchBucket))
 }

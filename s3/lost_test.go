@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// TestLostUpload: the server dies while it completes an upload, and tells the
-// repetition that it is done. The object shows whether that is true.
+// TestLostUpload runs a server that dies while it completes an upload and reports
+// success for the repetition. The client must check whether the object exists.
 func TestLostUpload(t *testing.T) {
 	const etag = `"0123456789abcdef0123456789abcdef-1"`
 	for name, tt := range map[string]struct {
@@ -66,8 +66,8 @@ func TestLostUpload(t *testing.T) {
 	}
 }
 
-// A completion that met another writer is not repeated: the upload is used up,
-// and the answer would be that there is no such upload.
+// A completion with a conflict is not repeated. S3 has discarded the upload, so that a
+// repetition would only return NoSuchUpload.
 func TestConflictEndsACompletion(t *testing.T) {
 	n := 0
 	c := newFakeClient(t, func(*http.Request) (*http.Response, error) {
@@ -84,8 +84,8 @@ func TestConflictEndsACompletion(t *testing.T) {
 	}
 }
 
-// oneObject is a server with one object, which loses the first answers to
-// writes of it and then holds their conditions to what is there.
+// oneObject is a server with one object. It loses the first answers to writes and
+// compares the conditions of later writes with the object.
 type oneObject struct {
 	lose int
 	have bool
@@ -123,7 +123,8 @@ func md5Of(body string) string {
 	return `"` + hex.EncodeToString(sum[:]) + `"`
 }
 
-// A conditional write that met what it had made itself has succeeded.
+// A conditional write that fails only because its first attempt succeeded has
+// succeeded.
 func TestLostAnswersOfConditionalWrites(t *testing.T) {
 	put := func(c *Client, ifMatch, ifNoneMatch string) error {
 		in := &PutInput{Bucket: "bucket", Key: "k", Body: strings.NewReader("mine!"), Size: 5, IfMatch: ifMatch, IfNoneMatch: ifNoneMatch}
@@ -168,8 +169,8 @@ func TestLostAnswersOfConditionalWrites(t *testing.T) {
 	}
 }
 
-// Somebody else wrote the same bytes while an attempt of ours failed, and says
-// so in the metadata; or the attempt never reached the server.
+// Another client wrote the same bytes with other metadata while an attempt failed, or
+// the attempt never reached the server.
 func TestEqualBytesOfAnotherWriter(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fail error

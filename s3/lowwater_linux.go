@@ -2,7 +2,8 @@ package s3
 
 import "syscall"
 
-// setLowWater sets a socket's mark. Without it reads are as good, but dearer.
+// setLowWater sets SO_RCVLOWAT of a socket. It ignores errors, because the mark only
+// saves CPU time.
 func setLowWater(fd uintptr, n int) {
 	_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, n)
 }

@@ -2,5 +2,5 @@
 
 package s3
 
-// setLowWater does nothing: other systems read at the mark or not at all.
+// setLowWater does nothing, because poll ignores SO_RCVLOWAT on other systems.
 func setLowWater(uintptr, int) {}

@@ -12,12 +12,11 @@ import (
 	"time"
 )
 
-// Ls asks for one page of a listing
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
-// Keys come in the order of their bytes. A page may hold fewer than MaxKeys,
-// even nothing, and not be the last: that is for NextToken to say. On servers
-// that lack ListObjectsV2, lose their tokens or give none, the listing goes on
-// after the last name.
+// Ls returns one page of a listing
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html). Keys are in
+// byte order. A page can hold fewer than MaxKeys names, or none, and still have a
+// NextToken, which is "" only on the last page. If the server lacks ListObjectsV2, or
+// its tokens do not work, the listing continues after the last name.
 func (c *Client) Ls(ctx context.Context, in *LsInput) (*LsPage, error) {
 	if in.MaxKeys < 0 {
 		return nil, inputError("ListObjectsV2", in.Bucket, "", "max keys is negative")
@@ -42,13 +41,14 @@ func (c *Client) Ls(ctx context.Context, in *LsInput) (*LsPage, error) {
 	return c.continued(in, at, page)
 }
 
-// tokenRefused reports whether err may say that a continuation token is too old.
+// tokenRefused reports whether err can mean that a continuation token is invalid, for
+// example too old.
 func tokenRefused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (refusesRequest(err) || e.Status == http.StatusBadRequest && strings.Contains(e.Code, "Token"))
 }
 
-// list is one request for a page. Its token is that of the server.
+// list requests one page. NextToken of its page is the token of the server.
 func (c *Client) list(ctx context.Context, in *LsInput, at listToken, v1 bool) (*listParser, error) {
 	q := make(query, 0, 8)
 	op := "ListObjects"
@@ -85,14 +85,15 @@ func (c *Client) list(ctx context.Context, in *LsInput, at listToken, v1 bool) (
 	return p, nil
 }
 
-// continued makes the token of the page after p.
+// continued sets the token for the page after p, and checks that the listing makes
+// progress.
 func (c *Client) continued(in *LsInput, at listToken, p *listParser) (*LsPage, error) {
 	fail := func(err error) (*LsPage, error) {
 		return nil, &Error{Op: "ListObjectsV2", Bucket: in.Bucket, Err: err}
 	}
 	page := &p.page
 	for i := range page.Objects {
-		c.seeClass(in.Bucket, page.Objects[i].StorageClass)
+		c.observeStorageClass(in.Bucket, page.Objects[i].StorageClass)
 	}
 	token := page.NextToken
 	last := page.last()
@@ -126,12 +127,12 @@ func (c *Client) continued(in *LsInput, at listToken, p *listParser) (*LsPage, e
 }
 
 const (
-	// maxEmptyPages is how many pages without a name may follow each other. S3
-	// gives such pages where it passes many deleted versions; 1000 of them are a
-	// million versions.
+	// maxEmptyPages is the largest number of consecutive pages without names. S3
+	// returns such pages while it skips deleted versions; 1000 pages are a million
+	// versions.
 	maxEmptyPages = 1000
-	// maxPageEntries bounds what is kept of one page, which S3 limits to
-	// MaxListKeys. Some servers give more than they are asked for.
+	// maxPageEntries is the largest accepted number of names in one page. S3 returns at
+	// most MaxListKeys. Some servers return more than requested.
 	maxPageEntries = 10 * MaxListKeys
 )
 
@@ -141,7 +142,7 @@ var (
 	errPageFull   = errors.New("server gives more than 10000 names in one page of the listing")
 )
 
-// pageFull fails once a page has more than maxPageEntries entries.
+// pageFull returns an error if n exceeds maxPageEntries.
 func pageFull(n int) error {
 	if n > maxPageEntries {
 		return permanentError{errPageFull}
@@ -149,9 +150,9 @@ func pageFull(n int) error {
 	return nil
 }
 
-// LsAll yields all objects and common prefixes of a listing in key order
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html). An
-// error ends it.
+// LsAll returns an iterator over all objects and common prefixes of a listing in key
+// order (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html). It
+// stops after an error.
 func (c *Client) LsAll(ctx context.Context, in *LsInput) iter.Seq2[LsEntry, error] {
 	return func(yield func(LsEntry, error) bool) {
 		next := *in
@@ -169,7 +170,7 @@ func (c *Client) LsAll(ctx context.Context, in *LsInput) iter.Seq2[LsEntry, erro
 	}
 }
 
-// each merges objects and prefixes by key.
+// each yields objects and prefixes in key order. It returns false if yield did.
 func (p *LsPage) each(yield func(LsEntry) bool) bool {
 	objects, prefixes := p.Objects, p.CommonPrefixes
 	for len(objects)+len(prefixes) > 0 {
@@ -186,18 +187,18 @@ func (p *LsPage) each(yield func(LsEntry) bool) bool {
 	return true
 }
 
-// listParser collects a page of a listing.
+// listParser parses a page of a listing.
 type listParser struct {
 	page      LsPage
 	cur       ListedObject
-	announced bool // that keys are encoded, before the first of them
+	announced bool // the document says before the keys that they are encoded
 	encoded   bool
 	truncated bool
-	v1        bool // the answer is that of ListObjects, whatever was asked for
+	v1        bool // the document is a ListObjects result
 	entries   int
 }
 
-// parseListing reads a page of a listing.
+// parseListing parses a page of a listing.
 func parseListing(data []byte) (*listParser, error) {
 	p := &listParser{announced: bytes.Contains(data, []byte("<EncodingType>url</EncodingType>"))}
 	err := parseDocument(data, "ListBucketResult", p.element, "IsTruncated", "Contents", "CommonPrefixes", "MaxKeys", "KeyCount")
@@ -213,8 +214,8 @@ func parseListing(data []byte) (*listParser, error) {
 	return p, nil
 }
 
-// name is a key or prefix. It is a string of its own: keys live on in caches
-// long after their page.
+// name returns a key or prefix as a new string, because caches keep keys longer than
+// the document.
 func (p *listParser) name(text []byte) string {
 	if p.announced {
 		return unescapeBytes(text)
@@ -222,7 +223,8 @@ func (p *listParser) name(text []byte) string {
 	return string(text)
 }
 
-// decode undoes encoding-type=url where it is announced in other words.
+// decode decodes the keys of a document that announces the encoding in an unusual form
+// or after the keys.
 func (p *listParser) decode() {
 	for i := range p.page.Objects {
 		p.page.Objects[i].Key = unescapeListed(p.page.Objects[i].Key)
@@ -247,7 +249,7 @@ func (p *listParser) element(parent, name, text []byte) error {
 	return pageFull(p.entries)
 }
 
-// child takes a child of the root.
+// child handles a child of the root.
 func (p *listParser) child(name, text []byte) {
 	switch string(name) {
 	case "Contents":
@@ -293,13 +295,12 @@ func (p *listParser) field(name, text []byte) error {
 	return nil
 }
 
-// listedTime parses the date of a row. A date that cannot be read is zero, as
-// one bad date must not hide a directory. The date has whole seconds as in the
-// Last-Modified header of GET and HEAD: MinIO and Ceph list milliseconds, and
-// without the cut an object that is listed would look younger than the same
-// object in the answer to a HEAD.
+// listedTime parses LastModified of a listing. It returns the zero time if the text is
+// invalid, because one bad date must not hide a directory. It truncates to seconds, the
+// resolution of the Last-Modified header: MinIO and Ceph list milliseconds, and an
+// object would otherwise look newer in a listing than in a HEAD.
 func listedTime(text []byte) time.Time {
-	// Nearly all are "2026-11-22T13:00:00.000Z".
+	// Nearly all dates have the form "2026-11-22T13:00:00.000Z".
 	if t, ok := usualTime(text); ok {
 		return t.Truncate(time.Second)
 	}
@@ -310,8 +311,7 @@ func listedTime(text []byte) time.Time {
 	return t.Truncate(time.Second)
 }
 
-// usualTime parses the one form that nearly all dates of listings have, at a
-// fifth of the cost of time.Parse.
+// usualTime parses the most common form of a date at a fifth of the cost of time.Parse.
 func usualTime(text []byte) (t time.Time, ok bool) {
 	const form = "dddd-dd-ddTdd:dd:dd.dddZ"
 	if len(text) != len(form) {
@@ -333,6 +333,6 @@ func usualTime(text []byte) (t time.Time, ok bool) {
 		}
 	}
 	t = time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], n[6]*int(time.Millisecond), time.UTC)
-	// What is out of range, time.Date carries over.
+	// time.Date normalizes values that are out of range, such as month 13.
 	return t, t.Second() == n[5] && t.Minute() == n[4] && t.Hour() == n[3] && t.Day() == n[2] && t.Month() == time.Month(n[1])
 }

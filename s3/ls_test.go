@@ -221,7 +221,7 @@ func deref(p *LsPage) LsPage {
 	return *p
 }
 
-// A page of very many elements without content costs little memory.
+// A page with very many elements without content uses little memory.
 func TestListOfEmptyElements(t *testing.T) {
 	for _, element := range []string{"<Contents/>", "<CommonPrefixes><Prefix/></CommonPrefixes>", "<Contents><Key>k</Key></Contents>"} {
 		page := "<ListBucketResult>" + strings.Repeat(element, maxDocument/len(element)-10) + "</ListBucketResult>"
@@ -238,7 +238,7 @@ func TestListOfEmptyElements(t *testing.T) {
 	}
 }
 
-// Empty pages with ever-new tokens end with an error.
+// Empty pages with changing tokens end with an error.
 func TestEndlessEmptyPages(t *testing.T) {
 	n := 0
 	c := newFakeClient(t, func(*http.Request) (*http.Response, error) {

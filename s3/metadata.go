@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// metaPrefix starts the names of user metadata
+// metaPrefix begins the names of user metadata
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html).
 const metaPrefix = "X-Amz-Meta-"
 
@@ -25,14 +25,14 @@ func validMetaName(name string) bool {
 const (
 	wordOpen  = "=?UTF-8?B?"
 	wordClose = "?="
-	// wordBytes fit into an encoded word, which is at most 75 characters long
-	// (RFC 2047, section 2): 60 of them are base64.
+	// wordBytes is the number of bytes in one encoded word: 60 characters of base64
+	// within the limit of 75 (RFC 2047, section 2).
 	wordBytes = 45
 )
 
-// encodeMeta makes v fit for a header. Printable ASCII is sent as it is; all
-// else, and what a reader would take for an encoded word or what a header
-// loses, is sent as RFC 2047 encoded words.
+// encodeMeta encodes v for a header. It returns printable ASCII unchanged. Other
+// values, and those that look like encoded words or have spaces that a header would
+// lose, become encoded words of RFC 2047.
 func encodeMeta(v string) string {
 	plain := !strings.Contains(v, "=?") && strings.TrimSpace(v) == v && !strings.Contains(v, "  ")
 	for i := 0; i < len(v) && plain; i++ {
@@ -58,8 +58,8 @@ func encodeMeta(v string) string {
 	return b.String()
 }
 
-// decodeMeta undoes encodeMeta and the encoded words of other clients. Values
-// sent in several headers are joined as RFC 9110, section 5.3, says.
+// decodeMeta decodes a value of encodeMeta or the encoded words of other clients. It
+// joins several header lines with commas (RFC 9110, section 5.3).
 func decodeMeta(vs []string) string {
 	v := strings.Join(vs, ",")
 	if !strings.Contains(v, "=?") {

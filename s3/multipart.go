@@ -10,9 +10,9 @@ import (
 )
 
 // CreateUpload starts a multipart upload
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html).
-// It must end in CompleteUpload or AbortUpload, else its parts are paid for
-// for ever.
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html). The
+// caller must end it with CompleteUpload or AbortUpload; otherwise S3 stores, and
+// bills, its parts forever.
 func (c *Client) CreateUpload(ctx context.Context, in *CreateUploadInput) (UploadID, error) {
 	const op = "CreateMultipartUpload"
 	h := make(http.Header, 16)
@@ -49,16 +49,17 @@ func (c *Client) CreateUpload(ctx context.Context, in *CreateUploadInput) (Uploa
 	switch {
 	case h[checksumAlgorithm] != nil:
 		id.Checksum = c.integrity.algorithm
-	case asked: // and refused
+	// The server refused the header.
+	case asked:
 		c.integrity.state.CompareAndSwap(known, checksumMD5)
 	}
 	return id, nil
 }
 
-// checksumAlgorithm asks for additional checksums of the parts.
+// checksumAlgorithm is the header that requests additional checksums of the parts.
 const checksumAlgorithm = "X-Amz-Checksum-Algorithm"
 
-// call makes a call on an upload.
+// call returns a call on the upload.
 func (id UploadID) call(op, method string, q query) (*call, error) {
 	switch {
 	case id.ID == "":
@@ -78,9 +79,9 @@ func (id UploadID) partCall(op string, number int) (*call, error) {
 }
 
 // UploadPart uploads one part
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html). Parts
-// may come in any order and in parallel; the same number again replaces it.
-// For a part out of an io.ReaderAt, pass an io.SectionReader.
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html). Parts can be
+// uploaded in any order and in parallel. A part replaces an earlier part with the same
+// number. To upload from an io.ReaderAt, pass an io.SectionReader.
 func (c *Client) UploadPart(ctx context.Context, in *UploadPartInput) (*Part, error) {
 	k, err := uploadPartCall(in)
 	if err != nil {
@@ -118,7 +119,8 @@ func uploadPartCall(in *UploadPartInput) (*call, error) {
 }
 
 // CopyPart makes a part from a range of another object
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html).
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html). If the
+// server cannot copy, CopyPart reads the range and uploads it.
 func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error) {
 	f := c.features(in.Upload.Bucket)
 	if f.support(FeaturePartCopy).missing() || isMultiRegion(in.SrcBucket) {
@@ -134,7 +136,7 @@ func (c *Client) CopyPart(ctx context.Context, in *CopyPartInput) (*Part, error)
 	return part, err
 }
 
-// uploadPartCopy is one UploadPartCopy with the conditions given.
+// uploadPartCopy sends one UploadPartCopy request with the given source conditions.
 func (c *Client) uploadPartCopy(ctx context.Context, in *CopyPartInput, src Conditions) (*Part, error) {
 	const op = "UploadPartCopy"
 	k, err := in.Upload.partCall(op, in.PartNumber)
@@ -171,18 +173,18 @@ func (c *Client) uploadPartCopy(ctx context.Context, in *CopyPartInput, src Cond
 	return part, nil
 }
 
-// CompleteUpload makes the object out of its parts
+// CompleteUpload assembles the object from its parts
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
-// An error inside a response with status 200 is an error. After ErrConflict the
-// upload is of no more use: S3 wants all of it again. If the answer to an attempt
-// was lost, a HEAD makes sure of what the next one was told: ErrLostUpload.
+// After ErrConflict the upload cannot be completed: the caller must upload all parts
+// again. If the answer to an attempt was lost, CompleteUpload checks the object with a
+// HEAD request, and returns ErrLostUpload if the server has lost it.
 func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*PutOutput, error) {
 	if _, err := completeDocument(in); err != nil {
 		return nil, err
 	}
 	var out *PutOutput
 	w := conditionalWrite{c: c, f: c.features(in.Upload.Bucket), op: opComplete, key: in.Upload.Key, sse: in.SSE,
-		demand: condition{in.IfMatch, in.IfNoneMatch}, match: FeatureCompleteIfMatch, none: FeatureCompleteIfNoneMatch,
+		cond: condition{in.IfMatch, in.IfNoneMatch}, match: FeatureCompleteIfMatch, none: FeatureCompleteIfNoneMatch,
 		send: func(ctx context.Context, d condition) (err error) {
 			out, err = c.completeUpload(ctx, in, d)
 			return err
@@ -195,7 +197,7 @@ func (c *Client) CompleteUpload(ctx context.Context, in *CompleteUploadInput) (*
 
 const opComplete = "CompleteMultipartUpload"
 
-// completeUpload is one CompleteMultipartUpload with the condition given.
+// completeUpload sends one CompleteMultipartUpload request with the given condition.
 func (c *Client) completeUpload(ctx context.Context, in *CompleteUploadInput, d condition) (*PutOutput, error) {
 	k, err := in.Upload.call(opComplete, http.MethodPost, nil)
 	if err != nil {
@@ -232,9 +234,10 @@ func (c *Client) completeUpload(ctx context.Context, in *CompleteUploadInput, d 
 	return nil, err
 }
 
-// completed completes the answer to a completion that succeeded. Ceph leaves the
-// ETag empty; it is computed from the parts, or asked for where their ETags are not
-// MD5s. An answer to a repetition is believed only if the object is there.
+// completed adds the ETag to the result of a successful completion if the server left
+// it empty, as Ceph does. It computes the ETag from the parts, or asks for it with a
+// HEAD request if their ETags are not MD5s. If an earlier attempt may have completed
+// the upload, completed also checks that the object exists.
 func (c *Client) completed(ctx context.Context, in *CompleteUploadInput, out *PutOutput, repeated bool) (*PutOutput, error) {
 	if out.ETag == "" {
 		out.ETag = strongETag(uploadETag(in.Parts))
@@ -287,9 +290,9 @@ func completeDocument(in *CompleteUploadInput) ([]byte, error) {
 	return append(doc, "</CompleteMultipartUpload>"...), nil
 }
 
-// AbortUpload ends an upload and drops its parts
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html).
-// An upload that is absent already is no error.
+// AbortUpload ends an upload and deletes its parts
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html). It
+// returns no error if the upload is absent.
 func (c *Client) AbortUpload(ctx context.Context, id UploadID) error {
 	k, err := id.call("AbortMultipartUpload", http.MethodDelete, nil)
 	if err != nil {

@@ -10,33 +10,33 @@ import (
 	"strings"
 )
 
-// ObjectRules are the properties that a client gives to every object that it makes: by
-// PutObject, CopyObject and CreateMultipartUpload. A property in the rules has precedence
-// over the same property in ObjectOptions. The zero value gives none.
+// ObjectRules are the properties of every object that a client makes, by PutObject,
+// CopyObject and CreateMultipartUpload. A rule has precedence over the same property in
+// ObjectOptions. The zero value has no rules.
 type ObjectRules struct {
-	// SSE chooses the encryption. Its Customer key is also sent with every GET, HEAD and
-	// part, and for the sources of copies. An object that is not encrypted with a
-	// customer's key can be read all the same.
+	// SSE selects the encryption. Its Customer key is also sent with every GET, HEAD
+	// and part, and for the sources of copies. Objects without a customer's key can
+	// still be read.
 	SSE          ServerSideEncryption
 	StorageClass string
 	ACL          string
-	// Tags are added to the tags that the object has.
+	// Tags are added to the other tags of the object.
 	Tags    map[string]string
 	Headers []HeaderRule
 }
 
-// HeaderRule gives a header to the objects whose key matches Pattern. The last rule that
-// matches has precedence. Content headers are not given to markers, whose keys end in "/",
-// nor to keys below Options.ProbePrefix.
+// HeaderRule sets a header of the objects whose key matches Pattern. The last matching
+// rule has precedence. Content headers are not set on markers, whose keys end in "/",
+// nor on keys below Options.ProbePrefix.
 type HeaderRule struct {
-	// Pattern has the syntax of path.Match. Without "/" it is compared with the last
-	// segment of the key, and otherwise with the whole key. "" matches all keys.
+	// Pattern has the syntax of path.Match. A pattern without "/" matches the last
+	// segment of a key, and other patterns match the whole key. "" matches all keys.
 	Pattern string
 	// Name is one of HeaderRuleNames.
 	Name, Value string
 }
 
-// HeaderRuleNames returns the headers that a HeaderRule may give.
+// HeaderRuleNames returns the headers that a HeaderRule can set.
 func HeaderRuleNames() []string {
 	return []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires"}
 }
@@ -85,8 +85,8 @@ func (c *Client) setHeaders(key string, o *ObjectOptions) {
 	}
 }
 
-// withRules returns the options of an object that is made under key. Copies inside S3
-// keep the headers and tags of their source, so that they take only the rest.
+// withRules returns o with the rules for key. copied is set for copies inside S3, which
+// keep the headers and tags of their source and take only the other rules.
 func (c *Client) withRules(key string, o ObjectOptions, copied bool) ObjectOptions {
 	r := &c.opts.Objects
 	if r.encrypts() {
@@ -106,7 +106,7 @@ func (c *Client) withRules(key string, o ObjectOptions, copied bool) ObjectOptio
 	return o
 }
 
-// withTags returns tags with those of the rules.
+// withTags returns tags with the tags of the rules, which have precedence.
 func (r *ObjectRules) withTags(tags map[string]string) map[string]string {
 	if len(r.Tags) == 0 {
 		return tags
@@ -120,8 +120,9 @@ func (r *ObjectRules) withTags(tags map[string]string) map[string]string {
 	return all
 }
 
-// describe adds the headers of an object that a call makes. It returns what is wrong with
-// the options, or "". Every call that makes an object uses it.
+// describe adds the headers of an object that a call makes. It returns a description of
+// an invalid option, or "". Every call that makes an object, except CopyObject, uses
+// it.
 func (c *Client) describe(h http.Header, key string, o ObjectOptions) string {
 	o = c.withRules(key, o, false)
 	return o.apply(h)
@@ -140,7 +141,7 @@ func (c *Client) describeCopy(h http.Header, in *CopyInput) string {
 	return o.apply(h)
 }
 
-// keptTags adds the tags that an object has to the options of its rewrite.
+// keptTags returns o with the present tags of the object if o.KeepTags is set.
 func (c *Client) keptTags(ctx context.Context, bucket, key string, o ObjectOptions) (ObjectOptions, error) {
 	if !o.KeepTags {
 		return o, nil
@@ -157,9 +158,9 @@ func (c *Client) keptTags(ctx context.Context, bucket, key string, o ObjectOptio
 	return o, nil
 }
 
-// ruledCopy returns a copy with what CopyObject does not take over from the source: its
-// storage class, and the headers and tags of the rules. It asks for the source only if the
-// answer can matter.
+// ruledCopy returns in with the properties that CopyObject does not copy: the storage
+// class, and the headers and tags of the rules. It requests the properties of the
+// source only if they can matter.
 func (c *Client) ruledCopy(ctx context.Context, in *CopyInput) (*CopyInput, error) {
 	out := *in
 	if len(c.opts.Objects.Tags) > 0 && len(in.Tags) == 0 {
@@ -194,24 +195,24 @@ func (c *Client) ruledCopy(ctx context.Context, in *CopyInput) (*CopyInput, erro
 // copyDiffers reports whether a plain CopyObject may lose a property.
 func (c *Client) copyDiffers(in *CopyInput) bool {
 	r := &c.opts.Objects
-	if in.StorageClass == "" && r.StorageClass == "" && c.features(in.SrcBucket).classes.Load() {
+	if in.StorageClass == "" && r.StorageClass == "" && c.features(in.SrcBucket).otherClasses.Load() {
 		return true
 	}
 	return slices.ContainsFunc(r.Headers, func(h HeaderRule) bool { return h.matches(in.Key) })
 }
 
-// seeClass notes that the bucket has an object in another storage class than STANDARD.
-// CopyObject would then change the class of some objects.
-func (c *Client) seeClass(bucket, class string) {
+// observeStorageClass records that the bucket has an object with another storage class
+// than STANDARD. CopyObject would change the class of such objects.
+func (c *Client) observeStorageClass(bucket, class string) {
 	if class == "" {
 		return
 	}
-	if f := c.features(bucket); !f.classes.Load() {
-		f.classes.Store(true)
+	if f := c.features(bucket); !f.otherClasses.Load() {
+		f.otherClasses.Store(true)
 	}
 }
 
-// validate returns the first rule that cannot be used, by the name of its option.
+// validate returns the name of the first invalid option and its fault, or "".
 func (r *ObjectRules) validate(plain bool) (option, problem string) {
 	s := r.SSE
 	switch {
@@ -237,5 +238,5 @@ func (r *ObjectRules) validate(plain bool) (option, problem string) {
 	return "", ""
 }
 
-// Encryptions returns the algorithms that ServerSideEncryption may name.
+// Encryptions returns the valid values of ServerSideEncryption.Algorithm.
 func Encryptions() []string { return []string{"AES256", "aws:kms", "aws:kms:dsse"} }

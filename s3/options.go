@@ -13,89 +13,93 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// IPFamily chooses the addresses that a client connects to.
+// IPFamily selects the addresses to which a client connects.
 type IPFamily uint8
 
-// The families of addresses.
+// These are the values of IPFamily.
 const (
-	IPBoth IPFamily = iota // whichever answers first (RFC 8305)
+	IPBoth IPFamily = iota // the first that answers (RFC 8305)
 	IPv4Only
 	IPv6Only
 )
 
-// Addressing is where the bucket's name goes in the URL
+// Addressing selects the place of the bucket name in the URL
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html).
 type Addressing uint8
 
-// The ways to address a bucket.
+// These are the values of Addressing.
 const (
-	// AddressingAuto is virtual-host on AWS and on providers that refuse
-	// path-style, otherwise path-style.
+	// AddressingAuto selects virtual-host style for AWS and for providers that refuse
+	// path-style requests, and path style otherwise.
 	AddressingAuto Addressing = iota
 	AddressingPath
 	AddressingVirtualHost
 )
 
-// ChecksumMode chooses whether bodies carry and are held to additional checksums.
+// ChecksumMode selects whether the client sends and verifies additional checksums.
 type ChecksumMode uint8
 
-// The modes.
+// These are the values of ChecksumMode.
 const (
-	// ChecksumAuto sends the strongest that the server is known to check and
-	// checks what the server gives on downloads.
+	// ChecksumAuto sends the strongest checksum that the server is known to verify, and
+	// verifies the checksums of downloads.
 	ChecksumAuto ChecksumMode = iota
-	// ChecksumOff neither sends nor checks any, DeleteMulti's Content-MD5 excepted.
+	// ChecksumOff neither sends nor verifies checksums, except the Content-MD5 that
+	// DeleteMulti requires.
 	ChecksumOff
 )
 
-// Options configures a Client. The zero value speaks unsigned to AWS; New
-// fills what is unset by Defaults and refuses what Validate refuses.
+// Options configures a Client. The zero value is an unsigned client of AWS. New applies
+// Defaults and Validate.
 type Options struct {
-	// Region signs the requests and, on AWS, chooses the endpoint. Default us-east-1.
+	// Region is the region of signatures and, on AWS, of the endpoint. The default is
+	// us-east-1.
 	Region string
-	// Endpoint is the URL, or host[:port], of a server other than AWS's own.
+	// Endpoint is the URL, or host[:port], of a server other than AWS.
 	Endpoint   string
 	Addressing Addressing
-	// DualStack, FIPS and Accelerate choose among AWS's endpoints.
+	// DualStack, FIPS and Accelerate select an endpoint of AWS.
 	DualStack, FIPS, Accelerate bool
-	// DisableTLS speaks plain http where Endpoint names no scheme.
+	// DisableTLS selects plain HTTP if Endpoint has no scheme.
 	DisableTLS bool
 
-	// Credentials signs the requests; nil sends them unsigned. See
-	// DefaultCredentials and StaticCredentials.
+	// Credentials provides the keys for signatures. Requests are not signed if it is
+	// nil. See DefaultCredentials and StaticCredentials.
 	Credentials aws.CredentialsProvider
-	// RequesterPays accepts that the caller pays for requests (x-amz-request-payer,
+	// RequesterPays confirms that the caller pays for requests (x-amz-request-payer,
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html).
 	RequesterPays bool
-	// ExpectedBucketOwner is the account that must own the bucket. Every request carries it
+	// ExpectedBucketOwner is the account that must own the bucket. Every request
+	// carries it
 	// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html).
 	ExpectedBucketOwner string
 	// Objects are the properties of all objects that the client makes.
 	Objects ObjectRules
 
-	// Connections bounds the exchanges under way at one time, hence the
-	// connections; further calls wait for one to end. Default 64.
+	// Connections is the largest number of concurrent exchanges and therefore of
+	// connections. Further calls wait. The default is 64.
 	Connections int
-	// ConnectTimeout bounds name resolution and connecting, and once more the
-	// TLS handshake. Default 10 s.
+	// ConnectTimeout bounds name resolution together with connecting, and separately
+	// the TLS handshake. The default is 10 s.
 	ConnectTimeout time.Duration
-	// StallTimeout cuts a transfer that has moved next to nothing for so long.
-	// Default 20 s.
+	// StallTimeout ends a transfer that has moved almost no data for this time. The
+	// default is 20 s.
 	StallTimeout time.Duration
-	// ResponseTimeout bounds the wait from the end of a request to the headers
-	// of its response. Copies and the completion of uploads get one second more for
-	// each 10 MiB, up to ten times as long. Default 60 s.
+	// ResponseTimeout bounds the wait from the end of a request to the headers of its
+	// response. Copies and the completion of uploads have one additional second for
+	// each 10 MiB, up to ten times ResponseTimeout. The default is 60 s.
 	ResponseTimeout time.Duration
-	// Deadline bounds what a call waits for a connection and for answers, over all its
-	// attempts, and is how long after its start a call may still begin another
-	// attempt. Default 60 s. One shorter than the defaults of the timeouts above
-	// shortens those, though not below 5 s.
+	// Deadline bounds the time that all attempts of a call wait for a connection and
+	// for answers. No attempt begins later than Deadline after the start of the call.
+	// The default is 60 s. A Deadline below the defaults of the timeouts above reduces
+	// these defaults, but not below 5 s.
 	Deadline time.Duration
-	// MaxAttempts bounds the attempts of one call, the first included. Default 12.
+	// MaxAttempts is the largest number of attempts of one call, including the first.
+	// The default is 12.
 	MaxAttempts int
 	IPFamily    IPFamily
-	// RootCAs replaces the system's certificate authorities, which are those of
-	// SSL_CERT_FILE where that is set. See CertPool.
+	// RootCAs replaces the certificate authorities of the system, or of SSL_CERT_FILE
+	// if it is set. See CertPool.
 	RootCAs *x509.CertPool
 	// ClientCertificate, if set, returns the certificate that a server may ask for. It is
 	// called for each connection. See CertificateFiles.
@@ -104,75 +108,78 @@ type Options struct {
 	InsecureSkipVerify bool
 
 	Checksums ChecksumMode
-	// ChecksumAlgorithm is the checksum of uploads. Default CRC32C, which
-	// processors compute at memory speed.
+	// ChecksumAlgorithm is the checksum of uploads. The default is CRC32C, which
+	// processors compute at the speed of memory.
 	ChecksumAlgorithm ChecksumAlgorithm
 
-	// Server names the kind of server, one of ServerProfiles, so that the client
-	// need not find out what it enforces. Default "auto": AWS by its endpoint,
-	// others by probes and refusals.
+	// Server is one of ServerProfiles. It names the kind of server, so that the client
+	// need not detect its features. The default is "auto": AWS is known by its
+	// endpoint, and other servers are detected by probes and refusals.
 	Server string
-	// ProbePrefix is where the client may make small objects, and delete them
-	// again, to find out what the server enforces before the first request that
-	// relies on it. Default: none; the client then assumes what S3 does and
-	// learns from refusals only. On AWS it never makes any.
+	// ProbePrefix is the key prefix below which the client may create and delete small
+	// objects, to detect which conditions the server enforces before the first request
+	// that relies on them. If it is empty, the client assumes the behaviour of S3 and
+	// learns only from refusals. The client makes no probes on AWS.
 	ProbePrefix string
-	// FeatureStore keeps what was found out, so that others need not. Default: none.
+	// FeatureStore stores findings about servers for other clients. The default is
+	// none.
 	FeatureStore FeatureStore
 
-	// UserAgent is the header of that name. Default "s3mount".
+	// UserAgent is the User-Agent header. The default is "s3mount".
 	UserAgent string
-	// Logger gets one debug record per attempt, without secrets. Default: none.
+	// Logger receives one debug record per attempt, without secrets, and warnings about
+	// missing features. The default discards them.
 	Logger *slog.Logger
-	// Observer, if set, is called once per HTTP attempt when it is over: for a
-	// GET, once its body has been read or closed. It must not block.
+	// Observer, if set, is called once after each HTTP attempt. The attempt of a GET
+	// ends when its body has been read or closed. Observer must not block.
 	Observer func(Attempt)
-	// Transport, if set, wraps the client's own RoundTripper.
+	// Transport, if set, wraps the RoundTripper of the client.
 	Transport func(http.RoundTripper) http.RoundTripper
 }
 
-// Attempt is one HTTP exchange as Options.Observer sees it.
+// Attempt describes one HTTP exchange for Options.Observer.
 type Attempt struct {
-	Op            string        // "GetObject" and so on, as S3's API pages name them
-	Bucket        string        // "" where there is none
-	Status        int           // 0 if no response came
-	RequestID     string        // what the server calls the request, for its support; may be ""
-	Retry         int           // 0 for a call's first attempt
-	Start         time.Time     // when the attempt began
-	Header        time.Duration // from Start to the response's headers
-	Duration      time.Duration // from Start to the end of the body
-	BytesSent     int64         // of the caller's body
-	BytesReceived int64         // of the response's body
-	Err           error         // why the attempt failed, if it did
+	Op            string        // name of the operation in the S3 API, such as "GetObject"
+	Bucket        string        // "" if the operation has no bucket
+	Status        int           // HTTP status, or 0 without a response
+	RequestID     string        // ID that the server gave the request, or ""
+	Retry         int           // 0 for the first attempt of a call
+	Start         time.Time     // start of the attempt
+	Header        time.Duration // time from Start to the headers of the response
+	Duration      time.Duration // time from Start to the end of the response body
+	BytesSent     int64         // bytes of the caller's body
+	BytesReceived int64         // bytes of the response body
+	Err           error         // error of the attempt, or nil
 }
 
-// The defaults of Options.
+// These are the defaults of Options.
 const (
 	defaultRegion = "us-east-1"
-	// defaultConnections lets 64 small requests overlap; at 20 ms each that is
-	// 3200/s, near what two cores can do. Large transfers saturate with four.
+	// defaultConnections allows 64 concurrent small requests: at 20 ms each 3200 per
+	// second, which is about the limit of two processors. Four large transfers saturate
+	// a network.
 	defaultConnections = 64
-	// defaultConnectTimeout outlasts three lost SYN packets (1+2+4 s).
+	// defaultConnectTimeout survives three lost SYN packets (1, 2 and 4 s).
 	defaultConnectTimeout = 10 * time.Second
-	// defaultStallTimeout outlasts a Wi-Fi roam or a failover of a NAT.
+	// defaultStallTimeout survives a change of the Wi-Fi access point or a failover of
+	// a NAT.
 	defaultStallTimeout = 20 * time.Second
-	// defaultResponseTimeout: S3 answers within seconds, slow gateways within
-	// a minute.
+	// defaultResponseTimeout covers slow gateways. S3 answers within seconds.
 	defaultResponseTimeout = 60 * time.Second
 	defaultDeadline        = 60 * time.Second
-	// minPatience is beyond the slowest answers of a healthy S3.
+	// minPatience is longer than the slowest answers of a healthy S3.
 	minPatience = 5 * time.Second
-	// defaultMaxAttempts reaches the default deadline on average.
+	// defaultMaxAttempts attempts take the default deadline on average.
 	defaultMaxAttempts = 12
 )
 
-// Defaults returns o with every unset option set.
+// Defaults returns o with a value for every unset option.
 func (o Options) Defaults() Options {
 	setDefault(&o.Region, defaultRegion)
 	setDefault(&o.Connections, defaultConnections)
 	setDefault(&o.Deadline, defaultDeadline)
-	// A short deadline is meant for a single attempt, too, as far as a server
-	// that works can answer in it.
+	// A short deadline also limits single attempts, but leaves enough time for a
+	// working server.
 	patience := max(o.Deadline, minPatience)
 	setDefault(&o.ConnectTimeout, min(defaultConnectTimeout, patience))
 	setDefault(&o.StallTimeout, min(defaultStallTimeout, patience))
@@ -193,8 +200,8 @@ func setDefault[T comparable](p *T, v T) {
 	}
 }
 
-// Validate reports the first option that cannot be used, by its name. The
-// error is ErrInvalidInput.
+// Validate returns an error of kind ErrInvalidInput that names the first invalid
+// option.
 func (o Options) Validate() error {
 	bad := func(format string, args ...any) error {
 		return &Error{Op: "New", Message: fmt.Sprintf(format, args...), kind: ErrInvalidInput}

@@ -8,17 +8,19 @@ import (
 	"time"
 )
 
-// Presigned is a request that anyone can make until it expires
+// Presigned is a signed request that anyone can send until it expires
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html).
 type Presigned struct {
 	Method string
 	URL    string
-	Header http.Header // must be sent along; part of it is signed
+	Header http.Header // headers that must be sent; some are part of the signature
 }
 
-// PresignGet makes a URL to read an object, or the version, range and
+// PresignGet returns a request that reads an object with the version, range and
 // conditions of in
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html). It expires after 1 second to 7 days, or with the credentials.
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html). It
+// expires after expires, which must be between 1 second and 7 days, or together with
+// the credentials.
 func (c *Client) PresignGet(ctx context.Context, in *GetInput, expires time.Duration) (*Presigned, error) {
 	k, err := c.getCall(in)
 	if err != nil {
@@ -28,7 +30,7 @@ func (c *Client) PresignGet(ctx context.Context, in *GetInput, expires time.Dura
 	return c.presign(ctx, k, expires)
 }
 
-// PresignHead makes a URL for HEAD of an object
+// PresignHead returns a request for the properties of an object
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html).
 func (c *Client) PresignHead(ctx context.Context, in *HeadInput, expires time.Duration) (*Presigned, error) {
 	k, err := c.headCall(in)
@@ -39,9 +41,9 @@ func (c *Client) PresignHead(ctx context.Context, in *HeadInput, expires time.Du
 	return c.presign(ctx, k, expires)
 }
 
-// PresignPut makes a URL to write an object with the properties of in
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html). Body
-// and Size are not used: the sender chooses them.
+// PresignPut returns a request that writes an object with the properties of in
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html). It ignores Body
+// and Size, because the sender chooses the data.
 func (c *Client) PresignPut(ctx context.Context, in *PutInput, expires time.Duration) (*Presigned, error) {
 	plain := *in
 	plain.Body, plain.Size = nil, 0
@@ -52,7 +54,7 @@ func (c *Client) PresignPut(ctx context.Context, in *PutInput, expires time.Dura
 	return c.presign(ctx, k, expires)
 }
 
-// PresignDelete makes a URL to delete an object or a version of it
+// PresignDelete returns a request that deletes an object or a version
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html).
 func (c *Client) PresignDelete(ctx context.Context, in *DeleteInput, expires time.Duration) (*Presigned, error) {
 	k, err := c.deleteCall(in, condition{ifMatch: in.IfMatch})
@@ -62,8 +64,9 @@ func (c *Client) PresignDelete(ctx context.Context, in *DeleteInput, expires tim
 	return c.presign(ctx, k, expires)
 }
 
-// PresignUploadPart makes a URL to upload one part
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html). Body and Size are not used.
+// PresignUploadPart returns a request that uploads one part
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html). It ignores
+// Body and Size.
 func (c *Client) PresignUploadPart(ctx context.Context, in *UploadPartInput, expires time.Duration) (*Presigned, error) {
 	plain := *in
 	plain.Body, plain.Size = nil, 0

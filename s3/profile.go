@@ -5,23 +5,23 @@ import (
 	"slices"
 )
 
-// ServerAuto is the profile of Options.Server that finds everything out.
+// ServerAuto is the value of Options.Server that detects all features.
 const ServerAuto = "auto"
 
-// serverAWS is the profile of S3 itself. Endpoints of AWS have it by default.
+// serverAWS is the profile of S3, which is the default for endpoints of AWS.
 const serverAWS = "aws"
 
-// profile is what is known of a kind of server without asking it. A feature
-// that is not in it is found out as usual.
+// profile holds what is known in advance about a kind of server. The client detects the
+// other features.
 type profile struct {
 	name string
 	rows [featureCount]Support
 }
 
-// isS3 reports whether the server is known to do everything that S3 does.
+// isS3 reports whether the server is known to have all features.
 func (p *profile) isS3() bool { return p.name == serverAWS }
 
-// profileOf returns the profile that o names, or AWS's for an endpoint of AWS.
+// profileOf returns the profile that o names, or the profile of AWS for its endpoints.
 func profileOf(o Options, e endpoint) profile {
 	name := o.Server
 	if (name == "" || name == ServerAuto) && e.aws {
@@ -39,15 +39,14 @@ func profileOf(o Options, e endpoint) profile {
 	return p
 }
 
-// ServerProfiles returns the names that Options.Server may have.
+// ServerProfiles returns the valid values of Options.Server.
 func ServerProfiles() []string {
 	return append([]string{ServerAuto}, slices.Sorted(maps.Keys(serverProfiles()))...)
 }
 
-// serverProfiles returns the answers that are known. Those of MinIO (February
-// 2026) and Ceph RGW 16.2 are measured by ProbeFeatures and the
-// conformance suite; those of the others are from public reports and
-// documentation, hence short.
+// serverProfiles returns the known support of features by profile. ProbeFeatures and
+// the conformance suite measured MinIO (February 2026) and Ceph RGW 16.2. The entries
+// of other servers are from reports and documentation and contain few features.
 func serverProfiles() map[string]map[Feature]Support {
 	whole := map[Feature]Support{FeatureDeleteObjects: SupportYes, FeatureGetIfMatch: SupportYes, FeatureCopy: SupportYes,
 		FeaturePartCopy: SupportYes, FeatureChecksumMode: SupportYes, FeatureListV2: SupportYes, FeatureListToken: SupportYes,
@@ -75,8 +74,8 @@ func serverProfiles() map[string]map[Feature]Support {
 		// https://github.com/s3tools/s3cmd/issues/1222
 		"gcs":    {FeatureDeleteObjects: SupportRefused},
 		"wasabi": {},
-		// Measured on Swift's s3api 2.30: a condition on a multipart source
-		// compares another ETag than HEAD shows.
+		// Measured on the s3api of Swift 2.30: a condition on a multipart source
+		// compares with another ETag than HEAD shows.
 		"swift": {FeaturePutIfMatch: SupportRefused, FeaturePutIfNoneMatch: SupportRefused, FeatureQuotedETag: SupportYes,
 			FeatureDeleteObjectsETag: SupportRefused, FeatureCopySourceIf: SupportRefused},
 	}

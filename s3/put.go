@@ -6,13 +6,15 @@ import (
 	"net/http"
 )
 
-// Put writes a whole object of at most MaxPartSize bytes
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html). When
-// it returns without an error, the server has the object. With conditions the
-// errors are ErrPreconditionFailed and, if two writers met, ErrConflict. If the
-// answer to an attempt was lost, and the next one is refused, an object with the
-// same bytes and in.Metadata is taken for in's: who creates equal objects to
-// exclude others, gives each some metadata of its own.
+// Put writes an object of at most MaxPartSize bytes
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html). If it returns
+// nil, the server has stored the object. If a condition does not hold, it returns
+// ErrPreconditionFailed, and after a concurrent write possibly ErrConflict.
+//
+// If the answer to an attempt was lost and the next attempt fails on its condition, Put
+// takes an object with the same bytes and in.Metadata as the result of the lost
+// attempt. Callers that create equal objects to exclude each other must therefore give
+// each object unique metadata.
 func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
 	if _, err := c.putCall(in, condition{}); err != nil {
 		return nil, err
@@ -28,7 +30,7 @@ func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
 	body := newPayload(in.Body, in.Size)
 	var out *PutOutput
 	w := conditionalWrite{c: c, f: c.features(in.Bucket), op: "PutObject", key: in.Key, sse: in.SSE.Customer,
-		demand: condition{in.IfMatch, in.IfNoneMatch}, match: FeaturePutIfMatch, none: FeaturePutIfNoneMatch,
+		cond: condition{in.IfMatch, in.IfNoneMatch}, match: FeaturePutIfMatch, none: FeaturePutIfNoneMatch,
 		repeatable: func() bool { return body.replayable() },
 		send: func(ctx context.Context, d condition) (err error) {
 			out, err = c.putObject(ctx, in, body.again(), d)
@@ -40,7 +42,7 @@ func (c *Client) Put(ctx context.Context, in *PutInput) (*PutOutput, error) {
 	return out, nil
 }
 
-// putObject is one PutObject with the condition given.
+// putObject sends one PutObject request with the given condition.
 func (c *Client) putObject(ctx context.Context, in *PutInput, body *payload, d condition) (*PutOutput, error) {
 	k, err := c.putCall(in, d)
 	if err != nil {
@@ -81,8 +83,8 @@ func (c *Client) putCall(in *PutInput, d condition) (*call, error) {
 	return &call{op: op, method: http.MethodPut, bucket: in.Bucket, key: in.Key, header: h, expect100: in.Expect100}, nil
 }
 
-// upload makes a call that sends a body and learns how the server treats
-// checksums.
+// upload makes a call with a body and learns how the server treats checksums. It calls
+// accepted with the response.
 func (c *Client) upload(ctx context.Context, k *call, accepted func(*response)) error {
 	unsure := false
 	k.consume = func(resp *response) error {
@@ -95,14 +97,14 @@ func (c *Client) upload(ctx context.Context, k *call, accepted func(*response)) 
 	}
 	_, err := c.do(ctx, k)
 	if err == nil && unsure {
-		// The server took a trailer without a word of its checksum: it may have
-		// stored the frame. The same bytes go again as plain ones.
+		// The server accepted a trailer but did not confirm its checksum. It may have
+		// stored the frame as data. Send the same bytes without a frame.
 		_, err = c.do(ctx, k)
 	}
 	return err
 }
 
-// discard reads the body of an answer that is expected to be empty.
+// discard reads the body of a response that should be empty.
 func discard(resp *response) error {
 	buf := make([]byte, 512)
 	for {

@@ -6,22 +6,22 @@ import (
 	"net/http"
 )
 
-// checksumMode asks for the checksum of the object.
+// checksumMode is the header that requests the checksum of the object.
 const checksumMode = "X-Amz-Checksum-Mode"
 
-// enabledHeader is shared by all requests; nobody writes to it.
+// enabledHeader is shared by all requests and must not be modified.
 var enabledHeader = []string{"ENABLED"}
 
-// askChecksum asks for the checksum of an object, unless checksums are off or
-// the server refuses the question.
+// askChecksum adds the header that requests a checksum, unless checksums are off or the
+// server refuses the header.
 func (c *Client) askChecksum(bucket string, h http.Header) {
 	if c.integrity.state.Load() != checksumOff && !c.features(bucket).support(FeatureChecksumMode).missing() {
 		h[checksumMode] = enabledHeader
 	}
 }
 
-// remedyChecksumMode repeats a request without the question for a checksum, if
-// the server may have refused it for that.
+// remedyChecksumMode removes the X-Amz-Checksum-Mode header after a refusal that may be
+// due to it.
 func (c *Client) remedyChecksumMode(k *call, e *Error) bool {
 	if k.header[checksumMode] == nil || !refusesRequest(e) || c.features(k.bucket).support(FeatureChecksumMode) == SupportYes {
 		return false
@@ -31,7 +31,7 @@ func (c *Client) remedyChecksumMode(k *call, e *Error) bool {
 	return true
 }
 
-// learnChecksumMode draws the conclusion from a request that succeeded.
+// learnChecksumMode records the support that a successful request has shown.
 func (c *Client) learnChecksumMode(k *call) {
 	switch {
 	case k.unasked:
@@ -41,7 +41,7 @@ func (c *Client) learnChecksumMode(k *call) {
 	}
 }
 
-// readConditions leaves If-Match out where the server never finds it to hold.
+// readConditions removes If-Match if it never holds on this server.
 func (c *Client) readConditions(bucket string, in Conditions) Conditions {
 	if in.IfMatch != "" && c.features(bucket).support(FeatureGetIfMatch).missing() {
 		in.IfMatch = ""
@@ -49,8 +49,8 @@ func (c *Client) readConditions(bucket string, in Conditions) Conditions {
 	return in
 }
 
-// read makes a GET or HEAD and holds its answer to ifMatch, which some servers
-// ignore and some never find to hold.
+// read sends a GET or HEAD and compares the ETag of the response with ifMatch. Some
+// servers ignore If-Match, and on others it never holds.
 func (c *Client) read(ctx context.Context, k *call, ifMatch string) (*response, error) {
 	resp, err := c.do(ctx, k)
 	if ifMatch == "" || ifMatch == "*" {

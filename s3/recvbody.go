@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// recvBody is the body of a response, watched for stalls.
+// recvBody is the body of a response under a watchdog.
 type recvBody struct {
 	x    *exchange
 	src  io.ReadCloser
-	left int64 // still to come; below 0 if not known
+	left int64 // remaining bytes; negative if unknown
 	eof  bool
 }
 
-// Read implements io.Reader. A body that is cut short gives io.ErrUnexpectedEOF.
+// Read implements io.Reader. It returns io.ErrUnexpectedEOF if the body is truncated.
 func (b *recvBody) Read(p []byte) (int, error) {
 	x := b.x
 	x.wd.begin()
@@ -36,14 +36,14 @@ func (b *recvBody) Read(p []byte) (int, error) {
 }
 
 const (
-	// drainMax is how much of an unread body is read to keep the connection:
-	// less than what is in flight on a fast line anyway.
+	// drainMax is the largest rest of a body that Close reads to keep the connection.
+	// Fast networks have more than that in flight.
 	drainMax = 64 << 10
-	// drainTimeout is how long that may take: a new connection takes as long.
+	// drainTimeout bounds this read. A new connection takes about as long.
 	drainTimeout = 200 * time.Millisecond
 )
 
-// Close drops the rest of the body and ends the exchange.
+// Close discards the rest of the body and ends the exchange.
 func (b *recvBody) Close() error {
 	if b.x.ended {
 		return nil

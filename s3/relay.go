@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// relayPart is how much of an object one relayed part holds in memory.
+	// relayPart is the size of a relayed part in memory.
 	relayPart = 8 << 20
-	// relayParallel parts of all relayed copies of a client are in memory at
-	// one time: 32 MiB.
+	// relayParallel is the number of relayed parts of one client in memory at the same
+	// time. Together they have 32 MiB.
 	relayParallel = 4
 )
 
-// relayCopy copies an object through this process, for servers without
-// CopyObject. The target gets the metadata that a copy gives it.
+// relayCopy copies an object through this process, for servers without CopyObject. The
+// target gets the same properties as with CopyObject.
 func (c *Client) relayCopy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 	src, err := c.copySourceInfo(ctx, in)
 	if err != nil {
@@ -41,7 +41,7 @@ func (c *Client) relayCopy(ctx context.Context, in *CopyInput) (*CopyOutput, err
 	return &CopyOutput{ETag: out.ETag, LastModified: out.Date, VersionID: out.VersionID}, nil
 }
 
-// relayCopyPart makes a part through this process, for servers without UploadPartCopy.
+// relayCopyPart copies a part through this process, for servers without UploadPartCopy.
 func (c *Client) relayCopyPart(ctx context.Context, in *CopyPartInput) (*Part, error) {
 	size := in.Last - in.First + 1
 	var part *Part
@@ -53,9 +53,9 @@ func (c *Client) relayCopyPart(ctx context.Context, in *CopyPartInput) (*Part, e
 	return part, err
 }
 
-// relay passes size bytes of an object to send. Up to relayPart it has read
-// them all, and ended the GET, before it calls send: some servers do not take a
-// write of a key that is being read. More than that passes through a buffer.
+// relay passes size bytes of an object to send. Up to relayPart bytes, it reads them
+// all and ends the GET before it calls send, because some servers do not accept a write
+// of a key that is being read. More bytes are passed on as they arrive.
 func (c *Client) relay(ctx context.Context, in *GetInput, size int64, send func(io.Reader) error) error {
 	select {
 	case c.relays <- struct{}{}:

@@ -8,21 +8,21 @@ import (
 )
 
 const (
-	// maxRedirects bounds the redirects of one call: one to the region, one
-	// while DNS of a new bucket settles, and one to spare.
+	// maxRedirects is the largest number of redirects of one call: one to the region,
+	// one while the DNS entry of a new bucket spreads, and one more.
 	maxRedirects = 3
-	// maxSkew is how far the clocks may be apart before it explains a refusal.
-	// S3 itself allows 15 minutes.
+	// maxSkew is the largest difference between the clocks that is not corrected. S3
+	// allows 15 minutes.
 	maxSkew = 4 * time.Minute
-	// maxCorrection bounds how far the clock is corrected. A clock that shows the
-	// time of a wrong time zone is off by 26 hours at most (UTC-12 to UTC+14). A
-	// server that says that the clocks differ by more could make this client
-	// sign requests that somebody can use in the far future.
+	// maxCorrection is the largest correction of the clock. A clock in the wrong time
+	// zone differs by at most 26 hours (UTC-12 to UTC+14). A server that claims a
+	// larger difference could obtain requests whose signatures are valid in the distant
+	// future.
 	maxCorrection = 26 * time.Hour
 )
 
-// remedy mends what an answer says is wrong with the request itself. It
-// returns true if the call is worth another attempt at once.
+// remedy corrects the fault of a request that the error describes. It returns true if
+// the call should be attempted again without a wait.
 func (c *Client) remedy(ctx context.Context, k *call, e *Error, m *remedies) bool {
 	if c.remedyChecksumMode(k, e) || c.remedyCustomerKey(k, e) {
 		return true
@@ -35,7 +35,8 @@ func (c *Client) remedy(ctx context.Context, k *call, e *Error, m *remedies) boo
 		c.remedyRegion(k, e, m)
 }
 
-// maxChecksumFallbacks is the length of the longest path through integrity's states.
+// maxChecksumFallbacks is the length of the longest path through the states of
+// integrity.
 const maxChecksumFallbacks = 3
 
 func (c *Client) remedyChecksum(k *call, e *Error, m *remedies) bool {
@@ -56,7 +57,7 @@ func (c *Client) remedyChecksum(k *call, e *Error, m *remedies) bool {
 	return ok
 }
 
-// remedySkew corrects the clock once, by the Date of the server's answer.
+// remedySkew corrects the clock once, using the Date header of the response.
 func (c *Client) remedySkew(k *call, e *Error, m *remedies) bool {
 	if e.serverTime.IsZero() || m.skew || c.opts.Credentials == nil ||
 		e.kind != ErrClockSkew && !(e.Code == "" && e.kind == ErrForbidden) && e.Code != "RequestExpired" {
@@ -75,8 +76,8 @@ func (c *Client) remedySkew(k *call, e *Error, m *remedies) bool {
 	return true
 }
 
-// remedyCredentials asks the provider anew once, if the credentials were
-// refused and it has no others by now.
+// remedyCredentials renews refused credentials once, unless the provider already
+// returns other ones.
 func (c *Client) remedyCredentials(ctx context.Context, k *call, e *Error, m *remedies) bool {
 	if m.credentials {
 		return false
@@ -99,9 +100,10 @@ func (c *Client) remedyCredentials(ctx context.Context, k *call, e *Error, m *re
 	return true
 }
 
-// otherKeys tells whether there are other credentials by now than those of a
-// HEAD that was refused. Its answer has no body that says what was refused: the
-// credentials, or to see this object, which is no reason to ask anybody.
+// otherKeys reports whether the provider now returns other credentials than those of a
+// refused HEAD. The response to a HEAD has no body and does not say whether the
+// credentials are invalid or only lack permission for this object, so that otherKeys
+// does not renew them.
 func (c *Client) otherKeys(ctx context.Context, k *call) bool {
 	p, ok := c.opts.Credentials.(interface{ recheck() })
 	if !ok {
@@ -112,9 +114,9 @@ func (c *Client) otherKeys(ctx context.Context, k *call) bool {
 	return err == nil && signed && cr.AccessKeyID != k.last.key
 }
 
-// remedyRegion follows a redirect to where the bucket is, as long as that is
-// with the same provider: the request is signed anew for the new place, and a
-// signature never goes to a host that somebody else answers for.
+// remedyRegion follows a redirect to the endpoint of the bucket, if it belongs to the
+// same provider. The next attempt has a new signature. Signed requests never go to the
+// host of another provider.
 func (c *Client) remedyRegion(k *call, e *Error, m *remedies) bool {
 	if e.kind != ErrRedirect || strings.HasPrefix(k.bucket, "arn:") || isMultiRegion(k.bucket) || c.opts.Accelerate || m.redirects == maxRedirects {
 		return false
@@ -130,14 +132,13 @@ func (c *Client) remedyRegion(k *call, e *Error, m *remedies) bool {
 	return c.followHost(k, e)
 }
 
-// reachable reports whether requests signed for region still go to the
-// provider that was chosen.
+// reachable reports whether requests for region go to the chosen provider.
 func (c *Client) reachable(region string) bool {
 	return c.endpoint.host != "" || partitionOf(region).suffix == partitionOf(c.opts.Region).suffix
 }
 
-// followHost follows a redirect to another host of AWS for this call only, or
-// from path-style to virtual-host for good.
+// followHost follows a redirect to another host of AWS for this call, or from path
+// style to virtual-host style for all calls.
 func (c *Client) followHost(k *call, e *Error) bool {
 	host := strings.ToLower(e.Endpoint)
 	if host == "" {
@@ -158,8 +159,8 @@ func (c *Client) followHost(k *call, e *Error) bool {
 	return true
 }
 
-// vague reports whether an answer to HEAD, which has no body, leaves open what
-// is wrong: the region, the bucket's name or, for a bucket, the credentials.
+// vague reports whether the response to a HEAD, which has no body, leaves the cause
+// open: the region, the name of the bucket or, for HeadBucket, the credentials.
 func vague(k *call, e *Error) bool {
 	switch e.Status {
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
@@ -170,7 +171,7 @@ func vague(k *call, e *Error) bool {
 	return false
 }
 
-// ask makes a request that is answered with a body and completes e from it.
+// ask makes a request whose response has a body and completes e from it.
 func (c *Client) ask(ctx context.Context, bucket string, e *Error) {
 	k := &call{op: "ListObjectsV2", method: http.MethodGet, bucket: bucket,
 		params:  query{{"list-type", "2"}, {"max-keys", "1"}},

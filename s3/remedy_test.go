@@ -132,7 +132,8 @@ func TestServerThatWantsVirtualHost(t *testing.T) {
 	}
 }
 
-// An answer to HEAD has no body; what is wrong is asked for by a request that has.
+// The response to a HEAD has no body. The client asks for the cause with a request
+// whose response has one.
 func TestHeadInTheWrongRegion(t *testing.T) {
 	n := 0
 	c := newFakeClient(t, func(r *http.Request) (*http.Response, error) {

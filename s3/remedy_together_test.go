@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Two calls are refused for the same reason. The first that learns of it mends
-// it for both; the other must not take its own refusal for the last word.
+// Two calls are refused for the same reason. The first one applies the remedy for both,
+// and the other must retry with it.
 func TestCallsThatAreRefusedTogether(t *testing.T) {
 	server := time.Date(1999, 12, 31, 21, 0, 0, 0, time.UTC) // three hours before a bubble's clock begins
 	for name, tt := range map[string]struct {
@@ -63,8 +63,8 @@ func TestCallsThatAreRefusedTogether(t *testing.T) {
 	}
 }
 
-// What the first call has fetched anew is not fetched once more by each other
-// call that was refused with the old credentials.
+// Calls that were refused with the old credentials use the renewed ones and do not
+// renew them again.
 func TestCredentialsRefusedTogetherAreFetchedOnce(t *testing.T) {
 	provider := &rotating{}
 	var c *Client

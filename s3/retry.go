@@ -14,17 +14,19 @@ import (
 // December 2026). The 64 connections of a client reach 3,200 requests per second at 20 ms.
 
 const (
-	// backoffBase is the longest wait before the first retry; it doubles from
-	// there (full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+	// backoffBase is the longest wait before the first retry. The limit doubles with
+	// each retry (full jitter,
+	// https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 	backoffBase = 100 * time.Millisecond
 	backoffCap  = 10 * time.Second
-	// retryBurst retries may happen at once, and retryRate per second from
-	// then on: a failing server gets this much on top of the first attempts.
+	// retryBurst is the number of retries that can happen at once, and retryRate the
+	// number of further retries per second. They bound the additional load on a failing
+	// server.
 	retryBurst = 100
 	retryRate  = 20
 )
 
-// backoff returns how long to wait before the retry'th retry, from 0.
+// backoff returns the time to wait before a retry. The first retry has the number 0.
 type backoff func(retry int) time.Duration
 
 func fullJitter(retry int) time.Duration {
@@ -35,8 +37,9 @@ func backoffLimit(retry int) time.Duration {
 	return min(backoffCap, backoffBase<<min(retry, 16))
 }
 
-// retryBudget is a token bucket. It may go below zero: who takes a token then
-// waits until it is earned.
+// retryBudget is a token bucket that all calls of a client share. The number of tokens
+// can be negative: a caller that takes such a token waits until the bucket has earned
+// it.
 type retryBudget struct {
 	mu     sync.Mutex
 	tokens float64
@@ -47,8 +50,8 @@ func newRetryBudget() *retryBudget {
 	return &retryBudget{tokens: retryBurst, at: time.Now()}
 }
 
-// take takes a token and returns how long it is until it is earned. If that is
-// over limit, none is taken.
+// take takes a token and returns the time until it is earned. If that exceeds limit,
+// take returns false and takes none.
 func (b *retryBudget) take(limit time.Duration) (time.Duration, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,15 +69,15 @@ func (b *retryBudget) take(limit time.Duration) (time.Duration, bool) {
 	return wait, true
 }
 
-// retries is the state of one call's attempts.
+// retries counts the attempts of one call.
 type retries struct {
 	c     *Client
 	start time.Time
 	count int // attempts made
 }
 
-// next waits until another attempt is due. It returns false, and marks e, if
-// there is to be none.
+// next waits until the next attempt is due. It returns false if there is none, and sets
+// e.gaveUp if the limits of the call are the reason.
 func (r *retries) next(ctx context.Context, e *Error) bool {
 	if !e.retry {
 		return false

@@ -175,7 +175,7 @@ func TestCancelledContextStopsTheWait(t *testing.T) {
 	})
 }
 
-// A budget that is empty lets calls wait for their deadline at most.
+// While the retry budget is empty, calls wait at most until their deadline.
 func TestExhaustedBudgetEndsRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newFakeClient(t, func(*http.Request) (*http.Response, error) { return answer(500, ""), nil },
@@ -234,7 +234,7 @@ func TestStalledBodyIsResumed(t *testing.T) {
 	})
 }
 
-// The watch over a request's body begins with its first bytes.
+// The watchdog over a request body begins with its first bytes.
 func TestStalledUploadIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -315,7 +315,7 @@ func TestServerThatNeverAnswers(t *testing.T) {
 	})
 }
 
-// Calls wait for a slot without their time being counted as the server's.
+// The wait for a slot does not count as time of the server.
 func TestConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		running, most := 0, 0

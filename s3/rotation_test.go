@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A refused HEAD does not say why. New keys in the shared file are found at
-// once, by whatever kind of request meets the refusal.
+// A refused HEAD does not give a reason. The client finds new keys in the shared file
+// at once, regardless of the kind of request that was refused.
 func TestNewKeysAreFoundWhenTheOldAreRevoked(t *testing.T) {
 	for name, refuse := range map[string]func(r *http.Request) (*http.Response, error){
 		"not known": func(r *http.Request) (*http.Response, error) {
@@ -55,8 +55,8 @@ func TestNewKeysAreFoundWhenTheOldAreRevoked(t *testing.T) {
 	}
 }
 
-// A HEAD that is refused although the keys are good costs one listing more,
-// which shows whether the object is absent.
+// A HEAD that is refused with valid keys costs one additional listing, which shows
+// whether the object is absent.
 func TestForbiddenHeadIsAskedOnce(t *testing.T) {
 	file := sharedFiles(t)
 	writeKeys(t, file, "AKID1")
@@ -74,8 +74,7 @@ func TestForbiddenHeadIsAskedOnce(t *testing.T) {
 	}
 }
 
-// However many HEADs are refused, a provider is not asked more often than after
-// a failure of its own.
+// Refused HEADs do not renew credentials more often than after a failed renewal.
 func TestDoubtedCredentialsAreFetchedNowAndThen(t *testing.T) {
 	sharedFiles(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -9,29 +9,29 @@ import (
 	"time"
 )
 
-// sendBody is the body of one attempt: the caller's bytes, in the frame of
-// aws-chunked with a trailing checksum where sum is set
+// sendBody is the request body of one attempt. If sum is set, it adds the frame of the
+// aws-chunked encoding with a checksum trailer
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html).
 //
-// net/http may go on reading a body after it has returned the response. stop
-// ends that, so that the caller has its reader back when the call returns.
+// net/http may read a body after it has returned the response. The method stop prevents
+// that, so that the caller's reader is not in use when the call returns.
 type sendBody struct {
 	src  io.Reader
 	size int64
-	sum  *checksummer // nil: no frame
+	sum  *checksummer // nil if there is no frame
 	wd   *watchdog
 	pool *bufferPool
-	// responseTimeout starts when the body is sent.
+	// responseTimeout begins when the body has been sent.
 	responseTimeout time.Duration
 
 	stopped atomic.Bool
-	sent    atomic.Int64 // of src
+	sent    atomic.Int64 // bytes of src
 
 	mu   sync.Mutex // held while src is read
-	head []byte     // of the frame, not yet sent
-	tail []byte     // of the frame, made when src is sent
-	done bool       // tail is made
-	err  error      // of src
+	head []byte     // unsent start of the frame
+	tail []byte     // unsent end of the frame; set when src has been sent
+	done bool       // tail has been set
+	err  error      // error of src
 }
 
 var (
@@ -39,7 +39,8 @@ var (
 	errBodyShort   = errors.New("body ends before its stated size")
 )
 
-// frameLen is what aws-chunked adds to size bytes: one chunk holds them all.
+// frameLen returns the number of bytes that aws-chunked adds to size bytes in one
+// chunk.
 func frameLen(size int64, a ChecksumAlgorithm) int64 {
 	return int64(len(chunkHead(size))) + tailLen(size, a)
 }
@@ -86,8 +87,8 @@ func (b *sendBody) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// writeTo writes at most n bytes of the body to w. Bytes in memory go there
-// without a copy.
+// writeTo writes at most n bytes of the body to w. It does not copy bytes that are in
+// memory.
 func (b *sendBody) writeTo(w io.Writer, n int64) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -143,7 +144,7 @@ func (b *sendBody) writeSource(out *pieceWriter) error {
 	return nil
 }
 
-// state refuses to go on after stop or an error of the source.
+// state returns an error after stop or after an error of the source.
 func (b *sendBody) state() error {
 	if b.stopped.Load() {
 		return errBodyStopped
@@ -151,7 +152,7 @@ func (b *sendBody) state() error {
 	return b.err
 }
 
-// took accounts for bytes of the source that are on their way.
+// took accounts for bytes of the source that are being sent.
 func (b *sendBody) took(p []byte) {
 	if b.sum != nil {
 		b.sum.write(p)
@@ -160,8 +161,8 @@ func (b *sendBody) took(p []byte) {
 	b.wd.send(len(p))
 }
 
-// sourceError remembers a failure of the source. An end that comes with the
-// last bytes is none.
+// sourceError stores and returns the error of the source. io.EOF after all bytes is not
+// an error.
 func (b *sendBody) sourceError(err error) error {
 	switch {
 	case err == nil || err == io.EOF && b.sent.Load() == b.size:
@@ -173,7 +174,7 @@ func (b *sendBody) sourceError(err error) error {
 	return b.err
 }
 
-// finish makes the tail once all of the source was taken.
+// finish sets the tail after all of the source was read.
 func (b *sendBody) finish() {
 	if b.done {
 		return
@@ -193,37 +194,37 @@ func (b *sendBody) finish() {
 // Close implements io.Closer for net/http.
 func (b *sendBody) Close() error { return nil }
 
-// stop waits until nobody reads the source any more. The attempt's context
-// must be cancelled, or its body be sent.
+// stop waits until the source is no longer read. The context of the attempt must have
+// ended, or the body must have been sent.
 func (b *sendBody) stop() {
 	b.stopped.Store(true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 }
 
-// failure is the error of the source, if that is why the attempt failed.
+// failure returns the error of the source, or nil.
 func (b *sendBody) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
 }
 
-// pieceSize bounds one write, so that a stalled connection shows and the
-// checksum finds the bytes still in the processor's cache.
+// pieceSize is the largest single write. It lets the watchdog see progress, and the
+// checksum is computed while the bytes are in the cache of the processor.
 const pieceSize = 256 << 10
 
 var errPieceFull = errors.New("body is complete")
 
-// pieceWriter passes the source to the connection piece by piece.
+// pieceWriter writes the source to the connection in pieces.
 type pieceWriter struct {
 	b    *sendBody
 	w    io.Writer
-	room int64 // how much net/http asked for
+	room int64 // bytes that net/http asked for
 	n    int64
-	err  error // of w
+	err  error // error of w
 }
 
-// Write implements io.Writer for the source's WriteTo.
+// Write implements io.Writer for the WriteTo method of the source.
 func (o *pieceWriter) Write(p []byte) (int, error) {
 	done := 0
 	for len(p) > 0 {

@@ -14,11 +14,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// What x-amz-content-sha256 says where it is not the hash of the body.
+// These are the values of x-amz-content-sha256 other than the hash of a body.
 const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 	unsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-	// emptyPayload is the SHA-256 of nothing.
+	// emptyPayload is the SHA-256 of no bytes.
 	emptyPayload = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
@@ -26,30 +26,30 @@ const (
 	amzTime    = "20060102T150405Z"
 	amzDate    = "20060102"
 	sigV4      = "AWS4-HMAC-SHA256"
-	maxPresign = 7 * 24 * time.Hour // the longest that S3 accepts
+	maxPresign = 7 * 24 * time.Hour // limit of S3
 )
 
 // signer signs requests with Signature Version 4
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
-// It is ours because the SDK's costs several times the allocations; a test
-// holds it to the SDK's, signature by signature.
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html). The
+// signer of the SDK makes several times as many allocations. A test compares the
+// signatures of both.
 type signer struct {
 	key     atomic.Pointer[signingKey]
 	scratch sync.Pool // *[]byte
 }
 
-// signingKey is derived for one day, region and service, and kept: deriving
-// it costs as much as all the rest of a signature.
+// signingKey is the key for one day, region and service. It is cached because its
+// derivation costs as much as the rest of a signature.
 type signingKey struct {
 	date, region, service, secret string
 	mac                           macKey
 }
 
-// macKey is a key of HMAC-SHA256 (RFC 2104), padded once for all messages.
+// macKey is a key of HMAC-SHA256 (RFC 2104) with its padding applied.
 type macKey struct{ inner, outer [sha256.BlockSize]byte }
 
-// newMACKey takes keys of at most sha256.BlockSize bytes as they are, as all
-// but the first of a derivation are.
+// newMACKey returns the padded key. Only the first key of a derivation can be longer
+// than a block and needs to be hashed.
 func newMACKey(key []byte) (k macKey) {
 	if len(key) > sha256.BlockSize {
 		sum := sha256.Sum256(key)
@@ -65,12 +65,12 @@ func newMACKey(key []byte) (k macKey) {
 }
 
 func (k *macKey) sum(data []byte) [sha256.Size]byte {
-	var buf [512]byte // holds all that is ever signed, without a heap allocation
+	var buf [512]byte // large enough to avoid a heap allocation
 	inner := sha256.Sum256(append(append(buf[:0], k.inner[:]...), data...))
 	return sha256.Sum256(append(append(buf[:0], k.outer[:]...), inner[:]...))
 }
 
-// signTarget is where and when a request is signed for.
+// signTarget holds the region, service and time of a signature.
 type signTarget struct {
 	region, service string
 	now             time.Time
@@ -80,8 +80,9 @@ func (t signTarget) scope(stamp string) string {
 	return stamp[:len(amzDate)] + "/" + t.region + "/" + t.service + "/aws4_request"
 }
 
-// sign adds X-Amz-Date, X-Amz-Security-Token and Authorization. The header
-// X-Amz-Content-Sha256 must be there; path and query are as they are sent.
+// sign adds the headers X-Amz-Date, X-Amz-Security-Token and Authorization. The
+// X-Amz-Content-Sha256 header must be set, and path and query must be in the form in
+// which they are sent.
 func (s *signer) sign(r *http.Request, path, query string, cr aws.Credentials, t signTarget) {
 	h := r.Header
 	stamp := t.now.Format(amzTime)
@@ -111,9 +112,10 @@ func (s *signer) sign(r *http.Request, path, query string, cr aws.Credentials, t
 	s.scratch.Put(bp)
 }
 
-// presign returns query with the signature added, as
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-// has it. All headers of r are signed: whoever uses the URL must send them.
+// presign returns the encoded query with a signature
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html). The
+// signature covers the headers of r that signedNames selects. The user of the URL must
+// send them.
 func (s *signer) presign(r *http.Request, path string, q query, cr aws.Credentials, t signTarget, expires time.Duration) string {
 	stamp := t.now.Format(amzTime)
 	var names [24]signedName
@@ -134,12 +136,11 @@ func (s *signer) presign(r *http.Request, path string, q query, cr aws.Credentia
 	return enc + "&X-Amz-Signature=" + hex.EncodeToString(signature[:])
 }
 
-// signedName is a header to sign: as http.Header and as the signature has it.
+// signedName is the name of a signed header, in canonical form and in lower case.
 type signedName struct{ name, lower string }
 
-// signedNames returns the headers to sign, sorted as the canonical request
-// wants them: those that S3 requires. Others pass unsigned, because proxies
-// may change them.
+// signedNames returns the names of the headers to sign in the order of the canonical
+// request. It selects the headers that S3 requires. Proxies may change the others.
 func signedNames(names []signedName, h http.Header) []signedName {
 	names = append(names, signedName{"", "host"})
 	for name := range h {
@@ -151,8 +152,7 @@ func signedNames(names []signedName, h http.Header) []signedName {
 	return names
 }
 
-// lowerName is strings.ToLower, without an allocation for the names that
-// nearly every request has.
+// lowerName is strings.ToLower without an allocation for the most common names.
 func lowerName(name string) string {
 	switch name {
 	case "X-Amz-Date":
@@ -179,7 +179,7 @@ func appendNames(b []byte, names []signedName) []byte {
 	return b
 }
 
-// appendCanonical appends the canonical request but for the payload's hash.
+// appendCanonical appends the canonical request without the hash of the payload.
 func appendCanonical(b []byte, r *http.Request, path, query string, names []signedName) []byte {
 	b = append(append(b, r.Method...), '\n')
 	b = append(append(b, path...), '\n')
@@ -201,7 +201,8 @@ func appendCanonical(b []byte, r *http.Request, path, query string, names []sign
 	return append(appendNames(b, names), '\n')
 }
 
-// appendCollapsed appends a header's value trimmed, with runs of spaces as one.
+// appendCollapsed appends a header value without surrounding spaces and with single
+// spaces.
 func appendCollapsed(b []byte, v string) []byte {
 	v = strings.TrimSpace(v)
 	if !strings.Contains(v, "  ") {
@@ -245,7 +246,8 @@ func mac(key, data []byte) [sha256.Size]byte {
 	return k.sum(data)
 }
 
-// credentials returns what to sign with; ok is false for unsigned requests.
+// credentials returns the keys for the signature. ok is false if requests are not
+// signed.
 func (c *Client) credentials(ctx context.Context) (cr aws.Credentials, ok bool, err error) {
 	if c.opts.Credentials == nil {
 		return aws.Credentials{}, false, nil
@@ -257,7 +259,7 @@ func (c *Client) credentials(ctx context.Context) (cr aws.Credentials, ok bool, 
 	return cr, cr.AccessKeyID != "", nil
 }
 
-// emptyPayloadHeader is shared by all requests without a body; nobody writes to it.
+// emptyPayloadHeader is shared by all requests without a body and must not be modified.
 var emptyPayloadHeader = []string{emptyPayload}
 
 func sha256Hex(p []byte) string {

@@ -11,7 +11,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// signCases are requests whose signatures are compared with the SDK's.
+// signCases are requests whose signatures are compared with the signatures of the SDK.
 var signCases = []struct {
 	name, method, host, path string
 	query                    query

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// slowSource takes an hour for every piece, as a caller may who waits for a
-// tape, or for somebody to type.
+// slowSource takes an hour for every piece, like a reader of a tape or of a terminal.
 type slowSource struct {
 	*bytes.Reader
 	reads int
@@ -32,7 +31,7 @@ func (s slowWriterTo) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(struct{ io.Writer }{w}, struct{ io.Reader }{s.slowSource})
 }
 
-// The time that the caller's reader takes is not the network's.
+// The time that the caller's reader takes does not count as time of the network.
 func TestSlowBodyIsNoStall(t *testing.T) {
 	content := testBytes(300_000)
 	for name, body := range map[string]func() io.Reader{
@@ -59,7 +58,7 @@ func TestSlowBodyIsNoStall(t *testing.T) {
 	}
 }
 
-// While a slow body is sent, a server that takes nothing is still noticed.
+// The watchdog notices a server that accepts no data while a slow body is sent.
 func TestStallOfASlowBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})

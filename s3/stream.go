@@ -9,35 +9,35 @@ import (
 )
 
 const (
-	// streamPartSize is where uploads stop to gain from larger parts.
+	// streamPartSize is the default part size. Larger parts do not make uploads faster.
 	streamPartSize = 8 << 20
-	// streamParallel saturates a gateway on loopback; over a wide network it
-	// is four times what one connection gives.
+	// streamParallel is the default number of parallel parts. It saturates a gateway on
+	// the loopback interface, and on a wide area network it is four times as fast as
+	// one connection.
 	streamParallel = 4
-	// streamGrow is the number of parts after which the part size doubles:
-	// 8 MiB then reaches S3's 5 TiB within its 10,000 parts.
+	// streamGrow is the number of parts after which the part size doubles. With it, 8
+	// MiB parts reach 5 TiB within 10,000 parts.
 	streamGrow = 1000
 )
 
-// PutStreamInput writes an object from a stream of any length.
+// PutStreamInput contains the arguments of PutStream.
 type PutStreamInput struct {
 	Bucket, Key string
 	Body        io.Reader
-	// PartSize is the size of the first 1000 parts, in bytes; each further
-	// 1000 parts are twice as large. Default 8 MiB, at least MinPartSize.
+	// PartSize is the size of the first 1000 parts in bytes. It doubles after each 1000
+	// parts. The default is 8 MiB and the minimum is MinPartSize.
 	PartSize int64
-	// Parallel is how many parts are sent at one time. Default 4.
+	// Parallel is the number of parts that are sent at the same time. The default is 4.
 	Parallel int
 	ObjectOptions
 	IfMatch, IfNoneMatch string
 }
 
-// PutStream writes an object from a stream whose length nobody knows: by one
-// PUT if it ends within a part, else by a multipart upload
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html),
-// which is aborted on failure. It holds at most Parallel+1 parts in memory, by default 40 MiB
-// for objects up to 8000 MiB, and nothing else that grows with the object but
-// 200 bytes per part.
+// PutStream writes an object from a stream of unknown length. It makes one PUT if the
+// stream ends within one part, and otherwise a multipart upload
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html), which it
+// aborts on failure. It holds at most Parallel+1 parts in memory, by default 40 MiB for
+// objects up to 8000 MiB, and 200 bytes per part.
 func (c *Client) PutStream(ctx context.Context, in *PutStreamInput) (*PutOutput, error) {
 	s := &stream{c: c, in: *in}
 	setDefault(&s.in.PartSize, streamPartSize)
@@ -57,13 +57,13 @@ func (c *Client) PutStream(ctx context.Context, in *PutStreamInput) (*PutOutput,
 	return s.upload(ctx, first)
 }
 
-// stream is one PutStream under way.
+// stream is one PutStream in progress.
 type stream struct {
 	c     *Client
 	in    PutStreamInput
 	id    UploadID
 	mu    sync.Mutex
-	parts []Part // by number - 1
+	parts []Part // indexed by part number - 1
 }
 
 func (s *stream) readError(err error) error {
@@ -89,8 +89,8 @@ func (s *stream) upload(ctx context.Context, first []byte) (*PutOutput, error) {
 	return out, nil
 }
 
-// sendAll reads part by part and hands them to senders. free holds the
-// buffers that are not in use; its capacity is the bound on memory.
+// sendAll reads the parts one by one and sends them in parallel. free holds the unused
+// buffers; its capacity bounds the memory.
 func (s *stream) sendAll(ctx context.Context, first []byte) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -113,6 +113,7 @@ func (s *stream) sendAll(ctx context.Context, first []byte) error {
 			}
 			free <- part
 		})
+		// a short part is the last one
 		if size < len(part) {
 			break // that was the end
 		}
@@ -126,7 +127,7 @@ func (s *stream) sendAll(ctx context.Context, first []byte) error {
 	return context.Cause(ctx)
 }
 
-// read fills a free buffer with the next part.
+// read waits for a free buffer and reads the next part into it.
 func (s *stream) read(ctx context.Context, free chan []byte, number int) ([]byte, int, error) {
 	var buf []byte
 	select {

@@ -78,7 +78,7 @@ func TestPutStreamFails(t *testing.T) {
 	wantIs(t, err, boom)
 }
 
-// A stream of 5 GiB stays under the bound that PutStream states.
+// A stream of 5 GiB stays within the memory that PutStream documents.
 func TestPutStreamMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("moves 5 GiB")

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// GetTagsInput asks for the tags of an object.
+// GetTagsInput contains the arguments of GetTags.
 type GetTagsInput struct {
 	Bucket, Key string
 	VersionID   string
@@ -28,8 +28,8 @@ func (c *Client) GetTags(ctx context.Context, in *GetTagsInput) (map[string]stri
 	return tags, err
 }
 
-// tags returns the tags that a copy takes over. There are none if the client may not read
-// them, or if the server has none.
+// tags returns the tags of an object for a copy. It returns none if the client may not
+// read them or the server does not support them.
 func (c *Client) tags(ctx context.Context, bucket, key, version string) (map[string]string, error) {
 	tags, err := c.GetTags(ctx, &GetTagsInput{Bucket: bucket, Key: key, VersionID: version})
 	if errors.Is(err, ErrForbidden) || errors.Is(err, ErrNotImplemented) || errors.Is(err, ErrNotFound) {

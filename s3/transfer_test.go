@@ -71,7 +71,7 @@ func TestServerThatIgnoresRanges(t *testing.T) {
 	out.Body.Close()
 }
 
-// An answer to HEAD without a length is one of an empty object at best.
+// The response to a HEAD may lack a length only if the object is empty.
 func TestHeadWithoutLength(t *testing.T) {
 	for etag, ok := range map[string]bool{`"` + emptyMD5 + `"`: true, `"0123456789abcdef0123456789abcdef"`: false, "": false} {
 		c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("ETag", etag) })
@@ -143,7 +143,7 @@ func TestBrokenBodyIsResumed(t *testing.T) {
 	}
 }
 
-// A server that breaks every body after a byte moves them, but the caller gets nowhere.
+// A server that breaks every body after a byte makes progress, but the call must end.
 func TestBodyThatBreaksForEver(t *testing.T) {
 	var requests atomic.Int32
 	serve := breaking(testBytes(300_000), 1, nil)
@@ -173,8 +173,8 @@ func TestBrokenBodyOfAChangedObject(t *testing.T) {
 	}
 }
 
-// A server that closes at every point of the exchange gives an error or the
-// right bytes, and never hangs.
+// If a server closes the connection at any point of the exchange, the call returns an
+// error or the right bytes. It never hangs.
 func TestServerClosesAnywhere(t *testing.T) {
 	content := testBytes(2000)
 	full := "HTTP/1.1 200 OK\r\nETag: \"etag\"\r\nContent-Length: 2000\r\n\r\n" + string(content)
@@ -296,7 +296,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// Only a body that can go back is sent again.
+// Only a seekable body is sent again.
 func TestBodyIsSentAgainFromWhereItStood(t *testing.T) {
 	var mu sync.Mutex
 	var bodies []string
@@ -349,8 +349,8 @@ func TestUploadsOfAllSizes(t *testing.T) {
 	}
 }
 
-// The body stays where it is until the server asks for it, for a second at
-// most: in a bubble, where the machine's load takes no time.
+// The body waits for "100 Continue" for at most a second. The test runs in a synctest
+// bubble, so that the load of the machine does not matter.
 func TestExpect100(t *testing.T) {
 	for name, tt := range map[string]struct {
 		late time.Duration // of the answer

@@ -13,22 +13,23 @@ import (
 )
 
 const (
-	// connBuffer is net/http's buffer per connection and direction. At 8 MiB
-	// per request 64 KiB costs 0.32 s of CPU per GiB, 4 KiB 0.40, 1 MiB 0.35.
+	// connBuffer is the size of the buffers of net/http per connection and direction.
+	// With requests of 8 MiB, 64 KiB costs 0.32 s of CPU per GiB, 4 KiB 0.40 s and 1
+	// MiB 0.35 s.
 	connBuffer = 64 << 10
-	// idleTimeout drops idle connections before most servers and NATs do.
+	// idleTimeout closes idle connections earlier than most servers and NATs.
 	idleTimeout = 60 * time.Second
-	// expectTimeout is how long a body waits for "100 Continue" before it is
-	// sent anyway (RFC 9110, section 10.1.1).
+	// expectTimeout is how long a body waits for "100 Continue" before it is sent
+	// without (RFC 9110, section 10.1.1).
 	expectTimeout = time.Second
-	// maxHeaderBytes bounds a response's headers: 2 KiB of user metadata
-	// eight times over, and some room.
+	// maxHeaderBytes bounds the headers of a response. It is eight times 2 KiB of user
+	// metadata, and some room.
 	maxHeaderBytes = 64 << 10
 )
 
-// newTransport speaks HTTP/1.1 only: parallel requests then spread over
-// connections, each with its own TCP window, which is what S3 advises.
-// plain tells that the server is spoken to by http.
+// newTransport returns a transport for HTTP/1.1. Parallel requests then use several
+// connections, each with its own TCP window, as S3 recommends. plain reports whether
+// the server uses unencrypted HTTP.
 func newTransport(o Options, pool *bufferPool, plain bool) *http.Transport {
 	network := map[IPFamily]string{IPBoth: "tcp", IPv4Only: "tcp4", IPv6Only: "tcp6"}[o.IPFamily]
 	dialer := &net.Dialer{Timeout: o.ConnectTimeout}
@@ -79,8 +80,8 @@ func CertificateFiles(certFile, keyFile string) func() (*tls.Certificate, error)
 	}
 }
 
-// CertPool returns the system's certificate authorities and those of a PEM
-// file, for Options.RootCAs.
+// CertPool returns the certificate authorities of the system and those in a PEM file,
+// for Options.RootCAs.
 func CertPool(file string) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
@@ -96,7 +97,8 @@ func CertPool(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// permanent reports network errors that another attempt will meet again.
+// permanent reports whether err is a network error that another attempt would also
+// return.
 func permanent(err error) bool {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
@@ -114,8 +116,8 @@ func permanent(err error) bool {
 		errors.As(err, &roots) || errors.As(err, &record) || errors.As(err, &verifying)
 }
 
-// unsent reports network errors that came before there was a connection to
-// send a request on.
+// unsent reports whether err occurred before there was a connection, so that nothing
+// was sent.
 func unsent(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")

@@ -88,8 +88,8 @@ func TestIPFamily(t *testing.T) {
 	}
 }
 
-// A body that is closed with little left of it is read to its end, for so long
-// as a new connection would take: in a bubble, where the machine's load takes no time.
+// Close reads the short rest of a body, for at most the time of a new connection. The
+// test runs in a synctest bubble, so that the load of the machine does not matter.
 func TestConnectionsAreReused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, conns := newPipeClient(t, objectServer(testBytes(1<<20)))
@@ -114,7 +114,8 @@ func TestConnectionsAreReused(t *testing.T) {
 	})
 }
 
-// A server that is slow with the rest of a body that nobody wants costs its connection, not the caller's time.
+// Close drops the connection of a server that sends the rest of a body slowly. The
+// caller does not wait.
 func TestSlowRestOfABodyIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(w http.ResponseWriter, r *http.Request) {

@@ -5,25 +5,27 @@ import (
 	"time"
 )
 
-// Limits of the S3 API
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read in
-// November 2026). 10,000 parts of at most 5 GiB make an object of at most 48.8 TiB;
-// other servers end at 5 TiB, as S3 did until 2025.
+// These are limits of the S3 API
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, read in November
+// 2026). An object of 10,000 parts of 5 GiB has 48.8 TiB. Other servers, and S3 until
+// 2025, limit objects to 5 TiB.
 const (
-	// MaxKeyLength is the longest key in bytes.
+	// MaxKeyLength is the length of the longest key in bytes.
 	MaxKeyLength = 1024
 	// MaxPartNumber is the highest part number of a multipart upload.
 	MaxPartNumber = 10_000
-	// MinPartSize is the smallest part in bytes, the last part excepted.
+	// MinPartSize is the smallest size of a part in bytes, except for the last part.
 	MinPartSize = 5 << 20
-	// MaxPartSize is the largest part, and the largest single PUT or CopyObject, in bytes.
+	// MaxPartSize is the largest size of a part, and of a single PUT or CopyObject, in
+	// bytes.
 	MaxPartSize = 5 << 30
-	// MaxListKeys is the most keys that one LIST answers or one DeleteObjects takes.
+	// MaxListKeys is the largest number of keys in one LIST or one DeleteObjects.
 	MaxListKeys = 1000
 )
 
-// Range selects bytes of an object as an HTTP Range header does (RFC 9110,
-// section 14.1.2). The zero value is the whole object. Use the constructors.
+// Range selects bytes of an object like an HTTP Range header (RFC 9110, section
+// 14.1.2). The zero value selects the whole object. Bytes, From and Last return other
+// ranges.
 type Range struct {
 	kind        rangeKind
 	first, last int64 // last is the number of bytes for rangeLast
@@ -38,23 +40,23 @@ const (
 	rangeLast
 )
 
-// Bytes selects the bytes first to last, both included.
+// Bytes returns the range of the bytes first to last, inclusive.
 func Bytes(first, last int64) Range { return Range{rangeBytes, first, last} }
 
-// From selects the bytes from first to the end.
+// From returns the range from the byte first to the end.
 func From(first int64) Range { return Range{kind: rangeFrom, first: first} }
 
-// Last selects the last n bytes.
+// Last returns the range of the last n bytes.
 func Last(n int64) Range { return Range{kind: rangeLast, last: n} }
 
-// ObjectInfo is what S3 tells of one object beside its bytes.
+// ObjectInfo describes an object without its data.
 type ObjectInfo struct {
 	Key          string
-	Size         int64  // of the whole object in bytes, also in the answer to a ranged GET
-	ETag         string // as sent, with its quotes
+	Size         int64  // size of the whole object in bytes, even after a GET of a range
+	ETag         string // with its quotes
 	LastModified time.Time
 	VersionID    string
-	StorageClass string // "" is STANDARD
+	StorageClass string // "" means STANDARD
 
 	ContentType        string
 	ContentEncoding    string
@@ -62,37 +64,37 @@ type ObjectInfo struct {
 	ContentLanguage    string
 	CacheControl       string
 	Expires            string
-	Metadata           map[string]string // x-amz-meta-*, names in lower case, values decoded
+	Metadata           map[string]string // x-amz-meta-*: lower-case names, decoded values
 	MissingMeta        int               // x-amz-missing-meta
-	Checksum           Checksum          // where the server gives one
+	Checksum           Checksum          // the zero value if the server gave none
 	SSE                string            // x-amz-server-side-encryption
-	KMSKeyID           string            // of the key in KMS that encrypts the object
+	KMSKeyID           string            // KMS key that encrypts the object
 	BucketKeyEnabled   bool
 	CustomerKey        bool   // the object is encrypted with a customer's key (SSE-C)
-	TagCount           int    // how many tags the object has, if the client may read them
+	TagCount           int    // number of tags, if the client may read them
 	Restore            string // x-amz-restore
 	ArchiveStatus      string
 	DeleteMarker       bool
 }
 
-// Checksum names an additional checksum of S3 and its base64 value.
+// Checksum is an additional checksum of S3 in base64.
 type Checksum struct {
 	Algorithm ChecksumAlgorithm
 	Value     string
 }
 
-// ChecksumAlgorithm is one of S3's additional checksums.
+// ChecksumAlgorithm is the name of an additional checksum of S3.
 type ChecksumAlgorithm string
 
-// The checksums that this package computes.
+// This package computes these checksums.
 const (
 	CRC32C    ChecksumAlgorithm = "CRC32C"
 	CRC64NVME ChecksumAlgorithm = "CRC64NVME"
-	CRC32     ChecksumAlgorithm = "CRC32" // of downloads only: other clients upload with it
+	CRC32     ChecksumAlgorithm = "CRC32" // only for downloads, because other clients upload with it
 )
 
-// ObjectOptions are the properties that an object gets when it is written by
-// Put, CreateUpload or Copy. The zero value leaves all of them to the server.
+// ObjectOptions are the properties of an object that Put, CreateUpload or Copy writes.
+// The zero value leaves all of them to the server.
 type ObjectOptions struct {
 	ContentType        string
 	ContentEncoding    string
@@ -100,16 +102,16 @@ type ObjectOptions struct {
 	ContentLanguage    string
 	CacheControl       string
 	Expires            string
-	ACL                string // a canned ACL, e.g. "bucket-owner-full-control"
+	ACL                string // canned ACL, such as "bucket-owner-full-control"
 	StorageClass       string
-	Metadata           map[string]string // user metadata; non-ASCII values are sent as RFC 2047
+	Metadata           map[string]string // user metadata; non-ASCII values are encoded as in RFC 2047
 	Tags               map[string]string
-	// KeepTags adds the tags that the object under the key has before it is replaced.
+	// KeepTags adds the tags of the object that is being replaced.
 	KeepTags bool `json:",omitempty"`
 	SSE      ServerSideEncryption
 }
 
-// ServerSideEncryption chooses how S3 encrypts an object at rest.
+// ServerSideEncryption selects the encryption of an object at rest.
 type ServerSideEncryption struct {
 	Algorithm        string // "", "AES256", "aws:kms" or "aws:kms:dsse"
 	KMSKeyID         string
@@ -118,11 +120,11 @@ type ServerSideEncryption struct {
 	Customer         *CustomerKey // SSE-C; excludes Algorithm
 }
 
-// CustomerKey is a 256-bit key for SSE-C. It is never logged.
+// CustomerKey is a 256-bit key for SSE-C. Its String method does not reveal it.
 type CustomerKey struct{ Key [32]byte }
 
-// Conditions make a request conditional (RFC 9110, section 13). ETags are
-// sent as given, with their quotes. "*" matches any version.
+// Conditions make a request conditional (RFC 9110, section 13). ETags include their
+// quotes. "*" matches any version.
 type Conditions struct {
 	IfMatch           string
 	IfNoneMatch       string
@@ -130,29 +132,31 @@ type Conditions struct {
 	IfUnmodifiedSince time.Time
 }
 
-// GetInput asks for an object or a range of it.
+// GetInput contains the arguments of Get.
 type GetInput struct {
 	Bucket, Key string
 	VersionID   string
 	Range       Range
 	Conditions
 	SSE *CustomerKey
-	// Unchecked leaves it to the caller to hold Body to the Checksum of the answer.
+	// Unchecked disables the verification of the checksum, so that the caller can
+	// verify it.
 	Unchecked bool
 }
 
-// GetOutput is the answer to a GET. The caller closes Body.
+// GetOutput is the result of a GET. The caller must close Body.
 type GetOutput struct {
 	ObjectInfo
-	// Body yields exactly Length bytes or an error that is not io.EOF. A body
-	// that breaks is resumed from the byte where it broke, on the same ETag. One
-	// whose checksum is wrong gives ErrChecksum in place of its last bytes.
+	// Body yields exactly Length bytes or an error other than io.EOF. If the connection
+	// breaks, Body continues at the same byte of the same ETag. If the checksum is
+	// wrong, Body returns ErrChecksum instead of its last bytes.
 	Body io.ReadCloser
-	// Offset is the object offset of Body's first byte, Length the number of bytes in Body.
+	// Offset is the offset of the first byte of Body in the object. Length is the
+	// number of bytes in Body.
 	Offset, Length int64
 }
 
-// HeadInput asks for an object's ObjectInfo.
+// HeadInput contains the arguments of Head.
 type HeadInput struct {
 	Bucket, Key string
 	VersionID   string
@@ -164,52 +168,53 @@ type HeadInput struct {
 	DeniedIsAbsent bool
 }
 
-// PutInput writes a whole object. Body must yield exactly Size bytes. A Body
-// that is an io.Seeker is sent again, from where it stood, when an attempt
-// fails; any other can be sent once.
+// PutInput contains the arguments of Put. Body must yield exactly Size bytes. If Body
+// is an io.Seeker, a failed attempt can be repeated from its initial offset. Another
+// Body can be sent only once.
 type PutInput struct {
 	Bucket, Key string
 	Body        io.Reader
 	Size        int64
 	ObjectOptions
 	IfMatch, IfNoneMatch string
-	Expect100            bool // ask before sending the body (RFC 9110, 10.1.1)
+	Expect100            bool // wait for "100 Continue" before the body (RFC 9110, section 10.1.1)
 }
 
-// PutOutput is the acknowledgement of a write.
+// PutOutput is the result of a write.
 type PutOutput struct {
 	ETag      string
 	VersionID string
-	Date      time.Time // the server's clock when it answered, zero if it sent none
+	Date      time.Time // Date header of the response, or zero
 }
 
-// DeleteInput deletes one object or one version of it.
+// DeleteInput contains the arguments of Delete.
 type DeleteInput struct {
 	Bucket, Key string
 	VersionID   string
 	IfMatch     string
 }
 
-// DeleteOutput tells what a delete left behind in a versioned bucket.
+// DeleteOutput is the result of a delete. Its fields are set only in versioned buckets.
 type DeleteOutput struct {
 	VersionID    string
 	DeleteMarker bool
 }
 
-// DeleteMultiInput deletes many objects; more than MaxListKeys are split over several requests.
+// DeleteMultiInput contains the arguments of DeleteMulti. Objects can have more than
+// MaxListKeys elements.
 type DeleteMultiInput struct {
 	Bucket  string
 	Objects []ObjectID
 }
 
-// ObjectID names an object, or one version of it, to DeleteMulti.
+// ObjectID identifies an object or a version of it for DeleteMulti.
 type ObjectID struct {
 	Key, VersionID string
-	ETag           string // if set, delete only this version of the bytes
+	ETag           string // if set, delete the object only if it has this ETag
 }
 
-// DeleteResult is the outcome for one key. Err is nil when the key is now
-// absent (also when it was before) and otherwise an *Error.
+// DeleteResult is the result for one key. Err is nil if the key is absent, even if it
+// was absent before, and otherwise an *Error.
 type DeleteResult struct {
 	Key, VersionID        string
 	DeleteMarker          bool
@@ -217,24 +222,24 @@ type DeleteResult struct {
 	Err                   error
 }
 
-// LsInput asks for one page of a listing.
+// LsInput contains the arguments of Ls.
 type LsInput struct {
 	Bucket            string
 	Prefix            string
 	Delimiter         string
 	StartAfter        string
-	ContinuationToken string // wins over StartAfter
-	MaxKeys           int    // 0 is MaxListKeys
+	ContinuationToken string // has precedence over StartAfter
+	MaxKeys           int    // 0 means MaxListKeys
 }
 
-// LsPage is one page of a listing. Objects and CommonPrefixes are each in key order.
+// LsPage is one page of a listing. Objects and CommonPrefixes are both in key order.
 type LsPage struct {
 	Objects        []ListedObject
 	CommonPrefixes []string
-	NextToken      string // "" when this is the last page
+	NextToken      string // "" on the last page
 }
 
-// ListedObject is one object as a listing shows it.
+// ListedObject is an object in a listing.
 type ListedObject struct {
 	Key          string
 	Size         int64
@@ -243,46 +248,48 @@ type ListedObject struct {
 	StorageClass string
 }
 
-// CopyInput copies an object inside S3. Up to MaxPartSize this is one
-// CopyObject; a larger source is copied by parallel part copies.
+// CopyInput contains the arguments of Copy. A source of at most MaxPartSize bytes is
+// copied with one CopyObject, and a larger one by parts in parallel.
 type CopyInput struct {
 	SrcBucket, SrcKey, SrcVersionID string
-	SrcIf                           Conditions // on the source: ErrPreconditionFailed where they do not hold
-	SrcSize                         int64      // if known, spares a HEAD for objects that may exceed MaxPartSize
+	SrcIf                           Conditions // source conditions; Copy returns ErrPreconditionFailed if they do not hold
+	SrcSize                         int64      // saves a HEAD for objects that may exceed MaxPartSize; 0 if unknown
 	Bucket, Key                     string
-	IfMatch, IfNoneMatch            string // on the target; few servers enforce them on copies
-	// ReplaceMetadata writes ObjectOptions in place of the source's metadata
-	// and content headers; otherwise those of the source are kept.
+	IfMatch, IfNoneMatch            string // target conditions; few servers enforce them
+	// ReplaceMetadata replaces the metadata and content headers of the source with
+	// those of ObjectOptions. Otherwise the target keeps them.
 	ReplaceMetadata bool
 	ObjectOptions
 	SrcSSE *CustomerKey
 }
 
-// CopyOutput is the acknowledgement of a copy.
+// CopyOutput is the result of a copy.
 type CopyOutput struct {
 	ETag         string
 	LastModified time.Time
 	VersionID    string
 }
 
-// UploadID names a multipart upload. It can be stored, whole, and used after a restart.
+// UploadID identifies a multipart upload. All of its fields must be stored to continue
+// the upload after a restart.
 type UploadID struct {
 	Bucket, Key, ID string
-	// Checksum is what CreateUpload asked the server to keep of each part; "" is none.
+	// Checksum is the algorithm that CreateUpload requested for each part, or "".
 	Checksum ChecksumAlgorithm
 }
 
-// CreateUploadInput starts a multipart upload.
+// CreateUploadInput contains the arguments of CreateUpload.
 type CreateUploadInput struct {
 	Bucket, Key string
 	ObjectOptions
-	// NoCopies promises that no part will come from CopyPart. Servers other
-	// than AWS keep wrong checksums of copied parts; without this promise they
-	// are asked to keep none, which costs some of them a checksum of their own.
+	// NoCopies promises that the caller will not use CopyPart. Servers other than AWS
+	// store wrong checksums for copied parts. Without this promise CreateUpload
+	// requests no checksums from them, and some servers then compute their own.
 	NoCopies bool
 }
 
-// UploadPartInput uploads one part. Body follows the rules of PutInput.
+// UploadPartInput contains the arguments of UploadPart. Body has the requirements of
+// PutInput.Body.
 type UploadPartInput struct {
 	Upload     UploadID
 	PartNumber int // 1 to MaxPartNumber
@@ -291,17 +298,17 @@ type UploadPartInput struct {
 	SSE        *CustomerKey
 }
 
-// CopyPartInput makes one part from a range of another object.
+// CopyPartInput contains the arguments of CopyPart.
 type CopyPartInput struct {
 	Upload                          UploadID
 	PartNumber                      int
 	SrcBucket, SrcKey, SrcVersionID string
-	SrcIf                           Conditions // as of CopyInput
-	First, Last                     int64      // byte range of the source, both included
+	SrcIf                           Conditions // as in CopyInput
+	First, Last                     int64      // range of the source in bytes, inclusive
 	SSE, SrcSSE                     *CustomerKey
 }
 
-// Part is an uploaded part, as CompleteUpload wants it back.
+// Part is an uploaded part.
 type Part struct {
 	Number   int
 	ETag     string
@@ -309,7 +316,8 @@ type Part struct {
 	Checksum Checksum
 }
 
-// CompleteUploadInput turns an upload into an object. Parts are in ascending order.
+// CompleteUploadInput contains the arguments of CompleteUpload. Parts must be in
+// ascending order.
 type CompleteUploadInput struct {
 	Upload               UploadID
 	Parts                []Part

@@ -2,31 +2,31 @@ package s3
 
 import "time"
 
-// BucketInfo is what HEAD of a bucket tells.
+// BucketInfo is the result of HeadBucket.
 type BucketInfo struct {
-	Region string // "" if the server does not tell
+	Region string // "" if the server does not name it
 }
 
-// LsEntry is one row of LsAll: an object, or a common prefix, of which only Key is set.
+// LsEntry is an element of LsAll: an object, or a common prefix, which has only a Key.
 type LsEntry struct {
 	ListedObject
 	IsPrefix bool
 }
 
-// ListUploadsInput asks for one page of the unfinished multipart uploads.
+// ListUploadsInput contains the arguments of ListUploads.
 type ListUploadsInput struct {
 	Bucket, Prefix            string
 	Delimiter                 string
-	KeyMarker, UploadIDMarker string // as NextKeyMarker and NextUploadIDMarker of the page before
-	MaxUploads                int    // 0 is MaxListKeys
+	KeyMarker, UploadIDMarker string // NextKeyMarker and NextUploadIDMarker of the previous page
+	MaxUploads                int    // 0 means MaxListKeys
 }
 
-// UploadsPage is one page of unfinished uploads, in key order.
+// UploadsPage is one page of unfinished uploads in key order.
 type UploadsPage struct {
 	Uploads                           []ListedUpload
 	CommonPrefixes                    []string
 	NextKeyMarker, NextUploadIDMarker string
-	Truncated                         bool // there are more
+	Truncated                         bool // there are more pages
 }
 
 // ListedUpload is one unfinished upload.
@@ -36,17 +36,17 @@ type ListedUpload struct {
 	StorageClass string
 }
 
-// ListPartsInput asks for one page of the parts of an upload.
+// ListPartsInput contains the arguments of ListParts.
 type ListPartsInput struct {
 	Upload           UploadID
-	PartNumberMarker int // parts after this number
-	MaxParts         int // 0 is MaxListKeys
+	PartNumberMarker int // list the parts after this number
+	MaxParts         int // 0 means MaxListKeys
 	SSE              *CustomerKey
 }
 
-// PartsPage is one page of parts, in ascending order.
+// PartsPage is one page of the parts of an upload in ascending order.
 type PartsPage struct {
 	Parts      []Part
 	NextMarker int
-	Truncated  bool // there are more
+	Truncated  bool // there are more pages
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// ListUploads asks for one page of the unfinished uploads of a bucket
+// ListUploads returns one page of the unfinished uploads of a bucket
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html).
 func (c *Client) ListUploads(ctx context.Context, in *ListUploadsInput) (*UploadsPage, error) {
 	page, encoded, err := c.listUploads(ctx, in, true)
@@ -116,10 +116,9 @@ func (p *UploadsPage) decode() {
 	}
 }
 
-// ListParts asks for one page of the parts that an upload has
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html).
-// With the UploadID, kept anywhere, that is all it takes to go on with an
-// upload after a restart.
+// ListParts returns one page of the parts of an upload
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html). A caller that
+// has stored the UploadID can continue the upload after a restart.
 func (c *Client) ListParts(ctx context.Context, in *ListPartsInput) (*PartsPage, error) {
 	q := make(query, 0, 4)
 	if in.PartNumberMarker > 0 {
@@ -186,7 +185,8 @@ func parseParts(data []byte) (*PartsPage, error) {
 	return page, nil
 }
 
-// storageClass is "" for the standard class, which servers name or leave out.
+// storageClass returns "" for the standard class, which some servers name and others
+// omit.
 func storageClass(s string) string {
 	if s == "STANDARD" {
 		return ""

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// stallBytes is what must move within one stall timeout for a transfer to
-// count as alive. It is far below any line in use (200 B/s at 20 s) and keeps a
-// server that trickles single bytes from holding a caller for ever.
+// stallBytes is the number of bytes that must move within one stall timeout. It is far
+// below the rate of any connection in use (200 B/s with 20 s), and prevents a server
+// that sends single bytes from blocking a caller forever.
 const stallBytes = 4 << 10
 
 var (
@@ -17,30 +17,29 @@ var (
 	errNoResponse = errors.New("no response in time")
 )
 
-// watchdog cancels an attempt that moves no bytes. It watches only while
-// somebody waits for the network, never while the caller takes its time. Its
-// timer is left to run from one read to the next and looks at what it finds
-// when it fires: setting it anew for each read would cost a percent of a
-// large download.
+// watchdog cancels an attempt that moves no bytes. It measures only the time that the
+// attempt waits for the network, not the time that the caller needs. The timer keeps
+// running between reads and checks the deadline when it fires, because resetting it for
+// each read would cost a percent of a large download.
 type watchdog struct {
 	cancel context.CancelCauseFunc
 	stall  time.Duration
 
 	mu    sync.Mutex
 	timer *time.Timer
-	fires time.Time     // when timer fires; zero: it does not
-	cause error         // why to cancel at until; nil: nobody waits
-	until time.Time     // when the present wait is too long
-	left  time.Duration // of the present window
-	moved int64         // in the present window
-	begun time.Time     // when the present wait began
+	fires time.Time     // time at which timer fires; zero if it is stopped
+	cause error         // cause of the cancellation at until; nil while nothing is watched
+	until time.Time     // deadline of the current wait
+	left  time.Duration // remaining time of the current window
+	moved int64         // bytes moved in the current window
+	begun time.Time     // start of the current wait
 }
 
 func newWatchdog(cancel context.CancelCauseFunc, stall time.Duration) *watchdog {
 	return &watchdog{cancel: cancel, stall: stall, left: stall}
 }
 
-// begin starts to watch a transfer.
+// begin starts watching a read from the network.
 func (w *watchdog) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -48,7 +47,7 @@ func (w *watchdog) begin() {
 	w.watch(w.begun, w.left, errStalled)
 }
 
-// progress notes n bytes moved since begin and ends the watch.
+// progress records that n bytes have moved since begin, and stops watching.
 func (w *watchdog) progress(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,17 +56,17 @@ func (w *watchdog) progress(n int) {
 	w.cause = nil
 }
 
-// source ends the watch over a request's body while the caller's reader is at work.
+// source stops watching while the caller's reader provides the request body.
 func (w *watchdog) source() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.begun.IsZero() { // zero: nothing was sent yet
+	if !w.begun.IsZero() { // zero before the first bytes were sent
 		w.charge(time.Now())
 	}
 	w.cause = nil
 }
 
-// send watches the network take n bytes that the caller's reader gave.
+// send starts watching a write of n bytes to the network.
 func (w *watchdog) send(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -76,34 +75,34 @@ func (w *watchdog) send(n int) {
 	w.watch(w.begun, w.left, errStalled)
 }
 
-// charge takes the wait that ends now off the window.
+// charge subtracts the wait that ends now from the window.
 func (w *watchdog) charge(now time.Time) {
 	w.left -= now.Sub(w.begun)
 	w.begun = now
 }
 
-// count opens a new window once enough has moved in the present one.
+// count adds n bytes to the window and starts a new window after stallBytes.
 func (w *watchdog) count(n int) {
 	if w.moved += int64(n); w.moved >= stallBytes {
 		w.moved, w.left = 0, w.stall
 	}
 }
 
-// await watches for a response.
+// await starts watching for a response, for at most d.
 func (w *watchdog) await(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.watch(time.Now(), d, errNoResponse)
 }
 
-// pause ends the watch until the next begin.
+// pause stops watching until the next call of begin, send or await.
 func (w *watchdog) pause() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cause = nil
 }
 
-// stop ends all watching.
+// stop stops watching and the timer.
 func (w *watchdog) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -131,7 +130,7 @@ func (w *watchdog) fire() {
 	defer w.mu.Unlock()
 	now := time.Now()
 	if !w.fires.IsZero() && now.Before(w.fires) {
-		return // set anew while it fired
+		return // the timer was reset while it fired
 	}
 	w.fires = time.Time{}
 	switch {

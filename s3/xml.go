@@ -8,27 +8,26 @@ import (
 	"unicode/utf8"
 )
 
-// maxXMLDepth bounds the nesting of an answer. S3's deepest answer has five levels.
+// maxXMLDepth is the deepest accepted nesting. Answers of S3 have at most five levels.
 const maxXMLDepth = 32
 
 var errXMLTruncated = errors.New("document ends early")
 
-// xmlElement is called at the end of every element with the names of its
-// parent and itself, without namespace prefixes, and the character data that
-// stands directly in it. The slices are valid during the call only.
+// xmlElement is called at the end of every element with the names of its parent and
+// itself, without namespace prefixes, and its character data. It must not keep the
+// slices.
 type xmlElement func(parent, name, text []byte) error
 
-// parseXML walks the elements of a document. It takes what servers send
-// rather than what XML allows: control characters, raw or as references, and
-// invalid UTF-8 come through as they are, because keys may hold them. Entities
-// of a DTD are never expanded.
+// parseXML calls f for the elements of a document. It accepts more than XML allows,
+// because keys may contain it: control characters, raw or as references, and invalid
+// UTF-8. It does not expand the entities of a DTD.
 func parseXML(data []byte, f xmlElement) error {
 	s := xmlScanner{data: data}
 	return s.walk(f)
 }
 
-// walk consumes the whole document. While f runs, depth is the number of open
-// elements around the one that ends.
+// walk parses the whole document. During a call of f, depth is the number of elements
+// that enclose the ending one.
 func (s *xmlScanner) walk(f xmlElement) error {
 	for {
 		done, err := s.step(f)
@@ -45,14 +44,14 @@ type xmlScanner struct {
 	data  []byte
 	pos   int
 	depth int
-	names [maxXMLDepth][]byte // of the open elements
+	names [maxXMLDepth][]byte // names of the open elements
 	text  []byte              // character data since the last tag
-	buf   []byte              // backs text where it is not a slice of data
-	own   bool                // text is buf
-	root  bool                // the root element was closed
+	buf   []byte              // buffer for text that is not a slice of data
+	own   bool                // text is in buf
+	root  bool                // the root element has ended
 }
 
-// step consumes a run of text or one piece of markup.
+// step parses a run of text or one piece of markup.
 func (s *xmlScanner) step(f xmlElement) (done bool, err error) {
 	rest := s.data[s.pos:]
 	if len(rest) == 0 {
@@ -83,7 +82,7 @@ func (s *xmlScanner) step(f xmlElement) (done bool, err error) {
 	return false, s.startTag(rest, f)
 }
 
-// declaration passes a comment or document type, and takes CDATA as text.
+// declaration skips a comment or a document type, and adds CDATA to the text.
 func (s *xmlScanner) declaration(rest []byte) error {
 	switch {
 	case bytes.HasPrefix(rest, []byte("<!--")):
@@ -146,7 +145,7 @@ func (s *xmlScanner) startTag(rest []byte, f xmlElement) error {
 	return nil
 }
 
-// tagEnd finds the '>' of a tag, past quoted attribute values.
+// tagEnd returns the index of the '>' of a tag, outside of quoted attribute values.
 func tagEnd(rest []byte) int {
 	n := bytes.IndexByte(rest, '>')
 	if n < 0 || bytes.IndexByte(rest[:n], '"') < 0 && bytes.IndexByte(rest[:n], '\'') < 0 {
@@ -194,7 +193,7 @@ func (s *xmlScanner) close(f xmlElement) error {
 	return err
 }
 
-// localName is the name in a tag, without a namespace prefix and attributes.
+// localName returns the name in a tag without its namespace prefix and attributes.
 func localName(tag []byte) []byte {
 	start := 0
 	for i, c := range tag {
@@ -208,8 +207,8 @@ func localName(tag []byte) []byte {
 	return tag[start:]
 }
 
-// addText appends a run of character data, references resolved. A run without
-// references that stands alone, as nearly all do, is not copied.
+// addText appends character data and resolves its references. It does not copy a single
+// run without references, which is the most common case.
 func (s *xmlScanner) addText(run []byte) error {
 	if s.depth == 0 {
 		if len(bytes.TrimSpace(bytes.TrimPrefix(run, []byte("\ufeff")))) > 0 {
@@ -238,19 +237,19 @@ func (s *xmlScanner) addText(run []byte) error {
 	return nil
 }
 
-// grow moves text to buf, where more can be appended, unless it is there: text
-// in very many pieces, as between comments, is not copied for each of them.
+// grow moves text to buf unless it is already there, so that text in many pieces, such
+// as between comments, is copied only once.
 func (s *xmlScanner) grow() {
 	if !s.own {
 		s.buf, s.own = append(s.buf[:0], s.text...), true
 	}
 }
 
-// maxReference is the longest reference looked for, "&#x0010FFFF;".
+// maxReference is the length of the longest accepted reference, "&#x0010FFFF;".
 const maxReference = 12
 
-// appendReference appends what the reference at the start of run stands for
-// and returns its length. What is no known reference stands for itself.
+// appendReference appends the character of the reference at the start of run and
+// returns the length of the reference. It appends unknown references unchanged.
 func appendReference(dst, run []byte) ([]byte, int) {
 	end := bytes.IndexByte(run[:min(len(run), maxReference)], ';')
 	if end < 2 {
@@ -292,8 +291,8 @@ func charReference(name string) (rune, bool) {
 	return rune(n), true
 }
 
-// appendXMLText appends s as character data. It returns false if s holds a
-// character that XML 1.0 cannot carry, not even as a reference.
+// appendXMLText appends s as character data. It returns false if s has a character that
+// XML 1.0 does not allow even as a reference.
 func appendXMLText(dst []byte, s string) ([]byte, bool) {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -318,7 +317,7 @@ func appendXMLText(dst []byte, s string) ([]byte, bool) {
 	return dst, true
 }
 
-// clip shortens what a server sent for use in a message.
+// clip shortens a string of the server for a message.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
