@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // Budget counts the bytes of memory that readers, fetches and writers hold together,
@@ -12,7 +14,7 @@ import (
 //
 // Clean memory that nobody uses stays charged until someone needs the room. The Budget
 // then calls the reclaimers, and Acquire waits only if they cannot free enough. The
-// users are served in turn (fairQueue). No caller takes room while another one waits,
+// users are served in turn (fair.Queue). No caller takes room while another one waits,
 // so that small requests do not starve a large one.
 //
 // All methods are safe for concurrent use.
@@ -22,8 +24,14 @@ type Budget struct {
 
 	mu         sync.Mutex
 	used       int64
-	queue      fairQueue // the callers that are blocked in Acquire
+	queue      fair.Queue[*waiter] // the callers that are blocked in Acquire
 	reclaimers []func(int64) int64
+}
+
+// waiter is a caller that is blocked in Acquire.
+type waiter struct {
+	n       int64         // the number of bytes that it waits for
+	granted chan struct{} // closed when they are charged
 }
 
 // NewBudget returns a budget of limit bytes. The limit is at least one byte.
@@ -45,7 +53,7 @@ func (b *Budget) Used() int64 {
 func (b *Budget) Waiting() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.queue.first() != nil
+	return b.queue.First() != nil
 }
 
 // Deficit returns the number of bytes that must be released to serve the first waiter,
@@ -74,9 +82,9 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := newFairWaiter(UserOf(ctx), n)
+	w := &waiter{n: n, granted: make(chan struct{})}
 	b.mu.Lock()
-	b.queue.push(w)
+	place := b.queue.Push(fair.UserOf(ctx), w)
 	b.grant()
 	b.mu.Unlock()
 	// Memory may have become clean between the attempt and the queueing. Its holder
@@ -86,21 +94,21 @@ func (b *Budget) Acquire(ctx context.Context, n int64) error {
 	case <-w.granted:
 		return nil
 	case <-ctx.Done():
-		return b.abandon(ctx, w)
+		return b.abandon(ctx, place)
 	}
 }
 
 // abandon removes a waiter whose context has ended from the queue. If the waiter was
 // granted in the meantime, the grant stands.
-func (b *Budget) abandon(ctx context.Context, w *fairWaiter) error {
+func (b *Budget) abandon(ctx context.Context, w *fair.Item[*waiter]) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	select {
-	case <-w.granted:
+	case <-w.Value.granted:
 		return nil
 	default:
 	}
-	b.queue.remove(w)
+	b.queue.Remove(w)
 	b.grant() // the waiters behind it may fit
 	return ctx.Err()
 }
@@ -109,7 +117,7 @@ func (b *Budget) abandon(ctx context.Context, w *fairWaiter) error {
 // necessary. It never blocks.
 func (b *Budget) TryAcquire(n int64) bool {
 	b.mu.Lock()
-	if b.queue.first() != nil {
+	if b.queue.First() != nil {
 		b.mu.Unlock()
 		return false
 	}
@@ -126,7 +134,7 @@ func (b *Budget) TryAcquire(n int64) bool {
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.queue.first() != nil || !b.fits(n) {
+	if b.queue.First() != nil || !b.fits(n) {
 		return false
 	}
 	b.used += n
@@ -174,9 +182,9 @@ func (b *Budget) fits(n int64) bool {
 
 // grant serves waiters in turn, from the front of the queue while they fit. b.mu is held.
 func (b *Budget) grant() {
-	for w := b.queue.first(); w != nil && b.fits(w.n); w = b.queue.first() {
-		b.used += w.n
-		b.queue.serve()
+	for w := b.queue.First(); w != nil && b.fits(w.Value.n); w = b.queue.First() {
+		b.used += w.Value.n
+		close(b.queue.Pop().granted)
 	}
 	b.measure()
 }
@@ -184,8 +192,8 @@ func (b *Budget) grant() {
 // measure updates deficit. b.mu is held.
 func (b *Budget) measure() {
 	need := b.used - b.limit
-	if w := b.queue.first(); w != nil {
-		need += w.n
+	if w := b.queue.First(); w != nil {
+		need += w.Value.n
 	}
 	b.deficit.Store(max(need, 0))
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
-	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // request is the context of one FUSE request. It ends when the caller is
@@ -72,10 +72,10 @@ func (r *request) Err() error {
 // Deadline is none: s3 bounds its own calls.
 func (r *request) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Value returns the user whose request it is (cache.UserOf).
+// Value returns the user whose request it is (fair.UserOf).
 func (r *request) Value(key any) any {
-	if key == (cache.UserKey{}) {
-		return cache.User(r.caller.Uid)
+	if key == (fair.UserKey{}) {
+		return fair.User(r.caller.Uid)
 	}
 	return nil
 }

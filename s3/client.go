@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go/aws-http-auth/sigv4a"
+
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // Client is a client of one S3 server. It is safe for concurrent use.
@@ -21,7 +23,7 @@ type Client struct {
 	anywhere  *sigv4a.Signer // for multi-region access points
 	budget    *retryBudget
 	backoff   backoff
-	slots     chan struct{} // holds one element for each exchange in progress
+	slots     *fair.Slots   // one slot is taken for each exchange in progress
 	relays    chan struct{} // holds one element for each relayed part in memory
 	integrity integrity
 
@@ -60,7 +62,7 @@ func New(o Options) (*Client, error) {
 		budget:   newRetryBudget(),
 		anywhere: newAnywhereSigner(),
 		backoff:  fullJitter,
-		slots:    make(chan struct{}, o.Connections),
+		slots:    fair.NewSlots(o.Connections),
 		relays:   make(chan struct{}, relayParallel),
 	}
 	c.integrity.init(o, e)

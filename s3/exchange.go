@@ -117,25 +117,24 @@ const lastAttempt = time.Second
 // errNoSlot means that other calls used all connections until the deadline.
 var errNoSlot = errors.New("no connection became free in time")
 
-// takeSlot waits for one of the client's connections until the deadline of the call.
+// takeSlot waits for one of the client's connections, up to the deadline of the call. The users
+// of the contexts of calls get connections in turn (package fair).
 func (c *Client) takeSlot(ctx context.Context, k *call, try int) *Error {
-	select {
-	case c.slots <- struct{}{}:
+	if c.slots.TryAcquire() {
 		return nil
-	default:
 	}
-	timer := time.NewTimer(c.allowance(k, try))
-	defer timer.Stop()
-	select {
-	case c.slots <- struct{}{}:
+	wait, cancel := context.WithTimeoutCause(ctx, c.allowance(k, try), errNoSlot)
+	defer cancel()
+	err := c.slots.Acquire(wait)
+	switch {
+	case err == nil:
 		return nil
-	case <-timer.C:
-		e := k.fail(errNoSlot)
-		e.kind, e.gaveUp = ErrTransient, true
-		return e
-	case <-ctx.Done():
+	case ctx.Err() != nil:
 		return k.fail(contextError(ctx))
 	}
+	e := k.fail(errNoSlot)
+	e.kind, e.gaveUp = ErrTransient, true
+	return e
 }
 
 // slowestCopy is the lowest expected rate of a copy inside a server, in bytes per
@@ -326,7 +325,7 @@ func (x *exchange) end() {
 		x.body.stop()
 		x.at.BytesSent = x.body.sent.Load()
 	}
-	<-x.c.slots
+	x.c.slots.Release()
 	x.at.Duration = time.Since(x.at.Start)
 	if x.c.opts.Observer != nil {
 		x.c.opts.Observer(x.at)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // ErrCorrupt means that the bytes that came from S3 do not have the checksum that S3
@@ -312,7 +313,7 @@ func (f *fetch) audited(ctx context.Context, r *run) error {
 	m, a, v := f.r.m, f.r.audit, f.r.Version()
 	if !a.add(r, v.Size) {
 		if a.mustAsk(v.Size) {
-			m.enqueue(func() { m.askChecksum(v, a) })
+			m.enqueue(fair.UserOf(ctx), func() { m.askChecksum(v, a) })
 		}
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // ErrStale means that the version of a reader is gone, because another client replaced or
@@ -56,11 +57,11 @@ type Manager struct {
 
 	mu        sync.Mutex
 	closed    bool
-	running   int            // jobs in flight, at most Options.Connections
-	queue     []func()       // jobs with a waiting caller, in order
-	hungry    []*stream      // streams that have something to fetch ahead, in turn
-	planned   int            // the number of streams that fetch ahead, which share the memory
-	opening   map[string]int // GETs of Open in flight, by key
+	running   int                // jobs in flight, at most Options.Connections
+	queue     fair.Queue[func()] // jobs with a waiting caller
+	hungry    []*stream          // streams that have something to fetch ahead, in turn
+	planned   int                // the number of streams that fetch ahead, which share the memory
+	opening   map[string]int     // GETs of Open in flight, by key
 	audits    map[*cache.Object]*audit
 	checksums checksumHistory
 	link      link
@@ -129,7 +130,7 @@ func (m *Manager) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.stats
-	s.Running, s.Queued = m.running, len(m.queue)
+	s.Running, s.Queued = m.running, m.queue.Len()
 	return s
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // openLarge in bytes is the amount that Open fetches of an object that is known to be larger
@@ -55,7 +56,7 @@ func (m *Manager) open(ctx context.Context, o *opening) (*Reader, *s3.ObjectInfo
 	key, hint := o.key, o.hint
 	o.m, o.result, o.left = m, make(chan opened), make(chan struct{})
 	o.cached = hint.Key == key && strong(hint.ETag) && m.blocks.Has(key, hint.ETag, hint.Size, 0)
-	if !m.enqueue(o.run) {
+	if !m.enqueue(fair.UserOf(ctx), o.run) {
 		return nil, nil, ErrClosed
 	}
 	var res opened

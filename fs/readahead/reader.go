@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // copySize in bytes is the size of the largest read of FUSE. CopyAt pins as much at a time.
@@ -132,7 +133,7 @@ func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, reach func() in
 		}
 		fill := p.Claim(reach(), *forced)
 		if fill != nil {
-			if err := r.start(fill, s); err != nil {
+			if err := r.start(ctx, fill, s); err != nil {
 				return err
 			}
 			continue
@@ -170,8 +171,8 @@ func (r *Reader) reach(s *stream) int {
 	return s.reach(r.m.window(s))
 }
 
-// start runs the fetch of fill, for a read that waits for it.
-func (r *Reader) start(fill *cache.Fill, s *stream) error {
+// start runs the fetch of fill, for a read with ctx that waits for it.
+func (r *Reader) start(ctx context.Context, fill *cache.Fill, s *stream) error {
 	f := &fetch{r: r, s: s, fill: fill, demanded: true}
 	if s != nil {
 		r.m.mu.Lock()
@@ -181,7 +182,7 @@ func (r *Reader) start(fill *cache.Fill, s *stream) error {
 		}
 		r.m.mu.Unlock()
 	}
-	if !r.m.enqueue(f.run) {
+	if !r.m.enqueue(fair.UserOf(ctx), f.run) {
 		fill.Abandon(ErrClosed)
 		return ErrClosed
 	}

@@ -1,10 +1,14 @@
 package readahead
 
-import "time"
+import (
+	"time"
 
-// enqueue runs job in a goroutine as soon as a connection is free, before all fetches ahead. It
-// returns false and does not run the job if the manager is closed.
-func (m *Manager) enqueue(job func()) bool {
+	"github.com/s3mount/s3mount/s3/fair"
+)
+
+// enqueue runs job in a goroutine as soon as a connection is free, before all fetches ahead. The
+// jobs of the users take turns. enqueue returns false and does not run the job if the manager is closed.
+func (m *Manager) enqueue(u fair.User, job func()) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -15,7 +19,7 @@ func (m *Manager) enqueue(job func()) bool {
 		m.running++
 		go m.run(job)
 	} else {
-		m.queue = append(m.queue, job)
+		m.queue.Push(u, job)
 	}
 	return true
 }
@@ -35,14 +39,11 @@ func (m *Manager) next() func() {
 	defer m.wg.Done()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.queue) == 0 {
+	if m.queue.First() == nil {
 		m.running--
 		return nil
 	}
-	job := m.queue[0]
-	m.queue[0] = nil
-	m.queue = m.queue[1:]
-	return job
+	return m.queue.Pop()
 }
 
 // randomFor is how long after a random read some connections stay reserved for the next one.

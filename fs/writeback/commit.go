@@ -6,6 +6,7 @@ import (
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // run is one running commit. The content of its snapshot does not change. The file's mu guards the
@@ -146,7 +147,7 @@ func (f *File) start() *run {
 			}
 		}
 	}
-	ctx, cancel := context.WithCancelCause(cache.WithUser(f.m.ctx, f.user))
+	ctx, cancel := context.WithCancelCause(fair.WithUser(f.m.ctx, f.user))
 	r.cancel = cancel
 	f.run = r
 	f.m.background(func() {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/s3mount/s3mount/cache"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // TestUsersShareConnections checks that a small commit of one user does not wait for all commits and
@@ -32,8 +32,8 @@ func TestUsersShareConnections(t *testing.T) {
 				return nil
 			}, nil)
 			var wg sync.WaitGroup
-			save := func(u cache.User, key string, n int) {
-				ctx := cache.WithUser(context.Background(), u)
+			save := func(u fair.User, key string, n int) {
+				ctx := fair.WithUser(context.Background(), u)
 				f := b.Open(OpenInput{Key: key})
 				if _, err := f.WriteAt(ctx, random(n, 1), 0); err != nil {
 					t.Error(err)

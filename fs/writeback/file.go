@@ -7,8 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // File is a base object overlaid by extents (I3). Bytes up to the size that neither an extent
@@ -54,7 +54,7 @@ type File struct {
 
 	interrupts int // Interrupts without a resume
 
-	user cache.User // the user of the last change
+	user fair.User // the user of the last change
 
 	sent atomic.Int64 // bytes of the running upload that requests have read
 }
@@ -175,7 +175,7 @@ func (f *File) step(e event) {
 // error, changes the state and the sequence number, and marks uploaded parts as outdated. If it
 // refuses the change, the content is incomplete from then on (refusal).
 func (f *File) change(ctx context.Context, off, end int64) error {
-	f.user = cache.UserOf(ctx)
+	f.user = fair.UserOf(ctx)
 	if err := f.takeErr(); err != nil {
 		f.refusal = f.refusal.join(err, off, end)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // Manager holds the files of one mount that are open for writing. Its methods
@@ -26,7 +27,7 @@ type Manager struct {
 
 	ctx     context.Context // the parent of all background work
 	cancel  context.CancelFunc
-	slots   *cache.Slots  // one slot per running request that carries data
+	slots   *fair.Slots   // one slot per running request that carries data
 	kicked  chan struct{} // wakes the spiller
 	spiller chan struct{} // closed when the spiller has ended
 	moving  chan struct{} // holds one element while the spiller works on files
@@ -62,7 +63,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 	m := &Manager{
 		o: o, limits: limitsFor(o.PartSize), store: store, pool: pool, notes: notes,
 		spool:   newSpool(o.SpoolDir, o.SpoolLimit),
-		slots:   cache.NewSlots(o.Connections),
+		slots:   fair.NewSlots(o.Connections),
 		kicked:  make(chan struct{}, 1),
 		spiller: make(chan struct{}),
 		moving:  make(chan struct{}, 1),

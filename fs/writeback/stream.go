@@ -3,8 +3,8 @@ package writeback
 import (
 	"context"
 
-	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/s3"
+	"github.com/s3mount/s3mount/s3/fair"
 )
 
 // stream is the multipart upload of a file that is still being written. Each part is sent as soon
@@ -137,7 +137,7 @@ func (f *File) openStream() {
 	if f.copyBase() {
 		s.base = f.base
 	}
-	s.ctx, s.cancel = context.WithCancel(cache.WithUser(f.m.ctx, f.user))
+	s.ctx, s.cancel = context.WithCancel(fair.WithUser(f.m.ctx, f.user))
 	f.stream = s
 	f.sent.Store(0)
 	key := f.key

@@ -1,10 +1,8 @@
-package cache
+package fair
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,45 +78,8 @@ func TestSlotsBound(t *testing.T) {
 			s.Release()
 			synctest.Wait()
 		}
-		if taken != 5 || s.free != 2 || s.queue.first() != nil || len(s.queue.lines) != 0 {
+		if taken != 5 || s.free != 2 || s.queue.First() != nil || len(s.queue.lines) != 0 {
 			t.Errorf("at the end %d were served, %d slots are free, %d users wait", taken, s.free, len(s.queue.lines))
-		}
-	})
-}
-
-// TestBudgetServesUsersInTurn checks that a small request of one user does not wait for
-// all requests of another user.
-func TestBudgetServesUsersInTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := NewBudget(100)
-		b.Force(100)
-		var served []string
-		acquire := func(u User, n int64) {
-			go func() {
-				if err := b.Acquire(WithUser(context.Background(), u), n); err != nil {
-					t.Error(err)
-				}
-				served = append(served, fmt.Sprint(u, " ", n))
-			}()
-			synctest.Wait()
-		}
-		for range 3 {
-			acquire(1, 50)
-		}
-		acquire(2, 2)
-		b.Release(50)
-		synctest.Wait()
-		b.Release(2)
-		synctest.Wait()
-		if want := []string{"1 50", "2 2"}; !slices.Equal(served, want) {
-			t.Errorf("served are %q, want %q", served, want)
-		}
-		for range 3 {
-			b.Release(50)
-			synctest.Wait()
-		}
-		if len(served) != 4 {
-			t.Errorf("served are %q, want all", served)
 		}
 	})
 }
