@@ -42,6 +42,7 @@ func testLongHole(t *testing.T, w *harness.World) {
 	if sent, _ := proxy.Bytes(); sent > 64<<20 {
 		t.Errorf("%d bytes crossed the network for a hole of %d", sent, int64(holeSize))
 	}
+	m.Unmount(t) // waits for the delete of the object of zeros
 	keys, err := bucket.Keys(w.Context(t), "")
 	must(t, err)
 	for _, k := range keys {
@@ -49,7 +50,6 @@ func testLongHole(t *testing.T, w *harness.World) {
 			t.Errorf("%q is left", k)
 		}
 	}
-	m.Unmount(t)
 }
 
 // testRemovedWhileSent: rm of a file whose upload would take long returns at once,
