@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/s3mount/s3mount/s3/fair"
 )
@@ -27,8 +28,9 @@ func TestUsersShareConnections(t *testing.T) {
 				}
 				<-open
 				mu.Lock()
-				defer mu.Unlock()
 				order = append(order, key)
+				mu.Unlock()
+				time.Sleep(time.Second) // of the bubble: the next request begins before this one ends
 				return nil
 			}, nil)
 			var wg sync.WaitGroup
