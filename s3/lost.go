@@ -2,10 +2,7 @@ package s3
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
-	"strconv"
 	"strings"
 )
 
@@ -19,36 +16,13 @@ import (
 // object is not certain to be its result.
 func (c *Client) lostPut(ctx context.Context, k *call, in *PutInput) *PutOutput {
 	info, err := c.Head(ctx, &HeadInput{Bucket: in.Bucket, Key: in.Key, SSE: in.SSE.Customer})
-	if err != nil || info.Size != in.Size || !carries(info.Metadata, in.Metadata) || !c.holds(info, k.body) {
+	if err != nil {
+		return nil
+	}
+	if made, _ := Made(info, in.Size, in.Metadata, func() (Fingerprint, error) { return c.fingerprint(k.body), nil }); !made {
 		return nil
 	}
 	return &PutOutput{ETag: info.ETag, VersionID: info.VersionID, Date: info.LastModified}
-}
-
-// holds reports whether an object is certain to have the bytes of p.
-func (c *Client) holds(info *ObjectInfo, p *payload) bool {
-	if p.sum != "" && info.Checksum == (Checksum{c.integrity.algorithm, p.sum}) {
-		return true
-	}
-	etag := strings.Trim(info.ETag, `"`)
-	if len(etag) != hex.EncodedLen(md5.Size) {
-		return false
-	}
-	if p.md5 == "" && (p.seek == nil || p.rewind() != nil || c.hash(p) != nil) {
-		return false
-	}
-	return p.md5Hex() == etag
-}
-
-// carries reports whether an object has the metadata of the write. The metadata may be
-// the only difference between two writes of the same bytes, such as empty lock files.
-func carries(got, want map[string]string) bool {
-	for name, v := range want {
-		if got[strings.ToLower(name)] != v {
-			return false
-		}
-	}
-	return true
 }
 
 // lostCopy returns the result of a conditional copy whose answer was lost, or nil if
@@ -83,12 +57,12 @@ func (c *Client) lostDelete(ctx context.Context, in *DeleteInput) bool {
 // lostComplete returns the result of a CompleteMultipartUpload whose answer was lost,
 // or nil if the object is not certain to be its result.
 func (c *Client) lostComplete(ctx context.Context, in *CompleteUploadInput) *PutOutput {
-	want := uploadETag(in.Parts)
-	if want == "" {
+	want := FingerprintOfParts(in.Parts)
+	if want == (Fingerprint{}) {
 		return nil
 	}
 	info, err := c.Head(ctx, &HeadInput{Bucket: in.Upload.Bucket, Key: in.Upload.Key, SSE: in.SSE})
-	if err != nil || strings.Trim(info.ETag, `"`) != want {
+	if err != nil || !want.matches(info) {
 		return nil
 	}
 	return &PutOutput{ETag: info.ETag, VersionID: info.VersionID, Date: info.LastModified}
@@ -116,21 +90,6 @@ func (c *Client) isComplete(ctx context.Context, in *CompleteUploadInput, etag s
 			Message: "answered as done, but the object is not there"}
 	}
 	return err
-}
-
-// uploadETag returns the ETag that S3 gives to an object made of parts, without quotes:
-// the MD5 of the MD5s of the parts, and the number of parts. It returns "" if the ETags
-// of the parts are not MD5s, as with SSE-KMS and SSE-C.
-func uploadETag(parts []Part) string {
-	sum := md5.New()
-	for _, p := range parts {
-		b, err := hex.DecodeString(strings.Trim(p.ETag, `"`))
-		if err != nil || len(b) != md5.Size {
-			return ""
-		}
-		sum.Write(b)
-	}
-	return hex.EncodeToString(sum.Sum(nil)) + "-" + strconv.Itoa(len(parts))
 }
 
 // echo reports whether err may be the result of an earlier attempt of the same call

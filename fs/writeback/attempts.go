@@ -16,7 +16,7 @@ import (
 type attempt struct {
 	size   int64
 	object s3.ObjectOptions
-	print  fingerprint
+	print  s3.Fingerprint
 }
 
 // maxAttempts bounds the number of remembered attempts. Attempts with the same bytes count once.
@@ -25,7 +25,7 @@ const maxAttempts = 16
 
 // outcome calls Manager.outcome and remembers the attempt if its result is unknown.
 func (f *File) outcome(ctx context.Context, t target, size int64, out *s3.PutOutput, err error,
-	show func() (fingerprint, error)) (Version, error) {
+	show func() (s3.Fingerprint, error)) (Version, error) {
 	show = sync.OnceValues(show) // it may read all bytes that were sent
 	v, err := f.m.outcome(ctx, t, size, out, err, show)
 	if err != nil {
@@ -36,8 +36,8 @@ func (f *File) outcome(ctx context.Context, t target, size int64, out *s3.PutOut
 
 // remember adds an attempt that ended with err, if S3 may have made the object. show returns the
 // fingerprint of the object.
-func (f *File) remember(ctx context.Context, t target, size int64, err error, show func() (fingerprint, error)) {
-	if ctx.Err() != nil || errors.Is(err, ErrConflict) || certain(err) {
+func (f *File) remember(ctx context.Context, t target, size int64, err error, show func() (s3.Fingerprint, error)) {
+	if ctx.Err() != nil || errors.Is(err, ErrConflict) || s3.IsCertain(err) {
 		return
 	}
 	p, e := show()
@@ -99,5 +99,6 @@ func (f *File) adoptAttempt(ctx context.Context, r *run) (bool, error) {
 
 // made reports whether the object is the result of the attempt.
 func (a attempt) made(info *s3.ObjectInfo) bool {
-	return info.Size == a.size && carries(info.Metadata, a.object.Metadata) && a.print.match(info)
+	made, _ := s3.Made(info, a.size, a.object.Metadata, func() (s3.Fingerprint, error) { return a.print, nil })
+	return made
 }

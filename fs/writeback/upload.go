@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/s3mount/s3mount/s3"
@@ -124,12 +123,8 @@ func (f *File) put(ctx context.Context, r *run, t target) (Version, error) {
 	if err != nil && b.err != nil { // the error is ours: the server never had the bytes
 		return Version{}, f.lostBase(ctx, r, fmt.Errorf("read the content of %q: %w", t.key, b.err))
 	}
-	return f.outcome(ctx, t, r.size(), out, err, func() (fingerprint, error) {
-		s := newSums()
-		if _, err := io.Copy(s, r.snap.body(ctx, 0, r.size())); err != nil {
-			return fingerprint{}, err
-		}
-		return s.fingerprint(), nil
+	return f.outcome(ctx, t, r.size(), out, err, func() (s3.Fingerprint, error) {
+		return s3.FingerprintOf(r.snap.body(ctx, 0, r.size()))
 	})
 }
 
@@ -182,7 +177,7 @@ func (f *File) complete(ctx context.Context, id s3.UploadID, t target, size int6
 			IfMatch: t.ifMatch, IfNoneMatch: t.ifNoneMatch, SSE: t.object.SSE.Customer})
 		return err
 	})
-	v, err := f.outcome(ctx, t, size, out, err, func() (fingerprint, error) { return ofParts(parts), nil })
+	v, err := f.outcome(ctx, t, size, out, err, func() (s3.Fingerprint, error) { return s3.FingerprintOfParts(parts), nil })
 	if err == nil {
 		m.uploads.Add(-1)
 		m.notes.remove(id)
