@@ -16,7 +16,7 @@ const blockSize = 1 << 20
 // fillAttr writes what stat(2) shows of an inode.
 func fillAttr(n *inode, e entry.Entry, a *fuse.Attr) {
 	*a = fuse.Attr{
-		Ino:  n.ino,
+		Ino:  n.id,
 		Size: uint64(e.Size),
 		// stat(2): units of 512 bytes.
 		Blocks:  uint64(e.Size+511) / 512,

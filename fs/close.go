@@ -32,7 +32,7 @@ func (f *filesystem) save(cancel <-chan struct{}, in *fuse.InHeader, fh uint64, 
 	}
 	ctx := newRequest(cancel, in)
 	defer ctx.end()
-	if op == "close" && h.node.untouched() && heldOpen(in.Pid, h.node.ino) {
+	if op == "close" && h.node.untouched() && heldOpen(in.Pid, h.node.id) {
 		return fuse.OK // a duplicate: the close that saves the file is still to come
 	}
 	if op == "close" && f.o.Durability == durabilityJournal && !h.node.isLost() {
@@ -198,14 +198,14 @@ func (f *filesystem) settle(ctx context.Context, n *inode) {
 
 // letGo lets the unsaved state of an inode go once nobody can add to it.
 func (f *filesystem) letGo(ctx context.Context, n *inode) {
-	if n.settling.take(ctx) != nil {
+	if n.turns().settling.take(ctx) != nil {
 		return
 	}
-	defer n.settling.give()
-	if n.commit.take(ctx) != nil {
+	defer n.turns().settling.give()
+	if n.turns().commit.take(ctx) != nil {
 		return
 	}
-	defer n.commit.give()
+	defer n.turns().commit.give()
 	referenced := f.inodes.isReferenced(n)
 	n.lock()
 	file, base, hidden := n.file, n.base, n.hidden

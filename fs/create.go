@@ -92,7 +92,7 @@ func (f *filesystem) createFile(ctx *request, dir *inode, name string, perm uint
 	e.LastModified = e.Attr.Mtime
 	n := f.inodes.create(dir, name, e)
 	n.lock()
-	n.file = f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: f.objectOptions(n), Turn: n.commit.try})
+	n.file = f.writes.Open(writeback.OpenInput{Key: key, Exclusive: exclusive, Object: f.objectOptions(n), Turn: n.turns().commit.try})
 	n.unlock()
 	f.showPending(n, key)
 	dir.relisted()

@@ -132,9 +132,9 @@ func (f *filesystem) addDots(n *inode, offset uint64, add func(fuse.DirEntry) bo
 		if offset > uint64(i) {
 			continue
 		}
-		row := fuse.DirEntry{Name: name, Mode: typeBits(entry.Directory), Ino: n.ino, Off: uint64(i + 1)}
+		row := fuse.DirEntry{Name: name, Mode: typeBits(entry.Directory), Ino: n.id, Off: uint64(i + 1)}
 		if parent, _ := f.inodes.parentOf(n); i == 1 && parent != nil {
-			row.Ino = parent.ino
+			row.Ino = parent.id
 		}
 		if !add(row) {
 			return false

@@ -71,7 +71,7 @@
 //
 // # Memory
 //
-// An inode that was only looked up keeps a packed entry and nothing else, 350 bytes
+// An inode that was only looked up keeps a packed entry and nothing else, 280 bytes
 // with its name and its places in the table. The rest of the state is made when the
 // inode is locked, and is dropped again if nothing but the entry is left in it
 // (inodestate.go).
@@ -89,9 +89,9 @@
 //
 // # Order
 //
-// Long work on a file is a turn (inode.commit): commit, rename, removal and
+// Long work on a file is a turn (turns.commit): commit, rename, removal and
 // attribute changes of one inode exclude each other, and waiting for a turn
-// ends with the caller's context. A second turn (inode.settling), taken before
+// ends with the caller's context. A second turn (turns.settling), taken before
 // it, keeps an open for writing apart from the end of the last writer. Several
 // turns are taken in the order of nodeids.
 //

@@ -47,7 +47,7 @@ func (h *hold) take(ctx context.Context, replaced *inode) error {
 	slices.SortFunc(h.waits, func(a, b *inode) int { return cmp.Compare(a.id, b.id) })
 	for len(h.waits) > 0 {
 		n := h.waits[0]
-		take := n.commit.take
+		take := n.turns().commit.take
 		if n == replaced {
 			take = n.claim
 		}
@@ -68,7 +68,7 @@ func (t *inodes) adopt(n *inode) {
 			if !isBelow(n, dir) {
 				continue
 			}
-			if _, ok := n.commit.try(); ok {
+			if _, ok := n.turns().commit.try(); ok {
 				n.pinned++
 				h.taken = append(h.taken, n)
 			}
@@ -84,7 +84,7 @@ func (h *hold) release() {
 	defer t.mu.Unlock()
 	t.holds = slices.DeleteFunc(t.holds, func(other *hold) bool { return other == h })
 	for _, n := range h.taken {
-		n.commit.give()
+		n.turns().commit.give()
 	}
 	for _, n := range append(h.taken, h.waits...) {
 		n.pinned--

@@ -16,27 +16,41 @@ import (
 // inode is a file or directory that the kernel knows, or that has unsaved
 // bytes or attributes.
 type inode struct {
-	id   uint64     // the kernel's nodeid, never used twice
-	ino  uint64     // st_ino
+	id   uint64     // the kernel's nodeid, and st_ino
 	kind entry.Kind // another kind under the same name is another inode
+	born uint32     // counts the inodes of the table
 	// listedBy is the thread that has listed a directory last.
 	listedBy atomic.Uint32
 
-	// Guarded by inodes.mu.
+	// Guarded by inodes.mu. The order of the fields leaves no gaps.
+	pinned   int32  // handles and pending attributes that keep the inode alive
 	parent   *inode // nil for the root, and once the name is gone
 	name     string
 	nlookup  uint64
-	pinned   int               // handles and pending attributes that keep the inode alive
-	children map[string]*inode // directories only
+	children *children // directories only
 
+	taken atomic.Pointer[turns] // nil until a turn is taken
+
+	state
+}
+
+// turns order the long work on one file.
+type turns struct {
 	// commit orders commits, renames and removals of one file. It is a state
 	// with a wait that a context can end, not a lock: S3 calls happen in it.
 	commit turn
 	// settling excludes opening for writing while the state of the last writer
 	// is let go. It is taken before commit.
 	settling turn
+}
 
-	state
+// turns returns the turns of the inode.
+func (n *inode) turns() *turns {
+	if t := n.taken.Load(); t != nil {
+		return t
+	}
+	n.taken.CompareAndSwap(nil, &turns{})
+	return n.taken.Load()
 }
 
 // snapshot returns the entry as the mount sees it now: S3's, overlaid by what
@@ -143,8 +157,7 @@ func versionOf(e entry.Entry) readahead.Version {
 type inodes struct {
 	mu     sync.RWMutex
 	byID   map[uint64]*inode
-	inUse  map[uint64]*inode // by st_ino
-	nextID uint64
+	born   uint32 // counts the inodes that were ever made, modulo 2^32
 	root   *inode
 	reaped func(*inode) // hears of each inode that is removed; it must not block
 	holds  []*hold      // of directories, while they are renamed
@@ -163,11 +176,10 @@ type inodes struct {
 const rootID = 1
 
 func newInodes(root entry.Entry) *inodes {
-	r := &inode{id: rootID, ino: rootID, kind: entry.Directory, nlookup: 1}
+	r := &inode{id: rootID, kind: entry.Directory, nlookup: 1}
 	t := &inodes{
-		byID:   map[uint64]*inode{rootID: r},
-		inUse:  map[uint64]*inode{rootID: r},
-		nextID: rootID, root: r, reaped: func(*inode) {},
+		byID: map[uint64]*inode{rootID: r},
+		root: r, reaped: func(*inode) {},
 		crowded: make(chan struct{}, 1),
 	}
 	r.create(root, &t.changed)
@@ -186,7 +198,7 @@ func (t *inodes) get(id uint64) *inode {
 func (t *inodes) pinChild(dir *inode, name string) *inode {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := dir.children[name]
+	n := dir.children.get(name)
 	if n != nil {
 		n.pinned++
 	}
@@ -235,24 +247,29 @@ func (t *inodes) create(dir *inode, name string, e entry.Entry) *inode {
 
 // add puts a new inode without a state into the table. t.mu is held.
 func (t *inodes) add(e entry.Entry) *inode {
-	t.nextID++
-	n := &inode{id: t.nextID, kind: e.Kind}
-	n.ino = inodeNumber(e.Key)
-	for t.inUse[n.ino] != nil {
+	t.born++
+	n := &inode{id: inodeNumber(e.Key), kind: e.Kind, born: t.born}
+	for t.byID[n.id] != nil {
 		// Another live inode, renamed away from this key, still has the number.
-		n.ino = n.ino*6364136223846793005 + 1442695040888963407
+		n.id = validNumber(n.id*6364136223846793005 + 1442695040888963407)
 	}
-	t.byID[n.id], t.inUse[n.ino] = n, n
+	t.byID[n.id] = n
 	t.counted()
 	return n
 }
 
 // inodeNumber derives st_ino from the key, so that it is the same again after
-// the inode was forgotten, and on the next mount.
+// the inode was forgotten, and on the next mount. It is the nodeid as well: an inode
+// leaves the table only after the kernel has forgotten it.
 func inodeNumber(key string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(key))
-	ino := h.Sum64()
+	return validNumber(h.Sum64())
+}
+
+// validNumber returns a number for an inode: 0 means that there is none, and the root
+// has 1.
+func validNumber(ino uint64) uint64 {
 	if ino <= rootID {
 		ino += 2
 	}
@@ -300,13 +317,12 @@ func (t *inodes) unpin(n *inode) {
 // reap removes an inode that nothing refers to, and then the directories that
 // were kept only for it.
 func (t *inodes) reap(n *inode) {
-	if n == t.root || n.nlookup > 0 || n.pinned > 0 || len(n.children) > 0 || t.byID[n.id] != n {
+	if n == t.root || n.nlookup > 0 || n.pinned > 0 || n.children.len() > 0 || t.byID[n.id] != n {
 		return
 	}
 	dir := t.detach(n)
 	n.leave()
 	delete(t.byID, n.id)
-	delete(t.inUse, n.ino)
 	t.counted()
 	t.reaped(n)
 	if dir != nil {
@@ -348,7 +364,7 @@ func (t *inodes) count() int {
 func (t *inodes) childrenOf(dir *inode) []*inode {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return slices.Collect(maps.Values(dir.children))
+	return slices.Collect(dir.children.all())
 }
 
 // parentOf returns the directory and the name of an inode, or nil when it has none.

@@ -12,11 +12,11 @@ import (
 // often there is nothing left to do.
 func (n *inode) inTurn(ctx context.Context, work func() error) error {
 	for {
-		if err := n.commit.take(ctx); err != nil {
+		if err := n.turns().commit.take(ctx); err != nil {
 			return err
 		}
 		err := work()
-		n.commit.give()
+		n.turns().commit.give()
 		if !errors.Is(err, writeback.ErrInterrupted) {
 			return err
 		}
@@ -33,5 +33,5 @@ func (n *inode) claim(ctx context.Context) error {
 	if file != nil {
 		defer file.Interrupt()()
 	}
-	return n.commit.take(ctx)
+	return n.turns().commit.take(ctx)
 }

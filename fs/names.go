@@ -12,17 +12,17 @@ import (
 func (t *inodes) attach(n, dir *inode, name string) {
 	n.parent, n.name = dir, name
 	if dir.children == nil {
-		dir.children = map[string]*inode{}
+		dir.children = &children{}
 	}
-	dir.children[name] = n
+	dir.children.put(n)
 }
 
 // detach takes the name of an inode away and returns the directory that it was
 // in, or nil.
 func (t *inodes) detach(n *inode) *inode {
 	dir := n.parent
-	if dir != nil && dir.children[n.name] == n {
-		delete(dir.children, n.name)
+	if dir != nil && dir.children.get(n.name) == n {
+		dir.children.remove(n.name)
 	}
 	n.parent, n.name = nil, ""
 	return dir
@@ -30,7 +30,7 @@ func (t *inodes) detach(n *inode) *inode {
 
 // vacate takes a name off the inode that has it, unless that is n.
 func (t *inodes) vacate(dir *inode, name string, n *inode) {
-	if old := dir.children[name]; old != nil && old != n {
+	if old := dir.children.get(name); old != nil && old != n {
 		t.detach(old)
 		t.reap(old)
 	}
@@ -39,7 +39,7 @@ func (t *inodes) vacate(dir *inode, name string, n *inode) {
 // known returns the inode under a name if it is of the kind of e. An inode of
 // another kind loses the name.
 func (t *inodes) known(dir *inode, name string, e entry.Entry) *inode {
-	n := dir.children[name]
+	n := dir.children.get(name)
 	if n == nil || n.kind == e.Kind {
 		return n
 	}
@@ -72,7 +72,7 @@ func (t *inodes) isBelow(n, dir *inode) bool {
 func (t *inodes) subtree(root *inode) []*inode {
 	found := []*inode{root}
 	for i := 0; i < len(found); i++ {
-		for _, n := range found[i].children {
+		for n := range found[i].children.all() {
 			found = append(found, n)
 		}
 	}

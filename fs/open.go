@@ -40,10 +40,10 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 		}
 	}
 	if writes(in.Flags) { // what the last writer left is let go before the next one comes
-		if err := n.settling.take(ctx); err != nil {
+		if err := n.turns().settling.take(ctx); err != nil {
 			return f.status("open", err)
 		}
-		defer n.settling.give()
+		defer n.turns().settling.give()
 	}
 	if n.isStale() {
 		f.cutOff(n)
@@ -346,6 +346,6 @@ func (f *filesystem) dirtyOn(n *inode, v readahead.Version) *writeback.File {
 	}
 	n.base = f.reads.OpenVersion(v)
 	n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Base: &base, Reader: n.base,
-		Object: f.objectOptions(n), Turn: n.commit.try})
+		Object: f.objectOptions(n), Turn: n.turns().commit.try})
 	return n.file
 }

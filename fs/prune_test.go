@@ -40,7 +40,7 @@ func (k *forgetfulKernel) EntryNotify(parent uint64, name string) fuse.Status {
 	k.byName.Add(1)
 	dir := k.t.get(parent)
 	k.t.mu.RLock()
-	n := dir.children[name]
+	n := dir.children.get(name)
 	k.t.mu.RUnlock()
 	if n != nil && !k.inUse.Load() {
 		k.t.forget(n.id, 1)
@@ -124,7 +124,7 @@ func TestPruningRests(t *testing.T) {
 			t.Errorf("%d inodes are left after the kernel has stopped to use them, want %d", n, most)
 		}
 		for i := range 10 {
-			if tab.root.children[fmt.Sprint(i)] == nil {
+			if tab.root.children.get(fmt.Sprint(i)) == nil {
 				t.Errorf("inode %d is forgotten, which shows a time of this mount", i)
 			}
 		}

@@ -35,7 +35,7 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	if err := n.claim(ctx); err != nil {
 		return f.status("unlink", err)
 	}
-	defer n.commit.give()
+	defer n.turns().commit.give()
 	noted := f.noteRemoval(n)
 	n.beginTaking()
 	detached := f.detach(ctx, n)
@@ -154,10 +154,10 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 	if err := f.access.confirmSticky(ctx, dir, n, h.Caller); err != nil {
 		return f.status("rmdir", err)
 	}
-	if err := n.commit.take(ctx); err != nil {
+	if err := n.turns().commit.take(ctx); err != nil {
 		return f.status("rmdir", err)
 	}
-	defer n.commit.give()
+	defer n.turns().commit.give()
 	noted := f.noteRemoval(n)
 	rmdir := f.ns.Rmdir
 	if f.runs.goOn(h.Pid) && h.Pid != 0 && dir.listedBy.Load() == h.Pid {

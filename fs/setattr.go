@@ -282,10 +282,10 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 // beginWriting is for who writes without a handle: until endWriting the unsaved
 // state stays, as it does while a handle is open that may write.
 func (f *filesystem) beginWriting(ctx context.Context, n *inode) error {
-	if err := n.settling.take(ctx); err != nil {
+	if err := n.turns().settling.take(ctx); err != nil {
 		return err
 	}
-	defer n.settling.give()
+	defer n.turns().settling.give()
 	n.lock()
 	defer n.unlock()
 	n.writers++
@@ -307,7 +307,7 @@ func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
 	fresh := size == 0 && n.file == nil && !n.unlinked
 	if fresh {
 		n.foreign = nil
-		in := writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n), Turn: n.commit.try}
+		in := writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n), Turn: n.turns().commit.try}
 		if n.saved {
 			in.Replaces = n.entry.ETag
 		}
