@@ -20,7 +20,7 @@ const (
 // version and index. Unpinned blocks stay until the budget needs their memory.
 // They are evicted in this order: blocks of closed small objects, blocks that were
 // read, blocks that were fetched ahead and not read yet. The last kind is evicted
-// first if it holds more than AheadLimit allows for. Within each kind the least
+// before blocks that were read if it fills freshEighths of the budget. Within each kind the least
 // recently used block is evicted first.
 //
 // All methods are safe for concurrent use.

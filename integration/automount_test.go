@@ -41,7 +41,8 @@ func testAutomount(t *testing.T, w *harness.World) {
 	waitGone(t, w, dir)
 }
 
-// What the kernel and an automounter say to each other (linux/auto_fs.h).
+// These constants are part of the protocol between the kernel and an automounter
+// (linux/auto_fs.h).
 const (
 	autofsPacket        = 304            // size of struct autofs_v5_packet
 	autofsMissingDirect = 5              // autofs_ptype_missing_direct

@@ -154,7 +154,7 @@ func testRefused(t *testing.T) {
 				proxy.Heal()
 				must(t, os.WriteFile(m.Path(synced), payload(3, n), 0o644))
 				wantObject(t, w, bucket, synced, payload(3, n))
-				// Whatever is still tried with the bytes that were refused, these are newer.
+				// No pending upload of the refused bytes replaces these newer ones.
 				m = m.Remount(t)
 				wantObject(t, w, bucket, synced, payload(3, n))
 			}

@@ -47,7 +47,7 @@ func testUser(t *testing.T, w *harness.World) {
 	m.Terminate(t)
 	m = m.Again(t)
 	m.Unmount(t)
-	// What fails after the mount leaves none behind.
+	// A mount that fails after the mount system call leaves no mount behind.
 	dir := w.Dir(t, "mnt")
 	r := w.Exec(t, append(harness.Environment(), harness.Credentials()...), w.Binary, "--endpoint", w.Endpoint, "--user", "nobody", "--state-dir", state, "no-such-bucket", dir)
 	if ms, err := harness.FuseMounts(dir); r.Code != 6 || err != nil || len(ms) > 0 || strings.Count(r.Out, "\n") != 1 {

@@ -121,8 +121,8 @@ func (f *fetch) fetch(ctx context.Context) error {
 	}
 }
 
-// cutPause is the pause before a GET is sent again whose body ended before its first byte.
-// It is about a round trip, and allows 600 attempts within the default deadline.
+// cutPause is the pause before a GET is repeated because its body ended before its first byte.
+// It is about a round trip, and allows at most 600 attempts per minute.
 const cutPause = 100 * time.Millisecond
 
 // pauseFor waits for d, or until ctx is done.

@@ -170,9 +170,9 @@ func (s *stream) certain() bool {
 	}
 }
 
-// grow increases lanes first and then the size of GETs, after a read had to wait, because short GETs
-// in parallel arrive earlier. It grows again only after the reader has used a part of the last step.
-// Manager.window bounds the result.
+// grow increases the number of lanes and the size of GETs after a read had to wait. The lanes grow
+// faster, because short GETs in parallel arrive earlier. A forward or backward stream grows again only
+// after the reader has read a quarter of a GET further. Manager.window bounds the result.
 func (s *stream) grow(maxFetch int64, maxLanes int) {
 	if s.growAt != 0 && s.span-s.growAt < s.fetch/4 && s.dir != strided {
 		return

@@ -7,22 +7,21 @@ import (
 )
 
 const (
-	// ballastSize is what a file of 1 GiB takes at most: the object, its parts
-	// while the server joins them, and what a tool keeps of it.
+	// ballastSize is the most memory that a file of 1 GiB needs: the object, its parts
+	// while the server joins them, and the copy of a tool.
 	ballastSize = 3 * gib
-	// ballastShare is the part of a machine's memory that may be ballast: the
-	// server's data lie in memory, too.
+	// ballastShare is the part of the machine's memory that the ballast may have. The
+	// data of the server are in memory, too.
 	ballastShare = 6
 )
 
-// ballast is memory that the bench holds, so that it can be given away warm
-// when a measurement begins. A virtual machine whose host takes free memory
-// back (free page reporting) pays up to 3 s for the first touch of a GiB, as
-// measured, which is as long as a raw client needs to write it; whichever tool
-// was first would pay for all.
+// ballast is memory that the bench releases when a measurement begins. If the host of a
+// virtual machine takes back free memory (free page reporting), the first use of a GiB
+// costs up to 3 s, as long as a raw client needs to write it. Without ballast the first
+// tool of a row would pay for all.
 type ballast struct{ held []byte }
 
-// take touches the memory. On a small machine it does nothing.
+// take allocates the memory. It does nothing on a small machine.
 func (b *ballast) take() error {
 	var si unix.Sysinfo_t
 	if err := unix.Sysinfo(&si); err != nil || si.Totalram*uint64(si.Unit)/ballastShare < ballastSize || b.held != nil {
@@ -30,7 +29,7 @@ func (b *ballast) take() error {
 	}
 	held, err := unix.Mmap(-1, 0, ballastSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err == nil {
-		_ = unix.Madvise(held, unix.MADV_HUGEPAGE) // huge pages are given away whole; a kernel may have none
+		_ = unix.Madvise(held, unix.MADV_HUGEPAGE) // releases whole huge pages; a kernel may have none
 		err = unix.Madvise(held, unix.MADV_POPULATE_WRITE)
 	}
 	if err != nil {
@@ -40,7 +39,7 @@ func (b *ballast) take() error {
 	return nil
 }
 
-// drop gives it away.
+// drop releases the memory.
 func (b *ballast) drop() error {
 	if b.held == nil {
 		return nil

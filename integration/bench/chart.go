@@ -2,37 +2,38 @@ package main
 
 import "fmt"
 
-// chart is a picture of one row over one link: a bar for each tool.
+// chart is a bar chart of one row over one link, with a bar for each tool.
 type chart struct {
 	Ms     int
-	Title  string // for who cannot see it
+	Title  string // description for screen readers
 	Height int
 	Bars   []bar
 }
 
-// bar is a tool's time in the coordinates of the picture.
+// bar is the time of a tool in the coordinates of the chart.
 type bar struct {
 	Tool  string
-	Class string // of the style sheet
+	Class string // class in the style sheet
+	// top edge
 	Y     int
-	Text  int     // y of the texts
+	Text  int     // baseline of the texts
 	Done  float64 // width until the work was done
-	Held  float64 // width until S3 held it; at least Done
-	End   float64 // x of the label
+	Held  float64 // width until S3 had all data; at least Done
+	End   float64 // left edge of the label
 	Label string
 }
 
-// The picture is chartWidth wide, in CSS pixels.
+// These are dimensions of the chart in CSS pixels.
 const (
 	chartWidth = 640
-	nameWidth  = 70  // left of the bars
-	labelWidth = 190 // right of the longest bar
+	nameWidth  = 70  // to the left of the bars
+	labelWidth = 190 // to the right of the longest bar
 	barHeight  = 18
 	barStep    = 24
-	textDrop   = 13 // from the top of a bar to the foot of its text
+	textDrop   = 13 // from the top of a bar to the baseline of its text
 )
 
-// chart draws the cells of a row. A tool that fails has a bar of no length.
+// chart returns the chart of a row. The bar of a failed tool has no length.
 func (rep *report) chart(row string, ms int) chart {
 	c := chart{Ms: ms, Title: fmt.Sprintf("%s at %d ms:", row, ms)}
 	longest := 0.0
@@ -66,16 +67,16 @@ func (rep *report) chart(row string, ms int) chart {
 	return c
 }
 
-// For the template.
+// The template calls the following methods.
 
-// Width is that of the picture.
+// Width returns the width of the chart.
 func (chart) Width() int { return chartWidth }
 
-// X is where the bars begin.
+// X returns the left edge of the bars.
 func (bar) X() int { return nameWidth }
 
-// NameX is where the names end.
+// NameX returns the right edge of the names.
 func (bar) NameX() int { return nameWidth - 6 }
 
-// Height is that of a bar.
+// Height returns the height of a bar.
 func (bar) Height() int { return barHeight }

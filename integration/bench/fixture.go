@@ -11,7 +11,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// makeFixture makes the local files that rows copy: a tree, a tar of it, a repository.
+// makeFixture makes the local files that rows copy: a tree, a tar archive of it, and a
+// git repository.
 func makeFixture(ctx context.Context, dir string, p params) error {
 	for _, path := range treePaths(p.n(400), 21) {
 		f := filepath.Join(dir, path)

@@ -10,7 +10,7 @@ import (
 //go:embed report.tmpl
 var reportTemplate string
 
-// html is the report as one page that needs no network.
+// html returns the report as one HTML page that loads nothing.
 func (rep *report) html() ([]byte, error) {
 	t, err := template.New("report").Parse(reportTemplate)
 	if err != nil {
@@ -23,7 +23,7 @@ func (rep *report) html() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// page is what the template shows.
+// page contains the data of the template.
 type page struct {
 	*report
 	Day, Duration string
@@ -43,7 +43,7 @@ type overviewLine struct {
 
 type overviewCell struct {
 	Text  string
-	Title string // why it fails
+	Title string // reason of a failure
 }
 
 type pageGroup struct {
@@ -57,11 +57,25 @@ type pageRow struct {
 	Details    [][]string
 }
 
-// detailHead are the columns of pageRow.Details.
+// detailHead contains the headings of pageRow.Details.
 var detailHead = []string{"tool", "ms", "s", "held", "CPU s", "CPU s/GiB", "RSS MiB", "moved/asked", "requests", "by kind"}
 
-// DetailHead is for the template.
+// DetailHead returns the headings for the template.
 func (page) DetailHead() []string { return detailHead }
+
+// legendEntry explains a class of bars.
+type legendEntry struct{ Class, Text string }
+
+// Legend returns the legend of the charts. The names of the tools beside the bars have the
+// same meaning, so that the charts are readable without colours.
+func (page) Legend() []legendEntry {
+	return []legendEntry{
+		{"own", "s3mount"},
+		{"raw", "package s3 without a mount"},
+		{"peer", "other programs"},
+		{"own later", "pale: the work is done, but S3 does not have all data yet"},
+	}
+}
 
 func (rep *report) page() page {
 	p := page{report: rep, Day: rep.Date.Format("2 January 2006, 15:04 MST"), Duration: rep.Took.Round(1e9).String(), Tools: rep.tools}

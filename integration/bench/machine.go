@@ -11,7 +11,7 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// machine tells on what it was measured.
+// machine describes the machine of the measurement.
 func machine() string {
 	var u unix.Utsname
 	kernel := "unknown kernel"
@@ -26,7 +26,7 @@ func machine() string {
 	return fmt.Sprintf("%d processors (%s)%s, %s, %s", runtime.NumCPU(), processor(), memory, kernel, runtime.Version())
 }
 
-// processor is the name of the first one.
+// processor returns the model of the first processor.
 func processor() string {
 	b, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -40,7 +40,7 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// versions are the first lines of what the programs tell of themselves.
+// versions returns the first line of the version output of each program.
 func (b *bench) versions() (out []string) {
 	for _, t := range b.tools {
 		if b.binaries[t.name] == "" || t.name == toolJournal {

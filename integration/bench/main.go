@@ -33,32 +33,31 @@ type options struct {
 	tools []string
 	links []int // ms
 	params
-	times  int           // that large rows with a raw form run
-	budget time.Duration // for the whole run
-	out    string        // RESULTS.md, or another file; "" for none
-	html   string        // the report; "" for none
+	times  int           // number of runs of large rows with a raw form
+	budget time.Duration // of the whole run
+	out    string        // path of the tables; "" for none
+	html   string        // path of the HTML report; "" for none
 }
 
 const (
-	// fullLinks are a server beside the mount and one as far as a near region.
+	// fullLinks are the latencies of a local server and of a nearby region, in ms.
 	fullLinks = "0,20"
-	// fullTimes: the same row differs by up to a fifth from run to run on two
-	// processors, and the medians of three by a twentieth.
+	// fullTimes is the number of runs of large rows. On two processors, single runs
+	// differ by up to a fifth and medians of three by a twentieth.
 	fullTimes = 3
-	// fullBudget is the time that a full run takes on two processors that are otherwise idle,
-	// and a few minutes more.
+	// fullBudget is a few minutes more than a full run takes on two idle processors.
 	fullBudget = 70 * time.Minute
 )
 
-// parse reads the command line. name is the piece of work to do, "" to measure.
+// parse parses the command line. name is the work of -work, or "" to measure.
 func parse(args []string) (o options, name string, rest []string, err error) {
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
 	rowsFlag := f.String("rows", ".", "run the rows whose names match this expression")
 	toolsFlag := f.String("tools", strings.Join(defaultTools(), ","), "measure these programs")
-	linksFlag := f.String("links", fullLinks, "at these distances, in ms")
-	f.Float64Var(&o.scale, "scale", 1, "multiply sizes and numbers of files by this")
-	f.IntVar(&o.times, "times", fullTimes, "run large rows with a raw form so often, and tell the median")
-	f.DurationVar(&o.budget, "budget", fullBudget, "begin no row after this time; none takes much more than a minute")
+	linksFlag := f.String("links", fullLinks, "measure at these latencies, in ms")
+	f.Float64Var(&o.scale, "scale", 1, "multiply sizes and numbers of files by this factor")
+	f.IntVar(&o.times, "times", fullTimes, "run large rows with a raw form this many times and report the median")
+	f.DurationVar(&o.budget, "budget", fullBudget, "begin no row after this time; a row takes little more than a minute")
 	f.StringVar(&o.out, "out", "", "write the tables to this file (for a full run: RESULTS.md beside the source)")
 	f.StringVar(&o.html, "html", "", "write the report to this file (for a full run: report.html beside the source)")
 	f.StringVar(&name, "work", "", "do one piece of work, as the scripts of the rows do")
@@ -77,7 +76,7 @@ func parse(args []string) (o options, name string, rest []string, err error) {
 	for s := range strings.SplitSeq(*linksFlag, ",") {
 		ms, err := strconv.Atoi(s)
 		if err != nil || ms < 0 {
-			return o, "", nil, fmt.Errorf("-links: %q is no number of milliseconds", s)
+			return o, "", nil, fmt.Errorf("-links: %q is not a number of milliseconds", s)
 		}
 		o.links = append(o.links, ms)
 	}
@@ -123,7 +122,7 @@ func run() error {
 	return context.Cause(ctx)
 }
 
-// measureAll runs the chosen rows. What was measured before an interrupt is kept.
+// measureAll runs the chosen rows. After an interrupt it returns the results so far.
 func (b *bench) measureAll(ctx context.Context) (results []result) {
 	for _, ms := range b.o.links {
 		for _, row := range rows() {
@@ -139,8 +138,8 @@ func (b *bench) measureAll(ctx context.Context) (results []result) {
 	return results
 }
 
-// measureRow runs a row with each tool, in rounds, so that what is compared was
-// measured side by side. nearer are the results over shorter links.
+// measureRow runs a row with each tool. Repetitions run in rounds, so that the tools
+// are measured at about the same time. nearer are the results over shorter links.
 func (b *bench) measureRow(ctx context.Context, ms int, row row, nearer []result) (results []result) {
 	runs := map[string][]result{}
 rounds:
@@ -168,7 +167,7 @@ rounds:
 	return results
 }
 
-// median is the run that took the middle time; a failed one counts as the longest.
+// median returns the run with the median time. A failed run counts as the longest.
 func median(runs []result) result {
 	slices.SortStableFunc(runs, func(a, b result) int {
 		if failed := cmp.Compare(min(len(a.err), 1), min(len(b.err), 1)); failed != 0 {
@@ -179,17 +178,17 @@ func median(runs []result) result {
 	return runs[len(runs)/2]
 }
 
-var errNearer = errors.New("not tried, for it was not done in time nearer to the server")
+var errNearer = errors.New("not tried, because it exceeded the time limit nearer to the server")
 
-// lateNearer tells whether the tool had too little time over a shorter link,
-// where the work is less: the time is better used for another row.
+// lateNearer reports whether the tool exceeded the time limit over a shorter link. It
+// would do so over a longer link as well.
 func lateNearer(results []result, r result) bool {
 	return slices.ContainsFunc(results, func(x result) bool {
 		return x.late && x.row == r.row && x.tool == r.tool && x.ms < r.ms
 	})
 }
 
-// command is how this program was called.
+// command returns the command line of this run.
 func command(args []string) string {
 	if len(args) == 0 {
 		return "make bench"
@@ -197,8 +196,8 @@ func command(args []string) string {
 	return "go run ./bench " + strings.Join(args, " ")
 }
 
-// workRoot gives a directory for the server's data: in memory where the
-// filesystem there has user xattrs and room, so that no disk is measured.
+// workRoot returns a directory for the data of the server. It is in memory if /dev/shm
+// has enough space and user xattrs, so that the disk is not measured.
 func workRoot() (string, error) {
 	const need = 6 * gib
 	var st unix.Statfs_t
@@ -207,12 +206,12 @@ func workRoot() (string, error) {
 		if err == nil && unix.Setxattr(dir, "user.s3mount.probe", []byte("1"), 0) == nil {
 			return dir, nil
 		}
-		_ = os.Remove(dir) // empty, or never made
+		_ = os.Remove(dir) // empty, or not created
 	}
 	return os.MkdirTemp("", "s3mount-bench-")
 }
 
-// find gives the tool of that name.
+// find returns a tool and the path of its program.
 func (b *bench) find(name string) (tool, string, error) {
 	i := slices.IndexFunc(b.tools, func(t tool) bool { return t.name == name })
 	if i < 0 {
@@ -224,4 +223,4 @@ func (b *bench) find(name string) (tool, string, error) {
 	return b.tools[i], b.binaries[name], nil
 }
 
-var errTimeout = errors.New("not done in time")
+var errTimeout = errors.New("exceeded the time limit")

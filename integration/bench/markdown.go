@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// markdown is RESULTS.md: who measured, an overview, and all columns.
+// markdown returns RESULTS.md: the machine, an overview, and all columns.
 func (rep *report) markdown() string {
 	var s strings.Builder
-	s.WriteString("# Measurements\n\nWhat the rows and columns mean is in [doc.go](doc.go).\n\n")
+	s.WriteString("# Measurements\n\n[doc.go](doc.go) explains the rows and columns.\n\n")
 	s.WriteString(rep.head("- "))
-	s.WriteString("\n## Overview\n\nSeconds; in brackets, until S3 held all of it, where that is later. Ahead: how often s3mount's\n" +
-		"time, until S3 held everything, fits into that of the best peer which did the work.\n\n")
+	s.WriteString("\n## Overview\n\nThe times are in seconds. A time in brackets is the time until S3 had all data, if it is later.\n" +
+		"Ahead is the time of the fastest peer divided by the time of s3mount, both until S3 had all data.\n\n")
 	s.WriteString(rep.overview().markdown())
 	for _, g := range rep.measured() {
 		fmt.Fprintf(&s, "\n## %s\n\n", g.title)
@@ -21,22 +21,23 @@ func (rep *report) markdown() string {
 	return s.String()
 }
 
-// text is what a terminal shows.
+// text returns the overview for a terminal.
 func (rep *report) text() string { return "\n" + rep.overview().markdown() + "\n" + rep.head("") }
 
-// head tells how it was measured.
+// head describes the conditions of the measurement.
 func (rep *report) head(bullet string) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s%s, `%s`, in %v.\n", bullet, rep.Date.Format("2 January 2006"), rep.Command, rep.Took.Round(1e9))
 	fmt.Fprintf(&s, "%s%s.\n", bullet, rep.Machine)
 	fmt.Fprintf(&s, "%s%s; server versitygw on the same machine.\n", bullet, strings.Join(rep.Programs, "; "))
 	if rep.Scale != 1 {
-		fmt.Fprintf(&s, "%sSizes and numbers of files are %g of those that the rows tell.\n", bullet, rep.Scale)
+		fmt.Fprintf(&s, "%sSizes and numbers of files are %g of the values in the rows.\n", bullet, rep.Scale)
 	}
 	return s.String()
 }
 
-// overview has a line for each row and link, a column for each tool.
+// overview returns a table with a line for each row and link, and a column for each
+// tool.
 func (rep *report) overview() *grid {
 	g := &grid{head: []string{"work", "filled by", "ms"}, left: 2}
 	g.head = append(g.head, rep.tools...)
@@ -59,7 +60,7 @@ func (rep *report) overview() *grid {
 	return g
 }
 
-// details has all columns of a group of rows.
+// details returns a table with all columns of a group of rows.
 func (rep *report) details(group group) *grid {
 	g := &grid{head: []string{"work", "tool", "ms", "s (held)", "CPU s", "CPU s/GiB", "RSS MiB", "moved/asked", "requests", "by kind"}, left: 2, last: true}
 	for _, row := range group.rows {
@@ -81,8 +82,8 @@ func (rep *report) details(group group) *grid {
 	return g
 }
 
-// grid is a table. The first left columns, and the last one if last is set,
-// are text, the others numbers.
+// grid is a table. The first left columns, and the last one if last is set, contain
+// text. The other columns contain numbers.
 type grid struct {
 	head  []string
 	lines [][]string
@@ -94,7 +95,7 @@ func (g *grid) number(column int) bool {
 	return column >= g.left && !(g.last && column == len(g.head)-1)
 }
 
-// markdown gives the table with its columns under each other.
+// markdown returns the table with aligned columns.
 func (g *grid) markdown() string {
 	width := make([]int, len(g.head))
 	for _, line := range append([][]string{g.head}, g.lines...) {
@@ -131,7 +132,7 @@ func (g *grid) line(s *strings.Builder, cells []string, width []int) {
 	s.WriteString("|\n")
 }
 
-// plain is a cell without what would end it.
+// plain returns a cell without characters that would end it.
 func plain(cell string) string {
 	return strings.NewReplacer("|", "/", "\n", " ").Replace(cell)
 }

@@ -17,29 +17,29 @@ type result struct {
 	row      string
 	tool     string
 	seconds  float64
-	held     float64 // 0: nothing was written, or held when the work was done
+	held     float64 // time until S3 had all data; 0 if nothing was written or S3 had it when the work was done
 	requests harness.Counts
 	cpu      float64
 	rss      int64
-	bytes    int64 // that the application read or wrote; 0: the row does not say
-	moved    int64 // body bytes through the proxy, both ways; 0 where there is none
+	bytes    int64 // bytes that the application read or wrote; 0 if the row does not define them
+	moved    int64 // bytes of bodies through the proxy in both directions; 0 without a proxy
 	note     string
 	err      string
-	late     bool // err is that it was not done in time
-	skipped  bool // err is why it was not tried
+	late     bool // the work exceeded the time limit
+	skipped  bool // the work was not tried; err is the reason
 }
 
-// ticksPerSecond is the unit of times in /proc/PID/stat, 100 on every
-// architecture that Linux has (USER_HZ, proc(5)).
+// ticksPerSecond is the unit of the times in /proc/PID/stat. It is 100 on every
+// architecture of Linux (USER_HZ, proc(5)).
 const ticksPerSecond = 100
 
-// cpuSeconds is the user and system time of a process so far.
+// cpuSeconds returns the user and system time of a process so far.
 func cpuSeconds(pid int) (float64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("read the process's times: %w", err)
 	}
-	_, rest, _ := strings.Cut(string(b), ") ") // the name may hold spaces
+	_, rest, _ := strings.Cut(string(b), ") ") // the name may contain spaces
 	f := strings.Fields(rest)
 	if len(f) < 13 {
 		return 0, fmt.Errorf("read the process's times: %q", b)
@@ -52,14 +52,15 @@ func cpuSeconds(pid int) (float64, error) {
 	return (user + system) / ticksPerSecond, nil
 }
 
-// resetPeak makes the peak resident set count from now (proc(5), clear_refs).
+// resetPeak resets the peak resident set of a process (proc(5), clear_refs).
 func resetPeak(pid int) {
-	// Where it cannot be reset the peak since the start is told, which is more.
+	// If it cannot be reset, the result is the peak since the start, which is at least
+	// as large.
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
 }
 
-// accessLog counts the requests in versitygw's access log from the place where
-// it was opened, those of our own client excepted.
+// accessLog counts the requests in the access log of versitygw since it was opened,
+// without the requests of the bench.
 type accessLog struct{ f *os.File }
 
 func openAccessLog(path string) (*accessLog, error) {
@@ -72,7 +73,7 @@ func openAccessLog(path string) (*accessLog, error) {
 	return a, err
 }
 
-// accessKinds maps versitygw's names of operations to those of the harness.
+// accessKinds maps operations of versitygw to kinds of the harness.
 var accessKinds = map[string]harness.Kind{
 	"ListObjectsV2": harness.List, "ListObjects": harness.List, "HeadObject": harness.Head, "GetObject": harness.Get,
 	"PutObject": harness.Put, "CopyObject": harness.Copy, "DeleteObject": harness.Delete, "DeleteObjects": harness.DeleteMulti,
@@ -81,7 +82,7 @@ var accessKinds = map[string]harness.Kind{
 	"ListMultipartUploads": harness.ListUploads, "HeadBucket": harness.HeadBucket,
 }
 
-// counts gives the requests logged since the last call.
+// counts returns the requests since the last call.
 func (a *accessLog) counts() (harness.Counts, error) {
 	time.Sleep(50 * time.Millisecond) // the server writes a line after it has answered
 	c := harness.Counts{}
@@ -106,5 +107,6 @@ func (a *accessLog) counts() (harness.Counts, error) {
 	return c, nil
 }
 
-// refereeAgent is in the user agent of the client that fills the buckets and looks at them.
+// refereeAgent is part of the user agent of the client that fills and checks the
+// buckets.
 const refereeAgent = " aws-sdk-go-v2/"

@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	// rawPart is the range that was fastest on loopback and on a link of 20 ms alike.
+	// rawPart is the size of a range or part. 8 MiB was the fastest on the loopback
+	// interface and on a link of 20 ms.
 	rawPart = 8 * mib
-	// rawConnections is what s3mount's --connections is by itself.
+	// rawConnections is the default of --connections.
 	rawConnections = 16
 )
 
-// runRaw does the work of a row by package s3 alone, in a process of its own,
-// so that its times are not those of the proxy. The arguments are the row, the
-// endpoint, the bucket and the scale. It prints the seconds and the largest
-// resident set in bytes.
+// runRaw does the work of a row with package s3 in a separate process, so that its CPU
+// time does not include the proxy. The arguments are the row, the endpoint, the bucket
+// and the scale. It prints the seconds and the largest resident set in bytes.
 func runRaw(args []string) error {
 	if len(args) != 4 {
 		return errors.New("raw needs a row, an endpoint, a bucket and a scale")
@@ -52,7 +52,7 @@ func runRaw(args []string) error {
 		return err
 	}
 	took := time.Since(start).Seconds()
-	// getrusage(2) would tell the parent's memory, from before the exec.
+	// getrusage(2) would include the memory of the parent before the exec.
 	peak, err := harness.MemoryPeak(os.Getpid())
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (r rawRun) read(ctx context.Context, key string, off int64, p []byte) error
 	return nil
 }
 
-// rawRead reads big0 to big(files-1) by ranged GETs into memory.
+// rawRead reads big0 to big(files-1) with ranged GETs into memory.
 func rawRead(files int) func(context.Context, rawRun) error {
 	return func(ctx context.Context, r rawRun) error {
 		size := r.size(int64(gib / files))
@@ -91,7 +91,7 @@ func rawRead(files int) func(context.Context, rawRun) error {
 	}
 }
 
-// rawFirst reads the beginning of so many large files, one by one.
+// rawFirst reads the first bytes of large files, one after the other.
 func rawFirst(files int) func(context.Context, rawRun) error {
 	return func(ctx context.Context, r rawRun) error {
 		return inParallel(1, files, func(i int) error {
@@ -100,7 +100,7 @@ func rawFirst(files int) func(context.Context, rawRun) error {
 	}
 }
 
-// rawRandom reads where randomReads does.
+// rawRandom reads at the same offsets as randomReads.
 func rawRandom(ctx context.Context, r rawRun) error {
 	offs := randomOffsets(r.size(gib))
 	return inParallel(randomThreads, len(offs), func(i int) error {
@@ -108,7 +108,7 @@ func rawRandom(ctx context.Context, r rawRun) error {
 	})
 }
 
-// rawSmall reads so many small files.
+// rawSmall reads small files.
 func rawSmall(files, threads int) func(context.Context, rawRun) error {
 	return func(ctx context.Context, r rawRun) error {
 		return inParallel(threads, r.n(files), func(i int) error {
@@ -117,7 +117,7 @@ func rawSmall(files, threads int) func(context.Context, rawRun) error {
 	}
 }
 
-// rawCreate puts so many small files.
+// rawCreate uploads small files.
 func rawCreate(files, threads int) func(context.Context, rawRun) error {
 	return func(ctx context.Context, r rawRun) error {
 		body := make([]byte, smallSize)
@@ -128,7 +128,7 @@ func rawCreate(files, threads int) func(context.Context, rawRun) error {
 	}
 }
 
-// rawWrite writes so many files, 1 GiB in all, by multipart uploads.
+// rawWrite writes 1 GiB in the given number of files by multipart uploads.
 func rawWrite(files int) func(context.Context, rawRun) error {
 	return func(ctx context.Context, r rawRun) error {
 		body := make([]byte, rawPart)
@@ -139,7 +139,7 @@ func rawWrite(files int) func(context.Context, rawRun) error {
 	}
 }
 
-// upload writes size bytes, those of body again and again.
+// upload writes size bytes that repeat body.
 func (r rawRun) upload(ctx context.Context, key string, size int64, body []byte, threads int) error {
 	upload, err := r.CreateUpload(ctx, &s3.CreateUploadInput{Bucket: r.bucket, Key: key, NoCopies: true})
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// report is what a run has measured.
+// report contains the results of a run.
 type report struct {
 	Date     time.Time
 	Took     time.Duration
@@ -21,7 +21,7 @@ type report struct {
 	results  []result
 }
 
-// String is a result as a line of progress.
+// String returns the result as a line of progress.
 func (r result) String() string {
 	if r.err != "" {
 		return fmt.Sprintf("%2d ms %-12s %-8s %s: %s", r.ms, r.row, r.tool, r.timeCell(), r.err)
@@ -38,10 +38,10 @@ func (r result) String() string {
 		r.ms, r.row, r.tool, r.seconds, held, r.cpu, r.rss>>20, r.requests.Total(), r.requests, note)
 }
 
-// durable is the time until the work was done and S3 held it.
+// durable returns the seconds until the work was done and S3 had all data.
 func (r result) durable() float64 { return max(r.seconds, r.held) }
 
-// find gives the result of one cell.
+// find returns the result of one cell.
 func (rep *report) find(row, tool string, ms int) (result, bool) {
 	i := slices.IndexFunc(rep.results, func(r result) bool { return r.row == row && r.tool == tool && r.ms == ms })
 	if i < 0 {
@@ -50,8 +50,8 @@ func (rep *report) find(row, tool string, ms int) (result, bool) {
 	return rep.results[i], true
 }
 
-// ahead is how often s3mount's time fits into that of the best peer that did
-// the work, both until S3 held everything; 0 if there is nothing to compare.
+// ahead returns the time of the fastest peer divided by the time of s3mount, both until
+// S3 had all data. It returns 0 if there is nothing to compare.
 func (rep *report) ahead(row string, ms int) float64 {
 	own, ok := rep.find(row, toolOwn, ms)
 	if !ok || own.err != "" {
@@ -69,7 +69,7 @@ func (rep *report) ahead(row string, ms int) float64 {
 	return best / own.durable()
 }
 
-// measured are the groups with the rows that have results.
+// measured returns the groups with the rows that have results.
 func (rep *report) measured() (out []group) {
 	for _, g := range groups() {
 		g.rows = slices.DeleteFunc(g.rows, func(r row) bool {
@@ -82,7 +82,7 @@ func (rep *report) measured() (out []group) {
 	return out
 }
 
-// write makes the files that the options ask for.
+// write writes the files that the options name.
 func (rep *report) write(o options) error {
 	if o.out != "" {
 		if err := os.WriteFile(o.out, []byte(rep.markdown()), 0o644); err != nil {
@@ -102,7 +102,7 @@ func (rep *report) write(o options) error {
 	return nil
 }
 
-// The cells of the tables.
+// The following methods return cells of the tables.
 
 func (r result) timeCell() string {
 	switch {
@@ -116,7 +116,7 @@ func (r result) timeCell() string {
 	return seconds(r.seconds)
 }
 
-// seconds has three digits: more is noise.
+// seconds formats a time with three digits, which is the precision of the measurement.
 func seconds(s float64) string {
 	switch {
 	case s >= 100:
@@ -127,8 +127,8 @@ func seconds(s float64) string {
 	return fmt.Sprintf("%.2f", s)
 }
 
-// perGiB is the CPU per GiB that the application moved, for rows of at least
-// 64 MiB: with fewer it is the cost of starting.
+// perGiB returns the CPU time per GiB of application data. It is empty for rows below
+// 64 MiB, where the cost of the start dominates.
 func (r result) perGiB() string {
 	if r.bytes < 64*mib || r.err != "" {
 		return ""
@@ -136,7 +136,7 @@ func (r result) perGiB() string {
 	return seconds(r.cpu * gib / float64(r.bytes))
 }
 
-// amplification is the bytes moved over those asked for.
+// amplification returns the transferred bytes divided by the requested bytes.
 func (r result) amplification() string {
 	if r.bytes == 0 || r.moved == 0 || r.err != "" {
 		return ""
@@ -151,7 +151,7 @@ func (r result) memory() string {
 	return fmt.Sprint(r.rss >> 20)
 }
 
-// remark is what stands in the last column.
+// remark returns the last column.
 func (r result) remark() string {
 	if r.err != "" {
 		return r.err

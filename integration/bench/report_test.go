@@ -4,7 +4,10 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -38,10 +41,10 @@ func TestAhead(t *testing.T) {
 		ms   int
 		want float64
 	}{
-		{"seqwrite1", 0, 2}, // s3fs, not rclone, whose bytes come late, nor the journal
+		{"seqwrite1", 0, 2}, // s3fs; rclone uploads later, and the journal is not a peer
 		{"find", 20, 0.5},
 		{"find", 0, 0},
-		{"randread", 20, 0}, // nobody to compare with
+		{"randread", 20, 0}, // no peer
 	} {
 		if got := rep.ahead(tt.row, tt.ms); got != tt.want {
 			t.Errorf("%s at %d ms: %v, want %v", tt.row, tt.ms, got, tt.want)
@@ -93,7 +96,7 @@ func TestCells(t *testing.T) {
 		{"moved", random.amplification(), "2.00"},
 		{"time of a failure", failed.timeCell(), "fails"},
 		{"memory of a failure", failed.memory(), ""},
-		{"time of what was not tried", result{skipped: true, err: "no time"}.timeCell(), "–"},
+		{"time of a skipped row", result{skipped: true, err: "no time"}.timeCell(), "–"},
 		{"seconds", seconds(1.234) + seconds(12.34) + seconds(123.4), "1.23" + "12.3" + "123"},
 	} {
 		if tt.got != tt.want {
@@ -123,7 +126,7 @@ func TestChart(t *testing.T) {
 	}
 }
 
-// TestHTML holds the report to be one page of well-formed elements that loads nothing.
+// TestHTML checks that the report is one page of well-formed elements that loads nothing.
 func TestHTML(t *testing.T) {
 	b, err := sample().html()
 	if err != nil {
@@ -135,8 +138,11 @@ func TestHTML(t *testing.T) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}
-	if n := strings.Count(text, "<svg"); n != 3 {
+	if n := strings.Count(text, "<figure>"); n != 3 {
 		t.Errorf("%d charts, want 3", n)
+	}
+	if svgs, titles := strings.Count(text, "<svg"), strings.Count(text, "<title>"); titles != svgs+1 {
+		t.Errorf("%d titles, want one for the page and for each of %d pictures", titles, svgs)
 	}
 	d := xml.NewDecoder(strings.NewReader(text))
 	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
@@ -159,4 +165,58 @@ func TestHTML(t *testing.T) {
 	if depth != 0 {
 		t.Errorf("%d elements are not closed", depth)
 	}
+}
+
+// TestColours checks the contrast of the report in light and dark mode. Text needs a ratio of
+// 4.5 and bars need 3 (WCAG 2.2, criteria 1.4.3 and 1.4.11). All colours are variables, so that
+// both modes define them.
+func TestColours(t *testing.T) {
+	modes := regexp.MustCompile(`:root \{([^}]*)\}`).FindAllStringSubmatch(reportTemplate, -1)
+	if len(modes) != 2 || !strings.Contains(reportTemplate, "prefers-color-scheme: dark") {
+		t.Fatalf("the style sheet has %d modes, want light and dark", len(modes))
+	}
+	for i, name := range []string{"light", "dark"} {
+		colours := map[string]string{}
+		for _, m := range regexp.MustCompile(`--(\w+): (#[0-9a-f]+)`).FindAllStringSubmatch(modes[i][1], -1) {
+			colours[m[1]] = m[2]
+		}
+		for colour, least := range map[string]float64{"ink": 4.5, "faint": 4.5, "link": 4.5, "own": 4.5, "bad": 4.5, "raw": 3, "peer": 3} {
+			if got := contrast(t, colours[colour], colours["paper"]); got < least {
+				t.Errorf("%s: the contrast of %s is %.2f, want %.1f", name, colour, got, least)
+			}
+		}
+	}
+	style, _, _ := strings.Cut(reportTemplate, "</style>")
+	_, rest, _ := strings.Cut(style, "\nbody {")
+	if hex := regexp.MustCompile(`#[0-9a-f]{3,6}`).FindString(rest); hex != "" {
+		t.Errorf("the colour %s is not a variable", hex)
+	}
+}
+
+// contrast returns the contrast ratio of two colours (WCAG 2.2, contrast ratio).
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	x, y := luminance(t, a), luminance(t, b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+// luminance returns the relative luminance of a colour #rgb or #rrggbb (WCAG 2.2).
+func luminance(t *testing.T, colour string) float64 {
+	t.Helper()
+	digits := strings.TrimPrefix(colour, "#")
+	if len(digits) == 3 {
+		digits = string([]byte{digits[0], digits[0], digits[1], digits[1], digits[2], digits[2]})
+	}
+	rgb, err := strconv.ParseUint(digits, 16, 24)
+	if err != nil {
+		t.Fatalf("colour %q: %v", colour, err)
+	}
+	channel := func(shift uint, weight float64) float64 {
+		c := float64(rgb>>shift&0xff) / 255
+		if c <= 0.04045 {
+			return weight * c / 12.92
+		}
+		return weight * math.Pow((c+0.055)/1.055, 2.4)
+	}
+	return channel(16, 0.2126) + channel(8, 0.7152) + channel(0, 0.0722)
 }

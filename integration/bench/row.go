@@ -18,34 +18,36 @@ type row struct {
 	data string
 	// origin is the program that fills the bucket. "" means an empty bucket.
 	origin origin
-	// warm runs on the mount first and is not measured; "" is nothing.
+	// warm is a script that runs on the mount before the measurement; it may be empty.
 	warm string
-	// again mounts anew between warm and the work, with a disk cache that lives on.
+	// again mounts again between warm and script, with the same disk cache.
 	again bool
-	// script is the work, run by bash in the mountpoint; $BENCH is this
-	// program. A line "note: ..." that it prints stands beside the figures.
+	// script is the work. bash runs it in the mountpoint, and $BENCH is this program.
+	// The text after "note: " in its output is shown in the report.
 	script string
-	// bytes is how much the application reads or writes; nil for rows whose
-	// cost is in their number of files.
+	// bytes returns the number of bytes that the application reads or writes. It is nil
+	// for rows whose cost depends on the number of files.
 	bytes func(params) int64
-	// held tells whether S3 holds what the work has written; nil for work that writes nothing.
+	// held reports whether S3 has all data of the work. It is nil for work that writes
+	// nothing.
 	held func(ctx context.Context, b *bucket) (bool, error)
-	// journal: the row is measured with --durability=journal, too.
+	// journal measures the row with --durability=journal, too.
 	journal bool
-	// options are given to s3mount; no other tool is measured in a row with options.
+	// options are additional options of s3mount. Only s3mount is measured in a row with
+	// options.
 	options []string
-	// raw is the same work by package s3 alone; nil if it has no such form.
+	// raw does the same work with package s3. It is nil if there is no such form.
 	raw func(ctx context.Context, r rawRun) error
 }
 
-// rawRun is what the raw form of a row works with.
+// rawRun contains the client, bucket and sizes for raw work.
 type rawRun struct {
 	*s3.Client
 	params
 	bucket string
 }
 
-// suits tells whether a tool is measured in a row.
+// suits reports whether a tool is measured in a row.
 func (r row) suits(tool string) bool {
 	if r.options != nil {
 		return tool == toolOwn
@@ -59,7 +61,7 @@ func (r row) suits(tool string) bool {
 	return true
 }
 
-// bucket is where one row of one tool works.
+// bucket is the bucket of one row and one tool.
 type bucket struct {
 	*harness.Referee
 	params
@@ -68,7 +70,7 @@ type bucket struct {
 	etag   string // the ETag of big0 before the work
 }
 
-// params are the sizes of the work. Those of the table are at scale 1.
+// params scales the sizes of the work. The sizes in the table are for scale 1.
 type params struct {
 	scale float64
 }
@@ -82,20 +84,20 @@ const (
 	mib = 1 << 20
 )
 
-// sized is a row's bytes: so many files of this size.
+// sized returns the bytes of a row with large files.
 func sized(files, full int64) func(params) int64 {
 	return func(p params) int64 { return files * p.size(full) }
 }
 
-// small is a row's bytes: so many small files.
+// small returns the bytes of a row with small files.
 func small(files int) func(params) int64 {
 	return func(p params) int64 { return int64(p.n(files)) * smallSize }
 }
 
-// exactly is a row's bytes, whatever the scale.
+// exactly returns a number of bytes that does not depend on the scale.
 func exactly(n int64) func(params) int64 { return func(params) int64 { return n } }
 
-// env makes the sizes known to scripts.
+// env returns environment variables with the sizes for scripts.
 func (p params) env() []string {
 	return []string{
 		fmt.Sprintf("BIG=%d", p.size(gib)), fmt.Sprintf("QUARTER=%d", p.size(gib/4)),
@@ -103,14 +105,15 @@ func (p params) env() []string {
 	}
 }
 
-// large tells whether the work moves so much that memory and processors bound it.
+// large reports whether the work moves so many bytes that memory and processors limit
+// its speed.
 func (r row) large(p params) bool {
 	return r.bytes != nil && r.bytes(p) >= 64*mib || strings.HasSuffix(r.data, "iB")
 }
 
-// repeats tells whether a tool's work in a row is measured more than once: where the
-// row is large and has a raw form, that and s3mount, which are held to each other. The
-// peers are much farther away than what runs differ by.
+// repeats reports whether a tool is measured several times in a row. This applies to
+// raw and s3mount in large rows, whose ratio matters. The differences to peers are much
+// larger than the differences between runs.
 func (r row) repeats(tool string, p params) bool {
 	return r.raw != nil && r.large(p) && !isPeer(tool)
 }

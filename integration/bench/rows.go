@@ -2,16 +2,16 @@ package main
 
 import "slices"
 
-// smallSize is the size of a small file: of source code, mails, thumbnails.
+// smallSize is the size of small files such as source code, mails and thumbnails.
 const smallSize = 4096
 
-// group is a part of the table.
+// group is a section of the table.
 type group struct {
 	title string
 	rows  []row
 }
 
-// groups are in the order of the table.
+// groups returns the groups in the order of the table.
 func groups() []group {
 	all := []group{
 		{"Reading", readRows()},
@@ -36,8 +36,8 @@ func rows() (all []row) {
 	return all
 }
 
-// forget drops what the kernel keeps of a file (posix_fadvise(2)), so that the
-// next read asks the mount.
+// forget is a command that drops the pages of a file from the page cache
+// (posix_fadvise(2)), so that the next read reaches the mount.
 const forget = `dd if=big0 iflag=nocache count=0 status=none`
 
 func readRows() []row {
@@ -67,7 +67,8 @@ func readRows() []row {
 	}
 }
 
-// reopen opens the same small files again and again, as the programs that git starts do.
+// reopen is a script that opens the same small files repeatedly, like the programs that
+// git starts.
 const reopen = `set -- $(ls small | head -10); cd small; for i in $(seq 300); do cat "$@" > /dev/null; done`
 
 func nameRows() []row {
@@ -83,7 +84,8 @@ func nameRows() []row {
 	}
 }
 
-// lslr looks for the attributes that seedAttributes has set.
+// lslr is a script that lists a tree and counts the attributes that writeAttributes has
+// set.
 const lslr = `shown=$(ls -lR t | grep -c '^-rw-r----- .* 2001 f' || true)
 [ "$shown" = "$N2000" ] || echo "note: attributes of $shown of $N2000 files"`
 

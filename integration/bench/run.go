@@ -16,22 +16,22 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// workPatience bounds the work of a row, with the wait until S3 holds its
-// bytes. The slowest peer that did its job needed 33 s, a find at 20 ms.
+// workPatience bounds the work of a row and the wait until S3 has all data. The slowest
+// successful peer needed 33 s, for find at 20 ms.
 const workPatience = 45 * time.Second
 
-// rest is how long the machine stays idle before large work. A host that gives a
-// virtual machine a share of its processors on average takes back what was used before,
-// seeding and ballast too: without a rest it took up to a third of the processors for
-// 0.4 s of a read of 1.3 s, with one of 3 s nothing, as /proc/stat tells (steal).
+// rest is the pause before large work. A host that limits the average CPU use of a
+// virtual machine takes back processors after heavy use. Without a pause, steal time in
+// /proc/stat was up to a third of the processors for 0.4 s of a read of 1.3 s. With a
+// pause of 3 s it was 0.
 const rest = 4 * time.Second
 
-// linkRate is the rate of one connection of a link that is not 0 ms.
+// linkRate is the rate of one connection over a link above 0 ms, in bytes per second.
 const linkRate = 90_000_000
 
 type bench struct {
 	o        options
-	root     string // of all files
+	root     string // directory of all files
 	self     string
 	fixture  string
 	server   *harness.Server
@@ -40,9 +40,9 @@ type bench struct {
 	tools    []tool
 	binaries map[string]string
 	missing  map[string]error
-	shared   map[filled]*bucket // for rows that change nothing
+	shared   map[filled]*bucket // buckets of rows that change nothing
 	seq      int
-	over     time.Time // when the time for the whole run is used up
+	over     time.Time // end of the time for the whole run
 	ballast  ballast
 }
 
@@ -66,7 +66,7 @@ func (b *bench) start(ctx context.Context) error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	for _, t := range b.tools {
-		if slices.Contains(b.o.tools, t.name) || t.name == toolOwn { // which also seeds
+		if slices.Contains(b.o.tools, t.name) || t.name == toolOwn { // s3mount also fills buckets
 			b.binaries[t.name], b.missing[t.name] = t.prepare(b.root)
 		}
 	}
@@ -124,9 +124,11 @@ func (b *bench) bucketFor(ctx context.Context, row row) (*bucket, error) {
 	return bk, nil
 }
 
-// patience is how long a row may take now: less than workPatience when the
-// time for the run is nearly used up.
+// patience returns the time limit of the next row: workPatience, or the rest of the
+// time for the run.
 func (b *bench) patience() time.Duration { return min(workPatience, time.Until(b.over)) }
+
+// measure runs one row with one tool over one link.
 
 // measure runs one row with one tool over one link.
 func (b *bench) measure(ctx context.Context, ms int, row row, name string) result {
@@ -147,7 +149,7 @@ func (b *bench) measure(ctx context.Context, ms int, row row, name string) resul
 		return fail(err)
 	}
 	defer func() {
-		if row.held != nil { // gigabytes in memory, maybe
+		if row.held != nil { // frees memory
 			_ = os.RemoveAll(filepath.Join(b.server.Data, bk.Bucket))
 		}
 	}()
@@ -178,16 +180,16 @@ func (b *bench) measure(ctx context.Context, ms int, row row, name string) resul
 	return r
 }
 
-var errBudget = errors.New("no time was left for it (-budget)")
+var errBudget = errors.New("the time for the run was used up (-budget)")
 
-// begin gives the ballast away and forgets the requests so far; count puts
-// those since then into r.
+// begin releases the ballast and resets the counters of requests.
 func (b *bench) begin() error {
 	b.proxy.Reset()
 	_, err := b.log.counts()
 	return errors.Join(err, b.ballast.drop())
 }
 
+// count stores the requests and bytes since begin in r.
 func (b *bench) count(r *result) (err error) {
 	if r.ms > 0 {
 		r.requests = b.proxy.Counts()
@@ -245,7 +247,7 @@ func (b *bench) measureMount(ctx context.Context, endpoint string, row row, bk *
 	})
 }
 
-// mountFor mounts while do runs. What fails is not unmounted but aborted.
+// mountFor mounts, calls do and unmounts. After an error it aborts the mount instead.
 func (b *bench) mountFor(ctx context.Context, t tool, at mountpoint, work string, do func(*mounted) error) error {
 	m, err := t.mount(at, work)
 	if err != nil {
@@ -260,7 +262,7 @@ func (b *bench) mountFor(ctx context.Context, t tool, at mountpoint, work string
 	return m.end()
 }
 
-// measureWork runs the work of a row in a mount.
+// measureWork runs the script of a row in a mount and measures it.
 func (b *bench) measureWork(ctx context.Context, m *mounted, row row, bk *bucket, r *result) error {
 	if err := b.begin(); err != nil {
 		return err

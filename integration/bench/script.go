@@ -13,8 +13,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// awaitHeld waits until S3 holds what was written. It asks the server itself,
-// so that neither the link nor the counts notice.
+// awaitHeld waits until S3 has all data of the work. It asks the server directly, so
+// that the link and the counters are not affected.
 func (b *bench) awaitHeld(ctx context.Context, row row, bk *bucket, start time.Time, r *result) error {
 	for first := true; ; first = false {
 		ok, err := row.held(ctx, bk)
@@ -33,8 +33,8 @@ func (b *bench) awaitHeld(ctx context.Context, row row, bk *bucket, start time.T
 	}
 }
 
-// script runs a script in a mount, in a process group of its own that is
-// killed when time is up. A note that it prints goes to note.
+// script runs a script in a mount. It kills the process group of the script when ctx
+// ends. If the output contains a note, script stores it in note.
 func (b *bench) script(ctx context.Context, dir, script string, note *string) error {
 	var out bytes.Buffer
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", "cd -- \"$DIR\"\n"+script)
@@ -59,5 +59,5 @@ func (b *bench) script(ctx context.Context, dir, script string, note *string) er
 	case <-ctx.Done():
 	}
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	return context.Cause(ctx) // whoever still hangs in the mount ends when it is aborted
+	return context.Cause(ctx) // processes that hang in the mount end when it is aborted
 }

@@ -42,10 +42,10 @@ type seedFile struct {
 	size int64
 }
 
-// both lets a seed be written by each kind of program.
+// both lists the origins of a seed that can be written by each kind of program.
 var both = []origin{byClient, byMount}
 
-// seeds has the seeds by the names that rows use.
+// seeds contains the seeds by the names in rows.
 var seeds = map[string]seed{
 	"1 GiB":        {files: bigFiles(1, gib), origins: both},
 	"4 x 256 MiB":  {files: bigFiles(4, gib/4), origins: both[:1]},
@@ -197,7 +197,8 @@ func treeFiles(n, dirs int) func(params) []seedFile {
 	}
 }
 
-// treePaths returns the paths of files in so many directories: t, its children, and theirs.
+// treePaths returns the paths of files in a tree of dirs directories: t, its children,
+// and their children.
 func treePaths(files, dirs int) []string {
 	wide := 20 // 221 = 1 + 20 + 20 × 10
 	leaves := dirs - 1

@@ -13,18 +13,18 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// The names of the tools that are no programs of their own.
+// These are the names of the forms of s3mount.
 const (
 	toolRaw     = "raw"     // package s3 without a mount
 	toolJournal = "journal" // s3mount --durability=journal
 	toolOwn     = "s3mount"
 )
 
-// allTools are in the order of the columns.
+// allTools lists the tools in the order of the columns.
 var allTools = []string{toolRaw, toolOwn, toolJournal, "s3fs", "rclone", "geesefs", "goofys"}
 
-// unpackaged are the peers that neither Debian nor a Go module that can be pinned has. They are
-// measured if their programs are in PATH.
+// unpackaged lists the peers without a Debian package or a Go module that can be
+// pinned. They are measured if their programs are in PATH.
 var unpackaged = []string{"geesefs", "goofys"}
 
 // defaultTools returns all tools but the unpackaged ones that are not in PATH.
@@ -38,19 +38,19 @@ func defaultTools() []string {
 	})
 }
 
-// isPeer tells whether a tool is another project's.
+// isPeer reports whether a tool belongs to another project.
 func isPeer(tool string) bool { return tool != toolRaw && tool != toolOwn && tool != toolJournal }
 
-// mountpoint is what a tool is to mount, and where.
+// mountpoint contains the arguments of a mount.
 type mountpoint struct {
 	binary, endpoint, bucket string
-	dir                      string   // to mount at
-	state                    string   // directory of the tool's own
-	cached                   bool     // what is read is kept in state, on disk
+	dir                      string   // the mountpoint
+	state                    string   // directory for files of the tool
+	cached                   bool     // whether to cache data on disk, in state
 	options                  []string // of s3mount
 }
 
-// tool is a program that mounts, in the foreground.
+// tool is a program that mounts in the foreground.
 type tool struct {
 	name    string
 	prepare func(dir string) (binary string, err error)
@@ -94,7 +94,8 @@ func ownCommand(durability string) func(mountpoint) *exec.Cmd {
 	return func(m mountpoint) *exec.Cmd {
 		args := []string{"--foreground", "--endpoint", m.endpoint, "--state-dir", m.state, "--durability", durability}
 		if m.cached {
-			// The data of the bench may leave less room than the cache would.
+			// The data of the bench may leave less free space than the default of the
+			// cache.
 			args = append(args, "--cache", filepath.Join(m.state, "cache"), "--cache-min-free", "64M")
 		}
 		return exec.Command(m.binary, slices.Concat(args, m.options, []string{m.bucket, m.dir})...)
@@ -109,8 +110,8 @@ func s3fsCommand(m mountpoint) *exec.Cmd {
 	return exec.Command(m.binary, m.bucket, m.dir, "-f", "-o", options)
 }
 
-// rcloneCommand: without --vfs-cache-mode writes it cannot write as an
-// application does.
+// rcloneCommand uses --vfs-cache-mode writes, because rclone cannot write like an
+// application without it.
 func rcloneCommand(m mountpoint) *exec.Cmd {
 	mode := "writes"
 	if m.cached {
@@ -125,8 +126,8 @@ type mounted struct {
 	proc     *harness.Process
 }
 
-// mountPatience bounds mounting and unmounting, which is half a second unless
-// a peer still writes back then.
+// mountPatience bounds mounting and unmounting. Both take half a second, unless a peer
+// still uploads data.
 const mountPatience = 30 * time.Second
 
 // mount starts the tool under the directory work.
@@ -166,7 +167,7 @@ func (t tool) mount(m mountpoint, work string) (*mounted, error) {
 	}
 }
 
-// end unmounts and waits for the process, and makes an end of both if they do not.
+// end unmounts and waits for the process. It kills both after mountPatience.
 func (m *mounted) end() error {
 	late := time.After(mountPatience)
 	umount, err := harness.Start(exec.Command("umount", m.dir))
@@ -177,7 +178,7 @@ func (m *mounted) end() error {
 	case <-umount.Done():
 		err = umount.Err()
 	case <-late:
-		umount.Signal(syscall.SIGKILL) // it may hang in the kernel: nobody waits for it
+		umount.Signal(syscall.SIGKILL) // do not wait for it, because it may hang in the kernel
 		return errors.Join(fmt.Errorf("umount: %w", errTimeout), m.kill())
 	}
 	if err != nil {
@@ -191,7 +192,7 @@ func (m *mounted) end() error {
 	}
 }
 
-// kill makes an end of the mount and its process. It never waits for either.
+// kill aborts the mount and kills its process. It waits for neither.
 func (m *mounted) kill() error {
 	ms, err := harness.FuseMounts(m.dir)
 	for _, f := range ms {

@@ -17,10 +17,10 @@ import (
 // seedPart is the size of the parts of a large object that a client uploads.
 const seedPart = 64 * mib
 
-// randomPart returns n bytes that repeat nowhere in a file.
+// randomPart generates bytes that do not repeat within a file.
 type randomPart struct{ data []byte }
 
-// newRandomPart makes parts of the file with this number.
+// newRandomPart returns a generator for the file with this number.
 func newRandomPart(size int64, file uint64) randomPart {
 	p := randomPart{make([]byte, size)}
 	var seed [32]byte
@@ -29,13 +29,13 @@ func newRandomPart(size int64, file uint64) randomPart {
 	return p
 }
 
-// at returns the first n bytes of the part at off. The next call overwrites them.
+// at returns n bytes for the offset off. The next call overwrites them.
 func (p randomPart) at(off, n int64) []byte {
 	binary.BigEndian.PutUint64(p.data, uint64(off))
 	return p.data[:n]
 }
 
-// upload puts a large object of random bytes in parts.
+// upload uploads a large object of random bytes in parts.
 func upload(ctx context.Context, b *bucket, key string, size int64) error {
 	create, err := b.Client().CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &b.Bucket, Key: &key})
 	if err != nil {

@@ -17,13 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What parent and workers tell each other by, in the directory of the control.
+// These are the names of files in the control directory, by which the parent and the
+// workers synchronize.
 const (
-	lockFile = "lock" // held shared during an operation, exclusively while a mount is away
-	stopFile = "stop" // is there when all is healed: compare, and end
+	lockFile = "lock" // held shared during an operation, exclusively while a mount is being restarted
+	stopFile = "stop" // exists when all faults have ended: compare the files and exit
 )
 
-// file is what a worker knows of a name.
+// file is the content of a name as a worker expects it.
 type file struct {
 	known  bool
 	exists bool
