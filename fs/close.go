@@ -8,6 +8,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"github.com/s3mount/s3mount/cache"
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
@@ -38,7 +39,7 @@ func (f *filesystem) save(cancel <-chan struct{}, in *fuse.InHeader, fh uint64, 
 	if op == "close" && f.o.Durability == durabilityJournal && !h.node.isLost() {
 		return f.status(op, f.persistInTurn(ctx, h.node))
 	}
-	err := f.commit(ctx, h.node)
+	err := f.saveAtClose(ctx, h.node, op)
 	if err == nil && h.writable && h.node.isLost() {
 		err = syscall.ESTALE
 	}
@@ -46,6 +47,27 @@ func (f *filesystem) save(cancel <-chan struct{}, in *fuse.InHeader, fh uint64, 
 		err = f.flushAttrs(ctx, h.node)
 	}
 	return f.status(op, err)
+}
+
+// saveAtClose commits a file for close(2) or fsync(2). It measures how long the close of a small
+// file waits.
+func (f *filesystem) saveAtClose(ctx context.Context, n *inode, op string) error {
+	if op != "close" || !n.hasSmallChange() {
+		return f.commit(ctx, n)
+	}
+	f.closes.begin()
+	defer f.closes.end(time.Now())
+	return f.commit(ctx, n)
+}
+
+// hasSmallChange reports whether a file of at most 1 MiB has bytes that S3 does not hold.
+func (n *inode) hasSmallChange() bool {
+	if !n.isUsed() {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
+	return n.file != nil && n.file.Dirty() && n.file.Size() <= cache.SmallObject
 }
 
 // Release ends a handle, after the last close of it. Pages that were written

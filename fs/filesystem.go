@@ -58,6 +58,7 @@ type filesystem struct {
 	// the next mount.
 	ending context.Context
 	end    context.CancelFunc
+	closes closeWaits
 	// life is of all that runs in the background; watching are those who wait
 	// for S3 to execute what the journal holds.
 	life     context.Context
@@ -74,7 +75,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 		s = unlisted{s}
 	}
 	s = newKeyGate(s)
-	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles(), runs: newRemovalRuns(), patience: endPatience}
+	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles(), closes: closeWaits{log: o.Logger}, runs: newRemovalRuns(), patience: endPatience}
 	f.ending, f.end = context.WithCancel(context.Background())
 	f.life, f.stop = context.WithCancel(context.Background())
 	budget := cache.NewBudget(o.MemoryLimit)

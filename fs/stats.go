@@ -21,6 +21,7 @@ type Stats struct {
 	Journal  JournalStats       `json:"journal"`
 	Reads    ReadStats          `json:"reads"`
 	Inodes   InodeStats         `json:"inodes"`
+	Closes   CloseStats         `json:"closes"`  // the series of closes that waited for S3 for the longest time
 	Uploads  []writeback.Upload `json:"uploads"` // files on their way to S3, by key
 	Kept     KeptStats          `json:"kept"`
 	Waiting  []WaitingStats     `json:"waiting"` // journals of earlier mounts that this one does not replay
@@ -134,6 +135,7 @@ func (f *filesystem) stats() (s Stats) {
 	for _, w := range f.stillWaiting() {
 		s.Waiting = append(s.Waiting, WaitingStats{Journal: w.Dir, Source: f.o.sourceOf(w.Prefix), Records: w.Records, Bytes: w.Bytes})
 	}
+	s.Closes = f.closes.longestSeries()
 	s.Inodes = InodeStats{Known: f.inodes.count(), Open: f.handles.count()}
 	return s
 }

@@ -58,7 +58,16 @@ func stateRows(s control.Status) []row {
 	if s.Journal.Count > 0 || s.Durability == "journal" {
 		rows = append(rows, row{name: "journal", text: journalText(s.Journal)})
 	}
-	return append(rows, row{name: "requests", text: inFlightText(s.Requests)})
+	rows = append(rows, row{name: "requests", text: inFlightText(s.Requests)})
+	if s.Closes.Long() {
+		rows = append(rows, row{name: "closes", text: closesText(s.Closes)})
+	}
+	return rows
+}
+
+// closesText says what a journal would have saved.
+func closesText(c fs.CloseStats) string {
+	return fmt.Sprintf("%s one by one waited %s for S3; --durability=journal saves that", text.Count(c.Files, "file"), text.Seconds(c.Waited))
 }
 
 func unsavedText(w fs.WriteStats) string {
