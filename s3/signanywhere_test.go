@@ -25,8 +25,11 @@ func deriveSigV4A(id, secret string) *ecdsa.PublicKey {
 			continue
 		}
 		d.Add(d, big.NewInt(1))
-		x, y := curve.ScalarBaseMult(d.Bytes()) //nolint:staticcheck // the private key is a number here
-		return &ecdsa.PublicKey{Curve: curve, X: x, Y: y}
+		key, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, 32)))
+		if err != nil {
+			panic(err) // d is within the order of the curve
+		}
+		return &key.PublicKey
 	}
 }
 
