@@ -12,12 +12,12 @@ import (
 	"testing"
 )
 
-// opApart names the op by which Apart starts a program.
+// opApart is the name of the op that Apart uses.
 const opApart = "apart"
 
-// Apart is Exec in a mount namespace of the program's own, in which the mounts
-// of other tests are not: a copy of one would keep its s3mount from the end that
-// an umount asks for, for as long as the program runs. It needs root.
+// Apart is like Exec, but in a separate mount namespace without the mounts of other
+// tests. A copy of such a mount would keep its s3mount running after an umount until
+// the program ends. Apart needs root.
 func (w *World) Apart(t testing.TB, env []string, name string, args ...string) Result {
 	t.Helper()
 	cmd := exec.CommandContext(w.Context(t), w.Self, slices.Concat([]string{filepath.Dir(w.Work), name}, args)...)
@@ -25,12 +25,12 @@ func (w *World) Apart(t testing.TB, env []string, name string, args ...string) R
 	return w.run(t, cmd, append(slices.Clone(env), envOp+"="+opApart))
 }
 
-// apart is the process that Apart starts, in the new namespace: it takes away
-// the mounts below args[0] there and becomes the program of args[1:].
+// apart is the process of Apart in the new namespace. It unmounts the mounts below
+// args[0] and executes args[1:].
 func apart(args []string) error {
 	mounts, err := FuseMounts(args[0])
 	for _, m := range mounts {
-		// It may be below one that is gone already.
+		// It may be below a mount that is already gone.
 		if e := syscall.Unmount(m.Dir, syscall.MNT_DETACH); e != nil && e != syscall.EINVAL && e != syscall.ENOENT {
 			err = errors.Join(err, fmt.Errorf("detach %s: %w", m.Dir, e))
 		}

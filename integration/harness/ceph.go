@@ -14,14 +14,14 @@ import (
 	"github.com/s3mount/s3mount/integration/servers"
 )
 
-// cephPackages are the Debian packages of a Ceph cluster with one gateway; with
-// what they need they are 86 packages.
+// cephPackages are the Debian packages of a Ceph cluster with one gateway. With their
+// dependencies there are 86 packages.
 var cephPackages = []string{"ceph-mon", "ceph-mgr", "ceph-osd", "ceph-common", "radosgw"}
 
-// cephPrograms are the programs of those packages that a cluster runs.
+// cephPrograms are the programs of these packages that a cluster needs.
 var cephPrograms = []string{"ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool", "monmaptool"}
 
-// installCeph installs Ceph by apt-get when root runs the tests.
+// installCeph installs Ceph with apt-get if root runs the tests.
 func installCeph(ctx context.Context) error {
 	missing := absent(cephPrograms)
 	if len(missing) == 0 {
@@ -44,7 +44,7 @@ func installCeph(ctx context.Context) error {
 	return nil
 }
 
-// absent returns the programs that are not in the PATH.
+// absent returns the programs that are not in PATH.
 func absent(programs []string) (missing []string) {
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
@@ -54,16 +54,16 @@ func absent(programs []string) (missing []string) {
 	return missing
 }
 
-// cephCluster is a cluster of one monitor, one OSD that keeps its data in memory,
-// and one gateway, in the state of being started.
+// cephCluster is a cluster that is being started. It consists of one monitor, one OSD
+// with its data in memory, and one gateway.
 type cephCluster struct {
 	*Server
 	dir string
 	env []string
 }
 
-// startCeph starts a cluster with everything under dir, and returns when its
-// gateway answers.
+// startCeph starts a cluster with all files below dir and returns when its gateway
+// answers.
 func startCeph(ctx context.Context, dir string) (*Server, error) {
 	gateway, err := FreePort()
 	if err != nil {
@@ -94,7 +94,7 @@ func startCeph(ctx context.Context, dir string) (*Server, error) {
 	return c.Server, nil
 }
 
-// run runs one of Ceph's tools to its end.
+// run runs a tool of Ceph and returns its output.
 func (c *cephCluster) run(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = c.env
@@ -115,7 +115,7 @@ func (c *cephCluster) runAll(ctx context.Context, commands ...[]string) error {
 	return nil
 }
 
-// daemon is a command for a process of the cluster that stays.
+// daemon returns the command of a long-running process of the cluster.
 func (c *cephCluster) daemon(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, append([]string{"-f"}, args...)...)
 	cmd.Env = c.env
@@ -141,7 +141,7 @@ func (c *cephCluster) writeConfig(gateway, monitor string) error {
 	return nil
 }
 
-// makeKeys makes a key for each process of the cluster.
+// makeKeys creates a key for each process of the cluster.
 func (c *cephCluster) makeKeys(ctx context.Context) error {
 	commands := [][]string{{"ceph-authtool", "--create-keyring", c.keyring(), "--gen-key", "-n", "mon.", "--cap", "mon", "allow *"}}
 	for _, name := range []string{"client.admin", "osd.0", "client.rgw.r"} {
@@ -191,8 +191,8 @@ func (c *cephCluster) startOSD(ctx context.Context) error {
 	}
 }
 
-// startGateway starts the gateway and makes the account of the tests, which may
-// have any number of buckets.
+// startGateway starts the gateway and creates the account of the tests, which may have
+// any number of buckets.
 func (c *cephCluster) startGateway(ctx context.Context) error {
 	if err := c.start(c.daemon("radosgw", "-n", "client.rgw.r")); err != nil {
 		return err

@@ -1,10 +1,10 @@
 package harness
 
-// cephConfig makes a cluster small: one monitor and one OSD, four placement groups
-// per pool, no manager, nothing in the background, all data in memory. Everything
-// listens on the loopback interface and keeps its files below @DIR@. The garbage
-// collector runs every five seconds in place of every hour, because what is
-// deleted and replaced stays in memory until then.
+// cephConfig configures a small cluster: one monitor, one OSD, four placement groups
+// per pool, no manager, no background work, and all data in memory. It listens on the
+// loopback interface and keeps its files below @DIR@. The garbage collector runs every
+// five seconds instead of every hour, because deleted and replaced data stay in memory
+// until then.
 const cephConfig = `[global]
 fsid = @FSID@
 mon host = [v2:@MONITOR@/0]

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// FuseMount is a line of /proc/self/mountinfo about a FUSE mount
+// FuseMount is a FUSE mount in /proc/self/mountinfo
 // (https://docs.kernel.org/filesystems/proc.html, 3.5).
 type FuseMount struct {
 	Dir    string
@@ -19,8 +19,7 @@ type FuseMount struct {
 	Source string
 }
 
-// FuseMounts lists the FUSE mounts under dir, dir itself too, without
-// touching any of them.
+// FuseMounts returns the FUSE mounts below dir, including dir. It does not access them.
 func FuseMounts(dir string) ([]FuseMount, error) {
 	ms, err := mountsUnder(dir)
 	return slices.DeleteFunc(ms, func(m FuseMount) bool {
@@ -54,7 +53,7 @@ func mountsUnder(dir string) ([]FuseMount, error) {
 	return ms, nil
 }
 
-// unoctal undoes the \ooo escapes of the mount table.
+// unoctal decodes the \ooo escapes of the mount table.
 func unoctal(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -70,8 +69,8 @@ func unoctal(s string) string {
 	return b.String()
 }
 
-// Abort ends the FUSE connection of a mount, so that every call that waits for
-// an answer fails, and detaches the mount. It never waits for the filesystem.
+// Abort ends the FUSE connection of a mount, so that every pending call fails, and
+// detaches the mount. It never waits for the filesystem.
 func (m FuseMount) Abort() error {
 	if os.Geteuid() != 0 {
 		if out, err := Output("fusermount3", "-u", "-z", m.Dir); err != nil {
@@ -81,7 +80,7 @@ func (m FuseMount) Abort() error {
 	}
 	ctl, err := fusectl()
 	if err == nil {
-		// Aborting can fail only if the connection is gone, which is as good.
+		// Abort fails only if the connection has already ended.
 		_ = os.WriteFile(filepath.Join(ctl, strconv.Itoa(m.Minor), "abort"), []byte("1"), 0)
 	}
 	if err := syscall.Unmount(m.Dir, syscall.MNT_DETACH); err != nil && err != syscall.EINVAL {
@@ -90,8 +89,8 @@ func (m FuseMount) Abort() error {
 	return nil
 }
 
-// fusectl gives the directory of the kernel's FUSE connections, mounting it
-// where it belongs if it is not (in our own mount namespace).
+// fusectl returns the directory of the FUSE connections of the kernel. It mounts it in
+// this mount namespace if necessary.
 func fusectl() (string, error) {
 	const dir = "/sys/fs/fuse/connections"
 	var st syscall.Statfs_t

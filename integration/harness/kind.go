@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Kind is the S3 operation of a request, as requests are counted.
+// Kind is the S3 operation of a request.
 type Kind string
 
-// The operations of the S3 API that are told apart
+// These are the kinds of requests
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html).
 const (
 	List        Kind = "LIST"
@@ -30,8 +30,8 @@ const (
 	Other       Kind = "OTHER"
 )
 
-// Request is one request as the proxy saw it. Bucket and Key are decoded and
-// assume path-style addressing.
+// Request is a request through the proxy. Bucket and Key are decoded and assume
+// path-style addressing.
 type Request struct {
 	Kind   Kind
 	Method string
@@ -43,7 +43,7 @@ type Request struct {
 
 func classify(method, target string, h http.Header) Request {
 	path, query, _ := strings.Cut(target, "?")
-	q, _ := url.ParseQuery(query) // a query that cannot be parsed is KIND other at worst
+	q, _ := url.ParseQuery(query) // an invalid query gives the kind Other
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	r := Request{Method: method, Bucket: unescape(bucket), Key: unescape(key), Query: q, Header: h}
 	if key == "" {

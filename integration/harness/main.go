@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// Environment variables by which a process of the tests knows its part.
+// These environment variables select the role of a process of the tests.
 const (
 	envNamespace = "S3MOUNT_TEST_NAMESPACE" // in the private mount namespace
 	envShared    = "S3MOUNT_TEST_SHARED"    // shared, as JSON
@@ -23,27 +23,27 @@ const (
 	envOp        = "S3MOUNT_TEST_OP"        // name of an Op
 )
 
-// EnvHome names the variable that keeps the home directory of who runs the
-// tests; a child has its work dir for a home.
+// EnvHome is the variable with the home directory of the user who runs the tests. The
+// home directory of a child is its work dir.
 const EnvHome = "S3MOUNT_TEST_HOME"
 
-// shared is what Main prepares once for all tests.
+// shared contains the resources that Main prepares for all tests.
 type shared struct {
-	Root     string // holds the work dirs
+	Root     string // contains the work dirs
 	Binary   string // s3mount
-	Self     string // the test binary, where every user may run it
+	Self     string // a copy of the test binary that every user may execute
 	Gateway  string // versitygw
 	Server   string // name of the server of the tests
-	Endpoint string // where it serves
+	Endpoint string // URL of the server
 }
 
-// child is what a supervisor tells its child.
+// child contains the arguments that a supervisor passes to its child.
 type child struct {
-	Test string // its full name
-	Work string // its work dir
+	Test string // full name of the test
+	Work string // work dir of the test
 }
 
-// Op is a small program inside the test binary, run by World.Op as a process of its own.
+// Op is a program in the test binary. World.Op runs it as a separate process.
 type Op func(args []string) error
 
 // Main is the body of TestMain.
@@ -59,7 +59,7 @@ func Main(m *testing.M, ops map[string]Op) int {
 		return Namespace()
 	}
 	if !isSet("test.parallel") {
-		// The tests wait more than they work: more of them than processors.
+		// Tests mostly wait, so that more of them than processors can run.
 		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
 	cleanup, err := prepare()
@@ -92,12 +92,11 @@ func runOp(ops map[string]Op, name string, args []string) int {
 	return 0
 }
 
-// InNamespace tells whether this process was started by Namespace.
+// InNamespace reports whether Namespace started this process.
 func InNamespace() bool { return os.Getenv(envNamespace) != "" }
 
-// Namespace runs this program again in a mount namespace of its own: when the
-// last process in it ends, its mounts are gone, whatever happened. It gives the
-// exit status.
+// Namespace runs this program again in a new mount namespace and returns its exit
+// status. The mounts of the namespace end with its last process, however it ends.
 func Namespace() int {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), envNamespace+"=1")
@@ -128,7 +127,7 @@ func prepare() (cleanup func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the work root: %w", err)
 	}
-	if root, err = filepath.EvalSymlinks(root); err != nil { // the mount table has real paths
+	if root, err = filepath.EvalSymlinks(root); err != nil { // the mount table contains real paths
 		return nil, fmt.Errorf("resolve the work root: %w", err)
 	}
 	if cleanup, err = prepareIn(root); err != nil {
@@ -138,7 +137,7 @@ func prepare() (cleanup func(), err error) {
 }
 
 func prepareIn(root string) (cleanup func(), err error) {
-	if err := os.Chmod(root, 0o755); err != nil { // other users mount in here, too
+	if err := os.Chmod(root, 0o755); err != nil { // other users mount here as well
 		return nil, fmt.Errorf("open the work root: %w", err)
 	}
 	if InNamespace() {
@@ -161,7 +160,7 @@ func prepareIn(root string) (cleanup func(), err error) {
 		return nil, err
 	}
 	if minio, err := minioBinary(); err == nil { // without a cache directory there is no MinIO
-		_ = os.Setenv(EnvMinIO, minio) // fails for impossible names only
+		_ = os.Setenv(EnvMinIO, minio) // fails only for invalid names
 	}
 	s, err := startNamed(context.Background(), sh.Server, server, ServerOptions{Binary: sh.Gateway})
 	if err != nil {
@@ -181,8 +180,8 @@ func prepareIn(root string) (cleanup func(), err error) {
 	}, nil
 }
 
-// openDevice makes sure that every user can open /dev/fuse in this mount
-// namespace, as udev has it but containers often do not.
+// openDevice makes /dev/fuse accessible to every user in this mount namespace. udev
+// does this by default, but many containers do not.
 func openDevice(root string) error {
 	const device = "/dev/fuse"
 	var st syscall.Stat_t
@@ -205,14 +204,14 @@ func openDevice(root string) error {
 	return nil
 }
 
-// RemoveUnmounted deletes a work tree, but never through a mount.
+// RemoveUnmounted deletes a work dir, unless something is mounted below it.
 func RemoveUnmounted(dir string) {
 	mounts, err := mountsUnder(dir)
 	if err != nil || len(mounts) > 0 {
 		fmt.Fprintf(os.Stderr, "left %s alone: %v (%v) is mounted there\n", dir, mounts, err)
 		return
 	}
-	_ = os.RemoveAll(dir) // a leftover in the temporary directory harms nobody
+	_ = os.RemoveAll(dir) // a leftover temporary directory does no harm
 }
 
 func copyFile(from, to string, mode os.FileMode) error {
@@ -223,7 +222,7 @@ func copyFile(from, to string, mode os.FileMode) error {
 	if err := os.WriteFile(to, b, mode); err != nil {
 		return fmt.Errorf("write %s: %w", to, err)
 	}
-	return os.Chmod(to, mode) // whatever the umask
+	return os.Chmod(to, mode) // overrides the umask
 }
 
 func fromEnv[T any](name string) (v T, ok bool) {

@@ -9,10 +9,10 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 )
 
-// StartMemory serves an in-process S3 (gofakes3 with its memory backend) on a
-// free loopback port. It keeps keys as they are, which a server on top of a
-// directory cannot. It has no authentication, ignores If-Match on GET and does
-// not understand aws-chunked trailers.
+// StartMemory starts an in-process S3 server (gofakes3 with its memory backend) on a
+// free loopback port. It can store keys that a server on top of a directory cannot. It
+// has no authentication, ignores If-Match on GET and does not support aws-chunked
+// trailers.
 func StartMemory() (endpoint string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/s3mount/s3mount/integration/servers"
 )
 
-// minioVersion is the version of the module github.com/minio/minio that the tests
-// use. Its license (AGPL) and its dependencies keep it out of every go.mod.
+// minioVersion is the version of github.com/minio/minio in the tests. Due to its
+// license (AGPL) and its dependencies it is in no go.mod.
 const minioVersion = "v0.0.0-20260212201848-7aac2a2c5b7c"
 
-// ServerCache is the directory that keeps installed servers between runs.
+// ServerCache returns the directory of installed servers, which is kept between runs.
 func ServerCache() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -24,11 +24,11 @@ func ServerCache() (string, error) {
 	return filepath.Join(dir, "s3mount-test"), nil
 }
 
-// EnvMinIO names the variable that names the binary of MinIO. Main sets it for the
-// children, which have another home and therefore another cache directory.
+// EnvMinIO is the variable with the path of MinIO. Main sets it for children, whose
+// home and therefore cache directory differ.
 const EnvMinIO = "S3MOUNT_TEST_MINIO"
 
-// minioBinary is the path of MinIO, whether it is installed or not.
+// minioBinary returns the path of MinIO, whether it is installed or not.
 func minioBinary() (string, error) {
 	if b := os.Getenv(EnvMinIO); b != "" {
 		return filepath.Abs(b)
@@ -37,8 +37,8 @@ func minioBinary() (string, error) {
 	return filepath.Join(cache, "minio-"+minioVersion, "minio"), err
 }
 
-// installMinIO builds MinIO into the cache directory unless it is there. That
-// takes three minutes on two cores.
+// installMinIO builds MinIO in the cache directory unless it exists. This takes three
+// minutes on two processors.
 func installMinIO(ctx context.Context) error {
 	bin, err := minioBinary()
 	if err != nil {
@@ -48,7 +48,7 @@ func installMinIO(ctx context.Context) error {
 		return nil
 	}
 	cmd := exec.CommandContext(ctx, "go", "install", "-trimpath", "github.com/minio/minio@"+minioVersion)
-	cmd.Dir = filepath.Dir(filepath.Dir(bin)) // outside every module
+	cmd.Dir = filepath.Dir(filepath.Dir(bin)) // outside of every module
 	if err := os.MkdirAll(cmd.Dir, 0o755); err != nil {
 		return fmt.Errorf("make the cache of servers: %w", err)
 	}
@@ -59,7 +59,7 @@ func installMinIO(ctx context.Context) error {
 	return nil
 }
 
-// startMinIO starts MinIO with its data under dir, and returns when it answers.
+// startMinIO starts MinIO with its data below dir and returns when it answers.
 func startMinIO(ctx context.Context, dir string) (*Server, error) {
 	bin, err := minioBinary()
 	if err != nil {

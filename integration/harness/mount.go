@@ -13,38 +13,38 @@ import (
 	"time"
 )
 
-// patience is how long a mount may take to come up, or to end when nothing hinders
-// it: some hundred times what it takes, for a machine that is busy with others.
+// patience is the longest time for a mount to start, or to end if nothing delays it. It
+// is about a hundred times the usual time, for busy machines.
 const patience = time.Minute
 
-// MountOptions describe one run of s3mount.
+// MountOptions configure one run of s3mount.
 type MountOptions struct {
-	Endpoint string   // of the server or a proxy
+	Endpoint string   // URL of the server or of a proxy
 	Source   string   // bucket[:prefix]
-	Dir      string   // mountpoint; "" is a new directory
-	Args     []string // more options
-	Env      []string // more environment
-	State    string   // state directory; "" is a new one
-	Run      string   // runtime directory; "" is a new one
+	Dir      string   // mountpoint; a new directory if it is ""
+	Args     []string // additional options
+	Env      []string // additional environment variables
+	State    string   // state directory; a new one if it is ""
+	Run      string   // runtime directory; a new one if it is ""
 
-	Heard func(message string) // what it tells its service manager; nil: nobody listens
+	Heard func(message string) // receives the messages to the service manager; may be nil
 }
 
-// Mount is a running s3mount in the foreground.
+// Mount is an s3mount in the foreground.
 type Mount struct {
 	Dir   string
-	Log   string // file with what it printed
+	Log   string // file with its output
 	State string // its state directory
 	Run   string // its runtime directory
 	o     MountOptions
 	w     *World
 	proc  *Process
-	ready <-chan struct{} // closed when it has said that it serves
-	over  bool            // its end was seen and judged
+	ready <-chan struct{} // closed when it has reported that it serves
+	over  bool            // its end was observed and checked
 }
 
-// Environment is this process's environment without anything of the account of
-// who runs the tests.
+// Environment returns the environment of this process without the variables of the
+// user's accounts.
 func Environment() []string {
 	return append(slices.DeleteFunc(os.Environ(), func(e string) bool {
 		e = strings.ToUpper(e)
@@ -53,13 +53,13 @@ func Environment() []string {
 	}), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
 }
 
-// Credentials is the tests' account as environment variables.
+// Credentials returns the account of the tests as environment variables.
 func Credentials() []string {
 	return []string{"AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey}
 }
 
-// Mount mounts and returns when the mount serves. It is unmounted at the
-// test's end at the latest; that it ends well is checked then.
+// Mount mounts and returns when the mount serves. If the mount still exists at the end
+// of the test, it is unmounted, and s3mount must exit with status 0.
 func (w *World) Mount(t testing.TB, o MountOptions) *Mount {
 	t.Helper()
 	m, err := w.start(t, o)
@@ -114,21 +114,21 @@ func (w *World) start(t testing.TB, o MountOptions) (*Mount, error) {
 	return m, err
 }
 
-// PID is the process id of s3mount.
+// PID returns the process id of s3mount.
 func (m *Mount) PID() int { return m.proc.Process.Pid }
 
-// Path joins names to the mountpoint.
+// Path returns a path below the mountpoint.
 func (m *Mount) Path(names ...string) string {
 	return filepath.Join(append([]string{m.Dir}, names...)...)
 }
 
-// Command runs a command of s3mount that asks the mount.
+// Command runs a command of s3mount that connects to the mount.
 func (m *Mount) Command(t testing.TB, args ...string) Result {
 	t.Helper()
 	return m.w.Exec(t, []string{"S3MOUNT_RUNTIME_DIR=" + m.Run}, m.w.Binary, args...)
 }
 
-// Unmount unmounts with the system's own command, and s3mount must end well.
+// Unmount unmounts with umount or fusermount3. s3mount must exit with status 0.
 func (m *Mount) Unmount(t testing.TB) {
 	t.Helper()
 	if r := m.TryUnmount(t); r.Code != 0 {
@@ -146,7 +146,7 @@ func (m *Mount) TryUnmount(t testing.TB) Result {
 	return m.w.Exec(t, nil, "fusermount3", "-u", m.Dir)
 }
 
-// Detach unmounts lazily: the name is gone at once, open files stay.
+// Detach unmounts lazily: the mountpoint is free at once, and files stay open.
 func (m *Mount) Detach(t testing.TB) {
 	t.Helper()
 	argv := []string{"fusermount3", "-u", "-z", m.Dir}
@@ -158,17 +158,17 @@ func (m *Mount) Detach(t testing.TB) {
 	}
 }
 
-// Terminate sends SIGTERM; s3mount must flush, unmount and end well.
+// Terminate sends SIGTERM. s3mount must flush, unmount and exit with status 0.
 func (m *Mount) Terminate(t testing.TB) {
 	t.Helper()
 	m.proc.Signal(syscall.SIGTERM)
 	m.WaitEnd(t)
 }
 
-// Signal sends any signal.
+// Signal sends a signal to s3mount.
 func (m *Mount) Signal(s os.Signal) { m.proc.Signal(s) }
 
-// Kill ends s3mount as a crash does and leaves the dead mount in place.
+// Kill kills s3mount and leaves the dead mount in place.
 func (m *Mount) Kill(t testing.TB) {
 	t.Helper()
 	m.proc.Signal(syscall.SIGKILL)
@@ -176,7 +176,8 @@ func (m *Mount) Kill(t testing.TB) {
 	m.over = true
 }
 
-// WaitEnd waits until s3mount has ended, with success and unmounted.
+// WaitEnd waits until s3mount has exited. It must have unmounted and exit with status
+// 0.
 func (m *Mount) WaitEnd(t testing.TB) {
 	t.Helper()
 	m.over = true
@@ -195,7 +196,7 @@ func (m *Mount) WaitEnd(t testing.TB) {
 	}
 }
 
-// Ended tells whether s3mount has ended, and how.
+// Ended reports whether s3mount has ended, and returns its error.
 func (m *Mount) Ended() (bool, error) {
 	select {
 	case <-m.proc.Done():
@@ -205,22 +206,22 @@ func (m *Mount) Ended() (bool, error) {
 	}
 }
 
-// Remount unmounts and mounts again with the same options: what is seen then
-// comes from S3.
+// Remount unmounts and mounts again with the same options, so that all data comes from
+// S3.
 func (m *Mount) Remount(t testing.TB) *Mount {
 	t.Helper()
 	m.Unmount(t)
 	return m.Again(t)
 }
 
-// Again mounts once more with the same options at the same place.
+// Again mounts again at the same place with the same options.
 func (m *Mount) Again(t testing.TB) *Mount {
 	t.Helper()
 	return m.w.Mount(t, m.o)
 }
 
-// KilledAgain mounts once more with the same options and kills the mount when the
-// channel is closed, or when the mount serves if that is earlier.
+// KilledAgain mounts again with the same options. It kills s3mount when the channel is
+// closed, or when the mount serves if that is earlier.
 func (m *Mount) KilledAgain(t testing.TB, when <-chan struct{}) *Mount {
 	t.Helper()
 	again, err := m.w.start(t, m.o)
@@ -240,8 +241,8 @@ func (m *Mount) KilledAgain(t testing.TB, when <-chan struct{}) *Mount {
 	return again
 }
 
-// With mounts once more at the same place and with the same state directory, with
-// other options.
+// With mounts again at the same place and with the same state directory, but with other
+// options.
 func (m *Mount) With(t testing.TB, args ...string) *Mount {
 	t.Helper()
 	o := m.o
@@ -249,7 +250,7 @@ func (m *Mount) With(t testing.TB, args ...string) *Mount {
 	return m.w.Mount(t, o)
 }
 
-// WaitCode waits until s3mount has ended with an exit code.
+// WaitCode waits until s3mount has exited with this status.
 func (m *Mount) WaitCode(t testing.TB, code int) {
 	t.Helper()
 	m.over = true
@@ -291,8 +292,8 @@ func (m *Mount) finish(t testing.TB) {
 	}
 }
 
-// MemoryPeak is the largest resident set of the process so far, in bytes
-// (VmHWM of proc(5)).
+// MemoryPeak returns the largest resident set of a process so far, in bytes (VmHWM in
+// proc(5)).
 func MemoryPeak(pid int) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -307,8 +308,8 @@ func MemoryPeak(pid int) (int64, error) {
 	return 0, errors.New("the process has no resident set")
 }
 
-// Logs lists the logs of all mounts of this world.
+// Logs returns the paths of the logs of all mounts of this world.
 func (w *World) Logs() []string {
-	logs, _ := filepath.Glob(filepath.Join(w.Work, "s3mount-*.log")) // the pattern is right
+	logs, _ := filepath.Glob(filepath.Join(w.Work, "s3mount-*.log")) // the pattern is valid
 	return logs
 }

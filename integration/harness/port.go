@@ -10,14 +10,12 @@ import (
 	"syscall"
 )
 
-// lowestPort is the first that FreePort gives: those of a machine's services are
-// below it.
+// lowestPort is the first port that FreePort returns. Common services have lower ports.
 const lowestPort = 10_000
 
-// FreePort gives a loopback address on which nobody listens. It is none of those
-// that the kernel hands out, if there are others: such a port is free only until
-// somebody's next connection, and who tries it while its server is away may be
-// connected to himself.
+// FreePort returns a free loopback address. It avoids ephemeral ports if there are
+// others. The kernel may assign an ephemeral port to the next connection, and a client
+// of such a port may connect to itself while the server is stopped.
 func FreePort() (string, error) {
 	var err error
 	for range 100 {
@@ -36,12 +34,11 @@ func FreePort() (string, error) {
 	return "", fmt.Errorf("find a free port: %w", err)
 }
 
-// ephemeralPorts is the first port that the kernel gives to whoever wants any
-// (ip_local_port_range in ip(7)).
+// ephemeralPorts returns the first ephemeral port (ip_local_port_range in ip(7)).
 func ephemeralPorts() int {
-	first := 32_768 // Linux's own choice
+	first := 32_768 // default of Linux
 	if b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
-		_, _ = fmt.Sscan(string(b), &first) // or it stays as it is
+		_, _ = fmt.Sscan(string(b), &first) // keeps the default on failure
 	}
 	return first
 }

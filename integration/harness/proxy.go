@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// Shape is the link that a proxy imitates.
+// Shape is the link that a proxy simulates.
 type Shape struct {
-	Latency time.Duration // added to every request before it is forwarded
-	Rate    int64         // bytes per second of one connection, each way; 0 is no limit
+	Latency time.Duration // delay of every request before it is forwarded
+	Rate    int64         // bytes per second of one connection in each direction; 0 means no limit
 }
 
-// Proxy stands in front of an S3 server. All methods may be called while it serves.
+// Proxy is a proxy in front of an S3 server. Its methods are safe for concurrent use.
 type Proxy struct {
-	URL string // of the proxy
+	URL string // URL of the proxy
 
 	target string
 	ln     net.Listener
@@ -28,7 +28,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	shape    Shape
 	faults   []*Fault
-	struck   int // exchanges that a fault has changed
+	struck   int // number of exchanges that a fault has changed
 	requests []Request
 	conns    map[net.Conn]struct{}
 	maxConns int
@@ -38,23 +38,22 @@ type Proxy struct {
 	closed   bool
 }
 
-// Fault changes what happens to some requests. The first fault that matches
-// and is not used up applies.
+// Fault changes some requests. The first fault that matches and is not used up applies.
 type Fault struct {
 	Match func(*Request) bool // nil matches every request
-	Skip  int                 // so many matching requests pass first
-	Times int                 // so many are hit then; 0 is every one
+	Skip  int                 // number of matching requests that pass first
+	Times int                 // number of requests that are then changed; 0 means all
 
-	Delay     time.Duration // before anything else
-	Status    int           // answered by the proxy itself; the server never sees the request
-	Code      string        // S3 error code of that answer
-	Header    string        // one more header line of that answer, e.g. "Retry-After: 1"
-	Drop      bool          // the connection is reset before the request is forwarded
-	DropReply bool          // the server acts, the client never hears of it
-	CutBody   int64         // the connection is reset after so many bytes of the answer's body
-	Stall     bool          // CutBody (or the head, if 0) is sent, then nothing until the client gives up
-	Rate      int64         // bytes per second of this exchange, each way
-	Flip      bool          // one bit of the answer's body is wrong
+	Delay     time.Duration // delay before anything else
+	Status    int           // status of an answer of the proxy; the server does not get the request
+	Code      string        // S3 error code of this answer
+	Header    string        // additional header line of this answer, such as "Retry-After: 1"
+	Drop      bool          // reset the connection before the request is forwarded
+	DropReply bool          // forward the request, but not the answer
+	CutBody   int64         // reset the connection after this many bytes of the answer's body
+	Stall     bool          // stop sending after CutBody bytes, or after the header if it is 0
+	Rate      int64         // bytes per second of this exchange in each direction
+	Flip      bool          // invert one bit of the answer's body
 
 	seen, hit int
 }
@@ -74,18 +73,18 @@ func StartProxy(endpoint string, shape Shape) (*Proxy, error) {
 	return p, nil
 }
 
-// Close ends the proxy and every connection through it. It is called once.
+// Close ends the proxy and all its connections. It must be called once.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
 	close(p.done)
-	_ = p.ln.Close() // a listener that is gone already is what is wanted
+	_ = p.ln.Close() // fails only if the listener is closed already
 	p.CloseConnections()
 	p.wg.Wait()
 }
 
-// CloseConnections breaks every connection through the proxy.
+// CloseConnections closes all connections through the proxy.
 func (p *Proxy) CloseConnections() {
 	p.mu.Lock()
 	conns := slices.Collect(maps.Keys(p.conns))
@@ -95,7 +94,7 @@ func (p *Proxy) CloseConnections() {
 	}
 }
 
-// SetShape changes the link for the requests that follow.
+// SetShape changes the link for later requests.
 func (p *Proxy) SetShape(s Shape) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,7 +122,7 @@ func (p *Proxy) Struck() int {
 	return p.struck
 }
 
-// Reset forgets the requests and bytes counted so far.
+// Reset resets the counters of requests and bytes.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,14 +130,14 @@ func (p *Proxy) Reset() {
 	p.maxConns = len(p.conns) / 2
 }
 
-// Requests gives the requests since the last Reset in order of arrival.
+// Requests returns the requests since the last Reset in the order of their arrival.
 func (p *Proxy) Requests() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
 }
 
-// Counts gives the requests since the last Reset by kind.
+// Counts returns the number of requests since the last Reset by kind.
 func (p *Proxy) Counts() Counts {
 	c := Counts{}
 	for _, r := range p.Requests() {
@@ -147,15 +146,15 @@ func (p *Proxy) Counts() Counts {
 	return c
 }
 
-// Bytes gives the body bytes since the last Reset: sent by the client,
-// received by it.
+// Bytes returns the bytes of bodies since the last Reset that the client has sent and
+// received.
 func (p *Proxy) Bytes() (sent, received int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.sent, p.received
 }
 
-// MaxConns gives the most client connections that were open at one time.
+// MaxConns returns the largest number of concurrent client connections.
 func (p *Proxy) MaxConns() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -165,7 +164,7 @@ func (p *Proxy) MaxConns() int {
 // Counts are numbers of requests by kind.
 type Counts map[Kind]int
 
-// Total is the sum over all kinds.
+// Total returns the sum of all kinds.
 func (c Counts) Total() int {
 	n := 0
 	for _, v := range c {
@@ -174,7 +173,7 @@ func (c Counts) Total() int {
 	return n
 }
 
-// String gives the counts with the most frequent kind first.
+// String lists the counts, the largest first.
 func (c Counts) String() string {
 	kinds := slices.SortedFunc(maps.Keys(c), func(a, b Kind) int {
 		if c[a] != c[b] {
@@ -189,16 +188,16 @@ func (c Counts) String() string {
 	return strings.Join(s, ", ")
 }
 
-// exchanged is a request that is over.
+// exchanged is a finished request.
 type exchanged struct {
 	Request
 	arrived, ended time.Time
-	status         string // of the server's answer, or what the proxy did
+	status         string // status of the server, or the fault
 	err            error
 }
 
-// pastMost is how many requests the proxy remembers: in a storm all of some
-// seconds, in which a file came to differ.
+// pastMost is the number of requests that the proxy remembers: all requests of some
+// seconds in a storm, in which a file came to differ.
 const pastMost = 20_000
 
 func (p *Proxy) remember(x exchanged) {
@@ -220,7 +219,7 @@ func (p *Proxy) Deleted(key string) bool {
 	return false
 }
 
-// Past tells of the last requests for a key, oldest first by their ends.
+// Past describes the last requests for a key in the order of their ends.
 func (p *Proxy) Past(key string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -236,7 +235,7 @@ func (p *Proxy) Past(key string) []string {
 	return out
 }
 
-// admit counts a request and tells what shall happen to it.
+// admit counts a request and returns the link and the fault that apply to it.
 func (p *Proxy) admit(r Request) (Shape, Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -271,7 +270,7 @@ func (p *Proxy) track(c net.Conn, open bool) (ok bool) {
 		return false
 	}
 	p.conns[c] = struct{}{}
-	p.maxConns = max(p.maxConns, (len(p.conns)+1)/2) // client and server side of each
+	p.maxConns = max(p.maxConns, (len(p.conns)+1)/2) // each client has a connection to the proxy and one to the server
 	return true
 }
 

@@ -23,8 +23,8 @@ func (p *Proxy) accept() {
 	}
 }
 
-// side is one end of a proxied connection. Heads are parsed out of br; bodies
-// go from socket to socket in the kernel (splice).
+// side is one end of a proxied connection. br parses headers. Bodies are moved between
+// sockets in the kernel (splice).
 type side struct {
 	*net.TCPConn
 	br *bufio.Reader
@@ -32,13 +32,13 @@ type side struct {
 
 func newSide(c *net.TCPConn) *side { return &side{c, bufio.NewReaderSize(c, 16<<10)} }
 
-// serve handles the requests of one client connection, one after the other,
-// over one connection to the server.
+// serve handles the requests of one client connection over one connection to the
+// server.
 func (p *Proxy) serve(conn *net.TCPConn) {
 	defer conn.Close()
 	up, err := net.Dial("tcp", p.target)
 	if err != nil {
-		return // the client sees the connection end, as with a server that is down
+		return // the client sees a closed connection, as if the server were down
 	}
 	defer up.Close()
 	for _, c := range []net.Conn{conn, up} {
@@ -55,7 +55,7 @@ func (p *Proxy) serve(conn *net.TCPConn) {
 	}
 }
 
-// head is a request's or an answer's first line and header, as received.
+// head is the first line and the header of a request or an answer.
 type head struct {
 	first  string
 	raw    []byte
@@ -86,7 +86,7 @@ func readHead(br *bufio.Reader) (head, error) {
 	}
 }
 
-// length of the body that follows; -1 is chunked.
+// length returns the length of the body, or -1 if it is chunked.
 func (h head) length() int64 {
 	if strings.EqualFold(h.header.Get("Transfer-Encoding"), "chunked") {
 		return -1
@@ -126,7 +126,7 @@ func (p *Proxy) exchange(client, server *side) (err error) {
 		return p.answer(client, req, method, fault)
 	case fault.Drop:
 		x.status = "dropped by the proxy"
-		_ = client.SetLinger(0) // a reset, not an orderly end
+		_ = client.SetLinger(0) // reset the connection
 		return errDropped
 	}
 	if _, err := server.Write(req.raw); err != nil {
@@ -146,7 +146,7 @@ func (p *Proxy) exchange(client, server *side) (err error) {
 		if err != nil {
 			return err
 		}
-	case <-time.After(time.Second): // answered before the body was sent: the connection has lost its framing
+	case <-time.After(time.Second): // the server answered before it had the body, so that the connection cannot be used again
 		return errDropped
 	}
 	if strings.EqualFold(req.header.Get("Connection"), "close") {
@@ -155,7 +155,8 @@ func (p *Proxy) exchange(client, server *side) (err error) {
 	return nil
 }
 
-// reply forwards the server's answer, interim ones too. told gets its status.
+// reply forwards the answers of the server, including interim ones. It stores the
+// status in told.
 func (p *Proxy) reply(client, server *side, method string, shape Shape, fault Fault, told *string) error {
 	for {
 		res, err := readHead(server.br)
@@ -196,6 +197,7 @@ func (p *Proxy) reply(client, server *side, method string, shape Shape, fault Fa
 }
 
 // breakOff sends the first bytes of an answer's body and then none.
+// breakOff sends the first n bytes of a body and then stops.
 func (p *Proxy) breakOff(client, server *side, n int64, fault Fault) error {
 	m, err := copyBody(client, server, min(n, fault.CutBody), 0)
 	p.count(0, m)
@@ -203,18 +205,18 @@ func (p *Proxy) breakOff(client, server *side, n int64, fault Fault) error {
 		return err
 	}
 	if fault.Stall {
-		_, _ = io.Copy(io.Discard, client.br) // until the client gives up or the proxy is closed
+		_, _ = io.Copy(io.Discard, client.br) // until the client closes the connection or the proxy is closed
 		return errDropped
 	}
 	_ = client.SetLinger(0)
 	return errDropped
 }
 
-// answer replies for the server with an S3 error.
+// answer answers a request with an S3 error.
 func (p *Proxy) answer(client *side, req head, method string, f Fault) error {
 	var last error
 	if req.header.Get("Expect") != "" {
-		last = io.EOF // the client has not sent its body and will not
+		last = io.EOF // the client will not send its body
 	} else if n, err := copyBody(nil, client, req.length(), 0); err != nil {
 		return err
 	} else {

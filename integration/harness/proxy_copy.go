@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// pace is the piece in which shaped bodies are copied: 256 KiB at 90 MB/s are
-// 3 ms, well above what a timer can be late.
+// pace is the size of the pieces in which limited bodies are copied. At 90 MB/s, 256
+// KiB take 3 ms, much longer than a timer is late.
 const pace = 256 << 10
 
-// copyBody forwards a body of n bytes (-1: chunked) from src to dst, or
-// swallows it if dst is nil, and returns the bytes forwarded.
+// copyBody copies a body of n bytes from src to dst, or discards it if dst is nil. n is
+// -1 for a chunked body. It returns the number of bytes.
 func copyBody(dst, src *side, n, rate int64) (int64, error) {
 	if n >= 0 {
 		return copyN(dst, src, n, &pacer{rate: rate})
@@ -21,7 +21,7 @@ func copyBody(dst, src *side, n, rate int64) (int64, error) {
 	return copyChunks(dst, src, &pacer{rate: rate})
 }
 
-// copyFlipped forwards a body of n bytes with one wrong bit in the middle.
+// copyFlipped copies a body of n bytes and inverts one bit in the middle.
 func copyFlipped(dst, src *side, n int64) (int64, error) {
 	body := make([]byte, n)
 	if _, err := io.ReadFull(src.br, body); err != nil {
@@ -52,7 +52,7 @@ func copyChunks(dst, src *side, pc *pacer) (int64, error) {
 		if n == 0 {
 			break
 		}
-		m, err := copyN(dst, src, n+2, pc) // with the CRLF behind it
+		m, err := copyN(dst, src, n+2, pc) // with the CRLF after the chunk
 		total += m
 		if err != nil {
 			return total, err
@@ -96,7 +96,7 @@ func copyN(dst, src *side, n int64, pc *pacer) (int64, error) {
 	return total, nil
 }
 
-// pacer holds one direction of a connection to a rate.
+// pacer limits one direction of a connection to a rate.
 type pacer struct {
 	rate int64
 	next time.Time

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// notifySocket stands in for a service manager (sd_notify(3)): it returns the
-// address that a process has to be given and a channel that is closed when the
-// process has said that it is ready. Before that s3mount still tries its own
-// mount, and an umount would find it busy.
+// notifySocket simulates a service manager (sd_notify(3)). It returns the address for
+// the process and a channel that is closed when the process reports that it is ready.
+// Before that, s3mount checks its own mount, and an umount would fail because it is
+// busy.
 func notifySocket(t testing.TB, heard func(message string)) (address string, ready <-chan struct{}, err error) {
 	t.Helper()
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: "", Net: "unixgram"}) // the kernel names it (unix(7), autobind)
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: "", Net: "unixgram"}) // the kernel chooses the name (autobind, unix(7))
 	if err != nil {
 		return "", nil, fmt.Errorf("stand in for the service manager: %w", err)
 	}
@@ -22,7 +22,7 @@ func notifySocket(t testing.TB, heard func(message string)) (address string, rea
 	go func() {
 		told := false
 		buf := make([]byte, 4096)
-		for { // to the end: a process whose messages nobody takes would wait
+		for { // read all messages, so that the process does not block
 			n, err := conn.Read(buf)
 			if err != nil {
 				return

@@ -19,33 +19,33 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Referee looks at one bucket with another S3 client than the one under test,
-// so that a mistake of package s3 cannot hide itself.
+// Referee accesses one bucket with another S3 client, so that faults of package s3
+// cannot hide.
 type Referee struct {
 	Bucket string
 	c      *s3.Client
 }
 
-// NewReferee speaks to endpoint (a URL) in path style with the credentials of
-// this package's servers.
+// NewReferee returns a client of endpoint (a URL) in path style with the account of the
+// tests.
 func NewReferee(endpoint, bucket string) *Referee {
 	return &Referee{Bucket: bucket, c: s3.New(s3.Options{
 		BaseEndpoint: aws.String(endpoint),
 		Region:       Region,
 		Credentials:  credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""),
 		UsePathStyle: true,
-		// A connection pool of its own: tests end with servers going away.
+		// A separate pool of connections, because tests stop their servers.
 		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
-		// gofakes3 stores aws-chunked trailers as part of the object.
+		// gofakes3 would store aws-chunked trailers as part of the object.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,
 	})}
 }
 
-// Client gives the SDK's own client for calls that Referee has no word for.
+// Client returns the client of the SDK for other calls.
 func (r *Referee) Client() *s3.Client { return r.c }
 
-// CreateBucket makes the bucket; that it is there already is no error.
+// CreateBucket creates the bucket unless it exists.
 func (r *Referee) CreateBucket(ctx context.Context) error {
 	_, err := r.c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &r.Bucket})
 	var have *types.BucketAlreadyOwnedByYou
@@ -55,7 +55,7 @@ func (r *Referee) CreateBucket(ctx context.Context) error {
 	return nil
 }
 
-// Put writes an object with optional user metadata.
+// Put writes an object. meta may be nil.
 func (r *Referee) Put(ctx context.Context, key string, body []byte, meta map[string]string) error {
 	_, err := r.c.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &r.Bucket, Key: &key, Body: bytes.NewReader(body), Metadata: meta,
@@ -67,13 +67,13 @@ func (r *Referee) Put(ctx context.Context, key string, body []byte, meta map[str
 	return nil
 }
 
-// PutMany writes the same body under every key, several at a time.
+// PutMany writes an object for every key, several at the same time.
 func (r *Referee) PutMany(ctx context.Context, keys []string, body func(key string) []byte) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work := make(chan string)
 	var wg sync.WaitGroup
-	for range 8 { // enough to keep two cores of server busy
+	for range 8 { // enough to keep a server on two processors busy
 		wg.Go(func() {
 			for k := range work {
 				if err := r.Put(ctx, k, body(k), nil); err != nil {
@@ -93,7 +93,7 @@ func (r *Referee) PutMany(ctx context.Context, keys []string, body func(key stri
 	return context.Cause(ctx)
 }
 
-// Get reads a whole object.
+// Get returns the content of an object.
 func (r *Referee) Get(ctx context.Context, key string) ([]byte, error) {
 	out, err := r.c.GetObject(ctx, &s3.GetObjectInput{Bucket: &r.Bucket, Key: &key})
 	if err != nil {
@@ -107,7 +107,7 @@ func (r *Referee) Get(ctx context.Context, key string) ([]byte, error) {
 	return b, nil
 }
 
-// Head tells an object's properties.
+// Head returns the properties of an object.
 func (r *Referee) Head(ctx context.Context, key string) (*s3.HeadObjectOutput, error) {
 	out, err := r.c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &r.Bucket, Key: &key})
 	if err != nil {
@@ -116,7 +116,7 @@ func (r *Referee) Head(ctx context.Context, key string) (*s3.HeadObjectOutput, e
 	return out, nil
 }
 
-// Exists tells whether there is an object under exactly this key.
+// Exists reports whether an object with this key exists.
 func (r *Referee) Exists(ctx context.Context, key string) (bool, error) {
 	_, err := r.Head(ctx, key)
 	var api smithy.APIError
@@ -126,7 +126,7 @@ func (r *Referee) Exists(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// Delete removes an object.
+// Delete deletes an object.
 func (r *Referee) Delete(ctx context.Context, key string) error {
 	_, err := r.c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &r.Bucket, Key: &key})
 	if err != nil {
@@ -135,13 +135,13 @@ func (r *Referee) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Empty deletes the objects of the bucket. Keys that XML cannot hold may stay.
+// Empty deletes all objects of the bucket, except for keys that are not valid in XML.
 func (r *Referee) Empty(ctx context.Context) error {
 	keys, err := r.Keys(ctx, "")
 	if err != nil {
 		return err
 	}
-	for batch := range slices.Chunk(keys, 1000) { // as many as DeleteObjects takes
+	for batch := range slices.Chunk(keys, 1000) { // limit of DeleteObjects
 		ids := make([]types.ObjectIdentifier, 0, len(batch))
 		for _, k := range batch {
 			ids = append(ids, types.ObjectIdentifier{Key: &k})
@@ -154,12 +154,12 @@ func (r *Referee) Empty(ctx context.Context) error {
 	return nil
 }
 
-// Keys lists every key under prefix in order. It uses version 1 of ListObjects and
-// goes on after the last key of a page, which every server knows.
+// Keys returns all keys with the prefix in order. It uses version 1 of ListObjects and
+// continues after the last key of a page, which every server supports.
 func (r *Referee) Keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
 	in := &s3.ListObjectsInput{
-		Bucket: &r.Bucket, Prefix: &prefix, EncodingType: types.EncodingTypeUrl, // XML cannot hold every key
+		Bucket: &r.Bucket, Prefix: &prefix, EncodingType: types.EncodingTypeUrl, // not every key is valid in XML
 	}
 	for {
 		page, err := r.c.ListObjects(ctx, in)
@@ -169,7 +169,7 @@ func (r *Referee) Keys(ctx context.Context, prefix string) ([]string, error) {
 		for _, o := range page.Contents {
 			key := aws.ToString(o.Key)
 			if page.EncodingType == types.EncodingTypeUrl { // some servers ignore it
-				// Some servers write a space as +; all of them write + as %2B.
+				// Some servers encode a space as +. All of them encode + as %2B.
 				if key, err = url.QueryUnescape(key); err != nil {
 					return nil, fmt.Errorf("read a key of the listing: %w", err)
 				}
@@ -185,7 +185,7 @@ func (r *Referee) Keys(ctx context.Context, prefix string) ([]string, error) {
 	return keys, nil
 }
 
-// Uploads lists the multipart uploads that were neither completed nor aborted.
+// Uploads returns the multipart uploads that were neither completed nor aborted.
 func (r *Referee) Uploads(ctx context.Context) ([]string, error) {
 	out, err := r.c.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &r.Bucket})
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Relay puts a reverse proxy in front of a server. instead may answer a request
-// itself, and then returns true; the server answers all others. Requests keep
-// their Host header, which is part of their signature.
+// Relay starts a reverse proxy in front of a server. instead may answer a request
+// itself and then returns true. The server answers all other requests. Requests keep
+// their Host header, which is part of the signature.
 func (w *World) Relay(t testing.TB, endpoint string, instead func(http.ResponseWriter, *http.Request) bool) (relayed string) {
 	t.Helper()
 	target, err := url.Parse(endpoint)

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// leaks tells which files with output of the programs under test hold a secret:
-// the account's key, or a signature that was made with it. Those are the logs
-// below dir (the server's own excepted) and what the test's process printed.
+// leaks describes the files that contain a secret: the key of the account or a
+// signature. It searches the logs below dir, except those of the server, and the output
+// of the test.
 func leaks(dir string) string {
 	var b strings.Builder
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == "data" || d.Name() == "versions"): // the buckets of a server
+		case d.IsDir() && (d.Name() == "data" || d.Name() == "versions"): // buckets of a server
 			return fs.SkipDir
 		case !d.Type().IsRegular() || !isOutput(d.Name()):
 			return nil
@@ -42,7 +42,7 @@ func leaks(dir string) string {
 	return b.String()
 }
 
-// isOutput tells files that programs under test print into.
+// isOutput reports whether a file contains output of the programs under test.
 func isOutput(name string) bool {
 	return name == "output" || strings.HasSuffix(name, ".log") && name != "versitygw.log" && name != "access.log"
 }

@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// Server is a running S3 server of one or more processes.
+// Server is a running S3 server with one or more processes.
 type Server struct {
-	Name     string // the server's name in package servers
+	Name     string // name in package servers
 	Endpoint string // URL
-	Data     string // the directory of its data
-	Log      string // file with everything that its processes printed
-	Access   string // one line per request, if the server writes that
+	Data     string // directory of its data
+	Log      string // file with the output of its processes
+	Access   string // access log with one line per request; "" if there is none
 
-	proc    *Process   // the process that answers S3 requests
-	helpers []*Process // processes that it needs, in the order of their start
+	proc    *Process   // process that answers S3 requests
+	helpers []*Process // other processes, in the order of their start
 }
 
-// command makes a process of the server ready: its output goes to the log.
+// command starts a process of the server. Its output goes to the log.
 func (s *Server) command(cmd *exec.Cmd) (*Process, error) {
 	log, err := os.OpenFile(s.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *Server) start(cmd *exec.Cmd) (err error) {
 	return err
 }
 
-// startHelper starts a process that the server needs.
+// startHelper starts another process of the server.
 func (s *Server) startHelper(cmd *exec.Cmd) error {
 	p, err := s.command(cmd)
 	if err == nil {
@@ -51,11 +51,11 @@ func (s *Server) startHelper(cmd *exec.Cmd) error {
 	return err
 }
 
-// startPatience is how long a server may take until it answers: Ceph needs 5 s
-// on an idle machine.
+// startPatience is the longest time until a server answers. Ceph needs 5 s on an idle
+// machine.
 const startPatience = time.Minute
 
-// waitReady waits until a GET of path is answered with one of the statuses.
+// waitReady waits until a GET of path returns one of the statuses.
 func (s *Server) waitReady(ctx context.Context, path string, statuses ...int) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
@@ -87,14 +87,14 @@ func answers(ctx context.Context, url string, statuses []int) bool {
 	return slices.Contains(statuses, res.StatusCode)
 }
 
-// PID is the id of the process that answers S3 requests.
+// PID returns the id of the process that answers S3 requests.
 func (s *Server) PID() int { return s.proc.Process.Pid }
 
-// Pause stops the server from answering (SIGSTOP); Resume lets it go on. What
-// is asked after Pause is not answered before Resume.
+// Pause stops the process that answers requests (SIGSTOP). It answers no request before
+// Resume.
 func (s *Server) Pause() {
 	s.proc.Signal(syscall.SIGSTOP)
-	for range 1000 { // a thread that runs stops a moment later
+	for range 1000 { // a running thread stops a moment later
 		if stopped(s.PID()) {
 			return
 		}
@@ -102,8 +102,8 @@ func (s *Server) Pause() {
 	}
 }
 
-// stopped tells whether no thread of a process runs (proc_pid_stat(5)). One that
-// is gone cannot.
+// stopped reports whether all threads of a process are stopped (proc_pid_stat(5)). It
+// returns true if the process is gone.
 func stopped(pid int) bool {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	for _, task := range tasks {
@@ -116,10 +116,10 @@ func stopped(pid int) bool {
 	return true
 }
 
-// Resume undoes Pause.
+// Resume continues the process after Pause.
 func (s *Server) Resume() { s.proc.Signal(syscall.SIGCONT) }
 
-// Stop kills the server with all of its processes.
+// Stop kills all processes of the server.
 func (s *Server) Stop() {
 	processes := s.helpers
 	if s.proc != nil {

@@ -8,16 +8,15 @@ import (
 	"syscall"
 )
 
-// Process is a child that is killed by the kernel when this process dies.
+// Process is a child that the kernel kills when this process dies.
 type Process struct {
 	*exec.Cmd
 	done chan struct{}
 	err  error
 }
 
-// Start starts cmd. The parent death signal of Linux is bound to the thread
-// that forked (prctl(2), PR_SET_PDEATHSIG), so that thread waits here for the
-// child's end.
+// Start starts cmd. The parent death signal is bound to the thread that forked
+// (PR_SET_PDEATHSIG, prctl(2)), so that this thread waits for the end of the child.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -40,13 +39,14 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// Done is closed when the process has ended; Err tells how.
+// Done returns a channel that is closed when the process has ended. Err then returns
+// its error.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err is the result of Wait, once Done is closed.
+// Err returns the result of Wait after Done is closed.
 func (p *Process) Err() error { return p.err }
 
-// Signal sends a signal; that the process is gone already is no error.
+// Signal sends a signal. It does nothing if the process has ended.
 func (p *Process) Signal(s os.Signal) {
 	_ = p.Cmd.Process.Signal(s)
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/s3mount/s3mount/integration/servers"
 )
 
-// EnvServer names the variable that chooses the server of the tests by its name
-// in package servers. Without it that is versitygw.
+// EnvServer is the variable that selects the server of the tests by its name in package
+// servers. The default is versitygw.
 const EnvServer = "S3MOUNT_TEST_SERVER"
 
-// IsChosen reports whether the tests run against this server. Tests that do not
-// depend on the server run with versitygw only.
+// IsChosen reports whether the tests run against this server. Tests that do not depend
+// on the server run only with versitygw.
 func IsChosen(server string) bool { return chosenServer() == server }
 
-// chosenServer is the name of the server that the tests run against.
+// chosenServer returns the name of the server of the tests.
 func chosenServer() string {
 	if name := os.Getenv(EnvServer); name != "" {
 		return name
@@ -24,7 +24,7 @@ func chosenServer() string {
 	return servers.Versitygw
 }
 
-// Install installs a server on this machine unless it is there. An error says why
+// Install installs a server on this machine unless it is installed. The error says why
 // the tests cannot run against it.
 func Install(ctx context.Context, name string) error {
 	switch name {
@@ -39,7 +39,7 @@ func Install(ctx context.Context, name string) error {
 	return fmt.Errorf("the tests know no server %q", name)
 }
 
-// startNamed starts a server with its data under dir.
+// startNamed starts a server with its data below dir.
 func startNamed(ctx context.Context, name, dir string, o ServerOptions) (*Server, error) {
 	switch name {
 	case servers.Versitygw:

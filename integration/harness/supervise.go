@@ -15,20 +15,20 @@ import (
 	"time"
 )
 
-// nobody is the user and group of AsNobody, as Debian has them.
+// nobody is the user and group of AsNobody, with the ids of Debian.
 const nobody = 65534
 
-// Config says how a test runs. The zero value is usual.
+// Config configures a test. The zero value is the usual configuration.
 type Config struct {
-	Timeout  time.Duration // 0 is usual
-	AsNobody bool          // run the child and all that it starts without privileges; needs root
-	NeedRoot bool          // skip when not root
-	Alone    bool          // not in parallel with other tests
-	Limit    string        // the reason why the test must fail; empty: the table of servers knows
+	Timeout  time.Duration // 0 means the usual timeout
+	AsNobody bool          // run the child and its programs without privileges; needs root
+	NeedRoot bool          // skip the test if this process is not root
+	Alone    bool          // do not run in parallel with other tests
+	Limit    string        // reason why the test must fail; if it is empty, the table of servers applies
 }
 
-// Run runs body in a child process under a deadline. It returns in the
-// supervisor when the child has ended, in the child when body has.
+// Run runs body in a child process with a deadline. In the supervisor it returns when
+// the child has ended, and in the child when body has returned.
 func Run(t *testing.T, cfg Config, body func(t *testing.T, w *World)) {
 	t.Helper()
 	sh, ok := fromEnv[shared](envShared)
@@ -55,11 +55,11 @@ func Run(t *testing.T, cfg Config, body func(t *testing.T, w *World)) {
 	s.run()
 }
 
-// usual is how long a test may take: more than ten times what most take on a
-// machine that is busy with others. Only one that hangs waits for it.
+// usual is the timeout of a test. It is more than ten times the time of most tests on a
+// busy machine. Only a test that hangs reaches it.
 const usual = 3 * time.Minute
 
-// timeout is how long the test may take.
+// timeout returns the timeout of the test.
 func (cfg Config) timeout() time.Duration {
 	if cfg.Timeout == 0 {
 		return usual
@@ -72,7 +72,7 @@ type supervisor struct {
 	cfg    Config
 	shared shared
 	work   string
-	limit  string // the reason why the test must fail; empty: it must not
+	limit  string // reason why the test must fail; empty if it must pass
 }
 
 func (s *supervisor) run() {
@@ -97,7 +97,7 @@ func (s *supervisor) run() {
 	report := ""
 	select {
 	case <-p.Done():
-		s.settle(p)
+		s.waitForExits(p)
 	case <-time.After(s.cfg.timeout()):
 		report = fmt.Sprintf("not done after %v\n", s.cfg.timeout()) + s.dump(p)
 	}
@@ -125,7 +125,7 @@ func (s *supervisor) start() (*Process, string, error) {
 		return nil, "", fmt.Errorf("write down the child's part: %w", err)
 	}
 	out := filepath.Join(s.work, "output")
-	f, err := os.Create(out) // a file and not a pipe: whoever outlives the child cannot hold us up
+	f, err := os.Create(out) // not a pipe, so that a process that outlives the child does not block the supervisor
 	if err != nil {
 		return nil, "", fmt.Errorf("make the child's output file: %w", err)
 	}
@@ -156,17 +156,17 @@ func (s *supervisor) start() (*Process, string, error) {
 	return p, out, err
 }
 
-// dump asks every process of the test for its goroutines, s3mount first, and
-// gathers what they said.
+// dump requests the goroutines of all processes of the test, s3mount first, and returns
+// them.
 func (s *supervisor) dump(p *Process) string {
 	var b strings.Builder
 	for _, pid := range s.processes(p.Process.Pid) {
 		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); exe == s.shared.Binary {
 			fmt.Fprintf(&b, "s3mount is process %d\n", pid)
-			_ = syscall.Kill(pid, syscall.SIGQUIT) // gone already: nothing to see
+			_ = syscall.Kill(pid, syscall.SIGQUIT) // fails only if the process has ended
 		}
 	}
-	time.Sleep(time.Second) // for the dumps to be written
+	time.Sleep(time.Second) // wait until the dumps are written
 	p.Signal(syscall.SIGQUIT)
 	select {
 	case <-p.Done():
@@ -179,16 +179,15 @@ func (s *supervisor) dump(p *Process) string {
 	return b.String()
 }
 
-// settle waits for the processes that are on their way out: what a test ends it
-// need not have seen die.
-func (s *supervisor) settle(p *Process) {
+// waitForExits waits for processes that are about to exit, because a test need not wait
+// for the programs that it ends.
+func (s *supervisor) waitForExits(p *Process) {
 	for end := time.Now().Add(10 * time.Second); len(s.processes(p.Process.Pid)) > 0 && time.Now().Before(end); {
-		time.Sleep(20 * time.Millisecond) // they may be nobody's children: there is no event to wait for
+		time.Sleep(20 * time.Millisecond) // there is no event to wait for, because they may not be children
 	}
 }
 
-// sweep removes every mount and process of the test and tells what there was
-// to remove.
+// sweep removes all mounts and processes of the test and returns a description of them.
 func (s *supervisor) sweep(p *Process) string {
 	var b strings.Builder
 	mounts, err := FuseMounts(s.work)
@@ -215,8 +214,8 @@ func (s *supervisor) sweep(p *Process) string {
 	return b.String()
 }
 
-// processes lists those that carry the work dir in their command line or stand
-// in it, the child itself excepted.
+// processes returns the processes whose command line contains the work dir or whose
+// working directory is below it, except for the child.
 func (s *supervisor) processes(childPID int) []int {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	var pids []int
@@ -239,7 +238,7 @@ func childError(p *Process) string {
 	if err := p.Err(); err != nil && !errors.As(err, &exit) {
 		return err.Error()
 	} else if exit != nil && exit.ExitCode() != 1 {
-		return exit.Error() // 1 is a failed test, which speaks for itself
+		return exit.Error() // 1 is a failed test, whose output is in the log
 	}
 	return ""
 }

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Output runs a helper program that touches no mount, for at most a minute.
+// Output runs a program that accesses no mount, for at most a minute, and returns its
+// output.
 func Output(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -21,7 +22,7 @@ func Output(name string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// ModuleDir is the directory of the integration module in the source tree.
+// ModuleDir returns the directory of the integration module in the source tree.
 func ModuleDir() (string, error) {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok {
@@ -30,12 +31,11 @@ func ModuleDir() (string, error) {
 	return filepath.Dir(filepath.Dir(file)), nil
 }
 
-// Race tells whether s3mount is built with the race detector.
+// Race reports whether s3mount is built with the race detector.
 func Race() bool { return os.Getenv("S3MOUNT_RACE") != "" }
 
-// BuildS3mount builds the program into dir. The environment may name a binary
-// to use in its place (S3MOUNT_BINARY) or ask for the race detector
-// (S3MOUNT_RACE=1).
+// BuildS3mount builds s3mount in dir and returns its path. S3MOUNT_BINARY names a
+// binary to use instead. S3MOUNT_RACE=1 enables the race detector.
 func BuildS3mount(dir string) (string, error) {
 	if b := os.Getenv("S3MOUNT_BINARY"); b != "" {
 		return filepath.Abs(b)
@@ -57,8 +57,8 @@ func BuildS3mount(dir string) (string, error) {
 	return bin, nil
 }
 
-// Tool builds a tool that a go.mod pins and gives the path of the binary in
-// Go's build cache. modDir is relative to the integration module.
+// Tool builds a tool that a go.mod pins and returns its path in the build cache of Go.
+// modDir is relative to the integration module.
 func Tool(modDir, name string) (string, error) {
 	mod, err := ModuleDir()
 	if err != nil {
@@ -75,7 +75,7 @@ func Tool(modDir, name string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// Tail gives the last n lines of a file, for reports.
+// Tail returns the last n lines of a file.
 func Tail(path string, n int) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -84,7 +84,7 @@ func Tail(path string, n int) string {
 	return Last(string(b), n)
 }
 
-// Last gives the last n lines of a text.
+// Last returns the last n lines of a text.
 func Last(text string, n int) string {
 	lines := strings.SplitAfter(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "")

@@ -13,21 +13,21 @@ import (
 	"syscall"
 )
 
-// Node is what a tree holds under one path.
+// Node is a file, directory or link in a tree.
 type Node struct {
 	Mode   fs.FileMode
 	Size   int64  // of files
-	Sum    string // sha256 of a file's bytes
+	Sum    string // SHA-256 of a file
 	Target string // of a symbolic link
-	Mtime  int64  // nanoseconds since 1970, of files, when asked for
+	Mtime  int64  // nanoseconds since 1970; of files, if it was requested
 	UID    uint32
 	GID    uint32
 }
 
-// Tree is a directory's content by slash-separated relative path.
+// Tree is the content of a directory by relative path with slashes.
 type Tree map[string]Node
 
-// Snapshot reads everything under dir.
+// Snapshot reads the tree below dir.
 func Snapshot(dir string) (Tree, error) {
 	tree := Tree{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -74,14 +74,14 @@ func look(path string, d fs.DirEntry) (Node, error) {
 	return n, err
 }
 
-// TreeOptions say what does not count in a comparison.
+// TreeOptions select what a comparison ignores.
 type TreeOptions struct {
-	Mtimes   bool     // modification times of files count
-	Contents bool     // only kinds, sizes, bytes and targets count
-	Ignore   []string // path prefixes that do not count
+	Mtimes   bool     // compare modification times of files
+	Contents bool     // compare only kinds, sizes, content and targets
+	Ignore   []string // path prefixes to ignore
 }
 
-// only leaves out what does not count.
+// only returns n without the fields to ignore.
 func (n Node) only(o TreeOptions) Node {
 	if !o.Mtimes {
 		n.Mtime = 0
@@ -92,7 +92,7 @@ func (n Node) only(o TreeOptions) Node {
 	return n
 }
 
-// Diff tells how got differs from want, or "" if it does not.
+// Diff describes the difference between got and want, or returns "".
 func (want Tree) Diff(got Tree, o TreeOptions) string {
 	paths := slices.Sorted(maps.Keys(want))
 	for p := range got {
@@ -118,9 +118,9 @@ func (want Tree) Diff(got Tree, o TreeOptions) string {
 	return b.String()
 }
 
-// DiffObjects tells how the bucket differs from the tree: every file must be an
-// object with its bytes under prefix + path, and there may be nothing else but
-// what stands for directories, links and the reserved prefix.
+// DiffObjects describes the difference between a bucket and the tree, or returns "".
+// Every file must be an object with the same content under prefix + path. Other objects
+// are allowed only for directories, links and the reserved prefix.
 func (want Tree) DiffObjects(ctx context.Context, r *Referee, prefix string) (string, error) {
 	keys, err := r.Keys(ctx, prefix)
 	if err != nil {

@@ -11,21 +11,21 @@ import (
 	"github.com/s3mount/s3mount/integration/servers"
 )
 
-// VirtualDomain is the base domain under which the servers serve buckets as
-// host names; *.localhost resolves to the loopback interface (RFC 6761).
+// VirtualDomain is the domain of bucket host names on the servers. *.localhost resolves
+// to the loopback interface (RFC 6761).
 const VirtualDomain = "s3.localhost"
 
-// ServerOptions are what a test may want different; the zero value is usual.
+// ServerOptions configure a versitygw. The zero value is the usual configuration.
 type ServerOptions struct {
-	Binary    string // versitygw, if it is built already
-	Addr      string // listen here and not on a free port
-	Data      string // use this data directory and not a new one
-	AccessLog bool   // write Server.Access
-	IAM       string // directory with more accounts, which may change at any time
+	Binary    string // path of versitygw, if it is built already
+	Addr      string // address to listen on; a free port if it is ""
+	Data      string // data directory; a new one if it is ""
+	AccessLog bool   // whether to write Server.Access
+	IAM       string // directory with additional accounts, which may change at any time
 }
 
-// StartServer starts versitygw with its data under dir, which must be on a
-// filesystem with user xattrs, and returns when it answers.
+// StartServer starts versitygw with its data below dir and returns when it answers. The
+// filesystem of dir must support user xattrs.
 func StartServer(ctx context.Context, dir string, o ServerOptions) (*Server, error) {
 	var err error
 	if o.Binary == "" {

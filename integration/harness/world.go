@@ -15,7 +15,7 @@ import (
 	"github.com/s3mount/s3mount/integration/servers"
 )
 
-// World is what a test on a mount has at hand. It exists in the child only.
+// World provides the resources of a test on a mount. It exists only in the child.
 type World struct {
 	Work     string // the work dir
 	Server   string // name of the shared server in package servers
@@ -32,12 +32,12 @@ func newWorld(t *testing.T, sh shared, c child, cfg Config) *World {
 	timeout := cfg.timeout()
 	return &World{
 		Work: c.Work, Server: sh.Server, Endpoint: sh.Endpoint, Binary: sh.Binary, Self: sh.Self, gateway: sh.Gateway,
-		// Five seconds before the supervisor, so that the test itself can say what hung.
+		// Five seconds before the supervisor, so that the test can report what hangs.
 		deadline: time.Now().Add(timeout - min(5*time.Second, timeout/4)),
 	}
 }
 
-// Context ends shortly before the supervisor loses patience.
+// Context returns a context that ends shortly before the deadline of the supervisor.
 func (w *World) Context(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithDeadline(t.Context(), w.deadline)
@@ -45,12 +45,12 @@ func (w *World) Context(t testing.TB) context.Context {
 	return ctx
 }
 
-// Name gives a name that is new in this world.
+// Name returns a name that is new in this world.
 func (w *World) Name(prefix string) string {
 	return fmt.Sprintf("%s%d", prefix, w.seq.Add(1))
 }
 
-// Dir makes a new local directory.
+// Dir creates a local directory.
 func (w *World) Dir(t testing.TB, prefix string) string {
 	t.Helper()
 	d := filepath.Join(w.Work, w.Name(prefix))
@@ -60,22 +60,22 @@ func (w *World) Dir(t testing.TB, prefix string) string {
 	return d
 }
 
-// Bucket makes a new bucket on the shared server.
+// Bucket creates a bucket on the shared server.
 func (w *World) Bucket(t testing.TB) *Referee {
 	t.Helper()
 	return w.BucketOn(t, w.Endpoint)
 }
 
-// BucketOn makes a new bucket on another server.
+// BucketOn creates a bucket on another server.
 func (w *World) BucketOn(t testing.TB, endpoint string) *Referee {
 	t.Helper()
-	// Bucket names are global on the shared server: the work dir makes them differ.
+	// Bucket names are global on the shared server. The work dir makes them unique.
 	r := NewReferee(endpoint, w.Name(filepath.Base(w.Work)+"-b"))
 	if err := r.CreateBucket(w.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	if w.Server == servers.Ceph && endpoint == w.Endpoint {
-		t.Cleanup(func() { // its objects are in memory
+		t.Cleanup(func() { // frees the memory of its objects
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			if err := r.Empty(ctx); err != nil {
@@ -97,7 +97,7 @@ func (w *World) Memory(t testing.TB) (endpoint string) {
 	return endpoint
 }
 
-// OwnServer starts a server of the test's own, of the same kind as the shared one.
+// OwnServer starts another server of the same kind as the shared one.
 func (w *World) OwnServer(t testing.TB) *Server {
 	t.Helper()
 	s, err := startNamed(w.Context(t), w.Server, w.Dir(t, "server"), ServerOptions{Binary: w.gateway})
@@ -108,7 +108,7 @@ func (w *World) OwnServer(t testing.TB) *Server {
 	return s
 }
 
-// Gateway starts a versitygw of the test's own, whatever the shared server is.
+// Gateway starts another versitygw, independent of the shared server.
 func (w *World) Gateway(t testing.TB, o ServerOptions) *Server {
 	t.Helper()
 	o.Binary = w.gateway
@@ -120,13 +120,13 @@ func (w *World) Gateway(t testing.TB, o ServerOptions) *Server {
 	return s
 }
 
-// Proxy puts a proxy in front of the shared server.
+// Proxy starts a proxy in front of the shared server.
 func (w *World) Proxy(t testing.TB, shape Shape) *Proxy {
 	t.Helper()
 	return w.ProxyOn(t, w.Endpoint, shape)
 }
 
-// ProxyOn puts a proxy in front of another server.
+// ProxyOn starts a proxy in front of another server.
 func (w *World) ProxyOn(t testing.TB, endpoint string, shape Shape) *Proxy {
 	t.Helper()
 	p, err := StartProxy(endpoint, shape)
@@ -137,26 +137,27 @@ func (w *World) ProxyOn(t testing.TB, endpoint string, shape Shape) *Proxy {
 	return p
 }
 
-// Result is how a program ended.
+// Result is the outcome of a program.
 type Result struct {
 	Out  string // standard output and standard error
-	Code int    // exit status, -1 if it was killed
+	Code int    // exit status, or -1 if it was killed
 }
 
-// Exec runs a program until the test's deadline. It starts in the work dir:
-// a child that changes into a mount before it is a program of its own would
-// stop this whole process while the mount waits for an answer from it.
+// Exec runs a program until the deadline of the test. It starts in the work dir,
+// because the fork of a child that changes into a mount would block this process while
+// the mount waits for it.
 func (w *World) Exec(t testing.TB, env []string, name string, args ...string) Result {
 	t.Helper()
 	return w.run(t, exec.CommandContext(w.Context(t), name, args...), env)
 }
 
-// run runs a command of this world until the test's deadline, which its context has.
+// run runs a command of this world until the deadline of the test, which its context
+// has.
 func (w *World) run(t testing.TB, cmd *exec.Cmd, env []string) Result {
 	t.Helper()
 	cmd.Dir = w.Work
 	cmd.Env = append(os.Environ(), env...)
-	cmd.WaitDelay = 5 * time.Second // a grandchild that keeps the pipe open does not hold us up
+	cmd.WaitDelay = 5 * time.Second // bounds the wait for a grandchild that keeps the pipe open
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
@@ -170,15 +171,16 @@ func (w *World) run(t testing.TB, cmd *exec.Cmd, env []string) Result {
 	return Result{Out: out.String(), Code: cmd.ProcessState.ExitCode()}
 }
 
-// TrySh runs a bash script in dir ($1 and on are args).
+// TrySh runs a bash script in dir. args are $1 and so on.
 func (w *World) TrySh(t testing.TB, dir, script string, args ...string) Result {
 	t.Helper()
-	// The script's own name is the same everywhere, so that messages of the shell can be compared.
+	// The name of the script is constant, so that messages of the shell can be
+	// compared.
 	argv := append([]string{"-euo", "pipefail", "-c", "cd -- \"$DIR\"\n" + script, "script"}, args...)
 	return w.Exec(t, []string{"LC_ALL=C", "TZ=UTC", "DIR=" + dir}, "bash", argv...)
 }
 
-// Sh runs a bash script in dir, which must succeed, and gives its output.
+// Sh runs a bash script in dir, which must succeed, and returns its output.
 func (w *World) Sh(t testing.TB, dir, script string, args ...string) string {
 	t.Helper()
 	r := w.TrySh(t, dir, script, args...)
@@ -188,13 +190,13 @@ func (w *World) Sh(t testing.TB, dir, script string, args ...string) string {
 	return r.Out
 }
 
-// Op runs one of the ops that TestMain gave to Main in a process of its own.
+// Op runs an op of Main as a separate process.
 func (w *World) Op(t testing.TB, name string, args ...string) Result {
 	t.Helper()
 	return w.Exec(t, []string{envOp + "=" + name}, w.Self, args...)
 }
 
-// OpCommand is Op as a command to be started.
+// OpCommand returns the command of Op.
 func (w *World) OpCommand(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(w.Self, args...)
 	cmd.Dir = w.Work
@@ -202,7 +204,7 @@ func (w *World) OpCommand(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Need skips the test when a program of the machine is missing.
+// Need skips the test if a program is missing.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
