@@ -7,8 +7,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestApart: what runs in a mount namespace of its own does not keep the mounts
-// of tests: s3mount ends with the umount, and not when that program has ended.
+// TestApart checks that a program in a separate mount namespace does not keep the
+// mounts of tests: s3mount ends with the umount, before that program ends.
 func TestApart(t *testing.T) {
 	t.Parallel()
 	t.Run("mounts", func(t *testing.T) {

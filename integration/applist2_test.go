@@ -1,8 +1,7 @@
 package integration
 
-// appsOfMore are programs that lean on a filesystem harder than those of apps:
-// databases, compilers, archivers and interpreters. What after says of them is
-// asked again once the mount was mounted anew.
+// appsOfMore are programs that use a filesystem more intensively than apps: databases,
+// compilers, archivers and interpreters. after is checked again after a remount.
 var appsOfMore = []app{
 	{name: "sqlite3", needs: []string{"sqlite3"}, nobody: true, script: `
 		for mode in delete truncate persist memory wal; do

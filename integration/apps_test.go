@@ -30,8 +30,8 @@ func TestApp(t *testing.T) {
 	}
 }
 
-// TestAppNobody runs some of the same as a user without privileges, who mounts
-// by fusermount3.
+// TestAppNobody runs some of these programs as an unprivileged user, who mounts with
+// fusermount3.
 func TestAppNobody(t *testing.T) {
 	t.Parallel()
 	for _, a := range slices.Concat(apps, appsOfMore) {

@@ -33,7 +33,7 @@ func testArm64(t *testing.T, w *harness.World) {
 	bin := filepath.Join(w.Work, "arm64")
 	cmd := exec.CommandContext(w.Context(t), "go", "build", "-trimpath", "-o", bin, "./cmd/s3mount")
 	cmd.Dir = filepath.Dir(mod)
-	// With HOME in the work dir Go would fill a cache of its own.
+	// With HOME in the work dir Go would use a new build cache.
 	cmd.Env = append(os.Environ(), "GOARCH=arm64", "CGO_ENABLED=0", "HOME="+os.Getenv(harness.EnvHome))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build for arm64: %v\n%s", err, out)

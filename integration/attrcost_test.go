@@ -20,11 +20,11 @@ import (
 // filler fills a bucket with files of one kilobyte.
 type filler func(t *testing.T, w *harness.World, endpoint string, bucket *harness.Referee, keys []string)
 
-// TestAttributeRequests counts the requests at the server of common work in buckets
-// that another client or a mount has filled. In the root, or nowhere else, a mount has
-// stored attributes before. The deletes themselves are not counted: the server and the
-// speed of the machine decide how many of them share a request. Nor are the requests by
-// which a mount finds out once what the server can do.
+// TestAttributeRequests counts the requests of common work in buckets that another
+// client or a mount has filled. In some of them a mount has stored attributes before,
+// in the root or elsewhere. Deletes are not counted, because their number depends on
+// the speed of the machine and the server. Requests that detect the features of the
+// server are not counted either.
 func TestAttributeRequests(t *testing.T) {
 	t.Parallel()
 	fillers := map[string]filler{"other client": fillByClient, "mount": fillByMount, "other client, allow-other": fillByClient}
@@ -83,8 +83,8 @@ func TestAttributeRequests(t *testing.T) {
 	}
 }
 
-// age makes all objects of a server old, so that a mount believes what it has heard of
-// them for a while, however slow this machine is.
+// age makes all objects of a server old, so that the mount trusts listings of them for
+// a while, even on a slow machine.
 func age(t *testing.T, data string) {
 	t.Helper()
 	old := time.Now().Add(-time.Hour)

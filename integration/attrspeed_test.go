@@ -9,9 +9,9 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestAttributesAtListingSpeed: all attributes of a tree cost about as many
-// requests as its directories, and with --posix=full those that another tool
-// wrote cost one each, once.
+// TestAttributesAtListingSpeed checks that all attributes of a tree cost about as many
+// requests as its directories. With --posix=full an object of another tool costs one
+// more request, once.
 func TestAttributesAtListingSpeed(t *testing.T) {
 	t.Parallel()
 	t.Run("a tree of ours", func(t *testing.T) {
@@ -38,7 +38,7 @@ func testListOurs(t *testing.T, w *harness.World) {
 		must(t, os.WriteFile(p, []byte("x"), 0o600))
 		must(t, os.Chtimes(p, fixtureTime, fixtureTime))
 	}
-	// The times of directories do not outlive the mount (fs/README.md).
+	// The times of directories are lost at the unmount (fs/README.md).
 	const list = "ls -lR --time-style=full-iso | sed '/^total/d; s/^\\(d.* root root *[0-9]* \\).* /\\1/'"
 	want := w.Sh(t, m.Dir, list)
 	m = m.Remount(t)

@@ -50,10 +50,9 @@ const (
 	autofsFail          = 0x93<<8 | 0x61 // AUTOFS_IOC_FAIL
 )
 
-// automountOp is an automounter for args[0], as systemd is one: when a program
-// asks for the mountpoint it runs the command of args[1:], in its own process
-// group, which alone the kernel lets pass. It prints the file f of what is
-// mounted, and unmounts.
+// automountOp is an automounter for args[0], like the one of systemd. When a program
+// accesses the mountpoint, it runs the command args[1:] in its process group, for which
+// the kernel does not block. It prints the content of f and unmounts.
 func automountOp(args []string) error {
 	dir, command := args[0], args[1:]
 	r, w, err := os.Pipe()

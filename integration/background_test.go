@@ -74,7 +74,7 @@ func testFstab(t *testing.T, w *harness.World) {
 	bucket, dest := w.Bucket(t), w.Dir(t, "root")
 	mod, err := harness.ModuleDir()
 	must(t, err)
-	// With HOME in the work dir Go would fill a cache of its own.
+	// With HOME in the work dir Go would use a new build cache.
 	env := []string{"HOME=" + os.Getenv(harness.EnvHome)}
 	if r := w.Exec(t, env, "make", "-s", "-C", filepath.Dir(mod), "install", "DESTDIR="+dest, "PREFIX=/usr/local"); r.Code != 0 {
 		t.Fatalf("make install: %s", r.Out)
@@ -87,7 +87,8 @@ func testFstab(t *testing.T, w *harness.World) {
 	options := "_netdev,allow_other,endpoint=" + w.Endpoint + ",state_dir=" + w.Dir(t, "state") + ",log_file=" + filepath.Join(w.Work, "mount.log")
 	fstab := filepath.Join(w.Work, "fstab")
 	must(t, os.WriteFile(fstab, fmt.Appendf(nil, "%s %s s3mount %s 0 0\n%s:sub/ %s s3mount ro,%s 0 0\n", bucket.Bucket, one, options, bucket.Bucket, two, options), 0o644))
-	// All that mount(8) knows for every filesystem, and what systemd adds.
+	// These are the options that mount(8) knows for every filesystem, and the options
+	// that systemd adds.
 	const every = "noauto,user,nofail,noexec,nosuid,nodev,noatime,uid=5,gid=6,umask=027,default_permissions," +
 		"x-systemd.automount,x-systemd.idle-timeout=60,x-systemd.mount-timeout=30,x-gvfs-show,comment=x"
 	helper := ""

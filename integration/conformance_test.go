@@ -18,9 +18,8 @@ import (
 // s3's own tests stream 5 GiB.
 const streamed = 96 << 20
 
-// TestConformance holds package s3, and servers that others wrote, to the suite
-// that s3test's own server passes. What a server lacks has its reason in the
-// table of servers.
+// TestConformance runs the suite of s3test against a real server. The table of servers
+// contains the features that the server lacks, with reasons.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	t.Run("server", func(t *testing.T) {
@@ -62,10 +61,11 @@ func TestConformanceLimits(t *testing.T) {
 	}
 }
 
-// conformanceTime is for Ceph, whose answers are slow on two cores.
+// conformanceTime is long enough for Ceph, which is slow on two processors.
 const conformanceTime = 5 * time.Minute
 
-// without takes away what a server lacks, except for one feature.
+// without returns the options for the features that a server lacks, except for one
+// feature.
 func without(server string, except s3test.Feature) (opts []s3test.RunOption) {
 	s, _ := servers.Get(server)
 	for _, l := range s.Features() {

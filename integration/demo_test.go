@@ -35,7 +35,7 @@ func stable(text string) string {
 func testDemo(t *testing.T, w *harness.World) {
 	mod, err := harness.ModuleDir()
 	must(t, err)
-	// With HOME in the work dir Go would fill a cache of its own.
+	// With HOME in the work dir Go would use a new build cache.
 	home := "HOME=" + os.Getenv(harness.EnvHome)
 	demo := filepath.Join(w.Work, "demo")
 	if r := w.Exec(t, []string{home}, "go", "build", "-C", mod, "-o", demo, "./demo"); r.Code != 0 {

@@ -71,8 +71,8 @@ func wantFile(t *testing.T, path string, body []byte) {
 	}
 }
 
-// warm reads a file until the cache has all of it: the disk is written behind
-// the readers, and what it has no time for is missed.
+// warm reads a file until the cache has all of it. One read is not enough, because the
+// cache writes behind the readers and skips blocks if the disk is slower.
 func warm(t *testing.T, w *harness.World, proxy *harness.Proxy, o harness.MountOptions, name string, body []byte) {
 	t.Helper()
 	for range 10 {
@@ -143,7 +143,7 @@ func testCacheSize(t *testing.T, w *harness.World) {
 	}
 }
 
-// diskUse is what the files below dir occupy.
+// diskUse returns the disk space of the files below dir.
 func diskUse(t *testing.T, dir string) (n int64) {
 	t.Helper()
 	must(t, filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
@@ -161,8 +161,8 @@ func diskUse(t *testing.T, dir string) (n int64) {
 	return n
 }
 
-// testCacheChange changes an object while a cached version of it is open: who
-// opens it then sees the new version, by reading and by mapping.
+// testCacheChange changes an object while a cached version of it is open. A later open
+// shows the new version, with read and mmap.
 func testCacheChange(t *testing.T, w *harness.World, args ...string) {
 	bucket, proxy := w.Bucket(t), w.Proxy(t, harness.Shape{})
 	o := harness.MountOptions{Endpoint: proxy.URL, Source: bucket.Bucket, Args: append(args, "--cache", w.Dir(t, "cache"), "--metadata-ttl", "1h")}
@@ -227,7 +227,8 @@ func testCacheWriters(t *testing.T, w *harness.World) {
 	wantFile(t, m.Path("f"), body)
 }
 
-// testCacheMapping: what is mapped stays as it is when the cache needs its room.
+// testCacheMapping checks that mapped data do not change when the cache evicts their
+// file.
 func testCacheMapping(t *testing.T, w *harness.World) {
 	bucket, proxy := w.Bucket(t), w.Proxy(t, harness.Shape{})
 	o := harness.MountOptions{Endpoint: proxy.URL, Source: bucket.Bucket,
@@ -247,8 +248,8 @@ func testCacheMapping(t *testing.T, w *harness.World) {
 	wantMapped(t, w, m.Path("f"), body, others...)
 }
 
-// testShrunk makes an object smaller by others, to a multiple of what the kernel
-// reads at a time: behind its end there is nothing, with or without a cache.
+// testShrunk checks an object that another client has shortened to a multiple of the
+// kernel's readahead. Nothing follows its end, with or without a cache.
 func testShrunk(t *testing.T, w *harness.World) {
 	bucket := w.Bucket(t)
 	for _, args := range [][]string{nil, {"--cache", w.Dir(t, "cache")}} {

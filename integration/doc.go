@@ -1,16 +1,13 @@
-// Package integration tests s3mount as a whole: the program, on a real mount,
-// against a real S3 server.
+// Package integration tests s3mount on real mounts against real S3 servers.
 //
-// The tests say what users may rely on. TestP1 to TestP12 hold the promises of
-// the design, one each. TestApp runs everyday programs on a local directory
-// and on a mount and compares the two, the bucket, and the mount after it was
-// mounted again. TestEveryday does a day's work, and TestQuirks does it on servers
-// that differ from S3. All of these run on the server that S3MOUNT_TEST_SERVER
-// names (make test-servers); package servers has what each server cannot do. The
-// rest covers the program around the filesystem: what it
-// says when it cannot mount, /etc/fstab, crashes, and its way out.
+// TestP1 to TestP12 test the promises of the design. TestApp runs common programs in a local
+// directory and on a mount, and compares the directories, the bucket, and the mount after a
+// remount. TestEveryday does typical work, and TestQuirks does it on servers that differ from
+// S3. These tests run on the server that S3MOUNT_TEST_SERVER selects (make test-servers).
+// Package servers lists the limits of each server. The other tests cover the program around
+// the filesystem: failures to mount, /etc/fstab, crashes, and the unmount.
 //
-// How a test reaches a mount without ever endangering the machine is told in
-// package harness. The measurements are in bench, of mounts (make bench), and
-// s3bench, of package s3 beside other libraries (make bench-s3).
+// Package harness runs the tests and protects the machine from hanging mounts. Command bench
+// measures mounts (make bench), and package s3bench compares package s3 with other libraries
+// (make bench-s3).
 package integration

@@ -48,5 +48,5 @@ func TestFacts(t *testing.T) {
 	})
 }
 
-// unreadTime is shorter than the 30 s after which MinIO gives up.
+// unreadTime is shorter than the 30 s after which MinIO closes a connection.
 const unreadTime = 20 * time.Second

@@ -126,8 +126,8 @@ func testNameless(t *testing.T, w *harness.World) {
 	}
 }
 
-// testLongKeys: a key has 1024 bytes at most, and what is longer is refused as
-// a path that is too long.
+// testLongKeys checks keys of 1024 bytes, which is the limit. Longer paths are refused
+// with ENAMETOOLONG.
 func testLongKeys(t *testing.T, w *harness.World) {
 	m, _, _ := mountOf(t, w)
 	// 4 × (249 + 1) + 23 = 1023: one byte is left. The server of this test has

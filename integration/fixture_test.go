@@ -21,8 +21,8 @@ func payload(seed, n int) []byte {
 	return b
 }
 
-// fixture makes a tree like those that people keep: sizes around the page and
-// block limits, one larger than a part, odd names, modes, an empty directory.
+// fixture creates a varied tree: sizes around the limits of pages and blocks, a file
+// larger than a part, unusual names, modes, and an empty directory.
 func fixture(t testing.TB, dir string) string {
 	t.Helper()
 	sizes := []int{0, 1, 4095, 4096, 4097, 131071, 131072, 131073, 1 << 20}

@@ -9,9 +9,9 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestInheritedFiles: programs inherit the open files of who starts them, and
-// close them when they begin or end. That saves what they have written, and leaves
-// what only the other has written to his own close.
+// TestInheritedFiles checks open files that a program inherits from its parent and
+// closes. The close uploads the data that the program has written. Data that only the
+// parent has written are uploaded when the parent closes the file.
 func TestInheritedFiles(t *testing.T) {
 	harness.Run(t, harness.Config{}, func(t *testing.T, w *harness.World) {
 		m, bucket, _ := mountOf(t, w)

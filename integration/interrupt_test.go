@@ -39,7 +39,7 @@ func testInterruptedRead(t *testing.T, w *harness.World, how string) {
 	}
 	at := offset
 	if how == "open" {
-		at = 0 // what the open fetches already
+		at = 0 // the open has already requested it
 	}
 	one, other := startReader(t, w, m.Path("f"), how, at), startReader(t, w, m.Path("f"), how, at)
 	if how != "open" {
@@ -71,8 +71,8 @@ func testInterruptedRead(t *testing.T, w *harness.World, how string) {
 	if want := fmt.Sprintf("%x", md5.Sum(body[at:at+piece])); got != want || other.p.Err() != nil {
 		t.Errorf("the other reader has %q (%v), want %s", got, other.p.Err(), want)
 	}
-	// An open makes sure of the version by a request of its own. When it comes, the
-	// GET of the open that was interrupted may be nobody's.
+	// An open sends its own request to revalidate the version. At that time, the GET of
+	// the interrupted open may have no caller.
 	if n := fetches(t, proxy, at); n != 1 && how != "open" || n > 2 {
 		t.Errorf("the bytes were asked for %d times", n)
 	}
@@ -130,7 +130,7 @@ func startReader(t *testing.T, w *harness.World, path, how string, offset int) *
 	cmd.Dir, cmd.Stderr = w.Work, os.Stderr
 	in, err := cmd.StdinPipe()
 	must(t, err)
-	out, said, err := os.Pipe() // that of exec would be closed when the program ends
+	out, said, err := os.Pipe() // the pipe of StdoutPipe would be closed when the program ends
 	must(t, err)
 	t.Cleanup(func() { _ = out.Close() })
 	cmd.Stdout = said

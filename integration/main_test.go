@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 // of a test.
 var ops = map[string]harness.Op{"mmap": mmapOp, "mapsum": mapsumOp, "lock": lockOp, "answers": answersOp, "automount": automountOp, "access": accessOp}
 
-// run runs body as a subtest in a world of its own.
+// run runs body as a subtest with a new World.
 func run(t *testing.T, name string, body func(t *testing.T, w *harness.World)) {
 	t.Run(name, func(t *testing.T) { harness.Run(t, harness.Config{}, body) })
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// seen is a mount whose control socket lies in a directory of the test.
+// seen is a mount whose control socket is in a directory of the test.
 type seen struct {
 	*harness.Mount
 	w      *harness.World
@@ -148,8 +148,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// TestSyncCommand: s3mount sync returns when S3 has what the journal holds, and
-// not before.
+// TestSyncCommand checks that s3mount sync returns when S3 has all data of the journal,
+// and not earlier.
 func TestSyncCommand(t *testing.T) {
 	t.Parallel()
 	run(t, "journal", func(t *testing.T, w *harness.World) {

@@ -64,8 +64,8 @@ func lockOp(args []string) error {
 	return locks[args[0]](f, unix.F_WRLCK)
 }
 
-// TestDropCached: what the mount believes for an hour is asked for again after
-// the control name was set, and after SIGHUP.
+// TestDropCached checks that the mount forgets cached names when the control attribute
+// is set, and after SIGHUP.
 func TestDropCached(t *testing.T) {
 	t.Parallel()
 	for name, drop := range map[string]func(t *testing.T, m *harness.Mount){
@@ -159,7 +159,7 @@ func TestCopyInS3(t *testing.T) {
 			w.Sh(t, m.Dir, "stat big > /dev/null")
 			proxy.Reset()
 			w.Sh(t, m.Dir, script)
-			// The first blocks of what is opened are read ahead; nothing is sent.
+			// The open reads the first blocks ahead. It sends nothing.
 			if sent, received := proxy.Bytes(); sent > 1<<20 || received > 9<<20 {
 				t.Errorf("%q sent %d and received %d bytes: %v", script, sent, received, proxy.Counts())
 			}

@@ -16,8 +16,8 @@ import (
 	"github.com/s3mount/s3mount/integration/servers"
 )
 
-// TestObjectOptions reads back, from the server, the properties of what a mount with options
-// for objects creates.
+// TestObjectOptions checks on the server the properties of the objects that a mount
+// with options for objects creates.
 func TestObjectOptions(t *testing.T) {
 	t.Parallel()
 	run(t, "properties", objectProperties)
@@ -73,8 +73,8 @@ func objectProperties(t *testing.T, w *harness.World) {
 	wantObject(t, w, bucket, "e/large", payload(1, 20<<20))
 }
 
-// tagsLostByCeph are the keys whose tags Ceph RGW 16 loses: it ignores the tags of a multipart
-// upload, and those of a copy that replaces the metadata.
+// tagsLostByCeph are the keys whose tags Ceph RGW 16 loses. It ignores the tags of
+// multipart uploads and of copies that replace the metadata.
 var tagsLostByCeph = map[string]bool{"e/large": true, "final.css": true}
 
 // tagText returns tags in the order of their names.

@@ -16,8 +16,8 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestP11Bounded: memory and connections stay within their limits whatever is
-// asked, and everybody progresses.
+// TestP11Bounded checks that memory and connections stay within their limits, and that
+// every caller makes progress.
 func TestP11Bounded(t *testing.T) {
 	t.Parallel()
 	run(t, "memory", testMemoryBound)
@@ -25,7 +25,7 @@ func TestP11Bounded(t *testing.T) {
 	run(t, "many files", testManyFiles)
 }
 
-// overhead is what the process may need beside --memory-limit.
+// overhead is the memory that the process may need in addition to --memory-limit.
 const overhead = 64 << 20
 
 func testMemoryBound(t *testing.T, w *harness.World) {
@@ -50,8 +50,8 @@ func testMemoryBound(t *testing.T, w *harness.World) {
 	wantMemory(t, m, limit+overhead)
 }
 
-// firstNames gives the first n lines of what ls says of the directory d, and ends
-// it then: it may wait for more, and hears that nobody reads only when it writes.
+// firstNames returns the first n lines of ls of the directory d, and then kills ls. ls
+// would notice the closed pipe only at its next write.
 func firstNames(t *testing.T, w *harness.World, m *harness.Mount, n int) string {
 	t.Helper()
 	return w.Sh(t, m.Dir, `coproc ls -f d; head -n "$1" <&"${COPROC[0]}"; kill "$COPROC_PID"; wait "$COPROC_PID" || true`, fmt.Sprint(n))
@@ -123,8 +123,8 @@ func testConnectionBound(t *testing.T, w *harness.World) {
 // read whole at a page per 1000, and memory does not grow with it.
 func testManyFiles(t *testing.T, w *harness.World) {
 	const n = 100_000
-	// The files are a day old, so that their listing is trusted for longer than the
-	// test needs. What the kernel forgot is then found again without a request.
+	// The files are a day old, so that their listing is trusted longer than the test
+	// takes. Names that the kernel has forgotten then need no request.
 	var age atomic.Int64
 	age.Store(int64(24 * time.Hour))
 	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"b"}, Now: func() time.Time { return time.Now().Add(-time.Duration(age.Load())) }})

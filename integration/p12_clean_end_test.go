@@ -62,7 +62,7 @@ func testEndWithOpenFiles(t *testing.T, w *harness.World) {
 			wantObject(t, w, bucket, name, payload(n, n))
 		}
 		if sig == syscall.SIGINT {
-			awaitWritten(t, w, m) // it may not have heard of what S3 has by now
+			awaitWritten(t, w, m) // S3 may have data whose upload the mount still counts as pending
 			m.Signal(sig)
 			m.WaitEnd(t)
 		}
@@ -132,9 +132,9 @@ func awaitObject(t testing.TB, w *harness.World, r *harness.Referee, key string)
 	}
 }
 
-// testEndDuringUpload ends the mount while a close waits for a slow upload. The
-// writer is a process of its own: programs that are started here would inherit
-// its open file, and what they close at their exec(2) is written, too.
+// testEndDuringUpload ends the mount while a close waits for a slow upload. The writer
+// is a separate process, because programs that this process starts would inherit the
+// open file, and their exec(2) would close and upload it.
 func testEndDuringUpload(t *testing.T, w *harness.World) {
 	body := payload(1, 40<<20)
 	local := filepath.Join(w.Dir(t, "local"), "f")

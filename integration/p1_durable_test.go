@@ -10,7 +10,7 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// impatient makes a mount give up on a failing server while a test waits.
+// impatient makes a mount return errors of a failing server early, while a test waits.
 var impatient = []string{"--deadline", "2s"}
 
 // mountOf mounts a new bucket of the shared server through a proxy.

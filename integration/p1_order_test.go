@@ -98,8 +98,8 @@ func TestP1Removals(t *testing.T) {
 	})
 }
 
-// TestP1Handover hands an SQLite database from one mount to another after every
-// commit. The unlink of SQLite's journal is what commits.
+// TestP1Handover passes an SQLite database from one mount to another after every
+// commit. The unlink of SQLite's journal is the commit.
 func TestP1Handover(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("sqlite3"); err != nil {

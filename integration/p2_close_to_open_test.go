@@ -67,9 +67,10 @@ func TestP2CloseToOpen(t *testing.T) {
 	})
 }
 
-// appendLine adds a line to a file, which it makes if there is none. A name that
-// was absent within the last second is not asked for again at the open: then
-// close tells that another mount has made it (P3), and the next try finds it.
+// appendLine appends a line to a file and creates the file if necessary. The mount does
+// not ask S3 again for a name that was absent within the last second. In this case
+// close reports that another mount has created the file (P3), and the next attempt
+// succeeds.
 func appendLine(path, line string) error {
 	for again := false; ; again = true {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
@@ -84,7 +85,7 @@ func appendLine(path, line string) error {
 	}
 }
 
-// readOpen reads to the end by an open of its own, whatever size stat would tell.
+// readOpen opens a file and reads to its end, without regard to the size of stat.
 func readOpen(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -85,8 +85,8 @@ func readsByte(mapped []byte, at int) (faults bool, value byte) {
 	return false, mapped[at]
 }
 
-// testTail follows a log that another mount writes. `tail -F` follows the name and prints
-// each line; `tail -f` follows the handle, whose version has no more than the first.
+// testTail follows a log that another mount writes. `tail -F` follows the name and
+// prints each line. `tail -f` follows the handle, which shows only the first version.
 func testTail(t *testing.T, w *harness.World) {
 	bucket := w.Bucket(t)
 	o := harness.MountOptions{Endpoint: w.Endpoint, Source: bucket.Bucket, Args: []string{"--metadata-ttl", "0s"}}

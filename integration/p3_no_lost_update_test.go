@@ -14,9 +14,9 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP3NoLostUpdate: bytes built on a version that is no longer current do not
-// replace the newer one; they are kept aside. What must be new is made only if
-// it is. A whole replacement wins.
+// TestP3NoLostUpdate checks that data based on an old version do not replace the newer
+// version and are saved locally, that exclusive creates fail if the name exists, and
+// that a full replacement succeeds.
 func TestP3NoLostUpdate(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(f *os.File) error{

@@ -52,8 +52,8 @@ func testLongHole(t *testing.T, w *harness.World) {
 	}
 }
 
-// testRemovedWhileSent: rm of a file whose upload would take long returns at once,
-// and so does umount after it.
+// testRemovedWhileSent checks that rm of a file with a long upload returns at once, and
+// so does a later umount.
 func testRemovedWhileSent(t *testing.T, w *harness.World) {
 	m, bucket, _ := mountOf(t, w)
 	write := exec.CommandContext(w.Context(t), "truncate", "-s", "60G", m.Path("f"))

@@ -21,9 +21,9 @@ func TestP4LargeWrites(t *testing.T) {
 	run(t, "killed", testKilledStream)
 }
 
-// testFullDisk: on a disk that is full a file without a name, which no commit
-// can relieve, is refused more bytes and keeps those that it has; one that S3
-// can take goes on.
+// testFullDisk checks writes on a full disk. A file without a name, which cannot be
+// uploaded, gets ENOSPC and keeps its data. Writes to other files succeed, because
+// their data go to S3.
 func testFullDisk(t *testing.T, w *harness.World) {
 	disk := w.Dir(t, "disk")
 	must(t, syscall.Mount("tmpfs", disk, "tmpfs", 0, "mode=0700,size=16m"))

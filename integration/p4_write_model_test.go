@@ -13,9 +13,9 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP4WriteModel: a file takes every kind of write that a local file takes,
-// and what is not changed in a large one is copied inside S3. (5 TiB is not
-// covered.)
+// TestP4WriteModel checks that a file supports every kind of write of a local file, and
+// that unchanged ranges of large files are copied inside S3. It does not cover files of
+// 5 TiB.
 func TestP4WriteModel(t *testing.T) {
 	t.Parallel()
 	run(t, "random operations", func(t *testing.T, w *harness.World) {
@@ -114,7 +114,7 @@ func randomOperations(t *testing.T, w *harness.World, m *harness.Mount, bucket *
 	}
 }
 
-// resized is what truncate does to a file's bytes.
+// resized returns the content of a file after truncate.
 func resized(b []byte, n int) []byte {
 	if n <= len(b) {
 		return b[:n:n]

@@ -18,9 +18,9 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP5Rename: a file, and every file of a directory, exists under at least
-// one of its names at every moment, also when the mount is killed on the way;
-// attributes go along; rename's flags do what they say.
+// TestP5Rename checks that a file, and every file of a directory, exists under at least
+// one of its names at every moment, even if the mount is killed, that attributes are
+// preserved, and that the flags of rename work.
 func TestP5Rename(t *testing.T) {
 	t.Parallel()
 	run(t, "file", func(t *testing.T, w *harness.World) {
@@ -31,9 +31,9 @@ func TestP5Rename(t *testing.T) {
 		proxy.Reset()
 		must(t, os.Rename(m.Path("a"), m.Path("b")))
 		wantObject(t, w, bucket, "b", body)
-		m.Unmount(t) // whatever deletes are gathered have run
+		m.Unmount(t) // all batched deletes have been sent
 		wantNoObject(t, w, bucket, "a")
-		// The mount asks for permissions and features with keys of its own.
+		// The keys with which the mount tests permissions and features do not count.
 		reqs := slices.DeleteFunc(proxy.Requests(), func(r harness.Request) bool { return strings.HasPrefix(r.Key, ".s3mount") })
 		copied := slices.IndexFunc(reqs, kind2(harness.Copy, harness.Complete))
 		deleted := slices.IndexFunc(reqs, kind2(harness.Delete, harness.DeleteMulti))

@@ -21,8 +21,8 @@ const (
 	stranger = 1003 // must not get at them
 )
 
-// tries are the ways to get at a file, or at what is in a directory. Each gets the
-// path of an object of its own.
+// tries are ways to access a file or a directory. Each gets the path of a different
+// object.
 var tries = map[string]func(p string) error{
 	"file/read":       opens(os.O_RDONLY),
 	"file/write":      opens(os.O_WRONLY),

@@ -21,7 +21,7 @@ func TestP8Attributes(t *testing.T) {
 	t.Run("kept", func(t *testing.T) { harness.Run(t, harness.Config{NeedRoot: true}, testAttributesKept) })
 	run(t, "ride on the PUT", func(t *testing.T, w *harness.World) {
 		m, bucket, proxy := mountOf(t, w)
-		// The first file that must be new makes the mount find out what the server can do.
+		// The first exclusive create makes the mount detect the features of the server.
 		warm, err := os.OpenFile(m.Path("warm"), os.O_WRONLY|os.O_CREATE, 0o600)
 		must(t, err)
 		must(t, warm.Close())

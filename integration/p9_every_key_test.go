@@ -44,7 +44,7 @@ func TestP9EveryKey(t *testing.T) {
 		everyKey(t, w, w.Endpoint, w.Bucket(t).Bucket, keysOf(w.Server))
 	})
 	if !harness.IsChosen(servers.Versitygw) {
-		return // the rest has servers of its own
+		return // the other cases start their own servers
 	}
 	run(t, "reference server", func(t *testing.T, w *harness.World) {
 		srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"odd"}})

@@ -29,7 +29,7 @@ func testPackage(t *testing.T, w *harness.World) {
 	mod, err := harness.ModuleDir()
 	must(t, err)
 	dist := filepath.Join(filepath.Dir(mod), "cmd", "s3mount", "packaging", "dist.sh")
-	// With HOME in the work dir Go would fill a cache of its own.
+	// With HOME in the work dir Go would use a new build cache.
 	env := []string{"HOME=" + os.Getenv(harness.EnvHome), "ARCHES=" + runtime.GOARCH, "VERSION=1.2.3", "SOURCE_DATE_EPOCH=1700000000"}
 	one, two := filepath.Join(w.Work, "dist1"), filepath.Join(w.Work, "dist2")
 	for _, out := range []string{one, two} {
@@ -56,7 +56,8 @@ func testPackage(t *testing.T, w *harness.World) {
 // installers are the commands that install, verify and remove a package.
 var installers = map[string]struct{ tool, install, verify, remove string }{
 	"deb": {"dpkg", "dpkg -i /s3mount.deb", "dpkg --verify s3mount", "dpkg -r s3mount"},
-	// On Debian rpm wants to be forced, and knows nothing of what dpkg installed.
+	// On Debian, rpm refuses to install without --force-debian, and does not know the
+	// packages of dpkg.
 	"rpm": {"rpm", "rpm --force-debian --nodeps -i /s3mount.rpm", "rpm -V --nodeps s3mount", "rpm --force-debian -e s3mount"},
 }
 

@@ -24,7 +24,7 @@ var leftOut = map[string]string{
 // posixArgs are the options that a test needs.
 var posixArgs = map[string][]string{"XAttr": {"--xattr"}}
 
-// TestPosix runs go-fuse's tests for filesystems, each on a mount of its own.
+// TestPosix runs the filesystem tests of go-fuse, each on a new mount.
 func TestPosix(t *testing.T) {
 	t.Parallel()
 	for _, name := range slices.Sorted(maps.Keys(posixtest.All)) {
@@ -40,8 +40,8 @@ func TestPosix(t *testing.T) {
 	}
 }
 
-// TestRefused: what the mount does not have it refuses with the errno that
-// programs fall back on: cp -a, tar and rsync go on without it.
+// TestRefused checks the errnos of unsupported operations. cp -a, tar and rsync
+// continue after these errnos.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	run(t, "all", func(t *testing.T, w *harness.World) {

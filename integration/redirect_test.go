@@ -8,10 +8,10 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestRedirectionStreams: what a program writes to where a shell has redirected
-// it reaches S3 while it is written, also where the daemon may not look at the
-// program's descriptors, because both belong to other users, and so has saved
-// the empty file at the close of the shell's first descriptor.
+// TestRedirectionStreams checks that the output of a program that a shell has
+// redirected reaches S3 while it is written. This includes programs of other users,
+// whose descriptors the daemon cannot inspect. In this case it has uploaded an empty
+// file when the shell closed its first descriptor.
 func TestRedirectionStreams(t *testing.T) {
 	t.Parallel()
 	t.Run("root", func(t *testing.T) {

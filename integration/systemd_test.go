@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestSystemd boots systemd in namespaces of its own and has it run the unit
-// s3mount@.service: testdata/systemd/exam.sh is what it has to stand.
+// TestSystemd boots systemd in separate namespaces, which runs the unit
+// s3mount@.service, and executes the checks of testdata/systemd/exam.sh.
 func TestSystemd(t *testing.T) {
 	t.Parallel()
 	t.Run("boot", func(t *testing.T) {

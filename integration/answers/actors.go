@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// actor is who makes a call.
+// actor is the user of a system call.
 type actor struct {
 	name     string
 	uid, gid int
@@ -20,8 +20,8 @@ var (
 	other = actor{name: "other", uid: 65533, gid: 65533}
 )
 
-// as runs body with the rights of an actor. Only this thread changes: the raw
-// calls do not tell the C library or the Go runtime of it.
+// as runs body with the credentials of an actor. It changes only this thread, because
+// raw system calls bypass the C library and the Go runtime.
 func (a actor) as(body func() error) (err error) {
 	if a.uid == 0 {
 		return body()

@@ -136,7 +136,7 @@ func utimensatCases(r *reporter) {
 	}
 }
 
-// setTime tells a time that a case has set, and of today only that.
+// setTime formats a time that a case has set. It returns "today" for other times.
 func setTime(t unix.Timespec) string {
 	if t.Sec > 1_600_000_000 && t.Sec < 4_000_000_000 {
 		return "today"

@@ -56,7 +56,7 @@ func truncateCases(r *reporter) {
 	})
 }
 
-// content tells the bytes of a file, zeros as their number.
+// content formats the content of a file. It replaces zeros with their number.
 func (c *scene) content(name string) {
 	b, err := os.ReadFile(c.p(name))
 	text, zeros := "", 0
@@ -141,7 +141,7 @@ func openCases(r *reporter) {
 	})
 }
 
-// makeCases are those of the calls that make a name, for one kind each.
+// makeCases runs the cases of calls that create a name, for each kind of file.
 func makeCases(r *reporter, made ...kind) {
 	for _, k := range made {
 		mk := func(p string, perm uint32) error {

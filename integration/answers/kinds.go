@@ -24,7 +24,7 @@ var (
 	kinds = []kind{file, dir, symlink, fifo, socket, char, block}
 )
 
-// device is the number of the device nodes that cases make: that of no driver.
+// device is the number of the device nodes in cases. No driver has it.
 const device = 0x1234
 
 // make makes one of a kind, owned by an actor.

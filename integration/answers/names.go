@@ -68,7 +68,7 @@ func renameCases(r *reporter) {
 	}
 }
 
-// sameInode tells whether what had one name has the other one after the call.
+// sameInode reports whether the file of one name has the other name after the call.
 func (c *scene) sameInode(from, to string, call func() error) {
 	var before, after unix.Stat_t
 	c.must(unix.Lstat(c.p(from), &before))

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pathCall is a system call that resolves a path. want says what has to be
-// there for it to succeed.
+// pathCall is a system call that resolves a path. want is the kind of file that must
+// exist for it to succeed.
 type pathCall struct {
 	name string
 	want kind // zero: nothing may be there
@@ -55,12 +55,12 @@ func (c *scene) pathCalls() []pathCall {
 type pathCase struct {
 	name string
 	who  actor
-	// prepare makes what the case is about and returns the path; want is the
-	// kind that the call needs.
+	// prepare creates the files of the case and returns the path. want is the kind of
+	// file that the call needs.
 	prepare func(c *scene, want kind) string
 }
 
-// there makes what a call needs under a name.
+// there creates the file that a call needs.
 func (c *scene) there(want kind, name string) string {
 	if want.name != "" {
 		c.make(want, name, 0o755, root)

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run writes the report of dir, which must be empty and belong to root, who
-// must be the caller.
+// Run writes the report of dir, which must be empty and owned by root. The caller must
+// be root.
 func Run(dir string, to io.Writer) error {
 	unix.Umask(0)
 	w := bufio.NewWriter(to)
@@ -38,7 +38,7 @@ type reporter struct {
 	err    error // the first that a preparation had
 }
 
-// run runs one case in a directory of its own.
+// run runs one case in a new directory.
 func (r *reporter) run(name string, body func(c *scene)) {
 	r.seq++
 	c := &scene{r: r, name: name, dir: filepath.Join(r.dir, fmt.Sprintf("%s%d", r.family, r.seq))}
@@ -69,7 +69,7 @@ func (c *scene) must(err error) {
 	}
 }
 
-// try tells the errno of a call.
+// try formats the errno of a call.
 func (c *scene) try(what string, err error) { c.tell(what, errnoName(err)) }
 
 func errnoName(err error) string {
@@ -83,8 +83,8 @@ func errnoName(err error) string {
 	return err.Error()
 }
 
-// look tells what lstat shows of a path in the case's directory. Sizes of
-// directories and their number of links are the filesystem's own affair.
+// look formats the result of lstat for a path in the directory of the case. It omits
+// the size and link count of directories, which depend on the filesystem.
 func (c *scene) look(name string) {
 	var st unix.Stat_t
 	if err := unix.Lstat(c.p(name), &st); err != nil {
@@ -118,7 +118,7 @@ func typeName(mode uint32) string {
 // files with the time of the last timer interrupt, 10 ms apart at most.
 const tick = 15 * time.Millisecond
 
-// times tells which times of which paths a call changed.
+// times describes which times of which paths a call has changed.
 func (c *scene) times(what string, names []string, call func() error) {
 	before := make([]unix.Stat_t, len(names))
 	for i, name := range names {

@@ -110,7 +110,7 @@ func (d demo) waitHealthy(endpoint string) error {
 	return fmt.Errorf("the server does not answer:\n%s", harness.Tail(d.serverLog(), 20))
 }
 
-// show runs the commands of the demo and prints them with what they print.
+// show runs the commands of the demo and prints each command with its output.
 func (d demo) show(endpoint string) error {
 	module, err := harness.ModuleDir()
 	if err != nil {

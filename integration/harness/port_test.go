@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestFreePort: what is free stays free, because the kernel gives it to nobody.
+// TestFreePort checks that a free port stays free, because the kernel does not assign
+// it.
 func TestFreePort(t *testing.T) {
 	for range 20 {
 		addr, err := FreePort()

@@ -75,7 +75,7 @@ func Benchmark(b *testing.B) {
 	}
 }
 
-// seed fills the bucket with what the rows read.
+// seed writes the objects that the rows read.
 func seed(ctx context.Context, bucket *harness.Referee) error {
 	if err := bucket.CreateBucket(ctx); err != nil {
 		return err
@@ -94,7 +94,7 @@ func seed(ctx context.Context, bucket *harness.Referee) error {
 
 func (r row) run(b *testing.B, c client) {
 	ctx := b.Context()
-	for range 3 { // connections are made, and the client learns what the server can
+	for range 3 { // opens connections and lets the client detect the features of the server
 		if err := r.work(ctx, c, make([]byte, r.size)); err != nil {
 			b.Fatal(err)
 		}
@@ -130,8 +130,8 @@ func (r row) run(b *testing.B, c client) {
 	b.ReportMetric(float64((processorTime(b)-start).Microseconds())/float64(b.N), "cpu-µs/op")
 }
 
-// processorTime is what this process has used, user and system. The server is
-// a process of its own and not in it.
+// processorTime returns the user and system time of this process. The server is a
+// separate process.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage

@@ -38,8 +38,8 @@ type named struct {
 	client
 }
 
-// transport is what the peers get: as many connections and as large buffers
-// as package s3 has. Their defaults are smaller and slower.
+// transport returns the HTTP transport of the peers, with as many connections and as
+// large buffers as package s3. Their defaults are smaller and slower.
 func transport() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10}
 }
@@ -128,8 +128,8 @@ func (o awsSDK) get(ctx context.Context, key string, p []byte) error {
 	return err
 }
 
-// Over http the SDK takes a SHA-256 with each checksum of its own making, so
-// it is given the checksum.
+// Over HTTP the SDK computes a SHA-256 in addition to its own checksum, so it gets the
+// checksum.
 func (o awsSDK) put(ctx context.Context, key string, p []byte) error {
 	sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(p, o.castagnoli))
 	_, err := o.c.PutObject(ctx, &sdk.PutObjectInput{

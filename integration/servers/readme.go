@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// tested is the cell of README.md that says what the tests run on a server.
+// tested returns the cell of README.md that lists the tests of a server.
 const tested = "package s3, promises, applications, two mounts, odd keys"
 
 // Readme returns the table of servers as README.md shows it.
@@ -28,8 +28,8 @@ func Readme() string {
 	return b.String()
 }
 
-// cells joins the limits of a tested server. A limit without an alternative is not
-// shown, because s3mount does not need what is missing.
+// cells joins the limits of a tested server. It omits limits without an alternative,
+// because s3mount does not need these features.
 func (s Server) cells() (missing, instead string) {
 	var reasons, alternatives []string
 	for _, l := range s.Limits {

@@ -31,7 +31,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// TestTable holds every row to what the types say.
+// TestTable checks that each row has the fields that the types require.
 func TestTable(t *testing.T) {
 	for _, s := range All {
 		if s.Name == "" && (len(s.Limits) > 0 || s.Title == "") {

@@ -15,7 +15,7 @@ const (
 	Ceph      = "ceph"
 )
 
-// Server is what the tests and README.md know about one S3 server.
+// Server describes one S3 server for the tests and README.md.
 type Server struct {
 	Name    string // chooses the server in the tests; empty: they cannot start it
 	Title   string // its name in README.md; empty: README.md does not list it
@@ -38,8 +38,8 @@ type Limit struct {
 	Row     string
 	// Reason says in what way the server differs.
 	Reason string
-	// Instead says what s3mount does about it. Without it README.md does not show
-	// the limit: s3mount does not need what is missing.
+	// Instead describes how s3mount replaces the feature. README.md omits limits
+	// without it, because s3mount does not need the feature.
 	Instead string
 }
 

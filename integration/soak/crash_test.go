@@ -19,7 +19,7 @@ const (
 	mutators = 2
 )
 
-// killed are the errors of operations on a mount whose process was killed.
+// killed contains the errors of operations on a mount whose process was killed.
 var killed = []string{"ENOTCONN", "ECONNABORTED", "EIO"}
 
 // TestCrash kills mounts at random requests, also during the replay, and compares

@@ -16,17 +16,17 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// Files in the control directory of a disk that make it what they are called.
+// These files in the control directory of a disk make it slow or full.
 const (
 	slowFile = "slow"
 	fullFile = "full"
-	// slowness is what an operation takes on a slow disk: an old one that seeks.
+	// slowness is the duration of an operation on a slow disk, such as a seek of an old
+	// disk.
 	slowness = 20 * time.Millisecond
 )
 
-// disk is where a mount has its state and its cache: a directory, seen through a
-// file system that can be slow or full. It is go-fuse's loopback, in a process
-// of its own.
+// disk is the directory of a mount's state and cache in a filesystem that can be slow
+// or full. The filesystem is the loopback filesystem of go-fuse in a separate process.
 type disk struct {
 	dir     string // the mount
 	control string
@@ -101,7 +101,7 @@ func diskOp(args []string) error {
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM)
 	<-end
-	for range 100 { // whoever used it is gone, but the kernel may not know yet
+	for range 100 { // its processes have ended, but the kernel may still release their files
 		if err = srv.Unmount(); err == nil {
 			return nil
 		}

@@ -14,15 +14,15 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// keys are the account's keys, which change all the time: the server knows the
-// new pair and no longer the old one, and the mounts have to find out.
+// keys are the keys of the account. They change regularly: the server accepts the new
+// pair instead of the old one, and the mounts must find the new pair.
 type keys struct {
 	t     *testing.T
 	iam   string // directory of the server's accounts
 	file  string // shared credentials file
 	url   string // what serves them as a container's metadata service does
 	made  int
-	valid []pair // what the server accepts
+	valid []pair // accepted by the server
 
 	mu      sync.Mutex
 	current pair

@@ -28,7 +28,7 @@ func (r record) String() string {
 	return fmt.Sprintf("%s %s %s size %d mode %v done %v %s %s", r.Op, r.Name, r.To, r.Size, r.Mode, r.Done, r.Errno, r.Wrong)
 }
 
-// mutator executes random operations on a tree of its own, and records them.
+// mutator executes and records random operations on its own tree.
 type mutator struct {
 	dir     string
 	rand    *rand.Rand

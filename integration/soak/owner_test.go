@@ -57,8 +57,8 @@ func (o *owner) start(t *testing.T, w *harness.World, m *harness.Mount, r *rand.
 	return p
 }
 
-// learn takes over the history of a round. The errors that are allowed leave the
-// operation open; any other error is a violation.
+// learn applies the history of a round. After an allowed error the outcome of the
+// operation is open. Any other error is a violation.
 func (o *owner) learn(t *testing.T, r *row, allowed ...string) {
 	t.Helper()
 	history, err := readHistory(filepath.Join(o.ctl, historyFile))

@@ -230,7 +230,8 @@ func (s *sharing) checkLock(t *testing.T, dir string, histories [][]event) {
 	s.verified(before)
 }
 
-// checkExclusives checks that each name has exactly one creator, whose bytes it has.
+// checkExclusives checks that exactly one client has created each name, and that the
+// file has the content of this client.
 func (s *sharing) checkExclusives(t *testing.T, dir string, histories [][]event) {
 	before := s.row.Violations
 	winners := map[string][]string{}

@@ -33,16 +33,16 @@ const (
 	// workersPerSide leave two processors some time for the server.
 	workersPerSide = 2
 	memoryLimit    = 64 << 20
-	// overhead is what the process may need beside --memory-limit.
+	// overhead is the memory that the process may need in addition to --memory-limit.
 	overhead = 96 << 20
-	// idleGoroutines and idleFiles are what a mount may have when all is quiet:
-	// those of go-fuse, of the metrics, idle connections, and the two files of each
-	// of 128 versions that the disk cache holds open.
+	// idleGoroutines and idleFiles are limits of an idle mount. They allow for go-fuse,
+	// the metrics, idle connections, and the two files of each of 128 versions that the
+	// disk cache keeps open.
 	idleGoroutines = 150
 	idleFiles      = 120 + 2*128
 )
 
-// TestSoak is what the package is about.
+// TestSoak runs workers on several mounts during faults and checks the result.
 func TestSoak(t *testing.T) {
 	blow := shortTime
 	if full := fullTime(t); full != 0 {
@@ -137,7 +137,7 @@ func (d *side) start(t *testing.T, w *harness.World, firstSeed int) {
 	}
 }
 
-// stop tells the workers that all is healed, and waits for their judgement.
+// stop tells the workers that all faults have ended, and waits for their results.
 func (d *side) stop(t *testing.T, proxy *harness.Proxy, res *row) {
 	if err := os.WriteFile(filepath.Join(d.ctl, stopFile), nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func (d *side) stop(t *testing.T, proxy *harness.Proxy, res *row) {
 	}
 }
 
-// judge looks at what is left when all is quiet.
+// judge checks the mounts and the bucket after all faults have ended.
 func (d *side) judge(t *testing.T, w *harness.World) {
 	r := d.mount.Command(t, "sync", d.mount.Dir)
 	if r.Code != 0 {
@@ -187,8 +187,8 @@ func (d *side) judge(t *testing.T, w *harness.World) {
 var quiet = []string{"s3mount_unsaved_bytes", "s3mount_unsaved_files", "s3mount_spool_bytes", "s3mount_uploads", "s3mount_journal_entries",
 	"s3mount_fuse_requests_in_flight", "s3mount_fuse_slow_requests_total", "s3mount_fetches_running", "s3mount_fetches_queued"}
 
-// wantQuiet waits until the gauges are 0; what is released last, the kernel
-// tells after the program has gone on.
+// wantQuiet waits until the gauges are 0. The kernel sends the last releases after the
+// program has continued.
 func (d *side) wantQuiet(t *testing.T) {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
@@ -247,7 +247,7 @@ func scrape(url string) (map[string]float64, error) {
 	return out, nil
 }
 
-// compareBucket compares what S3 holds with what a worker knows.
+// compareBucket compares the objects in S3 with the files that a worker expects.
 func (d *side) compareBucket(t *testing.T, w *harness.World, seed int) {
 	b, err := os.ReadFile(manifestPath(d.ctl, seed))
 	if err != nil {

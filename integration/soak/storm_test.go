@@ -16,7 +16,7 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// storm is what makes things fail.
+// storm injects the faults.
 type storm struct {
 	t      *testing.T
 	w      *harness.World
@@ -37,7 +37,7 @@ type side struct {
 	bucket     *harness.Referee
 	workers    []*harness.Process
 	seeds      []int
-	metrics    string // where the mount tells them
+	metrics    string // address of the metrics
 }
 
 // blow makes things fail until the time is over.
@@ -90,7 +90,8 @@ func (s *storm) strike(what string) {
 	s.sides[s.rand.IntN(len(s.sides))].disk.be(s.t, what, time.Duration(s.rand.IntN(1500))*time.Millisecond)
 }
 
-// notCreate: an upload whose creation nobody hears of is left to a lifecycle rule.
+// notCreate excludes CreateMultipartUpload. If its answer is lost, only a lifecycle
+// rule can remove the upload.
 func notCreate(r *harness.Request) bool { return r.Kind != harness.Create }
 
 // inject strikes some of the requests that come.
@@ -113,7 +114,7 @@ func (s *storm) restart() {
 	s.server = s.w.Gateway(s.t, harness.ServerOptions{Addr: addr, Data: data, IAM: s.keys.iam})
 }
 
-// kill kills a mount in the middle of what it does, and mounts again.
+// kill kills a mount during its work and mounts again.
 func (s *storm) kill() {
 	d := s.sides[s.rand.IntN(len(s.sides))]
 	d.mount.Kill(s.t)

@@ -29,7 +29,7 @@ type file struct {
 	known  bool
 	exists bool
 	data   []byte
-	past   []string // the last operations, for whoever looks into a difference
+	past   []string // the last operations, for the report of a difference
 }
 
 // did notes what was tried on a file.
@@ -39,7 +39,7 @@ func (f *file) did(op string, size int, began time.Time, err error) {
 		began.UTC().Format("15:04:05.000"), time.Since(began).Round(time.Millisecond), op, size, err))
 }
 
-// worker does random operations on a few files of its own.
+// worker executes random operations on its own files.
 type worker struct {
 	dir, ctl string
 	seed     int
@@ -47,7 +47,7 @@ type worker struct {
 	lock     *os.File
 	files    map[string]*file
 	done     map[string]int // operations that succeeded
-	failed   map[string]int // by what they failed with
+	failed   map[string]int // by error
 }
 
 // workerOp is the process of a worker: mount directory, control directory, seed.
@@ -110,8 +110,8 @@ func (w *worker) pick() (string, *file) {
 	return name, w.files[name]
 }
 
-// step does one operation. Its own failure is no error of step: what is one is
-// content that differs from what it must be.
+// step executes one operation. It does not return the error of the operation, but an
+// error if the content of a file is wrong.
 func (w *worker) step() error {
 	name, f := w.pick()
 	path := filepath.Join(w.dir, name)
@@ -141,7 +141,7 @@ func (w *worker) step() error {
 	return nil
 }
 
-// took notes what an operation leads to: what it should, or nobody knows what.
+// took records the outcome of an operation. After an error it is unknown.
 func (w *worker) took(op string, began time.Time, f, to *file, err error) {
 	f.did(op, len(to.data), began, err)
 	f.known, f.exists, f.data = err == nil, to.exists, to.data

@@ -15,7 +15,7 @@ type event struct {
 	Action, Test, Output string
 }
 
-// summary is what the tests against one server gave.
+// summary contains the results of the tests against one server.
 type summary struct {
 	passed  int
 	skipped map[string]string // test to reason
