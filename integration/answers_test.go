@@ -25,8 +25,8 @@ func answersOp(args []string) error {
 	return f.Close()
 }
 
-// TestAnswers: the mount answers as tmpfs does, but for the differences that
-// fs/README.md lists, each with its reason.
+// TestAnswers checks that the mount answers system calls like tmpfs, except for the
+// differences that fs/README.md lists with their reasons.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	t.Run("all", func(t *testing.T) {

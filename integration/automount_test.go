@@ -17,8 +17,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestAutomount: a program that touches the mountpoint of an automounter waits
-// until s3mount has mounted there, and then sees the bucket.
+// TestAutomount checks that a program that accesses the mountpoint of an automounter
+// waits until s3mount has mounted there, and then sees the bucket.
 func TestAutomount(t *testing.T) {
 	t.Parallel()
 	t.Run("autofs", func(t *testing.T) {

@@ -29,8 +29,8 @@ func waitGone(t *testing.T, w *harness.World, dir string) {
 	}
 }
 
-// TestBackground: without --foreground s3mount returns once the mount answers,
-// and goes on behind.
+// TestBackground checks that s3mount without --foreground returns when the mount
+// answers, and continues in the background.
 func TestBackground(t *testing.T) {
 	t.Parallel()
 	body := func(t *testing.T, w *harness.World) {

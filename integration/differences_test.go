@@ -43,7 +43,8 @@ func findDifference(question string) *difference {
 	return nil
 }
 
-// TestDifferencesAreShown: fs/README.md has the table that TestAnswers uses.
+// TestDifferencesAreShown checks that fs/README.md has the table of differences of
+// TestAnswers.
 func TestDifferencesAreShown(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("../fs/README.md")

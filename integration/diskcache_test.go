@@ -17,7 +17,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestDiskCache: --cache serves what was read before, and never anything else.
+// TestDiskCache checks that --cache serves data that were read before, and never wrong
+// data.
 func TestDiskCache(t *testing.T) {
 	t.Parallel()
 	run(t, "restart", testCacheRestart)

@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestCannotMount: what stands in the way of a mount is told in one line, with
-// the exit status that cmd/s3mount documents, and nothing is left mounted.
+// TestCannotMount checks that a failed mount prints its reason in one line, exits with
+// the documented status and leaves no mount behind.
 func TestCannotMount(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

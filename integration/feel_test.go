@@ -13,8 +13,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestFeel: what programs take for granted of a local disk beside the calls
-// that TestAnswers asks for.
+// TestFeel checks properties of local disks that programs rely on and that TestAnswers
+// does not cover.
 func TestFeel(t *testing.T) {
 	t.Parallel()
 	run(t, "programs on the mount run", testExec)

@@ -10,8 +10,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP9UnusableHints: hints that are damaged, or that the server does not show, hinder
-// nothing. They are logged in one line each.
+// TestP9UnusableHints checks that the mount ignores hints that are damaged or that the
+// server does not list, and logs one line for each.
 func TestP9UnusableHints(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, proxy *harness.Proxy, hints string){

@@ -16,9 +16,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestInterruptedRead: Ctrl-C ends a program that waits for S3 at once, wherever
-// it waits; what was fetched for it goes on, and another reader of the same
-// bytes has them without a second GET.
+// TestInterruptedRead checks that Ctrl-C ends a program that waits for S3 at once. The
+// fetch continues, and another reader of the same bytes needs no second GET.
 func TestInterruptedRead(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"read", "direct read", "open"} {

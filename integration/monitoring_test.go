@@ -76,8 +76,8 @@ func at(v any, names ...string) any {
 	return v
 }
 
-// TestStatus: what was done on a mount can be seen, and the commands beside it
-// answer.
+// TestStatus checks that s3mount status shows the work of a mount, and that the related
+// commands work.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	run(t, "status", func(t *testing.T, w *harness.World) {
@@ -183,8 +183,8 @@ func TestSyncCommand(t *testing.T) {
 	})
 }
 
-// TestUmountCommand: s3mount umount ends a mount that nobody uses, with
-// everything in S3, and leaves alone one that is in use.
+// TestUmountCommand checks that s3mount umount ends an unused mount after everything is
+// in S3, and refuses to end one in use.
 func TestUmountCommand(t *testing.T) {
 	t.Parallel()
 	run(t, "umount", func(t *testing.T, w *harness.World) {
@@ -210,7 +210,8 @@ func TestUmountCommand(t *testing.T) {
 	})
 }
 
-// TestWarmCommand: after s3mount warm, reads and lookups ask S3 for no bytes.
+// TestWarmCommand checks that reads and lookups after s3mount warm request no data from
+// S3.
 func TestWarmCommand(t *testing.T) {
 	t.Parallel()
 	run(t, "warm", func(t *testing.T, w *harness.World) {
@@ -238,7 +239,7 @@ func TestWarmCommand(t *testing.T) {
 	})
 }
 
-// TestDoctorCommand: a good server, and what can be wrong.
+// TestDoctorCommand checks s3mount doctor with a good server and with several faults.
 func TestDoctorCommand(t *testing.T) {
 	t.Parallel()
 	run(t, "doctor", func(t *testing.T, w *harness.World) {
@@ -269,7 +270,7 @@ func TestDoctorCommand(t *testing.T) {
 	})
 }
 
-// TestMetrics: Prometheus is answered, without secrets.
+// TestMetrics checks that the metrics for Prometheus are served and contain no secrets.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	run(t, "metrics", func(t *testing.T, w *harness.World) {

@@ -16,8 +16,8 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestLocks: flock(2) and fcntl(2) locks of one process hold against another
-// that uses the same mount, and end when they are given back.
+// TestLocks checks that flock(2) and fcntl(2) locks of one process block another
+// process on the same mount until they are released.
 func TestLocks(t *testing.T) {
 	t.Parallel()
 	for name, lock := range locks {
@@ -104,8 +104,8 @@ func TestDropCached(t *testing.T) {
 	}
 }
 
-// TestInodeNumbers: the number of a file stays when everything that is known of
-// it was dropped, and on the next mount.
+// TestInodeNumbers checks that the inode number of a file does not change when all
+// caches are dropped, and on the next mount.
 func TestInodeNumbers(t *testing.T) {
 	t.Parallel()
 	run(t, "all", func(t *testing.T, w *harness.World) {
@@ -126,8 +126,8 @@ func TestInodeNumbers(t *testing.T) {
 	})
 }
 
-// TestDF: the sizes that df shows are ones that installers and desktops take
-// for plenty, and that fit into their numbers.
+// TestDF checks that the sizes in df are large enough for installers and desktops, and
+// do not overflow their integers.
 func TestDF(t *testing.T) {
 	t.Parallel()
 	run(t, "all", func(t *testing.T, w *harness.World) {
@@ -148,7 +148,7 @@ func TestDF(t *testing.T) {
 	})
 }
 
-// TestCopyInS3: cp within the mount moves no bytes through this machine.
+// TestCopyInS3 checks that cp within a mount moves no data through this machine.
 func TestCopyInS3(t *testing.T) {
 	t.Parallel()
 	for _, script := range []string{"cp big copy", "cp --reflink=auto big copy", "cp --sparse=never big copy"} {
@@ -168,7 +168,7 @@ func TestCopyInS3(t *testing.T) {
 	}
 }
 
-// TestSparse: fallocate(2) and the holes of lseek(2).
+// TestSparse checks fallocate(2) and the holes of lseek(2).
 func TestSparse(t *testing.T) {
 	t.Parallel()
 	run(t, "all", func(t *testing.T, w *harness.World) {
@@ -213,8 +213,8 @@ func TestSparse(t *testing.T) {
 	})
 }
 
-// TestMillion: the first names of a directory of a million come at once and in
-// bounded memory.
+// TestMillion checks that the first names of a directory of a million appear at once
+// and in bounded memory.
 func TestMillion(t *testing.T) {
 	t.Parallel()
 	t.Run("all", func(t *testing.T) {

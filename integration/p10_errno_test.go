@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP10Errno: what S3 says becomes the errno that programs know, and what
-// may pass is tried again. (A full disk is not covered.)
+// TestP10Errno checks the errnos of errors of S3, and that transient errors are
+// retried. It does not cover a full disk.
 func TestP10Errno(t *testing.T) {
 	t.Parallel()
 	t.Run("table", func(t *testing.T) {

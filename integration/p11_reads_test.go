@@ -13,7 +13,7 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestP11Reads: what reading costs in memory.
+// TestP11Reads checks the memory of reads.
 func TestP11Reads(t *testing.T) {
 	t.Parallel()
 	run(t, "many small files", testSmallReads)

@@ -12,7 +12,7 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestP11Writes: what writing costs in memory.
+// TestP11Writes checks the memory of writes.
 func TestP11Writes(t *testing.T) {
 	t.Parallel()
 	t.Run("one very large file", func(t *testing.T) {

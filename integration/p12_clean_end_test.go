@@ -13,8 +13,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP12CleanEnd: every way out flushes first; a dead mount is healed by the
-// next; nobody hangs for ever on a server that does not answer.
+// TestP12CleanEnd checks that every kind of shutdown flushes first, that a new mount
+// heals a dead one, and that no process hangs forever if a server does not answer.
 func TestP12CleanEnd(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(t *testing.T, m *harness.Mount){

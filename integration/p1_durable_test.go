@@ -59,8 +59,8 @@ func wantErrno(t testing.TB, what string, err error, want ...syscall.Errno) {
 	t.Errorf("%s: got %v, want %v", what, err, want)
 }
 
-// TestP1Durable: when close and fsync return 0, S3 has the bytes; when S3
-// refuses them, they return the true errno. (The journal is not covered.)
+// TestP1Durable checks that S3 has the data when close and fsync return 0, and that
+// they return the real errno when S3 refuses the data. It does not cover the journal.
 func TestP1Durable(t *testing.T) {
 	t.Parallel()
 	run(t, "close", func(t *testing.T, w *harness.World) {

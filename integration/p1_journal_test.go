@@ -12,9 +12,9 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP1Journal: with --durability=journal close returns while S3 cannot be
-// reached, the mount shows the bytes, and after kill -9 the next mount brings
-// them to S3. fsync still means S3.
+// TestP1Journal checks --durability=journal: close returns while S3 is unreachable, the
+// mount shows the data, and after kill -9 the next mount uploads them. fsync still
+// waits for S3.
 func TestP1Journal(t *testing.T) {
 	t.Parallel()
 	journal := append([]string{"--durability", "journal"}, impatient...)

@@ -12,8 +12,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP2CloseToOpen: an open after a close on another mount sees its data,
-// however long metadata may be stale; a reader sees one version of an object.
+// TestP2CloseToOpen checks that an open after a close on another mount sees its data,
+// regardless of the metadata TTL, and that a reader sees one version of an object.
 func TestP2CloseToOpen(t *testing.T) {
 	t.Parallel()
 	run(t, "two mounts", func(t *testing.T, w *harness.World) {

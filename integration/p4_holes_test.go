@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP4Holes: long holes cross the network once at most, and an upload ends with
-// its file.
+// TestP4Holes checks that long holes are transferred at most once, and that an upload
+// ends with its file.
 func TestP4Holes(t *testing.T) {
 	t.Parallel()
 	run(t, "a hole of some GiB", testLongHole)

@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP4LargeWrites: what becomes of bytes beyond the memory, and of uploads
-// that nobody ends.
+// TestP4LargeWrites checks writes beyond the memory limit, and the removal of abandoned
+// uploads.
 func TestP4LargeWrites(t *testing.T) {
 	t.Parallel()
 	t.Run("full disk", func(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP6Directories: made ones survive a remount, none vanishes with its last
-// file, rmdir takes only empty ones, implicit ones are like any other.
+// TestP6Directories checks that created directories survive a remount, that no
+// directory vanishes with its last file, that rmdir removes only empty directories, and
+// that implicit directories behave like others.
 func TestP6Directories(t *testing.T) {
 	t.Parallel()
 	run(t, "mkdir", func(t *testing.T, w *harness.World) {

@@ -9,8 +9,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP7OpenUnlinked: an open file that is unlinked or replaced stays readable
-// and writable, and never comes back under its name.
+// TestP7OpenUnlinked checks that an open file that is unlinked or replaced stays
+// readable and writable, and never reappears under its name.
 func TestP7OpenUnlinked(t *testing.T) {
 	t.Parallel()
 	ways := map[string]func(m *harness.Mount) error{

@@ -189,9 +189,9 @@ func seedThroughMount(t *testing.T, w *harness.World, bucket *harness.Referee) {
 	m.Unmount(t)
 }
 
-// TestP8Access: with --allow-other, no user gets the access that an object's own
-// metadata denies. The defaults of the mount grant everything to the stranger, so
-// that each decision by defaults shows.
+// TestP8Access checks that with --allow-other no user gets access that an object's own
+// metadata denies. The defaults of the mount grant everything, so that any access
+// decision based on defaults fails the test.
 func TestP8Access(t *testing.T) {
 	t.Parallel()
 	sources := map[string]func(*testing.T, *harness.World, *harness.Referee){
@@ -281,9 +281,9 @@ func checkUntouched(t *testing.T, w *harness.World, bucket *harness.Referee, byt
 	}
 }
 
-// TestP8AccessOfTwoMounts: one user writes a private file in a new private directory
-// on one mount. Another user cannot read it on the other mount, neither at once nor
-// after the attribute timeout, and the owner can.
+// TestP8AccessOfTwoMounts checks a private file that one user writes in a new private
+// directory on one mount. Another user cannot read it on the other mount, neither at
+// once nor after the attribute timeout, but the owner can.
 func TestP8AccessOfTwoMounts(t *testing.T) {
 	harness.Run(t, harness.Config{NeedRoot: true}, func(t *testing.T, w *harness.World) {
 		harness.Need(t, "setpriv")

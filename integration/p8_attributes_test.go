@@ -14,8 +14,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestP8Attributes: mode, owner, times and special files are on the object and
-// come back after remount; the dialects of other tools are read.
+// TestP8Attributes checks that mode, owner, times and special files are stored on the
+// object and survive a remount, and that the formats of other tools are read.
 func TestP8Attributes(t *testing.T) {
 	t.Parallel()
 	t.Run("kept", func(t *testing.T) { harness.Run(t, harness.Config{NeedRoot: true}, testAttributesKept) })

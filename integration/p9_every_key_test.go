@@ -36,8 +36,8 @@ var oddKeys = []string{
 // that is not UTF-8 is refused by S3.)
 var xmlKeys = []string{"\ufffe", "esc\x1b", "\x01", "a\x02b/\x03"}
 
-// TestP9EveryKey: each key has exactly one name, by which it can be read,
-// changed and removed, and none breaks a listing.
+// TestP9EveryKey checks that each key has exactly one name, by which it can be read,
+// changed and removed, and that no key breaks a listing.
 func TestP9EveryKey(t *testing.T) {
 	t.Parallel()
 	run(t, "server", func(t *testing.T, w *harness.World) {

@@ -12,8 +12,8 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestPageCache: the kernel's pages of a file outlive its last close while the object
-// is the same, and go when it changed.
+// TestPageCache checks that the page cache of a file survives its last close while the
+// object is unchanged, and is dropped after a change.
 func TestPageCache(t *testing.T) {
 	t.Parallel()
 	run(t, "kept and dropped", func(t *testing.T, w *harness.World) {

@@ -15,8 +15,8 @@ import (
 // nobody is the user and group that root becomes here, as Debian has them.
 const nobody = 65534
 
-// TestUser: root mounts, and a process without any of its rights serves and
-// unmounts.
+// TestUser checks that root can mount for a process without privileges, which serves
+// and unmounts.
 func TestUser(t *testing.T) {
 	t.Parallel()
 	t.Run("root", func(t *testing.T) {
@@ -115,8 +115,8 @@ func testUserConfiguration(t *testing.T, w *harness.World) {
 	}
 }
 
-// TestAllowOther: other users come in, as far as permissions go, and only with
-// --allow-other.
+// TestAllowOther checks that other users have access only with --allow-other, and only
+// as far as permissions allow.
 func TestAllowOther(t *testing.T) {
 	t.Parallel()
 	t.Run("root", func(t *testing.T) {

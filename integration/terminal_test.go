@@ -8,8 +8,8 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestTopOnATerminal: s3mount top shows what there is on a screen of any size,
-// and gives the terminal back as it was.
+// TestTopOnATerminal checks s3mount top on screens of any size, and that it restores
+// the terminal.
 func TestTopOnATerminal(t *testing.T) {
 	t.Parallel()
 	run(t, "tmux", testTop)

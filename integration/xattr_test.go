@@ -13,8 +13,9 @@ import (
 	"github.com/s3mount/s3mount/integration/harness"
 )
 
-// TestXattrMount: with --xattr, extended attributes are kept on the objects of
-// all kinds of files; POSIX ACLs are refused as programs that copy expect.
+// TestXattrMount checks that --xattr stores extended attributes on the objects of all
+// kinds of files, and that POSIX ACLs are refused with the errno that copy programs
+// expect.
 func TestXattrMount(t *testing.T) {
 	t.Parallel()
 	t.Run("kept", func(t *testing.T) { harness.Run(t, harness.Config{NeedRoot: true}, testXattrKept) })
@@ -91,7 +92,7 @@ func testXattrKept(t *testing.T, w *harness.World) {
 	}
 }
 
-// TestInvalidateName: the control name works with and without --xattr.
+// TestInvalidateName checks that the control attribute works with and without --xattr.
 func TestInvalidateName(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{"with": {"--xattr"}, "without": nil} {

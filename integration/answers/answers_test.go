@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSameEachTime: two reports of one filesystem are equal, so a difference
-// between two filesystems is one of theirs.
+// TestSameEachTime checks that two reports of one filesystem are equal, so that every
+// difference between two filesystems is real.
 func TestSameEachTime(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("cases act as other users, which needs root")

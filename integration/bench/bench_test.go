@@ -67,7 +67,8 @@ func TestLateNearer(t *testing.T) {
 	}
 }
 
-// TestMedian: the run in the middle is told, and a failure only if most runs fail.
+// TestMedian checks that the median run is reported, and a failure only if most runs
+// fail.
 func TestMedian(t *testing.T) {
 	run := func(seconds, held float64, err string) result { return result{seconds: seconds, held: held, err: err} }
 	for name, tt := range map[string]struct {

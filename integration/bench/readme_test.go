@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestREADME: the README shows the overview of RESULTS.md at 20 ms, and who
-// measured it when. UPDATE_README=1 writes it.
+// TestREADME checks that the README shows the overview of RESULTS.md at 20 ms and the
+// conditions of the measurement. UPDATE_README=1 writes it.
 func TestREADME(t *testing.T) {
 	const path, begin, end = "../../README.md", "<!-- bench: begin -->\n", "<!-- bench: end -->"
 	results, err := os.ReadFile("RESULTS.md")
@@ -34,7 +34,7 @@ func TestREADME(t *testing.T) {
 	}
 }
 
-// excerpt is the head of RESULTS.md and what its overview tells of 20 ms.
+// excerpt returns the head of RESULTS.md and the lines of its overview for 20 ms.
 func excerpt(results string) string {
 	head, rest, _ := strings.Cut(results, "\n## Overview\n")
 	overview, _, _ := strings.Cut(rest, "\n## ")

@@ -142,7 +142,7 @@ func wantReset(body string, _ int, err error) error {
 	return fmt.Errorf("not broken: %q, %w", body, err)
 }
 
-// TestProxyClose: a request that a fault holds back does not hold up the end.
+// TestProxyClose checks that Close does not wait for a request that a fault delays.
 func TestProxyClose(t *testing.T) {
 	p, c := startEcho(t, Shape{})
 	p.Inject(Fault{Delay: time.Hour})
