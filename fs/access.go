@@ -32,13 +32,13 @@ import (
 // on a mount that only one user can use.
 type access struct {
 	on bool
-	f  *filesystem
+	f  *finder
 
 	mu       sync.Mutex
 	sentBack map[uint32]time.Time // threads that got ESTALE, and when
 }
 
-func newAccess(f *filesystem) *access {
+func newAccess(f *finder) *access {
 	return &access{
 		on: f.o.AllowOther && f.o.Posix != string(namespace.PosixOff), f: f,
 		sentBack: map[uint32]time.Time{},

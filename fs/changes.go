@@ -33,9 +33,12 @@ type changeData struct {
 // written: a PUT was on its way, and clocks differ.
 const doubtTime = time.Minute
 
+// noter keeps changes of names and attributes in the journal until S3 has executed them.
+type noter struct{ *services }
+
 // note writes a change into the journal. Nil is a mount without one, or a
 // journal that cannot be written: what that means is logged.
-func (f *filesystem) note(c writeback.Change, d changeData) *writeback.JournaledChange {
+func (f *noter) note(c writeback.Change, d changeData) *writeback.JournaledChange {
 	if f.o.Durability != durabilityJournal {
 		return nil
 	}
@@ -51,7 +54,7 @@ func (f *filesystem) note(c writeback.Change, d changeData) *writeback.Journaled
 }
 
 // noteRemoval notes that n goes; the caller has its turn.
-func (f *filesystem) noteRemoval(n *inode) *writeback.JournaledChange {
+func (f *noter) noteRemoval(n *inode) *writeback.JournaledChange {
 	n.lock()
 	e, saved, file := n.entry, n.saved, n.file
 	n.unlock()
@@ -64,7 +67,7 @@ func (f *filesystem) noteRemoval(n *inode) *writeback.JournaledChange {
 
 // whenDeleted ends the note of a removal once S3 has executed it. Without a
 // note, but with a journal, it waits for that.
-func (f *filesystem) whenDeleted(ctx context.Context, e entry.Entry, noted *writeback.JournaledChange) error {
+func (f *noter) whenDeleted(ctx context.Context, e entry.Entry, noted *writeback.JournaledChange) error {
 	switch {
 	case f.o.Durability != durabilityJournal:
 		return nil
@@ -76,7 +79,7 @@ func (f *filesystem) whenDeleted(ctx context.Context, e entry.Entry, noted *writ
 }
 
 // watchDelete ends a note once S3 has executed the delete of e.
-func (f *filesystem) watchDelete(e entry.Entry, noted *writeback.JournaledChange) {
+func (f *noter) watchDelete(e entry.Entry, noted *writeback.JournaledChange) {
 	if noted == nil {
 		return
 	}
@@ -90,7 +93,7 @@ func (f *filesystem) watchDelete(e entry.Entry, noted *writeback.JournaledChange
 
 // noteRename notes a rename of a file that S3 holds. Those of directories have
 // a record of their own in the namespace.
-func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.JournaledChange {
+func (f *noter) noteRename(in namespace.RenameInput) *writeback.JournaledChange {
 	if in.Old.Kind == entry.Directory {
 		return nil
 	}
@@ -107,7 +110,7 @@ func (f *filesystem) noteRename(in namespace.RenameInput) *writeback.JournaledCh
 
 // noteRest notes what is left of a rename once the copy is there: the removal of
 // the old name, whatever is written under the new one from now on.
-func (f *filesystem) noteRest(old entry.Entry, noted *writeback.JournaledChange) *writeback.JournaledChange {
+func (f *noter) noteRest(old entry.Entry, noted *writeback.JournaledChange) *writeback.JournaledChange {
 	if noted == nil {
 		return nil
 	}
@@ -121,7 +124,7 @@ func (f *filesystem) noteRest(old entry.Entry, noted *writeback.JournaledChange)
 
 // noteAttrs notes the attributes of n, unless they ride on a close that is
 // still to come.
-func (f *filesystem) noteAttrs(n *inode) {
+func (f *noter) noteAttrs(n *inode) {
 	n.lock()
 	e, void := n.entry, n.unlinked || n.file != nil && n.writers > 0 && n.file.Dirty()
 	etag := n.settledETag()
@@ -159,12 +162,12 @@ func (n *inode) takeNoted() *writeback.JournaledChange {
 
 // passing tells whether what failed with err may succeed later, and is in the
 // journal until then.
-func (f *filesystem) passing(ctx context.Context, err error) bool {
+func (f *noter) passing(ctx context.Context, err error) bool {
 	return err != nil && f.o.Durability == durabilityJournal && (errors.Is(err, s3.ErrTransient) || ctx.Err() != nil)
 }
 
 // finishChange carries out a change that a mount noted and did not live to finish.
-func (f *filesystem) finishChange(ctx context.Context, c writeback.Change) error {
+func (f *noter) finishChange(ctx context.Context, c writeback.Change) error {
 	var d changeData
 	if err := json.Unmarshal(c.Data, &d); err != nil {
 		return fmt.Errorf("decode a change of %q: %w", c.Key, err)
@@ -189,7 +192,7 @@ func (f *filesystem) finishChange(ctx context.Context, c writeback.Change) error
 
 // finishAttrs gives an object the attributes that were noted, if it still is there.
 // Another version has attributes of its own: it came with a later commit or rename.
-func (f *filesystem) finishAttrs(ctx context.Context, e entry.Entry, a entry.Attr) error {
+func (f *noter) finishAttrs(ctx context.Context, e entry.Entry, a entry.Attr) error {
 	noted := e.ETag
 	e.ETag = ""
 	now, err := f.ns.Stat(ctx, e)

@@ -135,7 +135,7 @@ func (n *inode) endSaving() {
 
 // linger waits as long as the file is held back that the journal has. It tells
 // whether there is something left to do: not if somebody writes the file again.
-func (f *filesystem) linger(n *inode) bool {
+func (f *saver) linger(n *inode) bool {
 	n.lock()
 	file := n.file
 	n.unlock()
@@ -151,7 +151,7 @@ func (f *filesystem) linger(n *inode) bool {
 // saveReleased saves what nobody waits for any more. Content that the journal has
 // is tried again until S3 holds it, S3 refuses it for good or the mount ends, and
 // the inode shows it meanwhile.
-func (f *filesystem) saveReleased(n *inode) {
+func (f *saver) saveReleased(n *inode) {
 	const longest = time.Minute // between two attempts: S3 is asked rarely enough, and found soon
 	for wait := time.Second; ; wait = min(2*wait, longest) {
 		err := f.saveOnce(n)
@@ -173,7 +173,7 @@ func (f *filesystem) saveReleased(n *inode) {
 }
 
 // saveOnce is one attempt of saveReleased.
-func (f *filesystem) saveOnce(n *inode) error {
+func (f *saver) saveOnce(n *inode) error {
 	ctx, stop := background()
 	defer stop()
 	return f.commit(ctx, n)
@@ -187,7 +187,7 @@ func (n *inode) inJournal() bool {
 	return file != nil && file.Dirty() && !file.Stale() && file.InJournal()
 }
 
-func (f *filesystem) closeReader(h *handle) {
+func (f *opener) closeReader(h *handle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.reader != nil {
@@ -199,7 +199,7 @@ func (f *filesystem) closeReader(h *handle) {
 // settle is letGo for the end of a request that has no handle. Who is interrupted
 // does not wait. The work goes on, and until it is done the inode shows the unsaved
 // state, so that what others write is not built on an older one.
-func (f *filesystem) settle(ctx context.Context, n *inode) {
+func (f *saver) settle(ctx context.Context, n *inode) {
 	f.inodes.pin(n)
 	done := make(chan struct{})
 	f.watching.Go(func() {
@@ -219,7 +219,7 @@ func (f *filesystem) settle(ctx context.Context, n *inode) {
 }
 
 // letGo lets the unsaved state of an inode go once nobody can add to it.
-func (f *filesystem) letGo(ctx context.Context, n *inode) {
+func (f *saver) letGo(ctx context.Context, n *inode) {
 	if n.turns().settling.take(ctx) != nil {
 		return
 	}
@@ -261,7 +261,7 @@ func (f *filesystem) letGo(ctx context.Context, n *inode) {
 
 // closeFile ends a writeback.File. If its bytes could not be saved they are in
 // the recovery directory, and the inode shows again what S3 holds.
-func (f *filesystem) closeFile(ctx context.Context, n *inode, file *writeback.File) {
+func (f *saver) closeFile(ctx context.Context, n *inode, file *writeback.File) {
 	ctx, stop := f.untilEnding(ctx)
 	err := file.Close(ctx)
 	stop()

@@ -14,9 +14,18 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
+// saver brings to S3 what an inode has unsaved: the bytes, and then the attributes that no
+// bytes have carried.
+type saver struct {
+	*services
+	*teller
+	*noter
+	attrs *attrQueue
+}
+
 // commit returns when S3 holds the bytes that were written to n so far, with
 // the attributes that ride on them.
-func (f *filesystem) commit(ctx context.Context, n *inode) error {
+func (f *saver) commit(ctx context.Context, n *inode) error {
 	n.lock()
 	idle := n.unlinked || n.file == nil || n.isCurrent() && n.file.Err() == nil
 	n.unlock()
@@ -27,7 +36,7 @@ func (f *filesystem) commit(ctx context.Context, n *inode) error {
 }
 
 // commitNow is commit for callers that have the inode's turn.
-func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
+func (f *saver) commitNow(ctx context.Context, n *inode) error {
 	n.lock()
 	file, unlinked, key, object := n.file, n.unlinked, n.entry.Key, f.objectOptions(n)
 	n.unlock()
@@ -59,7 +68,7 @@ func (f *filesystem) commitNow(ctx context.Context, n *inode) error {
 // persist returns when the bytes that were written to n so far are on the
 // local disk, from where they go to S3. The release of the last handle waits
 // for that, and until then the inode shows them.
-func (f *filesystem) persist(ctx context.Context, n *inode) error {
+func (f *saver) persist(ctx context.Context, n *inode) error {
 	n.lock()
 	file := n.file
 	if file == nil || n.unlinked {
@@ -79,7 +88,7 @@ func (f *filesystem) persist(ctx context.Context, n *inode) error {
 // persistInTurn is persist for callers that do not have the inode's turn: what
 // persist sets going writes the object, as do a copy of it with other attributes
 // and a rename. In which order S3 carries out two of them nobody could tell.
-func (f *filesystem) persistInTurn(ctx context.Context, n *inode) error {
+func (f *saver) persistInTurn(ctx context.Context, n *inode) error {
 	return n.inTurn(ctx, func() error { return f.persist(ctx, n) })
 }
 
@@ -92,7 +101,7 @@ func (n *inode) isCurrent() bool {
 }
 
 // committed takes over a version that this mount has just written.
-func (f *filesystem) committed(n *inode, v writeback.Version) {
+func (f *saver) committed(n *inode, v writeback.Version) {
 	n.lock()
 	if n.unlinked {
 		n.unlock()
@@ -146,7 +155,7 @@ func (n *inode) owesAttrs(v writeback.Version) bool {
 
 // objectOptions are what a PUT of the inode carries beside the bytes; the inode is
 // held.
-func (f *filesystem) objectOptions(n *inode) s3.ObjectOptions {
+func (f *saver) objectOptions(n *inode) s3.ObjectOptions {
 	o := n.carried()
 	if o.ContentType == "" {
 		o.ContentType = contentType(n.entry.Key)
@@ -184,7 +193,7 @@ func contentType(key string) string {
 
 // moved takes over a version that holds the same bytes as the one before: a
 // copy by this mount under another key, or with other attributes. The inode is locked.
-func (f *filesystem) moved(n *inode, to entry.Entry) {
+func (f *saver) moved(n *inode, to entry.Entry) {
 	from := versionOf(n.entry)
 	if n.kind == entry.File {
 		dest := versionOf(to)

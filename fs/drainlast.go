@@ -13,7 +13,7 @@ const endPatience = 10 * time.Second
 
 // drainLast is drain for the end of the mount. With a journal there is no need
 // to wait for an S3 that does not answer: the next mount goes on.
-func (f *filesystem) drainLast(ctx context.Context) error {
+func (f *lifetime) drainLast(ctx context.Context) error {
 	if f.o.Durability != durabilityJournal {
 		return f.drain(ctx)
 	}
@@ -53,7 +53,7 @@ func (f *filesystem) drainLast(ctx context.Context) error {
 }
 
 // progress is a number of each thing that changes while S3 takes something.
-func (f *filesystem) progress() [5]int64 {
+func (f *lifetime) progress() [5]int64 {
 	s := f.writes.Stats()
 	return [5]int64{int64(s.Queued), s.Dirty, s.Sent, s.Copied, s.Commits}
 }

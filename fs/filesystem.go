@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,8 +31,25 @@ type store interface {
 var _ store = (*s3.Client)(nil)
 
 // filesystem answers the kernel. Each FUSE operation is a method in the file
-// of its family.
+// of its family. The parts that it embeds do the work; none of them knows FUSE operations,
+// and each uses only the parts before it.
 type filesystem struct {
+	*services
+	*teller
+	*noter
+	*saver
+	*finder
+	*opener
+	*passer
+	*unlinker
+	*renamer
+	*lifetime
+	runs   *removalRuns
+	access *access
+}
+
+// services are what all parts of a filesystem use.
+type services struct {
 	o      Options
 	log    *slog.Logger
 	store  store
@@ -44,15 +60,9 @@ type filesystem struct {
 
 	inodes  *inodes
 	gate    *nameGate
-	runs    *removalRuns
 	handles *handles
-	attrs   *attrQueue
 	checks  checks
-	access  *access
-	server  notifier // set by Init, before the first request
-	sweep   sweep
 	permits permitted
-	kernel  backingFiles // reads the disk cache; nil where passThrough must not
 
 	// ending is over once the mount ends: what is in the journal then waits for
 	// the next mount.
@@ -64,10 +74,6 @@ type filesystem struct {
 	life     context.Context
 	stop     context.CancelFunc
 	watching sync.WaitGroup
-	// gaveUp tells of the work that the last drain has left in the journal; nil: none.
-	gaveUp   atomic.Pointer[error]
-	waiting  []writeback.Waiting // journals that recover has left; set before the first request
-	patience time.Duration       // of drainLast
 }
 
 func newFilesystem(s store, o Options) (*filesystem, error) {
@@ -75,7 +81,7 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 		s = unlisted{s}
 	}
 	s = newKeyGate(s)
-	f := &filesystem{o: o, log: o.Logger, store: s, handles: newHandles(), closes: closeWaits{log: o.Logger}, runs: newRemovalRuns(), patience: endPatience}
+	f := &services{o: o, log: o.Logger, store: s, handles: newHandles(), closes: closeWaits{log: o.Logger}}
 	f.ending, f.end = context.WithCancel(context.Background())
 	f.life, f.stop = context.WithCancel(context.Background())
 	budget := cache.NewBudget(o.MemoryLimit)
@@ -94,13 +100,28 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 	if f.writes, err = writeback.New(s, pool, f.writebackOptions()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start writeback: %w", err), f.blocks.Close())
 	}
-	f.access = newAccess(f)
 	f.inodes = newInodes(f.ns.Root())
-	f.inodes.reaped = f.forgotten
 	f.inodes.bound(o.MemoryLimit/inodeShare, chargeTo(budget))
 	f.gate = newNameGate(f.inodes)
-	f.attrs = newAttrQueue(f.life, f.inodes, o.Connections, f.flushAttrs)
-	return f, nil
+	return assemble(f), nil
+}
+
+// assemble makes the parts of a filesystem.
+func assemble(all *services) *filesystem {
+	tell, note := &teller{services: all}, &noter{all}
+	save := &saver{services: all, teller: tell, noter: note}
+	save.attrs = newAttrQueue(all.life, all.inodes, all.o.Connections, save.flushAttrs)
+	all.inodes.reaped = save.forgotten
+	find := &finder{services: all, teller: tell}
+	ask := newAccess(find)
+	open := &opener{services: all, teller: tell, finder: find, saver: save, access: ask}
+	unlink := &unlinker{services: all, teller: tell, finder: find, saver: save, opener: open}
+	return &filesystem{
+		services: all, teller: tell, noter: note, saver: save, finder: find, opener: open, passer: &passer{services: all}, unlinker: unlink,
+		renamer:  &renamer{services: all, noter: note, saver: save, finder: find, unlinker: unlink, access: ask},
+		lifetime: &lifetime{services: all, noter: note, saver: save, patience: endPatience},
+		runs:     newRemovalRuns(), access: ask,
+	}
 }
 
 func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
@@ -152,7 +173,7 @@ func (o Options) stateOf(kind string) string {
 	return filepath.Join(o.StateDir, kind, fmt.Sprintf("%s-%016x", bucket, h.Sum64()))
 }
 
-func (f *filesystem) writebackOptions() writeback.Options {
+func (f *services) writebackOptions() writeback.Options {
 	w := writeback.Defaults()
 	w.Bucket = f.o.Bucket
 	w.PartSize = f.o.PartSize
@@ -181,13 +202,13 @@ func (f *filesystem) writebackOptions() writeback.Options {
 }
 
 // writebackBase opens a version for writeback to read.
-func (f *filesystem) writebackBase(v writeback.Version) writeback.BaseReader {
+func (f *services) writebackBase(v writeback.Version) writeback.BaseReader {
 	return f.reads.OpenVersion(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size})
 }
 
 // drain returns when S3 holds everything that was written so far, or with the
 // first error, after all the rest was tried.
-func (f *filesystem) drain(ctx context.Context) error {
+func (f *lifetime) drain(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(f.o.Connections)
 	for _, n := range f.inodes.all() {
@@ -203,7 +224,7 @@ func (f *filesystem) drain(ctx context.Context) error {
 }
 
 // untilEnding bounds the work of a journaled mount by its end.
-func (f *filesystem) untilEnding(ctx context.Context) (context.Context, context.CancelFunc) {
+func (f *saver) untilEnding(ctx context.Context) (context.Context, context.CancelFunc) {
 	if f.o.Durability != durabilityJournal {
 		return ctx, func() {}
 	}
@@ -213,7 +234,7 @@ func (f *filesystem) untilEnding(ctx context.Context) (context.Context, context.
 }
 
 // close ends the packages below, after drain.
-func (f *filesystem) close() error {
+func (f *lifetime) close() error {
 	if f.gaveUp.Load() != nil {
 		f.stop() // what runs would only wait for an answer that does not come
 	}
@@ -227,7 +248,7 @@ func (f *filesystem) close() error {
 }
 
 // resolve returns the inode of a name, pinned: the caller unpins it.
-func (f *filesystem) resolve(ctx context.Context, dir *inode, name string) (*inode, error) {
+func (f *finder) resolve(ctx context.Context, dir *inode, name string) (*inode, error) {
 	if n := f.inodes.pinChild(dir, name); n != nil {
 		return n, nil
 	}

@@ -17,15 +17,22 @@ type notifier interface {
 
 var _ notifier = (*fuse.Server)(nil)
 
+// teller makes the kernel forget names and pages that are not true any more.
+type teller struct {
+	*services
+	server notifier // set by Init, before the first request
+	sweep  sweep
+}
+
 // forgetName makes the kernel look a name up again. It must not run in the
 // handler of a request on the same directory, whose lock the kernel holds.
-func (f *filesystem) forgetName(n *inode) {
+func (f *teller) forgetName(n *inode) {
 	dir, name := f.inodes.parentOf(n)
 	f.forgetDentry(dir, name)
 }
 
 // forgetDentry is forgetName for a name in a directory; nil is no directory.
-func (f *filesystem) forgetDentry(dir *inode, name string) {
+func (f *teller) forgetDentry(dir *inode, name string) {
 	if f.server != nil && dir != nil {
 		go f.server.EntryNotify(dir.id, name)
 	}
@@ -33,7 +40,7 @@ func (f *filesystem) forgetDentry(dir *inode, name string) {
 
 // refresh makes the kernel ask for attributes again. No page is touched, so it
 // may run in a handler.
-func (f *filesystem) refresh(n *inode) {
+func (f *teller) refresh(n *inode) {
 	if f.server != nil {
 		f.server.InodeNotify(n.id, -1, 0)
 	}
@@ -41,7 +48,7 @@ func (f *filesystem) refresh(n *inode) {
 
 // invalidate drops what is cached of one inode. A directory keeps its dentry:
 // to take that away would cut off the programs that stand in it.
-func (f *filesystem) invalidate(n *inode) {
+func (f *teller) invalidate(n *inode) {
 	f.ns.Invalidate(n.snapshot().Key)
 	n.uncheck()
 	f.refresh(n)
@@ -51,7 +58,7 @@ func (f *filesystem) invalidate(n *inode) {
 }
 
 // invalidateAll drops everything that is cached. It does not wait for the kernel.
-func (f *filesystem) invalidateAll() {
+func (f *teller) invalidateAll() {
 	f.ns.InvalidateAll()
 	f.checks.voidAll()
 	f.sweep.start(f.watching.Go, f.forgetAll)
@@ -59,7 +66,7 @@ func (f *filesystem) invalidateAll() {
 
 // forgetAll makes the kernel ask for all names and attributes again, one after the
 // other: EntryNotify waits while a program works in the directory.
-func (f *filesystem) forgetAll() {
+func (f *teller) forgetAll() {
 	if f.server == nil {
 		return
 	}

@@ -16,10 +16,16 @@ func (t *inodes) now() moment { return moment(t.clock.Load()) }
 // next returns the moment of a version that this mount has just made.
 func (t *inodes) next() moment { return moment(t.clock.Add(1)) }
 
+// finder finds inodes by their names, and takes over what S3 says about them.
+type finder struct {
+	*services
+	*teller
+}
+
 // enter returns the inode for a name that was found by a question of the moment asked,
 // with one more reference of the kernel. It returns nil if the directory was renamed
 // since then.
-func (f *filesystem) enter(dir *inode, name string, e entry.Entry, asked moment) *inode {
+func (f *finder) enter(dir *inode, name string, e entry.Entry, asked moment) *inode {
 	for {
 		n := f.inodes.enter(dir, name, e)
 		if n == nil || f.learn(n, e, asked) {
@@ -35,7 +41,7 @@ func (f *filesystem) enter(dir *inode, name string, e entry.Entry, asked moment)
 // leaves n behind with its handles and returns false: the name needs another inode.
 //
 // Attributes that wait for S3 keep the entry as it is until S3 has them.
-func (f *filesystem) learn(n *inode, e entry.Entry, asked moment) bool {
+func (f *finder) learn(n *inode, e entry.Entry, asked moment) bool {
 	if n.is(e) {
 		return true
 	}
@@ -81,7 +87,7 @@ func opaqueTag(etag string) string { return strings.Trim(strings.TrimPrefix(etag
 // leaveBehind takes the name from an inode. The handles that are open keep the inode
 // and its version; what they write from now on is kept aside at the last close, and
 // close(2) reports ESTALE. It returns false if the inode had no name any more.
-func (f *filesystem) leaveBehind(n *inode) bool {
+func (f *finder) leaveBehind(n *inode) bool {
 	n.lock()
 	taken := n.unlinked
 	n.cut = !taken

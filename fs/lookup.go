@@ -54,7 +54,7 @@ func (f *filesystem) mayFind(ctx context.Context, dir, n *inode, caller fuse.Cal
 
 // lookupName returns the inode for a name with one more reference of the kernel.
 // It looks again if the directory, or one above it, was renamed meanwhile.
-func (f *filesystem) lookupName(ctx context.Context, dir *inode, name string) (*inode, error) {
+func (f *finder) lookupName(ctx context.Context, dir *inode, name string) (*inode, error) {
 	for {
 		asked, parent := f.inodes.now(), dir.snapshot()
 		e, err := f.ns.Lookup(ctx, parent, name)
@@ -81,7 +81,7 @@ func (f *filesystem) lookupName(ctx context.Context, dir *inode, name string) (*
 // renamed reports whether S3 has told that a key is absent only because its
 // inode, or a directory above it, has another key now. It waits for a rename
 // that is under way.
-func (f *filesystem) renamed(ctx context.Context, n *inode, key string, err error) (bool, error) {
+func (f *finder) renamed(ctx context.Context, n *inode, key string, err error) (bool, error) {
 	if !absent(err) {
 		return false, nil
 	}
@@ -140,7 +140,7 @@ func (f *filesystem) endOfFile(n *inode, in *fuse.GetAttrIn) bool {
 // revalidate brings an inode up to date with S3, within the metadata TTL. An
 // inode that this mount is writing, or that has no name, is its own truth. An inode
 // whose handles show an older version keeps it, and the kernel looks the name up again.
-func (f *filesystem) revalidate(ctx context.Context, n *inode) error {
+func (f *finder) revalidate(ctx context.Context, n *inode) error {
 	dir, name := f.inodes.parentOf(n)
 	if dir == nil || n.private() {
 		return nil

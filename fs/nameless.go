@@ -22,7 +22,7 @@ func (t *inodes) isReferenced(n *inode) bool {
 
 // forgotten releases the content of an inode that nothing refers to any more. It is
 // called with inodes.mu held, and so leaves the work to the background.
-func (f *filesystem) forgotten(n *inode) {
+func (f *saver) forgotten(n *inode) {
 	if !n.isUsed() {
 		return
 	}
@@ -51,7 +51,7 @@ func (n *inode) isBare() bool {
 
 // openBare opens an inode that is bare, if S3 still has its version. Otherwise the
 // error is ESTALE, on which the kernel looks the name up again.
-func (f *filesystem) openBare(ctx context.Context, h *handle) error {
+func (f *opener) openBare(ctx context.Context, h *handle) error {
 	n := h.node
 	n.lock()
 	e, epoch := n.entry, n.epoch

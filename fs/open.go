@@ -79,9 +79,19 @@ func (n *inode) isStale() bool {
 	return file != nil && file.Stale()
 }
 
+// opener opens files: it makes sure that a handle begins with the present version, and
+// gives an inode its unsaved state.
+type opener struct {
+	*services
+	*teller
+	*finder
+	*saver
+	access *access
+}
+
 // openRenamed is openConfirmed, and opens the file under its new key if it was
 // renamed meanwhile.
-func (f *filesystem) openRenamed(ctx *request, h *handle, flags uint32) error {
+func (f *opener) openRenamed(ctx *request, h *handle, flags uint32) error {
 	for {
 		key := h.node.snapshot().Key
 		err := f.openConfirmed(ctx, h, flags)
@@ -98,7 +108,7 @@ func (f *filesystem) openRenamed(ctx *request, h *handle, flags uint32) error {
 // openConfirmed is openVersion for a caller that the object's own attributes let in.
 // O_TRUNC confirms that before it changes the file. All others confirm it after the
 // request that revalidates the file, since that request brings the attributes.
-func (f *filesystem) openConfirmed(ctx *request, h *handle, flags uint32) error {
+func (f *opener) openConfirmed(ctx *request, h *handle, flags uint32) error {
 	if flags&syscall.O_TRUNC != 0 {
 		if err := f.access.confirmFile(ctx, h.node, ctx.caller); err != nil {
 			return err
@@ -116,7 +126,7 @@ func (f *filesystem) openConfirmed(ctx *request, h *handle, flags uint32) error 
 }
 
 // openVersion makes the inode and the handle ready for what flags ask.
-func (f *filesystem) openVersion(ctx context.Context, h *handle, flags uint32) error {
+func (f *opener) openVersion(ctx context.Context, h *handle, flags uint32) error {
 	n := h.node
 	if n.isBare() {
 		return f.openBare(ctx, h)
@@ -152,7 +162,7 @@ func (n *inode) hasShrunk() bool {
 	return n.shrunk
 }
 
-func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
+func (f *opener) revalidateByHead(ctx context.Context, n *inode) error {
 	n.lock()
 	old, asked, relies := n.snapshotLocked(), f.inodes.now(), f.relies(n)
 	n.unlock()
@@ -172,7 +182,7 @@ func (f *filesystem) revalidateByHead(ctx context.Context, n *inode) error {
 }
 
 // learned takes over what a HEAD or GET of an open told of a file.
-func (f *filesystem) learned(ctx context.Context, n *inode, old entry.Entry, info *s3.ObjectInfo, asked moment) error {
+func (f *opener) learned(ctx context.Context, n *inode, old entry.Entry, info *s3.ObjectInfo, asked moment) error {
 	e := f.ns.FromInfo(info)
 	f.ns.Observe(e)
 	if e.Kind != n.kind {
@@ -200,7 +210,7 @@ func sameAccess(a, b entry.Attr) bool {
 
 // learnAtOpen is learn for an open, which must see the version e (P2): attributes that
 // wait are saved first. On ESTALE the kernel looks the name up again.
-func (f *filesystem) learnAtOpen(ctx context.Context, n *inode, e entry.Entry, asked moment) error {
+func (f *opener) learnAtOpen(ctx context.Context, n *inode, e entry.Entry, asked moment) error {
 	n.lock()
 	waits := n.attrs && n.showsAnother(e)
 	n.unlock()
@@ -216,7 +226,7 @@ func (f *filesystem) learnAtOpen(ctx context.Context, n *inode, e entry.Entry, a
 	return nil
 }
 
-func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
+func (f *opener) revalidateByGet(ctx context.Context, h *handle) error {
 	n := h.node
 	done, end, err := f.openUnchecked(ctx, h)
 	if done || err != nil {
@@ -247,7 +257,7 @@ func (f *filesystem) revalidateByGet(ctx context.Context, h *handle) error {
 }
 
 // vanished: when open finds no object, names that are cached for it are wrong.
-func (f *filesystem) vanished(n *inode, err error) error {
+func (f *opener) vanished(n *inode, err error) error {
 	if absent(err) {
 		f.ns.Invalidate(n.snapshot().Key)
 		f.forgetName(n)
@@ -261,14 +271,14 @@ func (f *filesystem) vanished(n *inode, err error) error {
 // cache: that is 2.2 times as fast with large writes (3.1 against 1.3 GiB/s)
 // and no slower with small ones. All other handles of the file then do the
 // same until the last close, so that no page can be stale.
-func (f *filesystem) opened(h *handle, flags uint32, out *fuse.OpenOut) {
+func (f *passer) opened(h *handle, flags uint32, out *fuse.OpenOut) {
 	h.node.lock()
 	defer h.node.unlock()
 	f.openedLocked(h, flags, out)
 }
 
 // openedLocked is opened for callers that hold the inode's mu.
-func (f *filesystem) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
+func (f *passer) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
 	n, etag := h.node, h.shows()
 	if n.opens == 0 {
 		n.direct = flags&syscall.O_ACCMODE == syscall.O_WRONLY
@@ -323,12 +333,12 @@ func (h *handle) version() (v readahead.Version, ok bool) {
 }
 
 // dirty returns the file that takes the inode's writes; The inode is locked.
-func (f *filesystem) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versionOf(n.entry)) }
+func (f *opener) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versionOf(n.entry)) }
 
 // dirtyThrough is dirty for a write through h. It is built on the version that h
 // reads, although the mount may have heard of a newer one: the commit is then
 // refused, since who wrote has not seen that one (P3). The inode's mu is held.
-func (f *filesystem) dirtyThrough(h *handle) *writeback.File {
+func (f *opener) dirtyThrough(h *handle) *writeback.File {
 	v, ok := h.version()
 	if !ok {
 		v = versionOf(h.node.entry)
@@ -336,7 +346,7 @@ func (f *filesystem) dirtyThrough(h *handle) *writeback.File {
 	return f.dirtyOn(h.node, v)
 }
 
-func (f *filesystem) dirtyOn(n *inode, v readahead.Version) *writeback.File {
+func (f *opener) dirtyOn(n *inode, v readahead.Version) *writeback.File {
 	if n.file != nil {
 		return n.file
 	}

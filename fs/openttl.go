@@ -11,7 +11,7 @@ import (
 // relies reports whether an open may rely on what S3 said of the version of n, without a
 // request: the option allows it, the last GET, HEAD or write of the file was within
 // Options.OpenTTL, and the content is in the cache. The inode is locked.
-func (f *filesystem) relies(n *inode) bool {
+func (f *opener) relies(n *inode) bool {
 	return f.o.OpenTTL > 0 && time.Since(n.checked) < f.o.OpenTTL && f.checks.counts(n.checked) && n.entry.ETag != ""
 }
 
@@ -59,7 +59,7 @@ func (c *checks) begin(n *inode) (end func(), other <-chan struct{}) {
 
 // openUnchecked gives a handle a reader without a request, if that may be. Otherwise the
 // caller asks S3, and calls end when it has the answer.
-func (f *filesystem) openUnchecked(ctx context.Context, h *handle) (done bool, end func(), err error) {
+func (f *opener) openUnchecked(ctx context.Context, h *handle) (done bool, end func(), err error) {
 	if f.o.OpenTTL == 0 {
 		return false, func() {}, nil
 	}
@@ -88,7 +88,7 @@ func (f *filesystem) openUnchecked(ctx context.Context, h *handle) (done bool, e
 }
 
 // check notes that S3 answered a GET or HEAD for v that was sent at the time asked.
-func (f *filesystem) check(n *inode, v readahead.Version, asked time.Time) {
+func (f *opener) check(n *inode, v readahead.Version, asked time.Time) {
 	if f.o.OpenTTL == 0 {
 		return
 	}

@@ -36,9 +36,15 @@ type backing struct {
 	version readahead.Version
 }
 
+// passer passes files that are in the disk cache to the kernel.
+type passer struct {
+	*services
+	kernel backingFiles // reads the disk cache; nil where passThrough must not
+}
+
 // usePassthrough lets the kernel read the disk cache, where that can be: for
 // root only, see above for the rest.
-func (f *filesystem) usePassthrough(kernel backingFiles) {
+func (f *passer) usePassthrough(kernel backingFiles) {
 	if f.o.ReadOnly && f.o.CacheDir != "" && os.Geteuid() == 0 {
 		f.kernel = &tried{backingFiles: kernel, log: f.log}
 	}
@@ -70,7 +76,7 @@ func (k *tried) RegisterBackingFd(m *fuse.BackingMap) (int32, syscall.Errno) {
 
 // passThrough is opened for files that the kernel may read by itself. ESTALE
 // makes the kernel look the name up again, and open what it finds then.
-func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) error {
+func (f *passer) passThrough(h *handle, flags uint32, out *fuse.OpenOut) error {
 	passes := f.kernel != nil && !h.writable
 	var fresh *backing
 	if passes {
@@ -102,7 +108,7 @@ func (f *filesystem) passThrough(h *handle, flags uint32, out *fuse.OpenOut) err
 
 // register makes a backing of what h has opened; nil if the disk cache does
 // not have all of it, or the inode is open already.
-func (f *filesystem) register(h *handle) *backing {
+func (f *passer) register(h *handle) *backing {
 	n := h.node
 	n.lock()
 	open, e := n.opens > 0, n.entry
@@ -123,7 +129,7 @@ func (f *filesystem) register(h *handle) *backing {
 }
 
 // unregister lets a backing go that no handle uses; nil is none.
-func (f *filesystem) unregister(b *backing) {
+func (f *passer) unregister(b *backing) {
 	if b == nil {
 		return
 	}

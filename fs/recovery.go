@@ -6,15 +6,29 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
+	"time"
 
 	"github.com/s3mount/s3mount/fs/writeback"
 )
+
+// lifetime begins a mount with the replay of the journals, and ends it when S3 holds
+// everything.
+type lifetime struct {
+	*services
+	*noter
+	*saver
+	// gaveUp is the work that the last drain has left in the journal, or nil.
+	gaveUp   atomic.Pointer[error]
+	waiting  []writeback.Waiting // journals that recover has left; set before the first request
+	patience time.Duration       // of drainLast
+}
 
 // recover finishes what mounts that died have left behind, before the first
 // request: files and changes in their journals, and then their renames. So no
 // program sees a state in which something acknowledged is missing. An error means
 // that S3 does not take the journals now; they stay for the next mount.
-func (f *filesystem) recover(ctx context.Context) error {
+func (f *lifetime) recover(ctx context.Context) error {
 	if !f.o.ReadOnly {
 		if err := f.replay(ctx); err != nil {
 			return err
@@ -31,7 +45,7 @@ func (f *filesystem) recover(ctx context.Context) error {
 }
 
 // replay carries out the journals of mounts that died.
-func (f *filesystem) replay(ctx context.Context) error {
+func (f *lifetime) replay(ctx context.Context) error {
 	n, err := f.writes.Replay(ctx, f.finishChange)
 	if n > 0 {
 		f.log.Info("wrote the journal of an earlier mount to S3", slog.Int("records", n))
@@ -43,7 +57,7 @@ func (f *filesystem) replay(ctx context.Context) error {
 }
 
 // abortOrphans aborts the uploads of mounts that died.
-func (f *filesystem) abortOrphans(ctx context.Context) {
+func (f *lifetime) abortOrphans(ctx context.Context) {
 	n, err := f.writes.AbortOrphans(ctx)
 	if err != nil {
 		f.log.Warn("cannot abort uploads of an earlier mount yet", slog.Any("error", err))
@@ -55,7 +69,7 @@ func (f *filesystem) abortOrphans(ctx context.Context) {
 
 // reportWaiting logs what waits in journals that this mount does not replay, and
 // how to upload it.
-func (f *filesystem) reportWaiting() {
+func (f *lifetime) reportWaiting() {
 	waiting, err := f.writes.Waiting()
 	if err != nil {
 		f.log.Warn("cannot read the journal of an earlier mount", slog.Any("error", err))
@@ -82,7 +96,7 @@ func (o Options) sourceOf(prefix string) string {
 
 // stillWaiting returns the journals of dead mounts that wait, without those that
 // another mount has replayed since.
-func (f *filesystem) stillWaiting() []writeback.Waiting {
+func (f *lifetime) stillWaiting() []writeback.Waiting {
 	var left []writeback.Waiting
 	for _, w := range f.waiting {
 		if _, err := os.Stat(w.Dir); err == nil {
@@ -123,7 +137,7 @@ func (e *KeptError) Error() string {
 
 // kept returns which acknowledged bytes S3 does not hold although nothing is left
 // to write; nil if it holds everything.
-func (f *filesystem) kept(waiting []writeback.Waiting) *KeptError {
+func (f *lifetime) kept(waiting []writeback.Waiting) *KeptError {
 	e := &KeptError{Files: int(f.writes.Stats().Broken), Dir: f.writes.Kept().Dir, Waiting: waiting}
 	if e.Files == 0 && len(e.Waiting) == 0 {
 		return nil

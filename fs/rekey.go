@@ -10,7 +10,7 @@ import (
 // rekey gives the inodes that moved with a rename their new entries. A directory
 // comes before its children: an inode that enters the table meanwhile either
 // is found here or has a key that its directory refuses (holdsKey).
-func (f *filesystem) rekey(root *inode, out namespace.RenameOutput) {
+func (f *unlinker) rekey(root *inode, out namespace.RenameOutput) {
 	from := root.snapshot().Key
 	f.rekeyOne(root, out.Entry)
 	if root.kind == entry.Directory {
@@ -18,7 +18,7 @@ func (f *filesystem) rekey(root *inode, out namespace.RenameOutput) {
 	}
 }
 
-func (f *filesystem) rekeyChildren(dir *inode, from string, out namespace.RenameOutput) {
+func (f *unlinker) rekeyChildren(dir *inode, from string, out namespace.RenameOutput) {
 	for _, n := range f.inodes.childrenOf(dir) {
 		e := n.snapshot()
 		rest, below := strings.CutPrefix(e.Key, from)
@@ -39,7 +39,7 @@ func (f *filesystem) rekeyChildren(dir *inode, from string, out namespace.Rename
 
 // rekeyOne gives one inode its new entry. An inode without a name keeps its key
 // (P7), so that nothing brings it back.
-func (f *filesystem) rekeyOne(n *inode, to entry.Entry) {
+func (f *unlinker) rekeyOne(n *inode, to entry.Entry) {
 	n.lock()
 	from, gone := n.entry.Key, n.unlinked
 	if !gone {
@@ -53,7 +53,7 @@ func (f *filesystem) rekeyOne(n *inode, to entry.Entry) {
 
 // showPending shows a file that S3 does not hold yet, unless it has lost its
 // name or its key meanwhile.
-func (f *filesystem) showPending(n *inode, key string) {
+func (f *saver) showPending(n *inode, key string) {
 	f.ns.AddPending(key, n)
 	n.lock()
 	void := n.unlinked || n.entry.Key != key

@@ -85,10 +85,19 @@ func (n *inode) beginTaking() {
 	}
 }
 
+// unlinker takes inodes off their names, and gives them new ones.
+type unlinker struct {
+	*services
+	*teller
+	*finder
+	*saver
+	*opener
+}
+
 // cutOff leaves an inode behind whose name is still there: an unlink or a rename of it
 // failed, or someone else has written the object since. The kernel looks the name up
 // again.
-func (f *filesystem) cutOff(n *inode) {
+func (f *unlinker) cutOff(n *inode) {
 	dir, name := f.inodes.parentOf(n)
 	if f.leaveBehind(n) { // else the name was gone before something else failed
 		f.forgetDentry(dir, name)
@@ -118,7 +127,7 @@ func (n *inode) isSaved() bool {
 }
 
 // gone marks an inode whose name is gone.
-func (f *filesystem) gone(n *inode) {
+func (f *finder) gone(n *inode) {
 	n.lock()
 	n.unlinked = true
 	key, file := n.entry.Key, n.file
@@ -192,7 +201,7 @@ const hiddenPrefix = ".s3mount/unlinked/"
 // deleted or replaced. The caller has the inode's turn. Where it fails the
 // readers will see ESTALE, which is no reason to refuse the removal. It tells
 // whether there was something to do.
-func (f *filesystem) detach(ctx context.Context, n *inode) bool {
+func (f *unlinker) detach(ctx context.Context, n *inode) bool {
 	n.lock()
 	e, open, saved, whole := n.snapshotLocked(), n.opens > 0, n.saved, n.file != nil && n.file.Version() == nil
 	n.unlock()
@@ -213,7 +222,7 @@ func (f *filesystem) detach(ctx context.Context, n *inode) bool {
 
 // takeIn reads the whole content into unsaved state that is never saved. Handles
 // may write at the same time.
-func (f *filesystem) takeIn(ctx context.Context, n *inode) error {
+func (f *unlinker) takeIn(ctx context.Context, n *inode) error {
 	n.lock()
 	file := f.dirty(n)
 	n.unlock()
@@ -222,7 +231,7 @@ func (f *filesystem) takeIn(ctx context.Context, n *inode) error {
 }
 
 // hide copies the object inside S3 to a key of its own until the last close.
-func (f *filesystem) hide(ctx context.Context, n *inode) error {
+func (f *unlinker) hide(ctx context.Context, n *inode) error {
 	n.lock()
 	e := n.entry
 	n.unlock()
@@ -244,7 +253,7 @@ func (f *filesystem) hide(ctx context.Context, n *inode) error {
 }
 
 // dropHidden deletes the bytes of a file that had no name.
-func (f *filesystem) dropHidden(ctx context.Context, key string) {
+func (f *saver) dropHidden(ctx context.Context, key string) {
 	if _, err := f.store.Delete(ctx, &s3.DeleteInput{Bucket: f.o.Bucket, Key: key}); err != nil {
 		f.log.Warn("cannot delete the bytes of an unlinked file", slog.String("key", key), slog.Any("error", err))
 	}

@@ -46,8 +46,18 @@ func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, 
 	}))
 }
 
+// renamer renames what S3 holds and what it does not hold yet.
+type renamer struct {
+	*services
+	*noter
+	*saver
+	*finder
+	*unlinker
+	access *access
+}
+
 // rename renames, and begins anew if a commit that it waits for is interrupted.
-func (f *filesystem) rename(ctx *request, m *move) error {
+func (f *renamer) rename(ctx *request, m *move) error {
 	leave, err := f.gate.enter(ctx, m.oldDir, m.newDir)
 	if err != nil {
 		return err
@@ -61,7 +71,7 @@ func (f *filesystem) rename(ctx *request, m *move) error {
 	}
 }
 
-func (f *filesystem) tryRename(ctx *request, m *move) (err error) {
+func (f *renamer) tryRename(ctx *request, m *move) (err error) {
 	if m.n, err = f.resolve(ctx, m.oldDir, m.oldName); err != nil {
 		return err
 	}
@@ -103,7 +113,7 @@ func (f *filesystem) tryRename(ctx *request, m *move) (err error) {
 
 // mayMove confirms that the caller may move what is renamed, and replace what has the
 // new name. A directory that gets another parent must be writable itself.
-func (f *filesystem) mayMove(ctx *request, m *move) error {
+func (f *renamer) mayMove(ctx *request, m *move) error {
 	if err := f.access.confirmSticky(ctx, m.oldDir, m.n, ctx.caller); err != nil {
 		return err
 	}
@@ -129,7 +139,7 @@ func (m *move) done(err error) {
 
 // resolveTarget returns what has the new name, or nil, and checks what POSIX
 // asks of it.
-func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error) {
+func (f *renamer) resolveTarget(ctx context.Context, m *move) (*inode, error) {
 	t, err := f.resolve(ctx, m.newDir, m.newName)
 	if err != nil && errnoOf(err) == syscall.ENOENT {
 		return nil, nil
@@ -155,7 +165,7 @@ func (f *filesystem) resolveTarget(ctx context.Context, m *move) (*inode, error)
 
 // holdMove keeps all that the rename touches as it is: nothing commits, and no
 // names are made below a directory that moves.
-func (f *filesystem) holdMove(ctx context.Context, m *move) (release func(), err error) {
+func (f *renamer) holdMove(ctx context.Context, m *move) (release func(), err error) {
 	reopen := func() {}
 	if m.n.kind == entry.Directory {
 		if f.inodes.isBelow(m.newDir, m.n) {
@@ -182,7 +192,7 @@ func (f *filesystem) holdMove(ctx context.Context, m *move) (release func(), err
 
 // renameUnsaved renames a file that S3 does not hold: its one PUT will go to
 // the new key. It tells whether that was possible.
-func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err error) {
+func (f *renamer) renameUnsaved(ctx context.Context, m *move) (done bool, err error) {
 	n := m.n
 	if n.isSaved() {
 		return false, nil
@@ -229,7 +239,7 @@ func (f *filesystem) renameUnsaved(ctx context.Context, m *move) (done bool, err
 
 // overtaken makes the file that a rename replaces ready for that, and returns
 // its unsaved state, if there is any.
-func (f *filesystem) overtaken(ctx context.Context, m *move) (*writeback.File, error) {
+func (f *renamer) overtaken(ctx context.Context, m *move) (*writeback.File, error) {
 	if m.target == nil {
 		return nil, nil
 	}
@@ -246,7 +256,7 @@ func (f *filesystem) overtaken(ctx context.Context, m *move) (*writeback.File, e
 }
 
 // replaceTarget gives the moved inode its new name in the table.
-func (f *filesystem) replaceTarget(m *move) {
+func (f *renamer) replaceTarget(m *move) {
 	if m.target != nil {
 		f.gone(m.target)
 	}
@@ -254,7 +264,7 @@ func (f *filesystem) replaceTarget(m *move) {
 }
 
 // renameSaved renames what S3 holds, by copy and delete.
-func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
+func (f *renamer) renameSaved(ctx context.Context, m *move) error {
 	moving, err := f.saveBelow(ctx, m.n)
 	if err != nil {
 		return err
@@ -289,7 +299,7 @@ func (f *filesystem) renameSaved(ctx context.Context, m *move) error {
 
 // prepareTarget makes what has the new name ready to lose it, and returns the
 // object that will be replaced, or nil.
-func (f *filesystem) prepareTarget(ctx context.Context, m *move) (*entry.Entry, error) {
+func (f *renamer) prepareTarget(ctx context.Context, m *move) (*entry.Entry, error) {
 	t := m.target
 	if !m.taken {
 		if err := f.savePromised(ctx, t); err != nil {
@@ -304,7 +314,7 @@ func (f *filesystem) prepareTarget(ctx context.Context, m *move) (*entry.Entry, 
 }
 
 // takeTarget cuts what has the new name off it, just before it is replaced.
-func (f *filesystem) takeTarget(ctx context.Context, m *move) {
+func (f *renamer) takeTarget(ctx context.Context, m *move) {
 	if m.target == nil {
 		return
 	}
@@ -316,7 +326,7 @@ func (f *filesystem) takeTarget(ctx context.Context, m *move) {
 
 // savePromised saves what close(2) has promised and only the journal has, before
 // its file is cut off its name: the rename that asks for that may fail.
-func (f *filesystem) savePromised(ctx context.Context, n *inode) error {
+func (f *saver) savePromised(ctx context.Context, n *inode) error {
 	if f.o.Durability != durabilityJournal {
 		return nil
 	}
@@ -329,7 +339,7 @@ func (f *filesystem) savePromised(ctx context.Context, n *inode) error {
 
 // saveBelow makes S3 hold what is unsaved of n and below it, and returns the
 // live inodes there. The caller has their turns.
-func (f *filesystem) saveBelow(ctx context.Context, n *inode) ([]*inode, error) {
+func (f *saver) saveBelow(ctx context.Context, n *inode) ([]*inode, error) {
 	all := []*inode{n}
 	if n.kind == entry.Directory {
 		all = f.inodes.below(n)

@@ -111,7 +111,7 @@ func (n *inode) stamp() {
 // one is due, otherwise by themselves after a short delay if S3 is expected to accept
 // them (permitted). Otherwise keepAttrs waits for S3. If S3 refuses the change, the inode
 // has the attributes from before again.
-func (f *filesystem) keepAttrs(ctx context.Context, n *inode, before entry.Attr) error {
+func (f *saver) keepAttrs(ctx context.Context, n *inode, before entry.Attr) error {
 	n.lock()
 	n.attrs = true
 	e, saved, unlinked := n.entry, n.saved, n.unlinked
@@ -136,7 +136,7 @@ func (f *filesystem) keepAttrs(ctx context.Context, n *inode, before entry.Attr)
 // storeAttrs waits until S3 holds the attributes of n. A refusal or a server that does
 // not answer is an error. A server that cannot store attributes is none: copy tools
 // work on every server.
-func (f *filesystem) storeAttrs(ctx context.Context, n *inode, before entry.Attr) error {
+func (f *saver) storeAttrs(ctx context.Context, n *inode, before entry.Attr) error {
 	err := f.flushAttrs(ctx, n)
 	if err == nil {
 		return nil
@@ -153,7 +153,7 @@ func (f *filesystem) storeAttrs(ctx context.Context, n *inode, before entry.Attr
 }
 
 // flushAttrs returns when S3 holds the attributes of n.
-func (f *filesystem) flushAttrs(ctx context.Context, n *inode) error {
+func (f *saver) flushAttrs(ctx context.Context, n *inode) error {
 	n.lock()
 	idle := !n.attrs || n.unlinked || n == f.inodes.root
 	n.unlock()
@@ -164,7 +164,7 @@ func (f *filesystem) flushAttrs(ctx context.Context, n *inode) error {
 }
 
 // flushAttrsNow is flushAttrs for callers that have the inode's turn.
-func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
+func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
 	n.lock()
 	known := n.file == nil || n.file.Dirty() || n.isCurrent()
 	n.unlock()
@@ -222,7 +222,7 @@ func (f *filesystem) flushAttrsNow(ctx context.Context, n *inode) error {
 
 // writeAttrs writes the attributes of an entry to S3. same reports that the
 // version has the bytes of the entry, and not those of another writer.
-func (f *filesystem) writeAttrs(ctx context.Context, e entry.Entry) (to entry.Entry, same bool, err error) {
+func (f *saver) writeAttrs(ctx context.Context, e entry.Entry) (to entry.Entry, same bool, err error) {
 	to, err = f.ns.SetAttr(ctx, e, e.Attr)
 	if !errors.Is(err, namespace.ErrStale) {
 		return to, true, err
@@ -281,7 +281,7 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 
 // beginWriting is for who writes without a handle: until endWriting the unsaved
 // state stays, as it does while a handle is open that may write.
-func (f *filesystem) beginWriting(ctx context.Context, n *inode) error {
+func (f *saver) beginWriting(ctx context.Context, n *inode) error {
 	if err := n.turns().settling.take(ctx); err != nil {
 		return err
 	}
@@ -293,7 +293,7 @@ func (f *filesystem) beginWriting(ctx context.Context, n *inode) error {
 }
 
 // endWriting lets the unsaved state go, if nobody else writes.
-func (f *filesystem) endWriting(ctx context.Context, n *inode) {
+func (f *saver) endWriting(ctx context.Context, n *inode) {
 	n.lock()
 	n.writers--
 	n.unlock()
@@ -302,7 +302,7 @@ func (f *filesystem) endWriting(ctx context.Context, n *inode) {
 
 // truncate sets the size in the unsaved state. To zero is a whole replacement:
 // nothing of the old version is kept, so no condition holds the commit (P3).
-func (f *filesystem) truncate(ctx context.Context, n *inode, size int64) error {
+func (f *opener) truncate(ctx context.Context, n *inode, size int64) error {
 	n.lock()
 	fresh := size == 0 && n.file == nil && !n.unlinked
 	if fresh {
