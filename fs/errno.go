@@ -45,6 +45,7 @@ var errnoTable = [...]struct {
 	{s3.ErrNoCredentials, syscall.EACCES},
 	{s3.ErrExpiredCredentials, syscall.EACCES},
 	{s3.ErrClockSkew, syscall.EACCES},
+	{s3.ErrArchived, errnoArchived},
 	{s3.ErrForbidden, syscall.EACCES},
 	{s3.ErrPreconditionFailed, syscall.ESTALE},
 	{s3.ErrTooLarge, syscall.EFBIG},
@@ -68,6 +69,7 @@ func (f *filesystem) status(op string, err error) fuse.Status {
 	if err == nil {
 		return fuse.OK
 	}
+	f.archived.note(f.log, op, err)
 	errno := errnoOf(err)
 	if errno == syscall.EIO {
 		f.log.Warn("operation failed", slog.String("op", op), slog.Any("error", err))

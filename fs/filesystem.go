@@ -58,11 +58,12 @@ type services struct {
 	reads  *readahead.Manager
 	writes *writeback.Manager
 
-	inodes  *inodes
-	gate    *nameGate
-	handles *handles
-	checks  checks
-	permits permitted
+	inodes   *inodes
+	gate     *nameGate
+	handles  *handles
+	checks   checks
+	permits  permitted
+	archived archiveHint
 
 	// ending is over once the mount ends: what is in the journal then waits for
 	// the next mount.

@@ -14,6 +14,7 @@ var (
 	ErrNotFound           = errors.New("not found")
 	ErrNoSuchBucket       = errors.New("no such bucket") // is also ErrNotFound
 	ErrForbidden          = errors.New("forbidden")
+	ErrArchived           = errors.New("the object is archived, and must be restored first") // is also ErrForbidden
 	ErrPreconditionFailed = errors.New("precondition failed")
 	ErrNotModified        = errors.New("not modified")
 	ErrInvalidRange       = errors.New("range not satisfiable")
@@ -113,7 +114,7 @@ func (e *Error) Is(target error) bool {
 	case ErrTransient:
 		return e.kind == ErrThrottled || e.kind == ErrLostUpload
 	case ErrForbidden:
-		return e.kind == ErrExpiredCredentials || e.kind == ErrClockSkew
+		return e.kind == ErrExpiredCredentials || e.kind == ErrClockSkew || e.kind == ErrArchived
 	case ErrDeadline:
 		return e.gaveUp
 	}
@@ -203,6 +204,8 @@ func classOfCode(code string) (errorClass, bool) {
 		return errorClass{ErrClockSkew, false}, true
 	case "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed":
 		return errorClass{ErrRedirect, false}, true
+	case "InvalidObjectState":
+		return errorClass{ErrArchived, false}, true
 	case "NotImplemented":
 		return errorClass{ErrNotImplemented, false}, true
 	case "EntityTooLarge", "KeyTooLongError", "MaxMessageLengthExceeded", "MetadataTooLarge":

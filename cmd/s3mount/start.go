@@ -94,7 +94,7 @@ func startAs(ctx context.Context, s *settings.Settings, m *machine.Machine, look
 	}
 	notes = append(notes, setup.Warnings(s)...)
 	v.Mount, v.CloseClient = mount, client.Close
-	v.Monitoring = daemon.StartMonitoring(s, m, mount, requests, daemon.FeaturesOf(client, s.Source.Bucket), prometheus, logs.Logger)
+	v.Monitoring = daemon.StartMonitoring(s, m, mount, daemon.NewObjects(mount, client, s.Source.Bucket), requests, daemon.FeaturesOf(client, s.Source.Bucket), prometheus, logs.Logger)
 	logs.Info("mounted", slog.String("source", s.Source.Spec), slog.String("mountpoint", s.Mountpoint), slog.String("version", version()))
 	for _, note := range notes {
 		report.Note(note)

@@ -88,6 +88,9 @@ func (c *call) source() (o *object, sameKey bool, err error) {
 	if err := sameCustomerKey(c.r.Header, "x-amz-copy-source-server-side-encryption-customer-", o.props); err != nil {
 		return nil, false, err
 	}
+	if o.archived() {
+		return nil, false, errArchived(o)
+	}
 	if o.version != "" {
 		c.w.Header().Set("x-amz-copy-source-version-id", o.version)
 	}

@@ -26,6 +26,9 @@ func (c *call) getObject() error {
 	if err := c.readConditions(o); err != nil {
 		return err
 	}
+	if o.archived() && c.r.Method == http.MethodGet {
+		return errArchived(o)
+	}
 	first, n, partial, err := c.selectBytes(o)
 	if err != nil {
 		return err
@@ -167,6 +170,9 @@ func (c *call) objectHeaders(o *object) {
 	}
 	if len(o.props.tags) > 0 {
 		h.Set("x-amz-tagging-count", strconv.Itoa(len(o.props.tags)))
+	}
+	if v := o.restoreHeader(); v != "" {
+		h.Set("x-amz-restore", v)
 	}
 	c.versionHeader(o)
 	for _, name := range overridable() {

@@ -220,6 +220,8 @@ func (c *call) routeObject() (string, handler) {
 		switch {
 		case c.has("uploads"):
 			return "CreateMultipartUpload", (*call).createUpload
+		case c.has("restore"):
+			return "RestoreObject", (*call).restoreObject
 		case upload:
 			return "CompleteMultipartUpload", (*call).completeUpload
 		}

@@ -17,6 +17,10 @@ type object struct {
 	props    *properties
 	checksum checksum
 	parts    []int64 // end offset of each part of a multipart object
+
+	restoring   bool      // a restore is under way
+	restoreDays int       // how long the restored copy is to stay
+	restored    time.Time // when the restored copy ends; zero if there is none
 }
 
 // properties are what a writer says of an object beside its bytes.

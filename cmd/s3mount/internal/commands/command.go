@@ -27,6 +27,8 @@ func All() []Command {
 		syncCommand(),
 		umountCommand(),
 		warmCommand(),
+		infoCommand(),
+		restoreCommand(),
 		doctorCommand(),
 		{Name: "completion", Args: "SHELL", Usage: "print the completion for bash, zsh or fish", Run: runCompletion},
 		{Name: "man", Usage: "print the manual page", Run: runMan},

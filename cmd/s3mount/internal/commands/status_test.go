@@ -54,7 +54,7 @@ func mountWatched(t *testing.T, f fakeWatched) (*machine.Machine, string, daemon
 	putFile(t, m.Mountinfo, fmt.Sprintf("36 35 0:77 / %s rw shared:1 - fuse.s3mount bucket rw,user_id=%d,group_id=0\n", dir, os.Geteuid()))
 	s := settings.Defaults()
 	s.Mountpoint, s.Source.Spec = dir, "bucket"
-	e := daemon.StartMonitoring(s, m, f, &control.Requests{}, func() []control.Feature { return nil }, nil, slog.New(slog.DiscardHandler))
+	e := daemon.StartMonitoring(s, m, f, nil, &control.Requests{}, func() []control.Feature { return nil }, nil, slog.New(slog.DiscardHandler))
 	if e.Control == nil {
 		t.Fatal("there is no control socket")
 	}

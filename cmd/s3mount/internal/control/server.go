@@ -36,6 +36,8 @@ type Options struct {
 	Stats  func() fs.Stats                 // the part of Status that changes
 	Drain  func(ctx context.Context) error // returns when S3 holds everything
 	Log    *slog.Logger
+
+	Objects Objects // nil: requests about objects are not answered
 }
 
 // Server serves the socket of one mount.
@@ -70,6 +72,10 @@ func Listen(o Options) (*Server, error) {
 	mux.HandleFunc("GET "+pathStatus, s.status)
 	mux.HandleFunc("POST "+pathSync, s.sync)
 	mux.HandleFunc("GET "+pathWait, s.wait)
+	if o.Objects != nil {
+		mux.HandleFunc("GET "+pathObject, s.describe)
+		mux.HandleFunc("POST "+pathRestore, s.restore)
+	}
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: headerPatience,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	go func() {

@@ -32,10 +32,10 @@ type monitored interface {
 
 // StartMonitoring starts the control socket and, if prometheus is not nil, the server
 // of --metrics. A server that cannot start is logged, and the mount works without it.
-func StartMonitoring(s *settings.Settings, m *machine.Machine, mount monitored, requests *control.Requests, features func() []control.Feature, prometheus net.Listener, log *slog.Logger) Monitoring {
+func StartMonitoring(s *settings.Settings, m *machine.Machine, mount monitored, objects control.Objects, requests *control.Requests, features func() []control.Feature, prometheus net.Listener, log *slog.Logger) Monitoring {
 	var e Monitoring
 	status := statusOf(s, mount, requests, features)
-	socket, err := openControl(m, s, mount, status, log)
+	socket, err := openControl(m, s, mount, objects, status, log)
 	if err != nil {
 		log.Warn("s3mount status and s3mount sync cannot reach this mount", slog.Any("error", err))
 	}
@@ -92,7 +92,7 @@ func statusOf(s *settings.Settings, mount monitored, requests *control.Requests,
 }
 
 // openControl creates the control socket of the mount at s.Mountpoint.
-func openControl(m *machine.Machine, s *settings.Settings, mount monitored, status func() control.Status, log *slog.Logger) (*control.Server, error) {
+func openControl(m *machine.Machine, s *settings.Settings, mount monitored, objects control.Objects, status func() control.Status, log *slog.Logger) (*control.Server, error) {
 	// Only the parent is resolved: resolving the mountpoint itself could send a
 	// request to the mount.
 	parent, err := filepath.EvalSymlinks(filepath.Dir(s.Mountpoint))
@@ -114,6 +114,6 @@ func openControl(m *machine.Machine, s *settings.Settings, mount monitored, stat
 	}
 	return control.Listen(control.Options{
 		Dir: control.RuntimeDir(os.Geteuid(), os.Getenv), Name: control.SocketName(at.Major, at.Minor),
-		Status: status, Stats: mount.Stats, Drain: mount.Drain, Log: log,
+		Status: status, Stats: mount.Stats, Drain: mount.Drain, Log: log, Objects: objects,
 	})
 }
