@@ -23,6 +23,18 @@ type saver struct {
 	attrs *attrQueue
 }
 
+// A commit is one sequence. No step calls one before it:
+//
+//	commit      takes the turn of the inode
+//	commitNow   sends the bytes, with the attributes that ride on them
+//	  │ a conflict ends the sequence: what was known of the key is forgotten
+//	committed   gives the new version to the inode, the caches and the names
+//	  │ if attributes changed after the upload began
+//	attrs.add   has flushAttrs write them soon, by a copy of the object
+//
+// flushAttrs takes the turn, too, and sends no bytes: the attributes of a file with unsaved
+// bytes ride on the next commit.
+
 // commit returns when S3 holds the bytes that were written to n so far, with
 // the attributes that ride on them.
 func (f *saver) commit(ctx context.Context, n *inode) error {
@@ -46,23 +58,40 @@ func (f *saver) commitNow(ctx context.Context, n *inode) error {
 	file.SetObject(object)
 	sends := file.Dirty()
 	v, err := file.Commit(ctx)
-	if errors.Is(err, writeback.ErrConflict) || errors.Is(err, writeback.ErrKept) {
+	switch {
+	case errors.Is(err, writeback.ErrConflict), errors.Is(err, writeback.ErrKept):
 		n.lock()
 		n.conflict = true
 		n.unlock()
-		f.ns.Invalidate(key) // what was known of the key is wrong
-	}
-	if err != nil {
+		f.ns.Invalidate(key)
 		return err
-	}
-	n.lock()
-	// The same bytes once more are a version with other times.
-	known := !sends && n.saved && v.ETag == n.entry.ETag && v.Size == n.entry.Size
-	n.unlock()
-	if !known {
+	case err != nil:
+		return err
+	case sends || !n.holds(v): // the same bytes once more are a version with other times
 		f.committed(n, v)
 	}
 	return nil
+}
+
+// holds reports whether the inode shows a version as what S3 has.
+func (n *inode) holds(v writeback.Version) bool {
+	n.lock()
+	defer n.unlock()
+	return n.saved && v.ETag == n.entry.ETag && v.Size == n.entry.Size
+}
+
+// takeSaved takes over the version of a file that writeback has saved by itself, because the
+// spool was full.
+func (f *saver) takeSaved(n *inode) {
+	n.lock()
+	var v *writeback.Version
+	if n.file != nil && !n.isCurrent() {
+		v = n.file.Saved()
+	}
+	n.unlock()
+	if v != nil {
+		f.committed(n, *v)
+	}
 }
 
 // persist returns when the bytes that were written to n so far are on the

@@ -165,14 +165,7 @@ func (f *saver) flushAttrs(ctx context.Context, n *inode) error {
 
 // flushAttrsNow is flushAttrs for callers that have the inode's turn.
 func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
-	n.lock()
-	known := n.file == nil || n.file.Dirty() || n.isCurrent()
-	n.unlock()
-	if !known { // the spool was full, and writeback saved the file by itself
-		if err := f.commitNow(ctx, n); err != nil {
-			return err
-		}
-	}
+	f.takeSaved(n)
 	n.lock()
 	e := n.entry
 	if !n.attrs || n.unlinked || !n.saved || (n.file != nil && n.file.Dirty()) {

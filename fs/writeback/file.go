@@ -129,6 +129,18 @@ func (f *File) Version() *Version {
 	return f.version()
 }
 
+// Saved returns the version of the content, as a Commit that sends nothing does. It returns
+// nil if S3 lacks the content.
+func (f *File) Saved() *Version {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.state != stateClean {
+		return nil
+	}
+	f.baseUnseen = false
+	return f.version()
+}
+
 // version implements Version. The caller holds mu.
 func (f *File) version() *Version {
 	if f.base == nil || f.base.foreign {
