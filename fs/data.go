@@ -43,9 +43,19 @@ func (f *filesystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 			continue // the version is gone because this mount has made another one
 		case errors.Is(err, readahead.ErrStale):
 			h.node.uncheck()
+		case errors.Is(err, readahead.ErrCorrupt):
+			h.node.distrustPages()
 		}
 		return nil, f.status("read", err)
 	}
+}
+
+// distrustPages makes the next open drop the pages that the kernel has of the file: some of them
+// hold bytes that were read before the checksum of the object was found to be wrong.
+func (n *inode) distrustPages() {
+	n.lock()
+	defer n.unlock()
+	n.pages = ""
 }
 
 // making is how far this mount has come in writing a file: another value is another

@@ -221,6 +221,13 @@ func (a *audit) retry() bool {
 	return true
 }
 
+// isAgain reports whether the object is fetched again because it had a wrong checksum.
+func (a *audit) isAgain() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.again && !a.passed
+}
+
 // restart forgets all runs, because bytes in them never reach a reader.
 func (a *audit) restart() {
 	a.mu.Lock()

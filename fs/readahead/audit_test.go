@@ -154,6 +154,26 @@ func TestFlippedBitInSmallObject(t *testing.T) {
 	}
 }
 
+// TestFlippedBitTwiceInSmallReads reads the beginning of a small object of which two answers in a
+// row are wrong. The second one is compared as a whole, too, before any byte is read.
+func TestFlippedBitTwiceInSmallReads(t *testing.T) {
+	const size = 2*cache.BlockSize + 100
+	for _, at := range []int64{100, size - 1} {
+		m, client, flip, _ := newAudited(t)
+		_, v := put(t, client, "f", size)
+		flip.set(at, 2)
+		r, _, err := m.Open(t.Context(), v.Key, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := r.CopyWithin(t.Context(), make([]byte, 4096), 0, 4096)
+		if !errors.Is(err, ErrCorrupt) || n != 0 {
+			t.Errorf("byte %d is wrong: read %d bytes, %v", at, n, err)
+		}
+		r.Close()
+	}
+}
+
 // TestFlippedBitInLargeObject flips a byte of an object that takes several GETs. The
 // reader that reads to the end gets an error before it, and so do all reads after that;
 // a new open reads the right bytes.

@@ -123,7 +123,8 @@ func (r *Reader) fetchAll(ctx context.Context, p *Pins, s *stream, reach func() 
 	}
 }
 
-// demand starts the fetches of all absent blocks of p. forced reports whether p may exceed the
+// demand starts the fetches of all absent blocks of p. A small object that had a wrong checksum is
+// fetched as a whole, so that no reader gets bytes before they are compared again. forced reports whether p may exceed the
 // budget.
 func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, reach func() int, forced *bool) error {
 	for {
@@ -131,7 +132,13 @@ func (r *Reader) demand(ctx context.Context, p *Pins, s *stream, reach func() in
 		if n == 0 {
 			return nil
 		}
-		fill := p.Claim(reach(), *forced)
+		var fill *cache.Fill
+		if r.obj.Size() <= cache.SmallObject && r.audit.isAgain() {
+			fill = r.obj.Claim(0, cache.SmallObject/cache.BlockSize, *forced)
+		}
+		if fill == nil {
+			fill = p.Claim(reach(), *forced)
+		}
 		if fill != nil {
 			if err := r.start(ctx, fill, s); err != nil {
 				return err
