@@ -285,8 +285,8 @@ func (a *access) learnBy(ctx context.Context, n *inode, ask func(context.Context
 	}
 	n.lock()
 	defer n.unlock()
-	if n.attrs || n.entry.Exact { // this mount may have changed them since
-		now = n.entry
+	if n.Owes() || n.Entry().Exact { // this mount may have changed them since
+		now = n.Entry()
 	}
 	return permissionsOf(now), nil
 }

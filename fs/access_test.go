@@ -105,13 +105,15 @@ func TestAccessOfTwoThreads(t *testing.T) {
 // the mode of a directory, does not make the kernel forget what it knows.
 func TestListingDoesNotLoosenADirectory(t *testing.T) {
 	n := &inode{kind: entry.Directory}
+	n.lookUp(entry.Entry{Key: "d/", ETag: "m", Kind: entry.Directory, Exact: true, Attr: entry.Attr{Perm: 0o700, UID: 1002, GID: 1002}}, nil)
+	n.lock()
+	n.told = &telling{}
+	n.told.note(permissionsOf(n.Entry()), 1)
+	n.unlock()
+	(&finder{}).learn(n, entry.Entry{Key: "d/", Kind: entry.Directory, Implicit: true, Attr: entry.Attr{Perm: 0o755}}, 0)
 	n.lock()
 	defer n.unlock()
-	n.told = &telling{}
-	n.entry = entry.Entry{Key: "d/", ETag: "m", Kind: entry.Directory, Exact: true, Attr: entry.Attr{Perm: 0o700, UID: 1002, GID: 1002}}
-	n.told.note(permissionsOf(n.entry), 1)
-	n.update(entry.Entry{Key: "d/", Kind: entry.Directory, Implicit: true, Attr: entry.Attr{Perm: 0o755}})
-	if got := permissionsOf(n.entry); got != (permissions{0o700, 1002, 1002}) || n.entry.Exact {
-		t.Errorf("after the listing the directory has %+v, exact %v", got, n.entry.Exact)
+	if got := permissionsOf(n.Entry()); got != (permissions{0o700, 1002, 1002}) || n.Entry().Exact {
+		t.Errorf("after the listing the directory has %+v, exact %v", got, n.Entry().Exact)
 	}
 }

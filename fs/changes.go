@@ -56,7 +56,7 @@ func (f *noter) note(c writeback.Change, d changeData) *writeback.JournaledChang
 // noteRemoval notes that n goes; the caller has its turn.
 func (f *noter) noteRemoval(n *inode) *writeback.JournaledChange {
 	n.lock()
-	e, saved, file := n.entry, n.saved, n.file
+	e, saved, file := n.Entry(), n.IsStored(), n.file
 	n.unlock()
 	doubt := file != nil && file.Committing()
 	if !saved && !doubt {
@@ -126,7 +126,7 @@ func (f *noter) noteRest(old entry.Entry, noted *writeback.JournaledChange) *wri
 // still to come.
 func (f *noter) noteAttrs(n *inode) {
 	n.lock()
-	e, void := n.entry, n.unlinked || n.file != nil && n.writers > 0 && n.file.Dirty()
+	e, void := n.Entry(), !n.IsLinked() || n.file != nil && n.writers > 0 && n.file.Dirty()
 	etag := n.settledETag()
 	n.unlock()
 	if void || n == f.inodes.root {
@@ -146,10 +146,10 @@ func (f *noter) noteAttrs(n *inode) {
 // settledETag returns the ETag of a file that S3 holds as it is. It returns "" for a
 // directory, and for a file with content that waits for a commit. The inode is locked.
 func (n *inode) settledETag() string {
-	if n.kind != entry.File || !n.saved || n.file != nil && n.file.Dirty() {
+	if n.kind != entry.File || !n.IsStored() || n.file != nil && n.file.Dirty() {
 		return ""
 	}
-	return n.entry.ETag
+	return n.Entry().ETag
 }
 
 // takeNoted takes the note of the attributes, which S3 has, or nobody will

@@ -123,7 +123,7 @@ func (f *filesystem) released(h *handle, n *inode) {
 func (n *inode) pending() bool {
 	n.lock()
 	defer n.unlock()
-	return n.saving > 0 && n.file != nil && !n.unlinked && !n.isCurrent()
+	return n.saving > 0 && n.file != nil && n.IsLinked() && !n.isCurrent()
 }
 
 // endSaving notes that a handle that wrote has come to its end.
@@ -232,11 +232,11 @@ func (f *saver) letGo(ctx context.Context, n *inode) {
 	n.lock()
 	file, base, hidden := n.file, n.base, n.hidden
 	waits := file != nil && file.InJournal() && file.Dirty() && !file.Stale() && f.ending.Err() == nil
-	if waits || n.writers > 0 || n.unlinked && (n.opens > 0 || referenced && !n.cut) {
+	if waits || n.writers > 0 || !n.IsLinked() && (n.opens > 0 || referenced && !n.IsCut()) {
 		n.unlock()
 		return
 	}
-	unsaved := n.cut && n.changed
+	unsaved := n.IsCut() && n.changed
 	n.file, n.base, n.changed = nil, nil, false
 	if n.opens == 0 {
 		n.hidden = nil
@@ -266,16 +266,15 @@ func (f *saver) closeFile(ctx context.Context, n *inode, file *writeback.File) {
 	err := file.Close(ctx)
 	stop()
 	n.lock()
-	n.epoch++
-	e, unlinked := n.entry, n.unlinked
+	n.NextEpoch()
+	e, unlinked := n.Entry(), !n.IsLinked()
 	lost := err != nil || n.conflict
 	n.conflict = false
 	if lost {
-		n.pages = ""
+		n.SetPages("")
 	}
 	// S3 has nothing of it, unless someone has begun to write it anew.
-	ghost := lost && !n.saved && !n.unlinked && n.file == nil
-	n.unlinked, n.ghost = n.unlinked || ghost, ghost
+	ghost := lost && n.file == nil && n.Vanish()
 	n.unlock()
 	if unlinked {
 		return

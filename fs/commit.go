@@ -9,6 +9,7 @@ import (
 
 	"github.com/s3mount/s3mount/fs/attrs"
 	"github.com/s3mount/s3mount/fs/entry"
+	ino "github.com/s3mount/s3mount/fs/inode"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
@@ -39,7 +40,7 @@ type saver struct {
 // the attributes that ride on them.
 func (f *saver) commit(ctx context.Context, n *inode) error {
 	n.lock()
-	idle := n.unlinked || n.file == nil || n.isCurrent() && n.file.Err() == nil
+	idle := !n.IsLinked() || n.file == nil || n.isCurrent() && n.file.Err() == nil
 	n.unlock()
 	if idle {
 		return nil
@@ -50,7 +51,7 @@ func (f *saver) commit(ctx context.Context, n *inode) error {
 // commitNow is commit for callers that have the inode's turn.
 func (f *saver) commitNow(ctx context.Context, n *inode) error {
 	n.lock()
-	file, unlinked, key, object := n.file, n.unlinked, n.entry.Key, f.objectOptions(n)
+	file, unlinked, key, object := n.file, !n.IsLinked(), n.Key(), f.objectOptions(n)
 	n.unlock()
 	if unlinked || file == nil {
 		return nil
@@ -77,7 +78,7 @@ func (f *saver) commitNow(ctx context.Context, n *inode) error {
 func (n *inode) holds(v writeback.Version) bool {
 	n.lock()
 	defer n.unlock()
-	return n.saved && v.ETag == n.entry.ETag && v.Size == n.entry.Size
+	return n.IsStored() && v.ETag == n.Entry().ETag && v.Size == n.Entry().Size
 }
 
 // takeSaved takes over the version of a file that writeback has saved by itself, because the
@@ -100,7 +101,7 @@ func (f *saver) takeSaved(n *inode) {
 func (f *saver) persist(ctx context.Context, n *inode) error {
 	n.lock()
 	file := n.file
-	if file == nil || n.unlinked {
+	if file == nil || !n.IsLinked() {
 		n.unlock()
 		return nil
 	}
@@ -126,29 +127,25 @@ func (f *saver) persistInTurn(ctx context.Context, n *inode) error {
 // The inode is locked.
 func (n *inode) isCurrent() bool {
 	v := n.file.Version()
-	return !n.file.Dirty() && v != nil && n.saved && v.ETag == n.entry.ETag
+	return !n.file.Dirty() && v != nil && n.IsStored() && v.ETag == n.Entry().ETag
 }
 
 // committed takes over a version that this mount has just written.
 func (f *saver) committed(n *inode, v writeback.Version) {
 	n.lock()
-	if n.unlinked {
+	e := n.Entry()
+	e.ETag, e.Size, e.VersionID = v.ETag, v.Size, v.VersionID
+	e.LastModified = firstTime(v.Date, time.Now())
+	if n.Learn(ino.Committed, e, ino.Situation{At: f.inodes.next()}) != ino.Taken {
 		n.unlock()
 		return
 	}
-	if n.pages == n.entry.ETag || !n.saved {
-		n.pages = v.ETag // the kernel's pages have seen every write
-	}
-	n.entry.ETag, n.entry.Size, n.entry.VersionID = v.ETag, v.Size, v.VersionID
-	n.entry.LastModified = firstTime(v.Date, time.Now())
-	n.entry.Exact, n.saved = true, true
-	n.epoch++
-	n.madeAt = f.inodes.next()
 	if f.o.OpenTTL > 0 {
 		n.checked = time.Now()
 	}
-	n.attrs = n.owesAttrs(v)
-	e, owes := n.entry, n.attrs
+	n.carriedBy(v)
+	e = n.Entry()
+	owes := n.Owes()
 	var noted *writeback.JournaledChange
 	if !owes {
 		noted = n.takeNoted()
@@ -165,21 +162,15 @@ func (f *saver) committed(n *inode, v writeback.Version) {
 	}
 }
 
-// owesAttrs tells whether the inode has attributes that the version v does not
-// carry. An upload that ran while the file was written carries those of its
-// start. The times that writing itself set are then moved back to what it
-// carries: to write them would cost a copy of a large object. The inode is locked.
-func (n *inode) owesAttrs(v writeback.Version) bool {
-	_, carried, ok := attrs.FromMetadata(v.Object.Metadata, n.entry.Attr, v.Date)
+// carriedBy notes which attributes the version v carries. An upload that ran while the
+// file was written carries those of its start. The inode is locked.
+func (n *inode) carriedBy(v writeback.Version) {
+	_, carried, ok := attrs.FromMetadata(v.Object.Metadata, n.Entry().Attr, v.Date)
 	if !ok {
-		return false // attributes are not kept in this mount
+		n.Settle() // attributes are not kept in this mount
+		return
 	}
-	if !n.timesSet && n.file != nil && !n.file.Dirty() {
-		n.entry.Attr.Mtime, n.entry.Attr.Ctime = carried.Mtime, carried.Ctime
-	}
-	a := n.entry.Attr
-	return a.Perm != carried.Perm || a.UID != carried.UID || a.GID != carried.GID || !a.Mtime.Equal(carried.Mtime) ||
-		a.Xattr != carried.Xattr
+	n.Carried(carried, n.file == nil || n.file.Dirty())
 }
 
 // objectOptions are what a PUT of the inode carries beside the bytes; the inode is
@@ -187,10 +178,10 @@ func (n *inode) owesAttrs(v writeback.Version) bool {
 func (f *saver) objectOptions(n *inode) s3.ObjectOptions {
 	o := n.carried()
 	if o.ContentType == "" {
-		o.ContentType = contentType(n.entry.Key)
+		o.ContentType = contentType(n.Key())
 	}
 	if f.o.Posix != string(namespace.PosixOff) {
-		o.Metadata = attrs.MergeMetadata(n.entry.Attr, n.kind, o.Metadata)
+		o.Metadata = attrs.MergeMetadata(n.Entry().Attr, n.kind, o.Metadata)
 	}
 	return o
 }
@@ -223,24 +214,14 @@ func contentType(key string) string {
 // moved takes over a version that holds the same bytes as the one before: a
 // copy by this mount under another key, or with other attributes. The inode is locked.
 func (f *saver) moved(n *inode, to entry.Entry) {
-	from := versionOf(n.entry)
-	if n.kind == entry.File {
-		dest := versionOf(to)
-		f.reads.Move(from, dest)
-		if n.file != nil {
-			n.file.Rebase(writeback.Version{Key: to.Key, ETag: to.ETag, Size: to.Size, VersionID: to.VersionID, Date: to.LastModified},
-				f.reads.OpenVersion(dest))
-		}
-		if n.pages == from.ETag {
-			n.pages = to.ETag
-		}
+	from := versionOf(n.Entry())
+	if n.Learn(ino.Copied, to, ino.Situation{At: f.inodes.next()}) != ino.Taken || n.kind != entry.File {
+		return
 	}
-	attr, target, unsaved := n.entry.Attr, n.entry.Target, n.attrs
-	n.entry, n.saved, n.madeAt = to, true, f.inodes.next()
-	if unsaved {
-		n.entry.Attr = attr
-	}
-	if to.Target == "" {
-		n.entry.Target = target
+	dest := versionOf(to)
+	f.reads.Move(from, dest)
+	if n.file != nil {
+		n.file.Rebase(writeback.Version{Key: to.Key, ETag: to.ETag, Size: to.Size, VersionID: to.VersionID, Date: to.LastModified},
+			f.reads.OpenVersion(dest))
 	}
 }

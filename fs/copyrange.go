@@ -44,7 +44,7 @@ func (f *filesystem) CopyFileRange(cancel <-chan struct{}, in *fuse.CopyFileRang
 func (f *filesystem) cloneable(h *handle, in *fuse.CopyFileRangeIn) (writeback.Version, bool) {
 	n := h.node
 	n.lock()
-	e, file := n.entry, n.file
+	e, file := n.Entry(), n.file
 	n.unlock()
 	if file != nil || n.kind != entry.File || in.OffIn != in.OffOut || e.Size < s3.MinPartSize {
 		return writeback.Version{}, false

@@ -68,7 +68,7 @@ type making struct {
 func (n *inode) made() making {
 	n.lock()
 	defer n.unlock()
-	return making{n.file, n.epoch}
+	return making{n.file, n.Epoch()}
 }
 
 // pin reads through the handle's reader, which is renewed when this mount has
@@ -76,7 +76,7 @@ func (n *inode) made() making {
 func (f *filesystem) pin(ctx *request, h *handle, off int64, size int) (*readahead.Pins, error) {
 	n := h.node
 	n.lock()
-	epoch, e := n.epoch, n.entry
+	epoch, e := n.Epoch(), n.Entry()
 	n.unlock()
 	h.mu.Lock()
 	if h.reader != nil && h.epoch != epoch {
@@ -160,15 +160,18 @@ func (f *filesystem) Writev(<-chan struct{}, *fuse.WriteIn, [][]byte) (uint32, f
 // writes, where the kernel leaves that to us: on handles past the page cache.
 // The inode is locked.
 func (n *inode) killSuid(in *fuse.WriteIn) bool {
-	perm := n.entry.Attr.Perm
+	perm := n.Entry().Attr.Perm
 	if !n.direct || in.Uid == 0 || perm&(syscall.S_ISUID|syscall.S_ISGID) == 0 {
 		return false
 	}
 	perm &^= syscall.S_ISUID
-	if perm&syscall.S_IXGRP != 0 || !inGroup(in.Caller, n.entry.Attr.GID) {
+	if perm&syscall.S_IXGRP != 0 || !inGroup(in.Caller, n.Entry().Attr.GID) {
 		perm &^= syscall.S_ISGID
 	}
-	n.entry.Attr.Perm, n.attrs = perm, true
+	a := n.Entry().Attr
+	a.Perm = perm
+	n.SetAttr(a)
+	n.Owe()
 	return true
 }
 
@@ -219,7 +222,7 @@ func (f *filesystem) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekO
 		return fuse.EBADF
 	}
 	n.lock()
-	file, size := n.file, n.entry.Size
+	file, size := n.file, n.Entry().Size
 	n.unlock()
 	off := int64(in.Offset)
 	var err error

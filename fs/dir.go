@@ -6,6 +6,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	ino "github.com/s3mount/s3mount/fs/inode"
 	"github.com/s3mount/s3mount/fs/namespace"
 )
 
@@ -58,7 +59,7 @@ func (f *filesystem) ReleaseDir(in *fuse.ReleaseIn) {
 // ReadDirPlus lists names with their attributes, both from the same LIST page.
 func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	addDot := func(row fuse.DirEntry) bool { return out.AddDirLookupEntry(row) != nil }
-	return f.readDir(cancel, in, out, addDot, func(dir *inode, d *namespace.Dirent, asked moment) bool {
+	return f.readDir(cancel, in, out, addDot, func(dir *inode, d *namespace.Dirent, asked ino.Moment) bool {
 		row := fuse.DirEntry{Name: d.Name, Off: out.Offset + 1}
 		if d.Partial {
 			// Its type is not known yet: the kernel looks it up when someone asks.
@@ -80,7 +81,7 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 
 // ReadDir lists names only, for kernels that do not ask for more.
 func (f *filesystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
-	return f.readDir(cancel, in, out, out.AddDirEntry, func(_ *inode, d *namespace.Dirent, _ moment) bool {
+	return f.readDir(cancel, in, out, out.AddDirEntry, func(_ *inode, d *namespace.Dirent, _ ino.Moment) bool {
 		row := fuse.DirEntry{Name: d.Name, Ino: inodeNumber(d.Entry.Key), Off: out.Offset + 1}
 		if !d.Partial {
 			row.Mode = typeBits(d.Entry.Kind)
@@ -90,7 +91,7 @@ func (f *filesystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.
 }
 
 func (f *filesystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList,
-	addDot func(fuse.DirEntry) bool, add func(*inode, *namespace.Dirent, moment) bool) fuse.Status {
+	addDot func(fuse.DirEntry) bool, add func(*inode, *namespace.Dirent, ino.Moment) bool) fuse.Status {
 	h := f.handles.dir(in.Fh)
 	if h == nil {
 		return fuse.EBADF

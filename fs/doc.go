@@ -18,9 +18,10 @@
 // dir.go, xattr.go. Its context (request) ends when the caller is interrupted;
 // that ends the wait, never a fetch or an upload that others may share.
 //
-// An inode is what S3 last told of a key (entry), overlaid by what is unsaved:
-// a writeback.File while someone writes, and attributes that wait for the next
-// PUT. A handle reads through a readahead.Reader of the version that it was
+// An inode is what S3 last said of a key, overlaid by what is unsaved: a
+// writeback.File while someone writes, and attributes that wait for the next
+// PUT. Package inode has the state machine of its name and its version; the files
+// learn.go, commit.go and setattr.go take over what S3 says. A handle reads through a readahead.Reader of the version that it was
 // opened on (P2); a version that this mount commits raises the inode's epoch,
 // and handles then take up the new version, so that a mount sees its own
 // writes at once.

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"syscall"
 
+	ino "github.com/s3mount/s3mount/fs/inode"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/readahead"
 )
@@ -27,7 +28,7 @@ type dirHandle struct {
 	mu     sync.Mutex // one READDIR at a time
 	lister *namespace.Lister
 	next   *namespace.Dirent // read from the lister, did not fit into the last answer
-	asked  moment            // when next was read
+	asked  ino.Moment        // when next was read
 	pos    uint64            // cookie of the row after the last one answered
 }
 

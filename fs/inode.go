@@ -65,7 +65,7 @@ func (n *inode) snapshot() entry.Entry {
 }
 
 func (n *inode) snapshotLocked() entry.Entry {
-	e := n.entry
+	e := n.Entry()
 	if n.file != nil {
 		e.Size = n.file.Size()
 	}
@@ -89,7 +89,7 @@ func (n *inode) tell() entry.Entry {
 	}
 	n.lock()
 	defer n.unlock()
-	n.shrunk = false
+	n.Tell()
 	e := n.snapshotLocked()
 	if n.listed.After(firstTime(e.Attr.Mtime, e.LastModified)) {
 		e.Attr.Mtime = n.listed
@@ -115,37 +115,7 @@ func (n *inode) isGhost() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.ghost
-}
-
-// update makes e the entry of the inode, except for attributes that this mount knows
-// better. Only learn calls it. The inode is locked.
-func (n *inode) update(e entry.Entry) {
-	if !sameVersion(n.entry, e) {
-		n.checked = time.Time{}
-	}
-	if n.attrs {
-		if e.Exact && !n.entry.Exact {
-			n.entry.Attr.Xattr = e.Attr.Xattr // what was never seen was not changed
-		}
-		e.Attr = n.entry.Attr
-	}
-	if !e.Exact && n.entry.Exact && sameObject(e, n.entry) {
-		e.Attr, e.Exact = n.entry.Attr, true
-	}
-	n.told.keep(&e)
-	n.entry = e
-}
-
-// writeTime is how much the time of a write that its own answer tells may differ from
-// the one that a listing tells later.
-const writeTime = 2 * time.Second
-
-// sameObject reports whether two entries are of one object that nobody has written
-// between them. A change of attributes alone leaves the ETag as it was.
-func sameObject(a, b entry.Entry) bool {
-	return a.ETag != "" && a.ETag == b.ETag && a.Key == b.Key && a.Kind == b.Kind &&
-		a.LastModified.Sub(b.LastModified).Abs() <= writeTime
+	return n.IsGhost()
 }
 
 // versionOf is what readahead calls the object behind an entry.
@@ -162,7 +132,7 @@ type inodes struct {
 	reaped func(*inode) // hears of each inode that is removed; it must not block
 	holds  []*hold      // of directories, while they are renamed
 
-	clock atomic.Uint64 // counts the versions that this mount makes; see moment
+	clock atomic.Uint64 // counts the versions that this mount makes; see ino.Moment
 
 	changed atomic.Int64 // inodes that have more than what a lookup gives them
 

@@ -14,13 +14,13 @@ func (t *inodes) check(tb testing.TB) {
 		case n.id != id:
 			tb.Errorf("inode %d stands under %d", n.id, id)
 		case n != t.root && n.nlookup == 0 && n.pinned == 0 && n.children.len() == 0:
-			tb.Errorf("nothing refers to %q", n.entry.Key)
+			tb.Errorf("nothing refers to %q", n.Key())
 		case n.parent != nil && n.parent.children.get(n.name) != n:
-			tb.Errorf("%q is not the child that its parent knows", n.entry.Key)
+			tb.Errorf("%q is not the child that its parent knows", n.Key())
 		}
 		for c := range n.children.all() {
 			if c.parent != n || t.byID[c.id] != c {
-				tb.Errorf("child %q of %q is not linked back", c.name, n.entry.Key)
+				tb.Errorf("child %q of %q is not linked back", c.name, n.Key())
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	ino "github.com/s3mount/s3mount/fs/inode"
 	"github.com/s3mount/s3mount/fs/readahead"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
@@ -29,48 +30,15 @@ type state struct {
 
 // used is the state of an inode that is open, was opened, or was changed by this mount.
 type used struct {
-	entry entry.Entry
-	// file holds unsaved bytes; nil while nobody has the file open for writing.
-	file  *writeback.File
-	base  *readahead.Reader // what file was opened on; closed with it
-	saved bool              // S3 holds an object under entry.Key
-	// conflict: someone else wrote the object first; file's bytes are kept
-	// elsewhere and the inode shows again what S3 holds once file is let go.
-	conflict bool
-	changed  bool              // bytes were written or the size set since file was opened or committed
-	foreign  *s3.ObjectOptions // what other tools gave the object beside its bytes; nil: not known
-	writers  int               // open handles that may write, and truncate(2) under way
-	saving   int               // handles that wrote, and whose end is on its way
-	opens    int               // open handles
-	direct   bool              // the open handles go past the kernel's page cache
-	// shrunk: someone else made the file smaller than the kernel was told.
-	shrunk bool
-	// backing is the file of the disk cache that the kernel reads by itself; all
-	// open handles are of that mode, or none is.
-	backing *backing
-	// epoch counts the versions that this mount made; readers of an older one
-	// take up the new one (the mount always sees its own writes).
-	epoch uint64
+	ino.State // what is known of the object, and whether the inode has its name
+	openFile
+
+	// foreign is what other tools gave the object beside its bytes; nil: not known.
+	foreign *s3.ObjectOptions
 	// checked is when S3 was last asked for the object by a GET or HEAD of an open, or
-	// written to, and had the version of entry. It is set only with Options.OpenTTL.
+	// written to, and had the version of the entry. It is set only with Options.OpenTTL.
 	checked time.Time
-	// madeAt is when this mount made the last version.
-	madeAt moment
-	// pages is the ETag of the version whose pages the kernel may hold.
-	pages string
-	// unlinked: no name any more; lives until the last close (P7).
-	unlinked bool
-	// ghost: unlinked because it could not be saved and S3 never had it; the
-	// kernel may still believe in its name.
-	ghost bool
-	// cut is set once the name has another inode although nothing removed the name:
-	// an unlink or a rename failed, or the object is another version now (leaveBehind).
-	cut bool
-	// hidden holds the bytes of an open file whose key is gone.
-	hidden *entry.Entry
-	// attrs is set while entry.Attr has changes that S3 does not hold.
-	attrs bool
-	// noted is the journal's record of attrs.
+	// noted is the journal's record of the attributes that the inode owes.
 	noted *writeback.JournaledChange
 	// listed is when this mount last changed the entries of a directory. Its
 	// times show that as long as the inode lives; to store it would cost a PUT
@@ -78,8 +46,29 @@ type used struct {
 	listed time.Time
 	// stamped is a ctime that is not worth to be stored (stamp).
 	stamped time.Time
-	// timesSet: the mtime is one that a program set, not that of a write.
-	timesSet bool
+}
+
+// openFile is the state of a file that has open handles, or unsaved bytes.
+type openFile struct {
+	opens   int  // open handles
+	writers int  // open handles that may write, and truncate(2) under way
+	saving  int  // handles that wrote, and whose end is on its way
+	direct  bool // the open handles go past the kernel's page cache
+	// backing is the file of the disk cache that the kernel reads by itself; all
+	// open handles are of that mode, or none is.
+	backing *backing
+
+	// file holds unsaved bytes; nil while nobody has the file open for writing.
+	file *writeback.File
+	base *readahead.Reader // what file was opened on; closed with it
+	// changed says that bytes were written, or the size set, since file was opened or
+	// committed.
+	changed bool
+	// conflict says that another client wrote the object first. The bytes of file are
+	// kept elsewhere, and the inode shows again what S3 holds once file is let go.
+	conflict bool
+	// hidden holds the bytes of an open file whose key is gone.
+	hidden *entry.Entry
 }
 
 // lookUp makes s the state of a new inode of an object that S3 holds.
@@ -89,7 +78,7 @@ func (s *state) lookUp(e entry.Entry, count *atomic.Int64) {
 
 // create makes s the state of a new inode of a file that S3 does not hold.
 func (s *state) create(e entry.Entry, count *atomic.Int64) {
-	s.used, s.count = &used{entry: e}, count
+	s.used, s.count = &used{State: ino.New(e)}, count
 	count.Add(1)
 }
 
@@ -97,7 +86,7 @@ func (s *state) create(e entry.Entry, count *atomic.Int64) {
 func (s *state) lock() {
 	s.mutex.Lock()
 	if s.used == nil {
-		s.used = &used{entry: s.known.Entry(s.key), saved: true}
+		s.used = &used{State: ino.Stored(s.known.Entry(s.key))}
 		s.counted(1)
 	}
 }
@@ -124,7 +113,7 @@ func (s *state) keyNow() string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.used != nil {
-		return s.entry.Key
+		return s.Key()
 	}
 	return s.key
 }
@@ -132,7 +121,7 @@ func (s *state) keyNow() string {
 // unlock ends lock. Nothing is kept of an inode but its entry if there is nothing else.
 func (s *state) unlock() {
 	if s.used.isPlain() {
-		s.key, s.known = s.entry.Key, entry.Pack(s.entry)
+		s.key, s.known = s.Key(), entry.Pack(s.Entry())
 		s.used = nil
 		s.counted(-1)
 	}
@@ -141,12 +130,12 @@ func (s *state) unlock() {
 
 // isPlain reports whether there is nothing but an entry that S3 holds.
 func (u *used) isPlain() bool {
-	if !u.saved || u.opens > 0 || u.file != nil || u.pages != "" || u.foreign != nil {
+	if u.openFile != (openFile{}) || u.foreign != nil || !u.IsPlain() {
 		return false // the usual cases, without a copy
 	}
 	rest := *u
-	rest.entry = entry.Entry{}
-	return rest == used{saved: true}
+	rest.State = ino.State{}
+	return rest == used{}
 }
 
 // peek returns the entry if the inode was only looked up.

@@ -1,20 +1,17 @@
 package fs
 
 import (
-	"strings"
+	"time"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	ino "github.com/s3mount/s3mount/fs/inode"
 )
 
-// moment orders the questions to S3 and the versions that this mount makes. An answer
-// to a question from before the last own version says nothing of that version.
-type moment uint64
-
 // now returns the moment of a question that is about to be asked.
-func (t *inodes) now() moment { return moment(t.clock.Load()) }
+func (t *inodes) now() ino.Moment { return ino.Moment(t.clock.Load()) }
 
 // next returns the moment of a version that this mount has just made.
-func (t *inodes) next() moment { return moment(t.clock.Add(1)) }
+func (t *inodes) next() ino.Moment { return ino.Moment(t.clock.Add(1)) }
 
 // finder finds inodes by their names, and takes over what S3 says about them.
 type finder struct {
@@ -25,7 +22,7 @@ type finder struct {
 // enter returns the inode for a name that was found by a question of the moment asked,
 // with one more reference of the kernel. It returns nil if the directory was renamed
 // since then.
-func (f *finder) enter(dir *inode, name string, e entry.Entry, asked moment) *inode {
+func (f *finder) enter(dir *inode, name string, e entry.Entry, asked ino.Moment) *inode {
 	for {
 		n := f.inodes.enter(dir, name, e)
 		if n == nil || f.learn(n, e, asked) {
@@ -41,62 +38,43 @@ func (f *finder) enter(dir *inode, name string, e entry.Entry, asked moment) *in
 // leaves n behind with its handles and returns false: the name needs another inode.
 //
 // Attributes that wait for S3 keep the entry as it is until S3 has them.
-func (f *finder) learn(n *inode, e entry.Entry, asked moment) bool {
+func (f *finder) learn(n *inode, e entry.Entry, asked ino.Moment) bool {
 	if n.is(e) {
 		return true
 	}
 	n.lock()
-	switch {
-	case asked < n.madeAt, n.file != nil, n.unlinked, e.Kind != n.kind, e.Key != n.entry.Key:
-	case !n.showsAnother(e):
-		n.update(e)
-	case !n.attrs:
-		n.unlock()
+	was := n.Entry()
+	verdict := n.Learn(ino.Seen, e, ino.Situation{
+		At: asked, Unsaved: n.file != nil, Shows: n.showsVersion(), Believed: n.told.keep,
+	})
+	if !ino.SameVersion(was, n.Entry()) {
+		n.checked = time.Time{}
+	}
+	n.unlock()
+	if verdict == ino.Another {
 		f.leaveBehind(n)
 		return false
 	}
-	n.unlock()
 	return true
 }
 
-// showsAnother reports whether open handles show another version than e. A file that
+// showsVersion reports whether open handles show the version of the entry. A file that
 // is open for writing only, past the kernel's pages, shows none. The inode is locked.
-func (n *inode) showsAnother(e entry.Entry) bool {
-	if n.opens == 0 || n.kind != entry.File || n.direct && n.opens == n.writers {
-		return false
-	}
-	return !sameVersion(n.entry, e)
+func (n *inode) showsVersion() bool {
+	return n.opens > 0 && n.kind == entry.File && !(n.direct && n.opens == n.writers)
 }
-
-// sameVersion reports whether two entries are of the same bytes of one object. Where
-// one of them has no ETag, the size and the time decide.
-func sameVersion(a, b entry.Entry) bool {
-	if a.Size != b.Size {
-		return false
-	}
-	if opaqueTag(a.ETag) == "" || opaqueTag(b.ETag) == "" {
-		return a.LastModified.Unix() == b.LastModified.Unix()
-	}
-	return opaqueTag(a.ETag) == opaqueTag(b.ETag)
-}
-
-// opaqueTag returns an ETag without its quotes and without the mark of a weak one: some
-// servers and proxies write the same ETag in a listing and in a header differently.
-func opaqueTag(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
 
 // leaveBehind takes the name from an inode. The handles that are open keep the inode
 // and its version; what they write from now on is kept aside at the last close, and
 // close(2) reports ESTALE. It returns false if the inode had no name any more.
 func (f *finder) leaveBehind(n *inode) bool {
 	n.lock()
-	taken := n.unlinked
-	n.cut = !taken
+	had := n.Cut()
 	n.unlock()
-	if taken {
-		return false
+	if had {
+		f.gone(n)
 	}
-	f.gone(n)
-	return true
+	return had
 }
 
 // isCut reports whether the name of the inode has another inode now. The kernel may
@@ -107,5 +85,5 @@ func (n *inode) isCut() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.cut
+	return n.IsCut()
 }

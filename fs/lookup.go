@@ -134,7 +134,7 @@ func (f *filesystem) endOfFile(n *inode, in *fuse.GetAttrIn) bool {
 	n.lock()
 	defer n.unlock()
 	v, ok := h.version()
-	return ok && v == versionOf(n.entry) && v.ETag != "" && n.file == nil && !n.unlinked
+	return ok && v == versionOf(n.Entry()) && v.ETag != "" && n.file == nil && n.IsLinked()
 }
 
 // revalidate brings an inode up to date with S3, within the metadata TTL. An
@@ -175,7 +175,7 @@ func (n *inode) private() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.file != nil || n.unlinked
+	return n.file != nil || !n.IsLinked()
 }
 
 func (n *inode) isOpen() bool {
@@ -193,7 +193,7 @@ func (n *inode) gone() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.unlinked
+	return !n.IsLinked()
 }
 
 // Access is decided by the kernel (default_permissions).

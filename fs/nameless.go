@@ -27,7 +27,7 @@ func (f *saver) forgotten(n *inode) {
 		return
 	}
 	n.lock()
-	holds := n.unlinked && (n.file != nil || n.hidden != nil)
+	holds := !n.IsLinked() && (n.file != nil || n.hidden != nil)
 	n.unlock()
 	if !holds {
 		return
@@ -46,7 +46,7 @@ func (n *inode) isBare() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.unlinked && n.file == nil && n.hidden == nil
+	return !n.IsLinked() && n.file == nil && n.hidden == nil
 }
 
 // openBare opens an inode that is bare, if S3 still has its version. Otherwise the
@@ -54,7 +54,7 @@ func (n *inode) isBare() bool {
 func (f *opener) openBare(ctx context.Context, h *handle) error {
 	n := h.node
 	n.lock()
-	e, epoch := n.entry, n.epoch
+	e, epoch := n.Entry(), n.Epoch()
 	n.unlock()
 	if h.writable || e.ETag == "" {
 		return syscall.ESTALE

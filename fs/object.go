@@ -46,8 +46,8 @@ func (f *filesystem) object(ctx context.Context, path string) (Object, error) {
 	n.lock()
 	defer n.unlock()
 	e := n.snapshotLocked()
-	return Object{Key: e.Key, ETag: e.ETag, Kind: kindName(n.kind), Saved: n.saved || n.file == nil,
-		Unsaved: n.attrs || n.file != nil && n.file.Dirty()}, nil
+	return Object{Key: e.Key, ETag: e.ETag, Kind: kindName(n.kind), Saved: n.IsStored() || n.file == nil,
+		Unsaved: n.Owes() || n.file != nil && n.file.Dirty()}, nil
 }
 
 // kindName returns the word for a kind.

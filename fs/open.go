@@ -8,6 +8,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	ino "github.com/s3mount/s3mount/fs/inode"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/readahead"
 	"github.com/s3mount/s3mount/fs/writeback"
@@ -159,7 +160,7 @@ func (n *inode) hasShrunk() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.shrunk
+	return n.HasShrunk()
 }
 
 func (f *opener) revalidateByHead(ctx context.Context, n *inode) error {
@@ -182,7 +183,7 @@ func (f *opener) revalidateByHead(ctx context.Context, n *inode) error {
 }
 
 // learned takes over what a HEAD or GET of an open told of a file.
-func (f *opener) learned(ctx context.Context, n *inode, old entry.Entry, info *s3.ObjectInfo, asked moment) error {
+func (f *opener) learned(ctx context.Context, n *inode, old entry.Entry, info *s3.ObjectInfo, asked ino.Moment) error {
 	e := f.ns.FromInfo(info)
 	f.ns.Observe(e)
 	if e.Kind != n.kind {
@@ -192,8 +193,8 @@ func (f *opener) learned(ctx context.Context, n *inode, old entry.Entry, info *s
 		return err
 	}
 	n.lock()
-	n.shrunk = n.shrunk || n.entry.Size < old.Size
-	if n.entry.ETag == info.ETag {
+	n.ShrinkFrom(old.Size)
+	if n.Entry().ETag == info.ETag {
 		n.foreign = foreignOptions(info)
 	}
 	n.unlock()
@@ -210,9 +211,9 @@ func sameAccess(a, b entry.Attr) bool {
 
 // learnAtOpen is learn for an open, which must see the version e (P2): attributes that
 // wait are saved first. On ESTALE the kernel looks the name up again.
-func (f *opener) learnAtOpen(ctx context.Context, n *inode, e entry.Entry, asked moment) error {
+func (f *opener) learnAtOpen(ctx context.Context, n *inode, e entry.Entry, asked ino.Moment) error {
 	n.lock()
-	waits := n.attrs && n.showsAnother(e)
+	waits := n.Owes() && n.showsVersion() && !ino.SameVersion(n.Entry(), e)
 	n.unlock()
 	if waits {
 		if err := f.flushAttrs(ctx, n); err != nil {
@@ -234,7 +235,7 @@ func (f *opener) revalidateByGet(ctx context.Context, h *handle) error {
 	}
 	defer end()
 	n.lock()
-	old, epoch, asked := n.entry, n.epoch, f.inodes.now()
+	old, epoch, asked := n.Entry(), n.Epoch(), f.inodes.now()
 	n.unlock()
 	sent := time.Now()
 	open := f.reads.Open
@@ -292,11 +293,11 @@ func (f *passer) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
 	switch {
 	case n.direct:
 		out.OpenFlags |= fuse.FOPEN_DIRECT_IO
-	case n.file != nil || (n.pages != "" && n.pages == etag):
+	case n.file != nil || (n.Pages() != "" && n.Pages() == etag):
 		out.OpenFlags |= fuse.FOPEN_KEEP_CACHE
 	}
 	if n.file == nil {
-		n.pages = etag
+		n.SetPages(etag)
 	}
 	out.Fh = f.handles.addFile(h)
 }
@@ -307,18 +308,18 @@ func (h *handle) shows() string {
 	if v, ok := h.version(); ok {
 		return v.ETag
 	}
-	return h.node.entry.ETag
+	return h.node.Entry().ETag
 }
 
 // isStale reports whether reads of h would get another version than that of the inode,
 // which has become known while h was being opened. The mu of its inode is held.
 func (h *handle) isStale() bool {
 	v, ok := h.version()
-	if !ok || h.node.file != nil || h.node.unlinked {
+	if !ok || h.node.file != nil || !h.node.IsLinked() {
 		return false
 	}
-	e := h.node.entry
-	return v.Size != e.Size || v.ETag != "" && e.ETag != "" && opaqueTag(v.ETag) != opaqueTag(e.ETag)
+	e := h.node.Entry()
+	return v.Size != e.Size || v.ETag != "" && e.ETag != "" && ino.OpaqueTag(v.ETag) != ino.OpaqueTag(e.ETag)
 }
 
 // version returns the version that reads of h get, once it has been read or asked for.
@@ -326,14 +327,14 @@ func (h *handle) isStale() bool {
 func (h *handle) version() (v readahead.Version, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.reader == nil || h.epoch != h.node.epoch {
+	if h.reader == nil || h.epoch != h.node.Epoch() {
 		return v, false
 	}
 	return h.reader.Version(), true
 }
 
 // dirty returns the file that takes the inode's writes; The inode is locked.
-func (f *opener) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versionOf(n.entry)) }
+func (f *opener) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versionOf(n.Entry())) }
 
 // dirtyThrough is dirty for a write through h. It is built on the version that h
 // reads, although the mount may have heard of a newer one: the commit is then
@@ -341,7 +342,7 @@ func (f *opener) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versionOf
 func (f *opener) dirtyThrough(h *handle) *writeback.File {
 	v, ok := h.version()
 	if !ok {
-		v = versionOf(h.node.entry)
+		v = versionOf(h.node.Entry())
 	}
 	return f.dirtyOn(h.node, v)
 }
@@ -351,11 +352,11 @@ func (f *opener) dirtyOn(n *inode, v readahead.Version) *writeback.File {
 		return n.file
 	}
 	base := writeback.Version{Key: v.Key, ETag: v.ETag, Size: v.Size}
-	if v == versionOf(n.entry) {
-		base.VersionID = n.entry.VersionID
+	if v == versionOf(n.Entry()) {
+		base.VersionID = n.Entry().VersionID
 	}
 	n.base = f.reads.OpenVersion(v)
-	n.file = f.writes.Open(writeback.OpenInput{Key: n.entry.Key, Base: &base, Reader: n.base,
+	n.file = f.writes.Open(writeback.OpenInput{Key: n.Key(), Base: &base, Reader: n.base,
 		Object: f.objectOptions(n), Turn: n.turns().commit.try})
 	return n.file
 }

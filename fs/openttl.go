@@ -12,7 +12,7 @@ import (
 // request: the option allows it, the last GET, HEAD or write of the file was within
 // Options.OpenTTL, and the content is in the cache. The inode is locked.
 func (f *opener) relies(n *inode) bool {
-	return f.o.OpenTTL > 0 && time.Since(n.checked) < f.o.OpenTTL && f.checks.counts(n.checked) && n.entry.ETag != ""
+	return f.o.OpenTTL > 0 && time.Since(n.checked) < f.o.OpenTTL && f.checks.counts(n.checked) && n.Entry().ETag != ""
 }
 
 // checks are the opens of files that ask S3 and that others wait for, to rely on them.
@@ -66,7 +66,7 @@ func (f *opener) openUnchecked(ctx context.Context, h *handle) (done bool, end f
 	n := h.node
 	for waited := false; ; waited = true {
 		n.lock()
-		v, epoch, relies := versionOf(n.entry), n.epoch, f.relies(n)
+		v, epoch, relies := versionOf(n.Entry()), n.Epoch(), f.relies(n)
 		n.unlock()
 		if relies && f.reads.Cached(v) {
 			h.reader, h.epoch = f.reads.OpenVersion(v), epoch
@@ -94,7 +94,7 @@ func (f *opener) check(n *inode, v readahead.Version, asked time.Time) {
 	}
 	n.lock()
 	defer n.unlock()
-	if versionOf(n.entry) == v {
+	if versionOf(n.Entry()) == v {
 		n.checked = asked
 	}
 }

@@ -84,7 +84,7 @@ func (f *passer) passThrough(h *handle, flags uint32, out *fuse.OpenOut) error {
 	}
 	n := h.node
 	n.lock()
-	stale := h.isStale() || passes && (n.unlinked || n.backing != nil && (h.reader == nil || h.reader.Version() != n.backing.version))
+	stale := h.isStale() || passes && (!n.IsLinked() || n.backing != nil && (h.reader == nil || h.reader.Version() != n.backing.version))
 	switch {
 	case stale:
 	case n.backing == nil && (fresh == nil || n.opens > 0):
@@ -111,7 +111,7 @@ func (f *passer) passThrough(h *handle, flags uint32, out *fuse.OpenOut) error {
 func (f *passer) register(h *handle) *backing {
 	n := h.node
 	n.lock()
-	open, e := n.opens > 0, n.entry
+	open, e := n.opens > 0, n.Entry()
 	n.unlock()
 	if open || h.reader == nil || versionOf(e) != h.reader.Version() {
 		return nil

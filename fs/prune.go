@@ -177,5 +177,5 @@ func (n *inode) forgettable() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.file == nil && !n.attrs && !n.unlinked && n.opens == 0 && n.listed.IsZero() && n.stamped.IsZero()
+	return n.file == nil && !n.Owes() && n.IsLinked() && n.opens == 0 && n.listed.IsZero() && n.stamped.IsZero()
 }

@@ -41,7 +41,7 @@ func (f *unlinker) rekeyChildren(dir *inode, from string, out namespace.RenameOu
 // (P7), so that nothing brings it back.
 func (f *unlinker) rekeyOne(n *inode, to entry.Entry) {
 	n.lock()
-	from, gone := n.entry.Key, n.unlinked
+	from, gone := n.Key(), !n.IsLinked()
 	if !gone {
 		f.moved(n, to)
 	}
@@ -56,7 +56,7 @@ func (f *unlinker) rekeyOne(n *inode, to entry.Entry) {
 func (f *saver) showPending(n *inode, key string) {
 	f.ns.AddPending(key, n)
 	n.lock()
-	void := n.unlinked || n.entry.Key != key
+	void := !n.IsLinked() || n.Key() != key
 	n.unlock()
 	if void {
 		f.ns.DropPending(key, n)

@@ -10,6 +10,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	ino "github.com/s3mount/s3mount/fs/inode"
 	"github.com/s3mount/s3mount/s3"
 )
 
@@ -114,7 +115,7 @@ func (n *inode) isLost() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.cut && n.changed
+	return n.IsCut() && n.changed
 }
 
 func (n *inode) isSaved() bool {
@@ -123,17 +124,17 @@ func (n *inode) isSaved() bool {
 	}
 	n.lock()
 	defer n.unlock()
-	return n.saved
+	return n.IsStored()
 }
 
 // gone marks an inode whose name is gone.
 func (f *finder) gone(n *inode) {
 	n.lock()
-	n.unlinked = true
-	key, file := n.entry.Key, n.file
+	n.Unlink()
+	key, file := n.Key(), n.file
 	noted := n.takeNoted()
 	if n.hidden != nil {
-		n.entry = *n.hidden
+		n.Learn(ino.Hidden, *n.hidden, ino.Situation{})
 	}
 	n.unlock()
 	noted.Done()
@@ -203,7 +204,7 @@ const hiddenPrefix = ".s3mount/unlinked/"
 // whether there was something to do.
 func (f *unlinker) detach(ctx context.Context, n *inode) bool {
 	n.lock()
-	e, open, saved, whole := n.snapshotLocked(), n.opens > 0, n.saved, n.file != nil && n.file.Version() == nil
+	e, open, saved, whole := n.snapshotLocked(), n.opens > 0, n.IsStored(), n.file != nil && n.file.Version() == nil
 	n.unlock()
 	if !open || !saved || whole || n.kind != entry.File {
 		return false
@@ -233,7 +234,7 @@ func (f *unlinker) takeIn(ctx context.Context, n *inode) error {
 // hide copies the object inside S3 to a key of its own until the last close.
 func (f *unlinker) hide(ctx context.Context, n *inode) error {
 	n.lock()
-	e := n.entry
+	e := n.Entry()
 	n.unlock()
 	to := e
 	to.Key = f.o.Prefix + hiddenPrefix + rand.Text()

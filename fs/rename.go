@@ -8,6 +8,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	ino "github.com/s3mount/s3mount/fs/inode"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 )
@@ -202,7 +203,7 @@ func (f *renamer) renameUnsaved(ctx context.Context, m *move) (done bool, err er
 		return false, err
 	}
 	n.lock()
-	file, old := n.file, n.entry.Key
+	file, old := n.file, n.Key()
 	n.unlock()
 	if file == nil {
 		return false, syscall.ENOENT // it could not be saved and is gone
@@ -224,9 +225,12 @@ func (f *renamer) renameUnsaved(ctx context.Context, m *move) (done bool, err er
 	if over == nil && m.target != nil && m.target.isSaved() {
 		file.Replaces(m.target.snapshot().ETag)
 	}
-	n.lock()
 	// What the commit will replace, if there is something.
-	n.entry.Key, n.saved = key, m.target != nil && (m.target.isSaved() || over != nil && over.Committing())
+	replaces := m.target != nil && (m.target.isSaved() || over != nil && over.Committing())
+	n.lock()
+	e := n.Entry()
+	e.Key = key
+	n.Learn(ino.Rekeyed, e, ino.Situation{Over: replaces})
 	n.unlock()
 	f.ns.DropPending(old, n)
 	if f.o.Durability == durabilityJournal {

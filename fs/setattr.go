@@ -10,6 +10,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"github.com/s3mount/s3mount/fs/entry"
+	ino "github.com/s3mount/s3mount/fs/inode"
 	"github.com/s3mount/s3mount/fs/namespace"
 	"github.com/s3mount/s3mount/fs/writeback"
 	"github.com/s3mount/s3mount/s3"
@@ -73,7 +74,7 @@ const attrsInValid = fuse.FATTR_MODE | fuse.FATTR_UID | fuse.FATTR_GID | fuse.FA
 func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 	n.lock()
 	defer n.unlock()
-	a := n.entry.Attr
+	a := n.Entry().Attr
 	if mode, ok := in.GetMode(); ok {
 		a.Perm = mode
 	}
@@ -85,16 +86,17 @@ func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 	}
 	if t, ok := in.GetMTime(); ok {
 		a.Mtime = t
-		n.timesSet, n.listed = true, time.Time{}
+		n.listed = time.Time{}
+		n.SetTimes()
 	}
 	if t, ok := in.GetATime(); ok {
 		a.Atime = t
 	}
-	if a == n.entry.Attr {
+	if a == n.Entry().Attr {
 		return false
 	}
 	a.Ctime = time.Now()
-	n.entry.Attr = a
+	n.SetAttr(a)
 	return true
 }
 
@@ -113,8 +115,8 @@ func (n *inode) stamp() {
 // has the attributes from before again.
 func (f *saver) keepAttrs(ctx context.Context, n *inode, before entry.Attr) error {
 	n.lock()
-	n.attrs = true
-	e, saved, unlinked := n.entry, n.saved, n.unlinked
+	n.Owe()
+	e, saved, unlinked := n.Entry(), n.IsStored(), !n.IsLinked()
 	rides := n.file != nil && n.file.Dirty()
 	n.unlock()
 	if unlinked || n == f.inodes.root {
@@ -146,8 +148,8 @@ func (f *saver) storeAttrs(ctx context.Context, n *inode, before entry.Attr) err
 	}
 	n.lock()
 	defer n.unlock()
-	if !n.attrs {
-		n.entry.Attr = before
+	if !n.Owes() {
+		n.SetAttr(before)
 	}
 	return err
 }
@@ -155,7 +157,7 @@ func (f *saver) storeAttrs(ctx context.Context, n *inode, before entry.Attr) err
 // flushAttrs returns when S3 holds the attributes of n.
 func (f *saver) flushAttrs(ctx context.Context, n *inode) error {
 	n.lock()
-	idle := !n.attrs || n.unlinked || n == f.inodes.root
+	idle := !n.Owes() || !n.IsLinked() || n == f.inodes.root
 	n.unlock()
 	if idle {
 		return nil
@@ -167,8 +169,8 @@ func (f *saver) flushAttrs(ctx context.Context, n *inode) error {
 func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
 	f.takeSaved(n)
 	n.lock()
-	e := n.entry
-	if !n.attrs || n.unlinked || !n.saved || (n.file != nil && n.file.Dirty()) {
+	e := n.Entry()
+	if !n.Owes() || !n.IsLinked() || !n.IsStored() || (n.file != nil && n.file.Dirty()) {
 		n.unlock()
 		return nil // nothing to do, or it rides on the commit
 	}
@@ -190,20 +192,19 @@ func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
 	n.lock()
 	if err != nil {
 		defer n.takeNoted().Done()
-		n.attrs = false
-		n.entry.Exact = false // what the object has is not known
+		n.Refuse()
 		n.unlock()
 		f.ns.Invalidate(e.Key)
 		f.refresh(n)
 		f.log.Warn("cannot save attributes", slog.String("key", e.Key), slog.Any("error", err))
 		return err
 	}
-	if n.entry.Attr == e.Attr {
-		n.attrs = false
+	if n.Entry().Attr == e.Attr {
+		n.Settle()
 		defer n.takeNoted().Done()
 	}
 	if !same {
-		n.superseded(to, f.inodes.next())
+		n.Learn(ino.Replaced, to, ino.Situation{At: f.inodes.next(), Open: n.opens > 0, Unsaved: n.file != nil})
 		n.unlock()
 		f.refresh(n)
 		return nil
@@ -228,20 +229,6 @@ func (f *saver) writeAttrs(ctx context.Context, e entry.Entry) (to entry.Entry, 
 	same = now.ETag == e.ETag && now.Size == e.Size
 	to, err = f.ns.SetAttr(ctx, now, e.Attr)
 	return to, same, err
-}
-
-// superseded takes over a version with other bytes than the inode had, as a lookup
-// does: what is cached of the version before is not of this one, and who has that
-// open goes on with it (P2). The inode is locked.
-func (n *inode) superseded(to entry.Entry, made moment) {
-	if n.opens > 0 || n.file != nil {
-		return // the next open finds out
-	}
-	n.shrunk = n.shrunk || to.Size < n.entry.Size
-	if n.attrs {
-		to.Attr = n.entry.Attr // newer ones
-	}
-	n.entry, n.madeAt = to, made
 }
 
 // resize sets the size of a file. A file that is not open is saved at once.
@@ -297,16 +284,16 @@ func (f *saver) endWriting(ctx context.Context, n *inode) {
 // nothing of the old version is kept, so no condition holds the commit (P3).
 func (f *opener) truncate(ctx context.Context, n *inode, size int64) error {
 	n.lock()
-	fresh := size == 0 && n.file == nil && !n.unlinked
+	fresh := size == 0 && n.file == nil && n.IsLinked()
 	if fresh {
 		n.foreign = nil
-		in := writeback.OpenInput{Key: n.entry.Key, Object: f.objectOptions(n), Turn: n.turns().commit.try}
-		if n.saved {
-			in.Replaces = n.entry.ETag
+		in := writeback.OpenInput{Key: n.Key(), Object: f.objectOptions(n), Turn: n.turns().commit.try}
+		if n.IsStored() {
+			in.Replaces = n.Entry().ETag
 		}
 		n.file = f.writes.Open(in)
 	}
-	file, key := f.dirty(n), n.entry.Key
+	file, key := f.dirty(n), n.Key()
 	n.touch()
 	n.changed = n.changed && !fresh
 	n.unlock()
@@ -319,7 +306,6 @@ func (f *opener) truncate(ctx context.Context, n *inode, size int64) error {
 
 // touch marks a change of the bytes by this mount; The inode is locked.
 func (n *inode) touch() {
-	t := time.Now()
-	n.entry.Attr.Mtime, n.entry.Attr.Ctime = t, t
-	n.changed, n.timesSet = true, false
+	n.Touch(time.Now())
+	n.changed = true
 }

@@ -94,13 +94,13 @@ func TestAttributesOntoAnotherVersion(t *testing.T) {
 			id, st := k.lookup("f")
 			k.must(st, "lookup", "f")
 			n := k.f.inodes.get(id)
-			pages := n.pages
+			pages := n.Pages()
 			if err := k.f.flushAttrs(t.Context(), n); err != nil {
 				t.Fatal(err)
 			}
 			k.wantObject("f", theirs)
-			if n.pages != pages || n.pages == k.srv.ETag(testBucket, "f") {
-				t.Errorf("pages of %s are taken for those of %s", pages, n.pages)
+			if n.Pages() != pages || n.Pages() == k.srv.ETag(testBucket, "f") {
+				t.Errorf("pages of %s are taken for those of %s", pages, n.Pages())
 			}
 			open := func() (uint64, fuse.Status) {
 				var out fuse.OpenOut

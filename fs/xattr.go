@@ -212,8 +212,10 @@ func (f *filesystem) setXattrs(cancel <-chan struct{}, h *fuse.InHeader, n *inod
 		n.unlock()
 		return fuse.Status(syscall.ENOSPC)
 	}
-	before := n.entry.Attr
-	n.entry.Attr.Xattr, n.entry.Attr.Ctime = text, time.Now()
+	before := n.Entry().Attr
+	after := before
+	after.Xattr, after.Ctime = text, time.Now()
+	n.SetAttr(after)
 	n.unlock()
 	f.noteAttrs(n)
 	if err := f.keepAttrs(ctx, n, before); err != nil {

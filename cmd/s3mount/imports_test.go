@@ -29,6 +29,7 @@ type layer struct {
 //
 //	cmd/s3mount > fs > {fs/namespace, fs/readahead, fs/writeback} > {s3, cache > cache/disk}
 //	fs/namespace > {fs/attrs, fs/listing} > {fs/entry, fs/background > fs/lockorder}
+//	fs/inode > fs/entry
 //	fs/entry, fs/lockorder and fs/metering import none of them
 //
 // and within cmd/s3mount
@@ -55,7 +56,7 @@ func layers() []layer {
 		{internal + "private", nil},
 		{internal + "exit", []string{internal + "text"}},
 		{internal + "text", nil},
-		{"fs", []string{"fs/attrs", "fs/entry", "fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "s3/fair", "cache", "cache/disk"}},
+		{"fs", []string{"fs/attrs", "fs/entry", "fs/inode", "fs/metering", "fs/namespace", "fs/readahead", "fs/writeback", "s3", "s3/fair", "cache", "cache/disk"}},
 		{"fs/metering", nil},
 		{"fs/namespace", []string{"fs/attrs", "fs/background", "fs/entry", "fs/lockorder", "fs/listing", "s3", "cache"}},
 		{"fs/attrs", []string{"fs/background", "fs/entry", "fs/lockorder", "s3", "cache"}},
@@ -63,6 +64,7 @@ func layers() []layer {
 		{"fs/background", []string{"fs/lockorder"}},
 		{"fs/lockorder", nil},
 		{"fs/entry", nil},
+		{"fs/inode", []string{"fs/entry"}},
 		{"fs/readahead", []string{"s3", "s3/fair", "cache", "cache/disk"}},
 		{"fs/writeback", []string{"s3", "s3/fair", "cache"}},
 		{"s3", []string{"s3/fair"}},
