@@ -55,7 +55,7 @@ func (f *filesystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 func (n *inode) distrustPages() {
 	n.lock()
 	defer n.unlock()
-	n.pages = ""
+	n.SetPages("")
 }
 
 // making is how far this mount has come in writing a file: another value is another
