@@ -30,7 +30,7 @@ Commands:
 Each option is also an environment variable (such as S3MOUNT_LOG_FILE) and a
 name for -o. s3mount finds credentials where the AWS tools do. To unmount, run
 umount MOUNTPOINT.
-s3mount help lists the topics, and s3mount help TOPIC explains one.
+s3mount help options describes all options, s3mount help lists the topics.
 `
 
 // Invocation is a call of the command.

@@ -95,8 +95,8 @@ func (f *optionFlag) Names() []string {
 // IsSet reports whether the environment set the flag.
 func (f *optionFlag) IsSet() bool { return f.set }
 
-// IsVisible returns true: the help text shows all flags.
-func (f *optionFlag) IsVisible() bool { return true }
+// IsVisible reports whether the help text shows the flag.
+func (f *optionFlag) IsVisible() bool { return !f.Rare }
 
 // GetCategory returns the group of the flag in the help text.
 func (f *optionFlag) GetCategory() string { return f.group }
