@@ -23,6 +23,8 @@ import (
 type changeData struct {
 	Kind entry.Kind
 	Attr *entry.Attr `json:",omitempty"` // of ChangeAttr
+	// Sent are attributes that a request under way was giving the object.
+	Sent *entry.Attr `json:",omitempty"`
 	// Over is the ETag of the object that a rename may replace.
 	Over string `json:",omitempty"`
 	// Doubt: a commit of the file was on its way, so that its version is not known.
@@ -36,12 +38,17 @@ const doubtTime = time.Minute
 // noter keeps changes of names and attributes in the journal until S3 has executed them.
 type noter struct{ *services }
 
-// note writes a change into the journal. Nil is a mount without one, or a
-// journal that cannot be written: what that means is logged.
+// note writes a change into the journal of a mount with --durability=journal. It returns
+// nil without one, and logs if the journal cannot be written.
 func (f *noter) note(c writeback.Change, d changeData) *writeback.JournaledChange {
 	if f.o.Durability != durabilityJournal {
 		return nil
 	}
+	return f.record(c, d)
+}
+
+// record writes a change into the journal. It logs an error and then returns nil.
+func (f *noter) record(c writeback.Change, d changeData) *writeback.JournaledChange {
 	var noted *writeback.JournaledChange
 	var err error
 	if c.Data, err = json.Marshal(d); err == nil {
@@ -122,44 +129,6 @@ func (f *noter) noteRest(old entry.Entry, noted *writeback.JournaledChange) *wri
 	return rest
 }
 
-// noteAttrs notes the attributes of n, unless they ride on a close that is
-// still to come.
-func (f *noter) noteAttrs(n *inode) {
-	n.lock()
-	e, void := n.Entry(), !n.IsLinked() || n.file != nil && n.writers > 0 && n.file.Dirty()
-	etag := n.settledETag()
-	n.unlock()
-	if void || n == f.inodes.root {
-		return
-	}
-	noted := f.note(writeback.Change{Kind: writeback.ChangeAttr, Key: e.Key, ETag: etag}, changeData{Kind: e.Kind, Attr: &e.Attr})
-	if noted == nil {
-		return
-	}
-	n.lock()
-	before := n.takeNoted()
-	n.noted = noted
-	n.unlock()
-	before.Done() // the journal has newer ones
-}
-
-// settledETag returns the ETag of a file that S3 holds as it is. It returns "" for a
-// directory, and for a file with content that waits for a commit. The inode is locked.
-func (n *inode) settledETag() string {
-	if n.kind != entry.File || !n.IsStored() || n.file != nil && n.file.Dirty() {
-		return ""
-	}
-	return n.Entry().ETag
-}
-
-// takeNoted takes the note of the attributes, which S3 has, or nobody will
-// want any more. The inode is locked.
-func (n *inode) takeNoted() *writeback.JournaledChange {
-	noted := n.noted
-	n.noted = nil
-	return noted
-}
-
 // passing tells whether what failed with err may succeed later, and is in the
 // journal until then.
 func (f *noter) passing(ctx context.Context, err error) bool {
@@ -185,25 +154,7 @@ func (f *noter) finishChange(ctx context.Context, c writeback.Change) error {
 		if d.Attr == nil {
 			return nil
 		}
-		return f.finishAttrs(ctx, e, *d.Attr)
+		return f.finishAttrs(ctx, e, d)
 	}
 	return fmt.Errorf("change of %q: unknown kind %q", c.Key, c.Kind)
-}
-
-// finishAttrs gives an object the attributes that were noted, if it still is there.
-// Another version has attributes of its own: it came with a later commit or rename.
-func (f *noter) finishAttrs(ctx context.Context, e entry.Entry, a entry.Attr) error {
-	noted := e.ETag
-	e.ETag = ""
-	now, err := f.ns.Stat(ctx, e)
-	if err == nil && noted != "" && now.ETag != noted {
-		return nil
-	}
-	if err == nil {
-		_, err = f.ns.SetAttr(ctx, now, a)
-	}
-	if absent(err) {
-		return nil
-	}
-	return err
 }

@@ -105,9 +105,10 @@ func (f *saver) persist(ctx context.Context, n *inode) error {
 		n.unlock()
 		return nil
 	}
-	object, shared := f.objectOptions(n), n.writers > 1
+	object, shared, noted := f.objectOptions(n), n.writers > 1, n.noted
 	n.unlock()
 	file.SetObject(object)
+	file.Contain(noted)
 	err := file.Persist(ctx)
 	if shared {
 		file.Hurry() // who knows when the other writers come to an end

@@ -3,6 +3,7 @@ package fs
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -23,11 +24,40 @@ import (
 )
 
 // crashEnv makes the test binary the process that is killed: endpoint, state
-// directory, scenario and durability.
+// directory, scenario, durability, and what it does.
 const crashEnv = "S3MOUNT_CRASH"
 
-// tree is what a mount shows: content by path; directories end in "/".
+// A process that is killed carries out a scenario, or only replays the journal.
+const (
+	crashWorks   = "works"
+	crashReplays = "replays"
+)
+
+// tree is what a mount shows: content by path; directories end in "/". A mode that is
+// not the default one stands behind the content.
 type tree map[string]string
+
+// defaultMode is the mode of a new file.
+const defaultMode = 0o644
+
+// modeMark separates a content and a mode in a tree.
+const modeMark = "\x00mode "
+
+// withMode returns the value of a file in a tree.
+func withMode(data string, mode uint32) string {
+	if mode == defaultMode {
+		return data
+	}
+	return fmt.Sprintf("%s%s%o", data, modeMark, mode)
+}
+
+// rewrite returns the value of a file that has got another content.
+func rewrite(value, data string) string {
+	if _, mode, ok := strings.Cut(value, modeMark); ok {
+		return data + modeMark + mode
+	}
+	return data
+}
 
 // crashStep is one operation of a scenario and what it does to the tree.
 type crashStep struct {
@@ -71,7 +101,32 @@ func errnoOrNil(st fuse.Status) error {
 
 func create(p, data string) crashStep {
 	return crashStep{"write " + p, func(c *crasher) error { return c.put(p, data, syscall.O_WRONLY|syscall.O_TRUNC) },
-		func(t tree) { t[p] = data }}
+		func(t tree) { t[p] = rewrite(t[p], data) }}
+}
+
+// chmod changes the mode of a file.
+func chmod(p string, mode uint32) crashStep {
+	return crashStep{fmt.Sprintf("chmod %s %o", p, mode), func(c *crasher) error {
+		return errnoOrNil(c.k.setattr(p, fuse.SetAttrIn{SetAttrInCommon: fuse.SetAttrInCommon{Valid: fuse.FATTR_MODE, Mode: mode}}))
+	}, func(t tree) {
+		data, _, _ := strings.Cut(t[p], modeMark)
+		t[p] = withMode(data, mode)
+	}}
+}
+
+// flush makes all content that was written so far reach S3. It is a step without a change.
+func flush() crashStep {
+	return crashStep{"sync", func(c *crasher) error { return c.k.saveAll(context.Background()) }, func(tree) {}}
+}
+
+// saveAll makes S3 hold all contents and attributes. Unlike drain it does not wait until the
+// attribute indexes may be written.
+func (k *kernel) saveAll(ctx context.Context) error {
+	var errs []error
+	for _, n := range k.f.inodes.all() {
+		errs = append(errs, k.f.commit(ctx, n), k.f.flushAttrs(ctx, n))
+	}
+	return errors.Join(append(errs, k.f.writes.Drain(ctx))...)
 }
 
 // patch writes over the beginning of a file.
@@ -116,6 +171,19 @@ var crashScenarios = map[string][]crashStep{
 	"large": {
 		create("a", strings.Repeat("x", 11<<20)), patch("a", "head"), create("b", "small"), renamed("b", "a"),
 	},
+	"replaced": {
+		create("a", "one"), create("b", "two"), flush(), renamed("a", "b"), create("c", "three"), renamed("c", "b"),
+		create("d", "four"), create("e", "five"), renamed("e", "d"), renamed("d", "b"),
+	},
+	"attributes": {
+		create("a", "one"), chmod("a", 0o600), patch("a", "O"), flush(), chmod("a", 0o640), create("b", "two"), chmod("b", 0o755),
+		renamed("b", "a"), chmod("a", 0o600), flush(), create("c", "three"), renamed("c", "a"), chmod("a", 0o640), remove("a"),
+	},
+	// An object of several parts gets another ETag when its attributes change.
+	"attributes-large": {
+		create("a", strings.Repeat("x", 11<<20)), chmod("a", 0o600), flush(), chmod("a", 0o640), patch("a", "head"),
+		chmod("a", 0o755), create("b", "small"), renamed("b", "a"),
+	},
 	"directories": {
 		makeDir("d"), create("d/x", "one"), create("d/y", "two"), renamed("d", "e"), remove("e/x"), remove("e/y"), removeDir("e"),
 	},
@@ -124,7 +192,14 @@ var crashScenarios = map[string][]crashStep{
 // crashLingering is a journal in which closed files linger.
 const crashLingering = "lingering"
 
-func crashOptions(state, durability string) func(*Options) {
+// lingers names the scenarios that rename, replace or remove files that linger.
+var lingers = map[string]bool{"files": true, "replaced": true, "attributes": true, "attributes-large": true}
+
+// keepsAttrs reports whether the mounts of a scenario keep attributes.
+func keepsAttrs(scenario string) bool { return strings.HasPrefix(scenario, "attributes") }
+
+// crashOptions are the options of the process that is killed and of the next mount.
+func crashOptions(state, scenario, durability string) func(*Options) {
 	return func(o *Options) {
 		o.StateDir, o.Durability = state, durability
 		if durability == crashLingering {
@@ -132,20 +207,23 @@ func crashOptions(state, durability string) func(*Options) {
 		} else {
 			o.Linger = 0 // each close is a request
 		}
-		o.Posix = "off"
+		if !keepsAttrs(scenario) {
+			o.Posix = "off"
+		}
 		o.PartSize = s3.MinPartSize
 	}
 }
 
-// TestCrashedProcess is the process that is killed; by itself it does nothing.
+// TestCrashedProcess is the process that is killed. It replays what is in the state
+// directory, and then carries out the scenario. Without crashEnv it does nothing.
 func TestCrashedProcess(t *testing.T) {
 	args := strings.Fields(os.Getenv(crashEnv))
-	if len(args) != 4 {
+	if len(args) != 5 {
 		return
 	}
 	o := DefaultOptions()
 	o.Bucket, o.Logger = testBucket, slog.New(slog.DiscardHandler)
-	crashOptions(args[1], args[3])(&o)
+	crashOptions(args[1], args[2], args[3])(&o)
 	client, err := s3.New(s3.Options{Endpoint: args[0], Region: "us-east-1", Addressing: s3.AddressingPath})
 	if err != nil {
 		t.Fatal(err)
@@ -155,13 +233,25 @@ func TestCrashedProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &crasher{k: &kernel{t: t, f: f, refs: map[uint64]uint64{}, open: map[uint64]uint64{}}}
-	for _, s := range crashScenarios[args[2]] {
+	if err := f.recover(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	steps := crashScenarios[args[2]]
+	if args[4] == crashReplays {
+		steps = nil
+	}
+	for _, s := range steps {
 		if err := s.do(c); err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
 		fmt.Println("did", s.name)
 	}
-	if err := f.drain(context.Background()); err != nil {
+	if keepsAttrs(args[2]) {
+		err = c.k.saveAll(context.Background())
+	} else {
+		err = f.drain(context.Background())
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	fmt.Println("drained")
@@ -176,6 +266,10 @@ type killAt struct {
 	used    sync.Map // ids of the uploads that requests have named
 	process chan *os.Process
 	struck  string // kind of the request
+}
+
+func newKill(n int64, late bool) *killAt {
+	return &killAt{n: n, late: late, process: make(chan *os.Process, 1)}
 }
 
 func (a *killAt) rule() s3test.Rule {
@@ -202,10 +296,10 @@ func (a *killAt) rule() s3test.Rule {
 
 // run runs a scenario in a child that is killed. It returns the number of steps
 // that the child has told of, and whether it lived to the end.
-func (a *killAt) run(t *testing.T, url, state, scenario, durability string) (steps int, lived bool) {
+func (a *killAt) run(t *testing.T, url, state, scenario, durability, does string) (steps int, lived bool) {
 	t.Helper()
 	child := exec.Command(os.Args[0], "-test.run=^TestCrashedProcess$")
-	child.Env = append(os.Environ(), crashEnv+"="+strings.Join([]string{url, state, scenario, durability}, " "))
+	child.Env = append(os.Environ(), crashEnv+"="+strings.Join([]string{url, state, scenario, durability, does}, " "))
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -233,8 +327,8 @@ func (a *killAt) run(t *testing.T, url, state, scenario, durability string) (ste
 func TestCrash(t *testing.T) {
 	for scenario, steps := range crashScenarios {
 		for _, durability := range []string{durabilityS3, durabilityJournal, crashLingering} {
-			if durability == crashLingering && scenario != "files" {
-				continue // the others rename, remove and rewrite nothing that lingers
+			if durability == crashLingering && !lingers[scenario] {
+				continue
 			}
 			t.Run(scenario+"/"+durability, func(t *testing.T) {
 				t.Parallel()
@@ -242,12 +336,12 @@ func TestCrash(t *testing.T) {
 				switch {
 				case raceDetector:
 					stride = 7
-				case scenario == "large":
+				case strings.HasSuffix(scenario, "large"):
 					stride = 2 // it takes the longest: every request once
 				}
 				for i, late := range []bool{false, true} {
 					for n := 1 + int64(i); ; n += stride {
-						if crashOnce(t, &killAt{n: n, late: late, process: make(chan *os.Process, 1)}, scenario, durability, steps) {
+						if _, lived := crashOnce(t, scenario, durability, steps, newKill(n, late)); lived {
 							break
 						}
 					}
@@ -257,16 +351,53 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// crashOnce crashes and looks at what is there then. It tells whether the child lived.
-func crashOnce(t *testing.T, a *killAt, scenario, durability string, steps []crashStep) (lived bool) {
+// TestCrashInReplay kills the process when it has carried out a whole scenario, and then
+// the next one at every request of its replay, before and after it is executed. The
+// third mount shows all that was acknowledged.
+func TestCrashInReplay(t *testing.T) {
+	for scenario := range lingers {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			steps := crashScenarios[scenario]
+			last := int64(1) // the first request at which all steps are acknowledged
+			for done := 0; done < len(steps); last++ {
+				done, _ = crashOnce(t, scenario, crashLingering, steps, newKill(last, false))
+			}
+			for i, late := range []bool{false, true} {
+				stride := int64(1)
+				if raceDetector || strings.HasSuffix(scenario, "large") {
+					stride = 4
+				}
+				for n := 1 + int64(i); ; n += stride {
+					if _, lived := crashOnce(t, scenario, crashLingering, steps, newKill(last-1, false), newKill(n, late)); lived {
+						break
+					}
+				}
+			}
+		})
+	}
+}
+
+// crashOnce kills a process that carries out a scenario, and then one process that
+// replays for each further kill. It looks at what the next mount shows. It returns the
+// number of steps that were acknowledged, and whether the last process lived to its end.
+func crashOnce(t *testing.T, scenario, durability string, steps []crashStep, kills ...*killAt) (done int, lived bool) {
 	t.Helper()
-	faults := s3test.NewFaults(a.rule())
+	faults := s3test.NewFaults()
 	srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
 	state := t.TempDir()
-	done, lived := a.run(t, srv.URL(), state, scenario, durability)
-	srv.Quiet()
-	faults.Clear()
-	k := remount(t, srv, crashOptions(state, durability))
+	does := crashWorks
+	for _, a := range kills {
+		faults.Add(a.rule())
+		var n int
+		n, lived = a.run(t, srv.URL(), state, scenario, durability, does)
+		done += n
+		srv.Quiet()
+		faults.Clear()
+		does = crashReplays
+	}
+	a := kills[len(kills)-1]
+	k := remount(t, srv, crashOptions(state, scenario, durability))
 	k.recover()
 	k.f.watching.Wait() // the uploads are aborted
 	got := k.tree("")
@@ -284,8 +415,11 @@ func crashOnce(t *testing.T, a *killAt, scenario, durability string, steps []cra
 		}
 	}
 	if !oneOf(got, want) {
-		t.Fatalf("killed at request %d (%s), executed %v, after %d steps: the next mount shows %s, want one of %s",
-			a.n, a.struck, a.late, done, got, want)
+		t.Fatalf("killed %d times, last at request %d (%s), executed %v, after %d steps: the next mount shows %s, want one of %s",
+			len(kills), a.n, a.struck, a.late, done, got, want)
+	}
+	if keepsAttrs(scenario) {
+		return done, lived // the end of the test unmounts, when the indexes may be written at once
 	}
 	if err := k.f.drain(t.Context()); err != nil {
 		t.Errorf("drain: %v", err)
@@ -302,7 +436,7 @@ func crashOnce(t *testing.T, a *killAt, scenario, durability string, steps []cra
 		}
 	}
 	k.unmount()
-	return lived
+	return done, lived
 }
 
 // bothNames are the states in the middle of a rename of a file: it exists under
@@ -335,7 +469,10 @@ func (k *kernel) tree(dir string) tree {
 			maps.Copy(t, k.tree(p))
 			continue
 		}
-		t[p] = k.cat(p)
+		data := k.cat(p) // an object without a hint has default attributes until it is opened
+		a, st = k.stat(p)
+		k.must(st, "stat", p)
+		t[p] = withMode(data, a.Mode&0o7777)
 	}
 	return t
 }
@@ -344,7 +481,8 @@ func (k *kernel) tree(dir string) tree {
 func (t tree) String() string {
 	short := map[string]string{}
 	for p, data := range t {
-		short[p] = fmt.Sprintf("%.8q… %d", data, len(data))
+		content, mode, _ := strings.Cut(data, modeMark)
+		short[p] = strings.TrimSpace(fmt.Sprintf("%.8q %d %s", content, len(content), mode))
 	}
 	return fmt.Sprint(short)
 }

@@ -50,7 +50,8 @@
 //
 // With Options.Durability "journal" a close waits for the local disk only, and
 // so do unlink, rmdir and changes of attributes, which are noted there
-// (changes.go). This mount shows the new state at once. A small file goes to S3
+// (changes.go). Changes of attributes that do not wait for S3 are recorded there in
+// each durability (attrnotes.go). This mount shows the new state at once. A small file goes to S3
 // when no other was closed for a quarter of a second, after two seconds at the
 // latest (Options.Linger): what gets another name by then, or is removed, costs
 // one request or none. A rename of a file that

@@ -40,6 +40,8 @@ type used struct {
 	checked time.Time
 	// noted is the journal's record of the attributes that the inode owes.
 	noted *writeback.JournaledChange
+	// sent are the attributes that a request under way gives the object; nil: none.
+	sent *entry.Attr
 	// listed is when this mount last changed the entries of a directory. Its
 	// times show that as long as the inode lives; to store it would cost a PUT
 	// for each directory that something is written in.

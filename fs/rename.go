@@ -225,6 +225,9 @@ func (f *renamer) renameUnsaved(ctx context.Context, m *move) (done bool, err er
 	if over == nil && m.target != nil && m.target.isSaved() {
 		file.Replaces(m.target.snapshot().ETag)
 	}
+	if m.target != nil {
+		file.Contain(m.target.attrsNoted())
+	}
 	// What the commit will replace, if there is something.
 	replaces := m.target != nil && (m.target.isSaved() || over != nil && over.Committing())
 	n.lock()

@@ -55,7 +55,6 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 		}
 		before := n.snapshot().Attr
 		if n.applyAttr(in) {
-			f.noteAttrs(n)
 			if err := f.keepAttrs(ctx, n, before); err != nil {
 				return f.status("setattr", err)
 			}
@@ -109,16 +108,17 @@ func (n *inode) stamp() {
 	n.stamped = time.Now()
 }
 
-// keepAttrs makes attributes that changed reach S3: on the next PUT of the file if
-// one is due, otherwise by themselves after a short delay if S3 is expected to accept
-// them (permitted). Otherwise keepAttrs waits for S3. If S3 refuses the change, the inode
-// has the attributes from before again.
+// keepAttrs makes attributes that changed reach S3. They ride on the next PUT of the file
+// if one is due. They follow by themselves after a short delay if S3 is expected to accept
+// them (permitted) and the journal has them until then. Otherwise keepAttrs waits for S3.
+// If S3 refuses the change, the inode has the attributes from before again.
 func (f *saver) keepAttrs(ctx context.Context, n *inode, before entry.Attr) error {
 	n.lock()
 	n.Owe()
-	e, saved, unlinked := n.Entry(), n.IsStored(), !n.IsLinked()
+	e, saved, unlinked, survives := n.Entry(), n.IsStored(), !n.IsLinked(), n.survives()
 	rides := n.file != nil && n.file.Dirty()
 	n.unlock()
+	journaled := f.o.Durability == durabilityJournal
 	if unlinked || n == f.inodes.root {
 		return nil
 	}
@@ -126,9 +126,12 @@ func (f *saver) keepAttrs(ctx context.Context, n *inode, before entry.Attr) erro
 		f.ns.Observe(e)
 	}
 	switch {
+	case rides && journaled && survives:
+		f.noteAttrs(n)
+		return nil
 	case rides:
 		return nil
-	case !saved, f.o.Durability == durabilityJournal, f.permits.has(e.Key):
+	case !survives, (journaled || f.permits.has(e.Key)) && f.noteAttrs(n):
 		f.attrs.add(n)
 		return nil
 	}
@@ -174,9 +177,13 @@ func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
 		n.unlock()
 		return nil // nothing to do, or it rides on the commit
 	}
+	n.sent = &e.Attr
 	n.unlock()
 
 	to, same, err := f.writeAttrs(ctx, e)
+	n.lock()
+	n.sent = nil
+	n.unlock()
 	f.permits.changedAttrs(e.Key, err)
 	if f.passing(ctx, err) {
 		f.log.Warn("cannot save attributes yet; they are in the journal", slog.String("key", e.Key), slog.Any("error", err))

@@ -217,7 +217,6 @@ func (f *filesystem) setXattrs(cancel <-chan struct{}, h *fuse.InHeader, n *inod
 	after.Xattr, after.Ctime = text, time.Now()
 	n.SetAttr(after)
 	n.unlock()
-	f.noteAttrs(n)
 	if err := f.keepAttrs(ctx, n, before); err != nil {
 		return f.status("xattr", err)
 	}

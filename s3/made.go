@@ -57,6 +57,21 @@ func FingerprintOf(r io.Reader) (Fingerprint, error) {
 // FingerprintOfParts returns the fingerprint of an object that is made of parts.
 func FingerprintOfParts(parts []Part) Fingerprint { return Fingerprint{etag: uploadETag(parts)} }
 
+// MarshalText implements encoding.TextMarshaler.
+func (p Fingerprint) MarshalText() ([]byte, error) {
+	return []byte(p.etag + " " + p.sums[0].Value + " " + p.sums[1].Value), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Fingerprint) UnmarshalText(text []byte) error {
+	fields := strings.Split(string(text), " ")
+	if len(fields) != 3 {
+		return errors.New("a fingerprint has three fields")
+	}
+	p.etag, p.sums = fields[0], [2]Checksum{{CRC32C, fields[1]}, {CRC64NVME, fields[2]}}
+	return nil
+}
+
 func (p Fingerprint) matches(info *ObjectInfo) bool {
 	for _, sum := range p.sums {
 		if sum.Value != "" && sum == info.Checksum {

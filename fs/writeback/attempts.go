@@ -17,6 +17,17 @@ type attempt struct {
 	size   int64
 	object s3.ObjectOptions
 	print  s3.Fingerprint
+	unseen bool // no HEAD has shown the object after the attempt
+}
+
+// record returns the attempt as the journal holds it.
+func (a attempt) record() recordAttempt {
+	return recordAttempt{Size: a.size, Object: a.object, Print: a.print}
+}
+
+// made reports whether the object is the result of the attempt.
+func (r recordAttempt) made(info *s3.ObjectInfo) bool {
+	return attempt{size: r.Size, object: r.Object, print: r.Print}.made(info)
 }
 
 // maxAttempts bounds the number of remembered attempts. Attempts with the same bytes count once.
@@ -46,10 +57,12 @@ func (f *File) remember(ctx context.Context, t target, size int64, err error, sh
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if slices.ContainsFunc(f.attempts, func(a attempt) bool { return a.size == size && a.print == p }) {
+	var unseen *unseenError
+	a := attempt{size: size, object: t.object, print: p, unseen: errors.As(err, &unseen)}
+	if i := slices.IndexFunc(f.attempts, func(b attempt) bool { return b.size == size && b.print == p }); i >= 0 {
+		f.attempts[i].unseen = f.attempts[i].unseen || a.unseen
 		return
 	}
-	a := attempt{size: size, object: t.object, print: p}
 	f.attempts = append(f.attempts[max(0, len(f.attempts)+1-maxAttempts):], a)
 }
 

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,18 +42,44 @@ type recordChange struct {
 // JournaledChange is a Change in the journal. It may be nil.
 type JournaledChange struct {
 	m  *Manager
+	j  *journal
 	id uint64
 }
 
-// JournalChange writes a change into the journal, if there is one. The change survives the
-// death of the process. It survives the death of the machine only after the next content is
-// persisted, as on a local file system.
+// changeLog is the journal that takes Changes. It is the journal of the contents, if the mount has
+// one. Otherwise the first Change makes it.
+type changeLog struct {
+	open func() (*journal, error)
+	made atomic.Pointer[journal] // nil: none yet
+}
+
+// newChangeLog returns the log of a mount whose contents go to the journal of, or to none.
+func newChangeLog(of *journal, o Options) *changeLog {
+	l := &changeLog{}
+	l.made.Store(of)
+	l.open = sync.OnceValues(func() (*journal, error) {
+		if of != nil || o.JournalDir == "" {
+			return of, nil
+		}
+		j, err := newJournal(o.JournalDir, o.JournalLimit)
+		if err == nil {
+			l.made.Store(j)
+		}
+		return j, err
+	})
+	return l
+}
+
+// JournalChange writes a change into the journal. It returns nil if Options.JournalDir is not set. The
+// change survives the death of the process. It survives the death of the machine only after the next
+// content is persisted, as on a local file system.
 func (m *Manager) JournalChange(c Change) (*JournaledChange, error) {
-	if m.journal == nil {
-		return nil, nil
+	j, err := m.changes.open()
+	if j == nil {
+		return nil, err
 	}
-	n := &JournaledChange{m: m, id: m.journal.newFile()}
-	err := m.journal.appendChange(&record{Kind: recordName, File: n.id, Seq: 1, Time: time.Now(), Bucket: m.o.Bucket, Key: []byte(c.Key),
+	n := &JournaledChange{m: m, j: j, id: j.newFile()}
+	err = j.appendChange(&record{Kind: recordName, File: n.id, Seq: 1, Time: time.Now(), Bucket: m.o.Bucket, Key: []byte(c.Key),
 		Change: &recordChange{Kind: c.Kind, To: []byte(c.To), ETag: c.ETag, Data: c.Data}})
 	if err != nil {
 		return nil, fmt.Errorf("write a change of %q to the journal: %w", c.Key, err)
@@ -58,12 +87,25 @@ func (m *Manager) JournalChange(c Change) (*JournaledChange, error) {
 	return n, nil
 }
 
+// Contain makes the next record of the file in the journal end n, because the properties of the file
+// contain the change, or because the file replaces the one that was changed.
+func (f *File) Contain(n *JournaledChange) {
+	if n == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Contains(f.journal.contains, n.id) {
+		f.journal.contains = append(f.journal.contains, n.id)
+	}
+}
+
 // Done records that S3 has the change, or that the change is void. Further calls do nothing.
 func (n *JournaledChange) Done() {
 	if n == nil {
 		return
 	}
-	if err := n.m.journal.done(n.id, 1); err != nil {
+	if err := n.j.done(n.id, 1); err != nil {
 		n.m.o.Logger.Warn("cannot record in the journal that a change is done", "error", err)
 	}
 }

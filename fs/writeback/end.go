@@ -128,9 +128,11 @@ func (f *File) objectLeft() (etag string, known bool) {
 	return f.replaces, true
 }
 
-// bound reports whether the file has an object or an upload under its key. The caller holds mu.
+// bound reports whether the file has an object or an upload under its key, or may have an object there
+// because the answer of a commit was lost. The caller holds mu.
 func (f *File) bound() bool {
-	return f.base != nil && !f.base.foreign || f.stream != nil || f.run != nil
+	unseen := slices.ContainsFunc(f.attempts, func(a attempt) bool { return a.unseen })
+	return f.base != nil && !f.base.foreign || f.stream != nil || f.run != nil || unseen
 }
 
 // Rebase replaces the base by v, which r reads. The caller has copied the object or has changed
@@ -147,7 +149,7 @@ func (f *File) Rebase(v Version, r BaseReader) {
 	switch {
 	case f.state != stateClean && f.state != stateDirty:
 	case f.baseUnseen:
-		f.base.foreign = true
+		f.base.foreign, f.replaces = true, v.ETag
 		f.seq++
 		f.step(eventWrite)
 	default:
@@ -210,6 +212,13 @@ func (f *File) InJournal() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.journal.holds(f.seq)
+}
+
+// Recorded reports whether the journal has some content of the file.
+func (f *File) Recorded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.journal.seq != 0
 }
 
 // awaitRun waits until no commit runs. The caller holds mu, which awaitRun releases during the

@@ -23,6 +23,7 @@ type Manager struct {
 	spool   *spool
 	notes   *uploadNotes
 	journal *journal // nil: none
+	changes *changeLog
 	zeros   *zeros
 
 	ctx     context.Context // the parent of all background work
@@ -76,6 +77,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 			return nil, errors.Join(err, notes.close())
 		}
 	}
+	m.changes = newChangeLog(m.journal, o)
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.zeros = newZeros(m)
 	pool.Budget().AddReclaimer(func(int64) int64 {
@@ -178,9 +180,9 @@ func (m *Manager) Drain(ctx context.Context) error {
 	if err == nil && m.retryAborts() {
 		err = m.waitIdle(ctx)
 	}
-	if m.journal != nil {
+	if j := m.changes.made.Load(); j != nil {
 		// These records are not essential, and Close tries again.
-		if err := m.journal.writeOwed(); err != nil {
+		if err := j.writeOwed(); err != nil {
 			m.o.Logger.Warn("cannot record in the journal which files are committed", "error", err)
 		}
 	}
@@ -258,8 +260,8 @@ func (m *Manager) Close() error {
 	<-m.spiller
 	m.spool.close()
 	err := m.notes.close()
-	if m.journal != nil {
-		err = errors.Join(err, m.journal.close())
+	if j := m.changes.made.Load(); j != nil {
+		err = errors.Join(err, j.close())
 	}
 	return err
 }

@@ -28,8 +28,10 @@ func (m *Manager) outcome(ctx context.Context, t target, size int64, out *s3.Put
 		return Version{}, fmt.Errorf("%w: %q was deleted", ErrConflict, t.key)
 	case headErr != nil && err == nil:
 		return Version{}, fmt.Errorf("the server answered without an ETag, look at %q: %w", t.key, headErr)
-	case headErr != nil:
+	case errors.Is(headErr, s3.ErrNotFound):
 		return Version{}, fmt.Errorf("write %q: %w", t.key, err)
+	case headErr != nil:
+		return Version{}, fmt.Errorf("write %q: %w", t.key, &unseenError{err})
 	}
 	if err == nil {
 		show = nil // the server has confirmed the bytes
@@ -49,6 +51,12 @@ func (m *Manager) outcome(ctx context.Context, t target, size int64, out *s3.Put
 	}
 	return Version{}, fmt.Errorf("write %q: %w", t.key, err)
 }
+
+// unseenError is the error of a request after which S3 could not show what is under the key.
+type unseenError struct{ err error }
+
+func (e *unseenError) Error() string { return e.err.Error() }
+func (e *unseenError) Unwrap() error { return e.err }
 
 // headKey sends a HEAD for the object at t.
 func (m *Manager) headKey(ctx context.Context, t target) (info *s3.ObjectInfo, err error) {

@@ -15,6 +15,8 @@ type journaled struct {
 	outdated bool   // the key or the properties have changed since
 	// ends are files that f has replaced (Replace) and that no record has ended yet.
 	ends []uint64
+	// contains are changes that the next record ends (Contain).
+	contains []uint64
 }
 
 // holds reports whether the journal has the content of seq.
@@ -111,11 +113,14 @@ func (f *File) nextRecord() (r *record, data *snapshot, older *run, err error) {
 		v := f.base.v
 		r.Base = &Version{ETag: v.ETag, Size: v.Size, VersionID: v.VersionID}
 	}
+	for _, a := range f.attempts {
+		r.Attempts = append(r.Attempts, a.record())
+	}
 	data = f.snapshot(0, f.size)
 	for _, e := range data.exts {
 		r.Extents = append(r.Extents, recordExtent{Off: e.off, N: e.n, Zero: e.c == nil})
 	}
-	r.Ends = slices.Clone(f.journal.ends)
+	r.Ends = slices.Concat(f.journal.ends, f.journal.contains)
 	f.journal.outdated = false
 	return r, data, nil, nil
 }
@@ -130,7 +135,9 @@ func (f *File) persisted(r *record, ok bool) {
 		return
 	}
 	f.journal.seq = max(f.journal.seq, seq)
-	f.journal.ends = slices.DeleteFunc(f.journal.ends, func(id uint64) bool { return slices.Contains(r.Ends, id) })
+	ended := func(id uint64) bool { return slices.Contains(r.Ends, id) }
+	f.journal.ends = slices.DeleteFunc(f.journal.ends, ended)
+	f.journal.contains = slices.DeleteFunc(f.journal.contains, ended)
 	saved := f.savedSeq
 	if f.state == stateDirty {
 		f.startSoon()

@@ -58,8 +58,16 @@ type record struct {
 	Exclusive bool             `json:"exclusive,omitempty"`
 	Object    s3.ObjectOptions `json:"object"`
 	Extents   []recordExtent   `json:"extents,omitempty"`
-	Ends      []uint64         `json:"ends,omitempty"`   // files whose content this one replaces
+	Attempts  []recordAttempt  `json:"attempts,omitempty"`
+	Ends      []uint64         `json:"ends,omitempty"`   // files whose content this one replaces, and changes that it contains
 	Change    *recordChange    `json:"change,omitempty"` // for recordName
+}
+
+// recordAttempt is an attempt within a record.
+type recordAttempt struct {
+	Size   int64            `json:"size"`
+	Object s3.ObjectOptions `json:"object"`
+	Print  s3.Fingerprint   `json:"print"`
 }
 
 // recordExtent is a range of the file. Ranges of zeros have no data.

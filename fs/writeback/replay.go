@@ -147,30 +147,19 @@ func (m *Manager) readJournal(dir string) (out contents, err error) {
 		return out, err
 	}
 	sort.Strings(paths)
-	files := map[uint64][]left{}
-	order, count := map[uint64]int{}, 0
+	found := newUndone()
 	for _, path := range paths {
 		file, err := os.Open(path)
 		if err != nil {
 			return out, err
 		}
 		err = scanRecords(file, func(s scanned, bad error) {
-			switch {
-			case bad != nil:
+			if bad != nil {
 				out.damaged = true
 				m.o.Logger.Error("a record of the journal is damaged and cannot be replayed", "journal", path, "at", s.at, "key", string(s.Key))
-			case s.Kind == recordFile, s.Kind == recordName && s.Change != nil:
-				files[s.File] = append(files[s.File], left{scanned: s, path: path})
-				count++
-				order[s.File] = count
-				for _, file := range s.Ends {
-					delete(files, file)
-				}
-			case s.Kind == recordDrop:
-				delete(files, s.File)
-			case s.Kind == recordDone:
-				files[s.File] = slices.DeleteFunc(files[s.File], func(l left) bool { return l.Seq <= s.Seq })
+				return
 			}
+			found.add(left{scanned: s, path: path})
 		})
 		_ = file.Close()
 		if errors.Is(err, errTorn) { // its close did not return
@@ -179,14 +168,7 @@ func (m *Manager) readJournal(dir string) (out contents, err error) {
 			return out, err
 		}
 	}
-	for _, all := range files {
-		if n := len(all) - 1; n >= 0 {
-			l := all[n]
-			l.older = all[:n]
-			out.left = append(out.left, l)
-		}
-	}
-	sort.Slice(out.left, func(a, b int) bool { return order[out.left[a].File] < order[out.left[b].File] })
+	out.left = found.inOrder()
 	return out, nil
 }
 
@@ -304,7 +286,7 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 			case same: // it has the bytes by chance, and other attributes
 				in.Base = &now
 			default:
-				if in.Base, err = m.newest(ctx, now, l); err != nil {
+				if in.Base, err = m.newest(ctx, now, info, l); err != nil {
 					return in, false, err
 				}
 			}
@@ -328,13 +310,17 @@ func (m *Manager) reopen(ctx context.Context, l left) (in OpenInput, done bool, 
 func written(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }
 
 // newest returns the version that l is built on. It is now, if now is an older content of the same
-// file. The ranges that l takes from its base are equal in that content, because l has all bytes
+// file, which a record or an attempt of a commit shows. The ranges that l takes from its base are equal in that content, because l has all bytes
 // that were written since the base.
-func (m *Manager) newest(ctx context.Context, now Version, l left) (*Version, error) {
+func (m *Manager) newest(ctx context.Context, now Version, info *s3.ObjectInfo, l left) (*Version, error) {
 	for _, o := range l.older {
 		if ours, err := m.matches(ctx, now, o); ours || err != nil {
 			return &now, err
 		}
+	}
+	made := func(r recordAttempt) bool { return r.made(info) }
+	if slices.ContainsFunc(l.Attempts, made) {
+		return &now, nil
 	}
 	return l.Base, nil
 }
