@@ -65,9 +65,6 @@ func (l *Lister) Close() {
 	l.reader.Close()
 }
 
-// Pos returns the position of the row that Next will return.
-func (l *Lister) Pos() uint64 { return l.viewPos + uint64(l.i) }
-
 // Ready tells whether Next surely answers without waiting for S3.
 func (l *Lister) Ready() bool { return l.i < len(l.view) || l.reader.End() }
 
@@ -90,7 +87,7 @@ func (l *Lister) Next(ctx context.Context) (Dirent, bool, error) {
 	}
 }
 
-// Seek goes to a position that Pos returned. Positions in the last chunks are
+// Seek goes to a position, which is the number of rows before it. Positions in the last chunks are
 // exact; farther back rows are counted again, so that names which came or went
 // meanwhile may be shown twice or not at all, as POSIX allows.
 func (l *Lister) Seek(ctx context.Context, pos uint64) error {

@@ -349,7 +349,7 @@ func (m *Manager) askChecksum(v Version, a *audit) {
 	m.mu.Lock()
 	m.stats.Heads++
 	m.mu.Unlock()
-	info, err := m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: v.Key, SSE: m.o.SSE})
+	info, err := m.store.Head(ctx, &s3.HeadInput{Bucket: m.o.Bucket, Key: v.Key})
 	if err == nil {
 		m.checksums.observe(info.Checksum)
 	}

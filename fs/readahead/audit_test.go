@@ -70,7 +70,7 @@ func newAudited(t *testing.T) (*Manager, *s3.Client, *flipper, *s3test.Server) {
 	client := srv.Client(func(o *s3.Options) {
 		o.Transport = func(next http.RoundTripper) http.RoundTripper { f.next = next; return f }
 	})
-	m := New(client, cache.NewBlocks(cache.NewPool(cache.NewBudget(256<<20))), Options{Bucket: "b", FetchSize: 1 << 20})
+	m := New(client, cache.NewBlocks(cache.NewPool(cache.NewBudget(256<<20))), Options{Bucket: "b", fetchSize: 1 << 20})
 	t.Cleanup(m.Close)
 	return m, client, f, srv
 }

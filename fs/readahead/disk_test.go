@@ -110,7 +110,7 @@ func TestDiskCacheGaps(t *testing.T) {
 		rd.Close()
 		r.endDisk(t)
 
-		r = newRig(t, store, 64*mib, func(o *Options) { o.FetchSize = mib })
+		r = newRig(t, store, 64*mib, func(o *Options) { o.fetchSize = mib })
 		withDisk(t, r, t.TempDir())
 		rd = r.OpenVersion(v)
 		check(t, rd, 1, mib, 100)

@@ -22,7 +22,7 @@
 //   - The window is the number of bytes that a stream fetches ahead. It is lanes ×
 //     (fetch size + bandwidth-delay product). Lanes and fetch size grow when a read has
 //     to wait. The package measures bandwidth and latency on all GETs (link). The window
-//     is bounded by Options.Window, by a multiple of the bytes that the stream has
+//     is bounded by a window, by a multiple of the bytes that the stream has
 //     covered, by the bandwidth of the link, and by the stream's share of the memory.
 //   - An audit compares the checksum of all bytes of a version with the checksum that S3
 //     reports with a GET of the whole object or with a HEAD. A small object is fetched

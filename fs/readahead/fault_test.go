@@ -46,7 +46,7 @@ func TestEveryGETFails(t *testing.T) {
 						struck.Store(true)
 						return kind.fault
 					}
-					r := newRig(t, store, 64*mib, func(o *Options) { o.FetchSize = mib })
+					r := newRig(t, store, 64*mib, func(o *Options) { o.fetchSize = mib })
 					failures := readThrough(t, r, size)
 					r.end(t)
 					if failures > 1 || failures > 0 && kind.heals {
@@ -193,7 +193,7 @@ func testStale(t *testing.T, change func(*fakeStore), ignores bool, n int) {
 		}
 		return fault{}
 	}
-	r := newRig(t, store, 64*mib, func(o *Options) { o.FetchSize = mib })
+	r := newRig(t, store, 64*mib, func(o *Options) { o.fetchSize = mib })
 	rd := mustOpen(t, r, "k", Version{})
 	stale := false
 	for off := int64(0); off < v.Size; off += 100_000 {

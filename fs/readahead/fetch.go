@@ -189,7 +189,7 @@ func (f *fetch) request(n int) (*s3.GetInput, Version) {
 	v := f.r.Version()
 	first := f.fill.Offset()
 	in := &s3.GetInput{
-		Bucket: f.r.m.o.Bucket, Key: v.Key, SSE: f.r.m.o.SSE, Unchecked: true,
+		Bucket: f.r.m.o.Bucket, Key: v.Key, Unchecked: true,
 		Range: s3.Bytes(first, first+int64(n)-1),
 	}
 	if f.wholeSmall() && n == f.fill.Rest() {

@@ -46,7 +46,7 @@ func (r *Reader) observe(off, n int64, ready bool) (s *stream, hungry bool) {
 		m.randomAt = time.Now()
 	}
 	if !ready {
-		s.grow(m.o.FetchSize, m.aheadLimit())
+		s.grow(m.o.fetchSize, m.aheadLimit())
 	}
 	for _, other := range r.streams {
 		if r.reads-other.stamp == pauseAfter {

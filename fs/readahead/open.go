@@ -133,7 +133,7 @@ func (o *opening) head() {
 	o.m.mu.Lock()
 	o.m.stats.Heads++
 	o.m.mu.Unlock()
-	info, err := o.m.store.Head(ctx, &s3.HeadInput{Bucket: o.m.o.Bucket, Key: o.key, SSE: o.m.o.SSE})
+	info, err := o.m.store.Head(ctx, &s3.HeadInput{Bucket: o.m.o.Bucket, Key: o.key})
 	if err != nil {
 		o.fail(err)
 		return
@@ -211,7 +211,7 @@ func (o *opening) request() *s3.GetInput {
 	if o.hint.Size > n || o.m.blocks.Pool().Budget().Deficit() > 0 {
 		n = openLarge
 	}
-	in := &s3.GetInput{Bucket: o.m.o.Bucket, Key: o.key, Range: s3.Bytes(0, n-1), SSE: o.m.o.SSE, Unchecked: true}
+	in := &s3.GetInput{Bucket: o.m.o.Bucket, Key: o.key, Range: s3.Bytes(0, n-1), Unchecked: true}
 	if o.hint.Size > 0 && o.hint.Size <= n {
 		in.Range = s3.Range{}
 	}

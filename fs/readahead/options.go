@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
-
-	"github.com/s3mount/s3mount/s3"
 )
 
 // Options tune a Manager. Zero fields are set by Defaults.
@@ -15,15 +13,13 @@ type Options struct {
 	Bucket string
 	// Connections bounds the GETs in flight.
 	Connections int
-	// Window bounds the bytes that one reader fetches ahead.
-	Window int64
-	// FetchSize is the size in bytes of the largest single GET.
-	FetchSize int64
+	// window bounds the bytes that one reader fetches ahead.
+	window int64
+	// fetchSize is the size in bytes of the largest single GET.
+	fetchSize int64
 	// Deadline bounds the time that a fetch may take without progress.
 	Deadline time.Duration
-	// SSE is the key of objects that are encrypted with a customer's key.
-	SSE    *s3.CustomerKey
-	Logger *slog.Logger
+	Logger   *slog.Logger
 }
 
 const (
@@ -46,11 +42,11 @@ func (o Options) Defaults() Options {
 	if o.Connections == 0 {
 		o.Connections = defaultConnections
 	}
-	if o.Window == 0 {
-		o.Window = defaultWindow
+	if o.window == 0 {
+		o.window = defaultWindow
 	}
-	if o.FetchSize == 0 {
-		o.FetchSize = defaultFetchSize
+	if o.fetchSize == 0 {
+		o.fetchSize = defaultFetchSize
 	}
 	if o.Deadline == 0 {
 		o.Deadline = defaultDeadline
@@ -68,10 +64,6 @@ func (o Options) Validate() error {
 		return errors.New("readahead: Bucket is empty")
 	case o.Connections < 1:
 		return fmt.Errorf("readahead: Connections is %d, must be at least 1", o.Connections)
-	case o.Window < 0:
-		return fmt.Errorf("readahead: Window is %d, must not be negative", o.Window)
-	case o.FetchSize < 1:
-		return fmt.Errorf("readahead: FetchSize is %d, must be at least 1", o.FetchSize)
 	case o.Deadline < 0:
 		return fmt.Errorf("readahead: Deadline is %v, must not be negative", o.Deadline)
 	}

@@ -89,7 +89,7 @@ func (r *Reader) readWithin(ctx context.Context, off int64, n int, end int64) (*
 	if p.Size() == 0 || p.Ready() {
 		return p, nil
 	}
-	rest := min(end-p.End(), r.m.o.FetchSize)
+	rest := min(end-p.End(), r.m.o.fetchSize)
 	reach := int(max(0, rest+cache.BlockSize-1) / cache.BlockSize)
 	if err := r.await(ctx, p, nil, func() int { return reach }); err != nil {
 		p.Done()

@@ -146,5 +146,5 @@ func (m *Manager) window(s *stream) int64 {
 	if s.local {
 		trust = firstTrust
 	}
-	return min(want, trust, share, max(m.link.reach(), firstTrust), m.o.Window)
+	return min(want, trust, share, max(m.link.reach(), firstTrust), m.o.window)
 }

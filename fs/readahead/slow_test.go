@@ -56,7 +56,7 @@ func TestSlowBody(t *testing.T) {
 					}
 					return fault{slow: crawl, slowFrom: c.from}
 				}
-				r := newRig(t, store, 256*mib, func(o *Options) { o.FetchSize = fetch })
+				r := newRig(t, store, 256*mib, func(o *Options) { o.fetchSize = fetch })
 				rd := r.OpenVersion(store.put("k", size, 1))
 				start := time.Now()
 				for off := int64(0); off < size; off += mib {

@@ -61,7 +61,7 @@ func newChangeLog(of *journal, o Options) *changeLog {
 		if of != nil || o.JournalDir == "" {
 			return of, nil
 		}
-		j, err := newJournal(o.JournalDir, o.JournalLimit)
+		j, err := newJournal(o.JournalDir, o.journalLimit)
 		if err == nil {
 			l.made.Store(j)
 		}

@@ -27,7 +27,7 @@ func (f *File) Clone(ctx context.Context, v Version, r BaseReader, off, n int64)
 func (f *File) clone(ctx context.Context, source *base, off, end int64) (unused bool, err error) {
 	first := f.base == nil && f.stream == nil && f.run == nil && f.size == 0
 	more := f.base != nil && f.base.foreign && f.base.v.Key == source.v.Key && f.base.v.ETag == source.v.ETag && f.baseLen == f.size
-	if off != f.size || end > source.v.Size || end > f.m.o.MaxSize || !first && !more {
+	if off != f.size || end > source.v.Size || end > f.m.o.maxSize || !first && !more {
 		return true, ErrNoClone
 	}
 	if err := f.change(ctx, off, end); err != nil {

@@ -392,7 +392,7 @@ func TestHoles(t *testing.T) {
 
 func TestTooLarge(t *testing.T) {
 	ctx := context.Background()
-	b := newBench(t, t.TempDir(), 16<<20, func(o *Options) { o.MaxSize = 1000 })
+	b := newBench(t, t.TempDir(), 16<<20, func(o *Options) { o.maxSize = 1000 })
 	f := b.Open(OpenInput{Key: "k"})
 	_, write := f.WriteAt(ctx, make([]byte, 2), 999)
 	_, negative := f.WriteAt(ctx, make([]byte, 2), -5)
@@ -457,10 +457,10 @@ func TestOptions(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*Options){
 		"Bucket": func(o *Options) { o.Bucket = "" }, "PartSize": func(o *Options) { o.PartSize = 1 },
-		"Connections": func(o *Options) { o.Connections = 0 }, "MaxSize": func(o *Options) { o.MaxSize = 1 << 60 },
-		"SpoolDir": func(o *Options) { o.SpoolDir = "s" }, "SpoolLimit": func(o *Options) { o.SpoolLimit = -1 },
+		"Connections": func(o *Options) { o.Connections = 0 },
+		"SpoolDir":    func(o *Options) { o.SpoolDir = "s" },
 		"RecoveryDir": func(o *Options) { o.RecoveryDir = "" }, "StateDir": func(o *Options) { o.StateDir = "s" },
-		"Conflict": func(o *Options) { o.Conflict = "" }, "Deadline": func(o *Options) { o.Deadline = 0 },
+		"Conflict": func(o *Options) { o.Conflict = "" },
 		"OpenBase": func(o *Options) { o.OpenBase = nil }, "Logger": func(o *Options) { o.Logger = nil },
 	} {
 		o := good()

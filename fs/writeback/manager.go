@@ -63,7 +63,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		o: o, limits: limitsFor(o.PartSize), store: store, pool: pool, notes: notes,
-		spool:   newSpool(o.SpoolDir, o.SpoolLimit),
+		spool:   newSpool(o.SpoolDir, o.spoolLimit),
 		slots:   fair.NewSlots(o.Connections),
 		kicked:  make(chan struct{}, 1),
 		spiller: make(chan struct{}),
@@ -73,7 +73,7 @@ func New(store Store, pool *cache.Pool, o Options) (*Manager, error) {
 		born:    time.Now(),
 	}
 	if o.Journal {
-		if m.journal, err = newJournal(o.JournalDir, o.JournalLimit); err != nil {
+		if m.journal, err = newJournal(o.JournalDir, o.journalLimit); err != nil {
 			return nil, errors.Join(err, notes.close())
 		}
 	}

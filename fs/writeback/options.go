@@ -35,12 +35,12 @@ type Options struct {
 	PartSize int64
 	// Connections bounds the number of concurrent requests that carry data.
 	Connections int
-	// MaxSize is the largest object in bytes.
-	MaxSize int64
+	// maxSize is the largest object in bytes.
+	maxSize int64
 	// SpoolDir is the folder of the unlinked file with the bytes beyond the memory budget.
 	SpoolDir string
-	// SpoolLimit in bytes bounds the spool. Above it, files are committed early.
-	SpoolLimit int64
+	// spoolLimit in bytes bounds the spool. Above it, files are committed early.
+	spoolLimit int64
 	// RecoveryDir receives bytes that could not be committed.
 	RecoveryDir string
 	// StateDir receives the list of running multipart uploads. If it is empty, no list is kept.
@@ -56,15 +56,15 @@ type Options struct {
 	Journal bool
 	// Prefix bounds Replay. Records of keys outside of it stay in their journal.
 	Prefix string
-	// JournalLimit in bytes bounds the journal. Above it, Persist waits for S3.
-	JournalLimit int64
+	// journalLimit in bytes bounds the journal. Above it, Persist waits for S3.
+	journalLimit int64
 	// Linger is the time without a Persist after which the files in the journal are
 	// committed (startSoon). Commit does not wait for it.
 	Linger time.Duration
 	// Conflict is the policy of --conflict.
 	Conflict ConflictPolicy
-	// Deadline is the longest time that one request may take without moving a byte.
-	Deadline time.Duration
+	// deadline is the longest time that one request may take without moving a byte.
+	deadline time.Duration
 	// Ready returns when a commit under the key may start. It waits, for example, for the
 	// delete of an earlier object. It may be nil.
 	Ready func(ctx context.Context, key string) error
@@ -100,13 +100,13 @@ func Defaults() Options {
 	return Options{
 		PartSize:    defaultPartSize,
 		Connections: defaultConnections,
-		MaxSize:     defaultMaxSize,
-		SpoolLimit:  defaultSpoolLimit,
+		maxSize:     defaultMaxSize,
+		spoolLimit:  defaultSpoolLimit,
 
-		JournalLimit: defaultJournalLimit,
+		journalLimit: defaultJournalLimit,
 
 		Conflict: ConflictError,
-		Deadline: defaultDeadline,
+		deadline: defaultDeadline,
 		Logger:   slog.Default(),
 	}
 }
@@ -120,12 +120,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("option PartSize %d: must be %d to %d", o.PartSize, int64(s3.MinPartSize), int64(s3.MaxPartSize))
 	case o.Connections < 1:
 		return fmt.Errorf("option Connections %d: must be at least 1", o.Connections)
-	case o.MaxSize < 1 || o.MaxSize > s3.MaxPartNumber*int64(s3.MaxPartSize):
-		return fmt.Errorf("option MaxSize %d: must be 1 to %d", o.MaxSize, s3.MaxPartNumber*int64(s3.MaxPartSize))
 	case !filepath.IsAbs(o.SpoolDir):
 		return fmt.Errorf("option SpoolDir %q: must be an absolute path", o.SpoolDir)
-	case o.SpoolLimit < 0:
-		return fmt.Errorf("option SpoolLimit %d: must not be negative", o.SpoolLimit)
 	case !filepath.IsAbs(o.RecoveryDir):
 		return fmt.Errorf("option RecoveryDir %q: must be an absolute path", o.RecoveryDir)
 	case o.StateDir != "" && !filepath.IsAbs(o.StateDir):
@@ -134,14 +130,10 @@ func (o Options) Validate() error {
 		return fmt.Errorf("option JournalDir %q: must be an absolute path", o.JournalDir)
 	case o.Journal && o.JournalDir == "":
 		return fmt.Errorf("option JournalDir: must be set with Journal")
-	case o.JournalLimit < 0:
-		return fmt.Errorf("option JournalLimit %d: must not be negative", o.JournalLimit)
 	case o.Linger < 0:
 		return fmt.Errorf("option Linger %v: must not be negative", o.Linger)
 	case o.Conflict != ConflictError && o.Conflict != ConflictOverwrite && o.Conflict != ConflictKeepBoth:
 		return fmt.Errorf("option Conflict %q: must be error, overwrite or keep-both", o.Conflict)
-	case o.Deadline <= 0:
-		return fmt.Errorf("option Deadline %v: must be positive", o.Deadline)
 	case o.OpenBase == nil:
 		return fmt.Errorf("option OpenBase: must be set")
 	case o.Logger == nil:

@@ -83,7 +83,7 @@ func TestSpoolKeepsBytes(t *testing.T) {
 // TestFullSpoolCommitsEarly checks that a file is committed when the spool is full, and that its
 // writer continues.
 func TestFullSpoolCommitsEarly(t *testing.T) {
-	b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 1 << 20 })
+	b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.spoolLimit = 1 << 20 })
 	b.shrink(256<<10, 64<<10)
 	f := b.Open(OpenInput{Key: "k"})
 	want := random(10<<20, 1)
@@ -108,7 +108,7 @@ func TestEarlyCommitInTurn(t *testing.T) {
 	for name, free := range map[string]bool{"free in time": true, "never free": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 1 << 20 })
+				b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.spoolLimit = 1 << 20 })
 				b.shrink(256<<10, 64<<10)
 				turn := make(chan struct{}, 1)
 				f := b.Open(OpenInput{Key: "k", Turn: func() (func(), bool) {
@@ -167,7 +167,7 @@ func TestEarlyCommitInTurn(t *testing.T) {
 // reports ErrNoSpace.
 func TestNoSpace(t *testing.T) {
 	for _, discarded := range []bool{false, true} {
-		b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.SpoolLimit = 0 })
+		b := newBench(t, t.TempDir(), 1<<20, func(o *Options) { o.spoolLimit = 0 })
 		b.s.hook(func(op, key string) error {
 			if op != "abort" {
 				return errFake

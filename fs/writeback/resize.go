@@ -7,7 +7,7 @@ import (
 
 // Truncate sets the size. A larger size adds a hole. Truncate returns the errors of WriteAt.
 func (f *File) Truncate(ctx context.Context, size int64) error {
-	if size < 0 || size > f.m.o.MaxSize {
+	if size < 0 || size > f.m.o.maxSize {
 		return ErrTooLarge
 	}
 	f.mu.Lock()
@@ -50,7 +50,7 @@ func (f *File) dropUseless() {
 // Allocate grows the size to at least off+n with a hole, like fallocate(2) without
 // FALLOC_FL_KEEP_SIZE. It returns the errors of WriteAt.
 func (f *File) Allocate(ctx context.Context, off, n int64) error {
-	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
+	if off < 0 || n < 0 || off > f.m.o.maxSize-n {
 		return ErrTooLarge
 	}
 	f.mu.Lock()
@@ -60,7 +60,7 @@ func (f *File) Allocate(ctx context.Context, off, n int64) error {
 
 // PunchHole makes [off, off+n) read as zeros and keeps the size. It returns the errors of WriteAt.
 func (f *File) PunchHole(ctx context.Context, off, n int64) error {
-	if off < 0 || n < 0 || off > f.m.o.MaxSize-n {
+	if off < 0 || n < 0 || off > f.m.o.maxSize-n {
 		return ErrTooLarge
 	}
 	f.mu.Lock()

@@ -71,12 +71,12 @@ func (m *Manager) call(ctx context.Context, b *body, request func(context.Contex
 	defer m.inFlight.Add(-1)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watchdog := time.AfterFunc(m.o.Deadline, func() { cancel(s3.ErrDeadline) })
+	watchdog := time.AfterFunc(m.o.deadline, func() { cancel(s3.ErrDeadline) })
 	defer watchdog.Stop()
 	if b != nil {
 		b.ctx = ctx
 		b.moved = func() {
-			watchdog.Reset(m.o.Deadline)
+			watchdog.Reset(m.o.deadline)
 			if b.at > b.high {
 				m.sent.Add(b.at - b.high)
 				b.high = b.at

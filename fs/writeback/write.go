@@ -48,7 +48,7 @@ func (f *File) tryWrite(ctx context.Context, p []byte, off int64, st *stock) (at
 		off = f.size
 	}
 	end := off + int64(len(p))
-	if off < 0 || end < off || end > f.m.o.MaxSize {
+	if off < 0 || end < off || end > f.m.o.maxSize {
 		return 0, 0, ErrTooLarge
 	}
 	if len(p) == 0 {
