@@ -30,6 +30,9 @@ func (f *filesystem) CopyFileRange(cancel <-chan struct{}, in *fuse.CopyFileRang
 	to.node.lock()
 	file := f.dirtyThrough(to)
 	to.node.unlock()
+	if err := f.space.reserve(n); err != nil {
+		return 0, f.status("copy_file_range", err)
+	}
 	if file.Clone(ctx, v, f.writebackBase(v), int64(in.OffOut), n) != nil {
 		return 0, fuse.ENOTSUP
 	}

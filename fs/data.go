@@ -125,6 +125,9 @@ func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte
 	defer ctx.end()
 	h.wrote(in)
 	f.runs.changed(in.Pid)
+	if err := f.space.reserve(int64(len(data))); err != nil {
+		return 0, f.status("write", err)
+	}
 	n := h.node
 	n.lock()
 	file := f.dirtyThrough(h)
@@ -199,6 +202,11 @@ func (f *filesystem) Fallocate(cancel <-chan struct{}, in *fuse.FallocateIn) fus
 	n.unlock()
 	off, length := int64(in.Offset), int64(in.Length)
 	var err error
+	if in.Mode == 0 {
+		if err := f.space.reserve(off + length - file.Size()); err != nil {
+			return f.status("fallocate", err)
+		}
+	}
 	switch in.Mode {
 	case 0:
 		err = file.Allocate(ctx, off, length)

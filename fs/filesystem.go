@@ -64,6 +64,7 @@ type services struct {
 	checks   checks
 	permits  permitted
 	archived archiveHint
+	space    *space
 
 	// ending is over once the mount ends: what is in the journal then waits for
 	// the next mount.
@@ -95,7 +96,12 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 		Bucket: o.Bucket, Connections: o.Connections, Deadline: o.Deadline, Logger: o.Logger,
 	}.Defaults())
 
-	if f.ns, err = namespace.New(s, o.namespaceOptions(budget)); err != nil {
+	f.space = newSpace(o, func() int64 { return f.writes.Stats().Unsaved })
+	named := o.namespaceOptions(budget)
+	if f.space.counts() {
+		named.Resized = f.space.changed
+	}
+	if f.ns, err = namespace.New(s, named); err != nil {
 		return nil, errors.Join(fmt.Errorf("start namespace: %w", err), f.blocks.Close())
 	}
 	if f.writes, err = writeback.New(s, pool, f.writebackOptions()); err != nil {
@@ -104,6 +110,9 @@ func newFilesystem(s store, o Options) (*filesystem, error) {
 	f.inodes = newInodes(f.ns.Root())
 	f.inodes.bound(o.MemoryLimit/inodeShare, chargeTo(budget))
 	f.gate = newNameGate(f.inodes)
+	if f.space.counts() && !o.NoList {
+		go f.space.run(f.life, s.Ls, o.Bucket, f.log)
+	}
 	return assemble(f), nil
 }
 

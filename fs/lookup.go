@@ -219,7 +219,7 @@ func (f *filesystem) Readlink(cancel <-chan struct{}, h *fuse.InHeader) ([]byte,
 }
 
 const (
-	// S3 has no size: what df shows is a number that installers and desktops
+	// S3 has no size: what df shows without --size and --quota is a number that installers and desktops
 	// accept as plenty (1 PiB) and that no 64-bit arithmetic overflows on.
 	statfsBlock  = 4096
 	statfsBlocks = 1 << 50 / statfsBlock
@@ -234,6 +234,10 @@ func (f *filesystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.Statf
 		Bsize: blockSize, Frsize: statfsBlock, NameLen: maxName,
 		Blocks: statfsBlocks, Bfree: statfsBlocks, Bavail: statfsBlocks,
 		Files: statfsFiles, Ffree: statfsFiles,
+	}
+	if total, free, ok := f.space.statfs(); ok {
+		out.Blocks, out.Bfree = uint64(total/statfsBlock), uint64(free/statfsBlock)
+		out.Bavail = out.Bfree
 	}
 	return fuse.OK
 }

@@ -61,6 +61,9 @@ type Options struct {
 	// NoList sends no LIST, for credentials without s3:ListBucket. Names that a program knows
 	// work, readdir(3) fails with EACCES.
 	NoList bool
+	// Size in bytes is the size that df shows, and Quota the number of bytes in all objects
+	// beyond which writes fail with EDQUOT. 0 is none. Either costs a listing of all objects.
+	Size, Quota int64
 	// PartSize in bytes is the size of the first parts of a multipart upload.
 	PartSize int64
 

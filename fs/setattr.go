@@ -308,6 +308,9 @@ func (f *opener) truncate(ctx context.Context, n *inode, size int64) error {
 		f.showPending(n, key)
 		return nil
 	}
+	if err := f.space.reserve(size - file.Size()); err != nil {
+		return err
+	}
 	return file.Truncate(ctx, size)
 }
 

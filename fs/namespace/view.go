@@ -145,8 +145,24 @@ func (v *view) note(c entry.Change) {
 	if !c.Seen {
 		v.drop(c.Entry.Key)
 	}
+	if v.o.Resized != nil && c.Own {
+		v.resized(c)
+	}
 	v.known.Note(c)
 	v.index.Note(c)
+}
+
+// resized passes on by how much a change makes the objects larger. v.mu is held.
+func (v *view) resized(c entry.Change) {
+	dir, rel := v.keys.SplitFile(c.Entry.Key)
+	var old, now int64
+	if e, k := v.known.Find(dir, rel); k == listing.Present {
+		old = e.Size
+	}
+	if !c.Gone {
+		now = c.Entry.Size
+	}
+	v.o.Resized(c.Entry.Key, now-old)
 }
 
 // learn takes in the answer to a request for one key. It reports whether the answer is
