@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -32,6 +33,7 @@ type Proxy struct {
 	requests []Request
 	conns    map[net.Conn]struct{}
 	maxConns int
+	idle     chan struct{} // closed when the last connection ends; nil: nobody waits for that
 	past     []exchanged
 	sent     int64 // body bytes from the client
 	received int64 // body bytes from the server
@@ -106,6 +108,27 @@ func (p *Proxy) Inject(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = append(p.faults, &f)
+}
+
+// AwaitIdle waits until there is no connection. The requests of a process that was killed
+// have then been executed or refused, and change nothing any more.
+func (p *Proxy) AwaitIdle(ctx context.Context) error {
+	p.mu.Lock()
+	if len(p.conns) == 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	if p.idle == nil {
+		p.idle = make(chan struct{})
+	}
+	idle := p.idle
+	p.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the end of all connections: %w", ctx.Err())
+	}
 }
 
 // Heal removes all faults.
@@ -206,19 +229,6 @@ func (p *Proxy) remember(x exchanged) {
 	p.past = append(p.past[max(0, len(p.past)+1-pastMost):], x)
 }
 
-// Deleted reports whether the last change of a key was a DELETE that the server
-// acknowledged.
-func (p *Proxy) Deleted(key string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, x := range slices.Backward(p.past) {
-		if x.Key == key && x.Kind != Head && x.Kind != Get {
-			return x.Kind == Delete && x.status == "204"
-		}
-	}
-	return false
-}
-
 // Past describes the last requests for a key in the order of their ends.
 func (p *Proxy) Past(key string) []string {
 	p.mu.Lock()
@@ -264,6 +274,10 @@ func (p *Proxy) track(c net.Conn, open bool) (ok bool) {
 	defer p.mu.Unlock()
 	if !open {
 		delete(p.conns, c)
+		if len(p.conns) == 0 && p.idle != nil {
+			close(p.idle)
+			p.idle = nil
+		}
 		return true
 	}
 	if p.closed {

@@ -136,6 +136,9 @@ func (p *Proxy) exchange(client, server *side) (err error) {
 	go func() {
 		n, err := copyBody(server, client, req.length(), shape.Rate)
 		p.count(n, 0)
+		if err != nil {
+			_ = server.CloseWrite() // the client has gone, and the server waits for the body
+		}
 		body <- err
 	}()
 	if err := p.reply(client, server, method, shape, fault, &x.status); err != nil {

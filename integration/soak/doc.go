@@ -16,10 +16,8 @@
 // durability. Often it kills the following mounts too, while they replay. Mutators,
 // which are processes of their own, record each operation on the local disk before
 // and after it (mutator_test.go). After each remount the tree must be the one that
-// the history leads to. An operation in flight has happened or not. Two tolerances
-// exist (tree_test.go): a file may have both names in the middle of a rename (P5), and
-// without a journal the mode from before a chmod may come back, because a chmod does
-// not wait for S3.
+// the history leads to. An operation in flight has happened or not. The only tolerance
+// is that a file may have both names in the middle of a rename (P5).
 //
 // # Several mounts
 //

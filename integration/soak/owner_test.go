@@ -19,12 +19,9 @@ type owner struct {
 	proxy   *harness.Proxy
 	top     string // name of the directory at the root of the mount
 	ctl     string
-	known   tree            // what all acknowledged operations lead to
-	pending []record        // the operation whose outcome is unknown, at most one
-	past    []string        // the last records, for a report
-	remains map[string]bool // directories that only the server keeps
-	// lostModes is set if a kill may undo a chmod that was acknowledged.
-	lostModes bool
+	known   tree     // what all acknowledged operations lead to
+	pending []record // the operation whose outcome is unknown, at most one
+	past    []string // the last records, for a report
 }
 
 // newOwners makes the directories of n mutators.
@@ -32,7 +29,7 @@ func newOwners(t *testing.T, w *harness.World, m *harness.Mount, proxy *harness.
 	t.Helper()
 	var out []*owner
 	for i := range n {
-		o := &owner{proxy: proxy, top: fmt.Sprintf("top%d", i), ctl: w.Dir(t, "mutator"), known: tree{}, remains: map[string]bool{}}
+		o := &owner{proxy: proxy, top: fmt.Sprintf("top%d", i), ctl: w.Dir(t, "mutator"), known: tree{}}
 		if err := os.Mkdir(m.Path(o.top), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -78,9 +75,6 @@ func (o *owner) learn(t *testing.T, r *row, allowed ...string) {
 		case rec.Errno == "":
 			r.Operations++
 			o.known = o.known.after(rec.operation)
-			if rec.Op == opChmod && !o.lostModes {
-				o.known = o.known.withoutPast(rec.Name)
-			}
 		case !slices.Contains(allowed, rec.Errno):
 			r.violate(t, "%s: %s of %s failed with %s; history:\n%s", o.top, rec.Op, rec.Name, rec.Errno, strings.Join(o.past, "\n"))
 		case rec.Op != opRead:
@@ -105,7 +99,6 @@ func (o *owner) verify(t *testing.T, r *row, m *harness.Mount) {
 		r.violate(t, "%s: the tree cannot be read: %v; history:\n%s", o.top, err, strings.Join(o.past, "\n"))
 		return
 	}
-	o.dropRemains(t, got, names)
 	var all []string
 	for _, c := range candidates {
 		d := differences(got, c)
@@ -123,22 +116,5 @@ func (o *owner) verify(t *testing.T, r *row, m *harness.Mount) {
 		for _, key := range []string{o.top + "/" + name, o.top + "/" + name + "/"} {
 			t.Logf("the last requests for %s:\n%s", key, strings.Join(o.proxy.Past(key), "\n"))
 		}
-	}
-}
-
-// dropRemains leaves out the empty directories that the server keeps although it has
-// acknowledged the DELETE of their markers. versitygw does this when it deletes a
-// marker and the objects below it at the same time.
-func (o *owner) dropRemains(t *testing.T, got, expected tree) {
-	t.Helper()
-	for _, name := range slices.Backward(got.dirs()) {
-		if _, ok := expected[name]; ok || !got.isEmptyDir(name) || !o.remains[name] && !o.proxy.Deleted(o.top+"/"+name+"/") {
-			continue
-		}
-		if !o.remains[name] {
-			t.Logf("the server keeps the directory %s although it has deleted the marker", name)
-		}
-		o.remains[name] = true
-		delete(got, name)
 	}
 }

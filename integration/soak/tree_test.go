@@ -20,12 +20,8 @@ import (
 type node struct {
 	Dir  bool
 	Mode fs.FileMode
-	Past []fs.FileMode // modes from before a chmod, which a kill may bring back
 	Data []byte
 }
-
-// hasMode reports whether a node may have a mode.
-func (n node) hasMode(mode fs.FileMode) bool { return n.Mode == mode || slices.Contains(n.Past, mode) }
 
 func (n node) String() string {
 	if n.Dir {
@@ -89,7 +85,6 @@ func (t tree) after(o operation) tree {
 		n.Data = resized(n.Data, o.Size)
 		t[o.Name] = n
 	case opChmod:
-		n.Past = append(slices.Clone(n.Past), n.Mode)
 		n.Mode = o.Mode
 		t[o.Name] = n
 	case opUnlink, opRmdir:
@@ -118,15 +113,6 @@ func (t tree) isEmptyDir(name string) bool {
 		}
 	}
 	return true
-}
-
-// withoutPast returns the tree in which a file has the mode of its last chmod only.
-func (t tree) withoutPast(name string) tree {
-	t = maps.Clone(t)
-	n := t[name]
-	n.Past = nil
-	t[name] = n
-	return t
 }
 
 // between returns the trees that a crash may leave in the middle of an operation,
@@ -217,7 +203,7 @@ func differences(got, want tree) []string {
 			out = append(out, fmt.Sprintf("%s is missing (%v)", name, w))
 		case !isWanted:
 			out = append(out, fmt.Sprintf("%s exists (%v)", name, g))
-		case g.Dir != w.Dir || !w.hasMode(g.Mode) || len(g.Data) != len(w.Data):
+		case g.Dir != w.Dir || g.Mode != w.Mode || len(g.Data) != len(w.Data):
 			out = append(out, fmt.Sprintf("%s is a %v, want a %v", name, g, w))
 		case !bytes.Equal(g.Data, w.Data):
 			out = append(out, fmt.Sprintf("%s has another byte at %d of %d", name, firstDiff(g.Data, w.Data), len(w.Data)))
