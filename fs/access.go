@@ -58,8 +58,8 @@ func permissionsOf(e entry.Entry) permissions {
 // between, and other threads then hear of new permissions first.
 const straggle = 10 * time.Second
 
-// telling is what the kernel was told of the permissions of an inode. The mu of
-// the inode guards it.
+// telling records the permissions of an inode that the kernel has been told.
+// inode.mutex guards it.
 type telling struct {
 	last   permissions
 	change *change // nil: last has not changed for a while
@@ -72,11 +72,11 @@ type change struct {
 	heard []uint32 // threads that were told the new ones
 }
 
-// note records that the answer to a request of a thread tells the kernel p.
+// note records that the answer to a request of a thread contains p.
 func (t *telling) note(p permissions, thread uint32) {
 	now := time.Now()
 	switch {
-	case t.last == permissions{}: // nobody was let through by these
+	case t.last == permissions{}: // no access was allowed by these
 		t.last = p
 	case t.last != p:
 		t.last, t.change = p, &change{when: now, heard: []uint32{thread}}
@@ -88,9 +88,9 @@ func (t *telling) note(p permissions, thread uint32) {
 	}
 }
 
-// keep gives the entry of a directory that a listing told of the permissions that
-// the kernel knows already. The kernel may hold names in the directory, and would let
-// others through to them by defaults.
+// keep replaces the permissions of a directory that come from a listing with the
+// permissions that the kernel already knows. The kernel may have names in the
+// directory, and would otherwise allow access to them by default permissions.
 func (t *telling) keep(e *entry.Entry) {
 	if t != nil && !e.Exact && e.Kind == entry.Directory && t.last != (permissions{}) {
 		e.Attr.Perm, e.Attr.UID, e.Attr.GID = t.last.perm, t.last.uid, t.last.gid

@@ -9,19 +9,19 @@ import (
 	"github.com/s3mount/s3mount/fs/entry"
 )
 
-// blockSize is st_blksize: cat, cp and Python size their buffers by it, and a
-// buffer of this size reads and writes with the fewest FUSE requests.
+// blockSize is st_blksize. cat, cp and Python use it as the size of their buffers.
+// Buffers of this size need the fewest FUSE requests.
 const blockSize = 1 << 20
 
-// fillAttr writes what stat(2) shows of an inode.
+// fillAttr sets the attributes that stat(2) shows.
 func fillAttr(n *inode, e entry.Entry, a *fuse.Attr) {
 	*a = fuse.Attr{
 		Ino:  n.id,
 		Size: uint64(e.Size),
-		// stat(2): units of 512 bytes.
+		// in units of 512 bytes, see stat(2)
 		Blocks:  uint64(e.Size+511) / 512,
 		Mode:    typeBits(e.Kind) | e.Attr.Perm&0o7777,
-		Nlink:   1, // of a directory too: it tells find not to count subdirectories by it
+		Nlink:   1, // also for directories; find then does not count subdirectories
 		Owner:   fuse.Owner{Uid: e.Attr.UID, Gid: e.Attr.GID},
 		Rdev:    e.Attr.Rdev,
 		Blksize: blockSize,
@@ -45,7 +45,7 @@ func firstTime(a, b time.Time) time.Time {
 	return time.Unix(0, 0)
 }
 
-// typeBits are the S_IFMT bits of a kind (inode(7)).
+// typeBits returns the S_IFMT bits of a kind (inode(7)).
 func typeBits(k entry.Kind) uint32 {
 	switch k {
 	case entry.Directory:
@@ -64,7 +64,7 @@ func typeBits(k entry.Kind) uint32 {
 	return syscall.S_IFREG
 }
 
-// kindOf is the inverse of typeBits; ok is false for what a mode cannot be.
+// kindOf is the inverse of typeBits. ok is false for types that mknod(2) cannot create.
 func kindOf(mode uint32) (k entry.Kind, ok bool) {
 	switch mode & syscall.S_IFMT {
 	case 0, syscall.S_IFREG:
@@ -81,7 +81,7 @@ func kindOf(mode uint32) (k entry.Kind, ok bool) {
 	return 0, false
 }
 
-// fillEntry answers LOOKUP and everything that makes a name.
+// fillEntry sets the answer to LOOKUP and to operations that create a name.
 func (f *filesystem) fillEntry(n *inode, caller fuse.Caller, out *fuse.EntryOut) {
 	e := n.tell()
 	f.access.told(n, e, caller)
@@ -94,7 +94,7 @@ func (f *filesystem) fillEntry(n *inode, caller fuse.Caller, out *fuse.EntryOut)
 	} // else the kernel asks with GETATTR when it needs them
 }
 
-// fillAttrOut answers GETATTR and SETATTR.
+// fillAttrOut sets the answer to GETATTR and SETATTR.
 func (f *filesystem) fillAttrOut(n *inode, caller fuse.Caller, out *fuse.AttrOut) {
 	e := n.tell()
 	f.access.told(n, e, caller)
@@ -102,8 +102,9 @@ func (f *filesystem) fillAttrOut(n *inode, caller fuse.Caller, out *fuse.AttrOut
 	out.SetTimeout(f.ns.TTL(e))
 }
 
-// newAttr are the attributes of something that caller makes in dir: a
-// directory with setgid hands down its group, and to directories the bit.
+// newAttr returns the attributes of a new file or directory of caller in dir. In a
+// directory with the setgid bit, a new file gets the group of the directory, and a new
+// directory also gets the bit.
 func newAttr(dir entry.Entry, caller fuse.Caller, perm uint32, isDir bool) entry.Attr {
 	now := time.Now()
 	a := entry.Attr{Perm: perm & 0o7777, UID: caller.Uid, GID: caller.Gid, Mtime: now, Ctime: now, Atime: now}

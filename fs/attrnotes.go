@@ -16,7 +16,7 @@ import (
 func (f *noter) noteAttrs(n *inode) (recorded bool) {
 	n.lock()
 	e, sent := n.Entry(), n.sent
-	etag := n.settledETag()
+	etag := n.committedETag()
 	n.unlock()
 	noted := f.record(writeback.Change{Kind: writeback.ChangeAttr, Key: e.Key, ETag: etag},
 		changeData{Kind: e.Kind, Attr: &e.Attr, Sent: sent})
@@ -29,7 +29,7 @@ func (f *noter) noteAttrs(n *inode) (recorded bool) {
 		n.noted, noted = noted, nil
 	}
 	n.unlock()
-	before.Done() // the journal has newer ones
+	before.Done() // the new record replaces it
 	noted.Done()  // S3 has them already, or the name is gone
 	return true
 }
@@ -40,9 +40,9 @@ func (n *inode) survives() bool {
 	return n.IsStored() || n.file != nil && (n.file.Recorded() || n.file.Version() != nil)
 }
 
-// settledETag returns the ETag of a file that S3 holds as it is. It returns "" for a
+// committedETag returns the ETag of a file whose content is in S3. It returns "" for a
 // directory, and for a file with content that waits for a commit. The inode is locked.
-func (n *inode) settledETag() string {
+func (n *inode) committedETag() string {
 	if n.kind != entry.File || !n.IsStored() || n.file != nil && !n.isCurrent() {
 		return ""
 	}
@@ -67,9 +67,9 @@ func (n *inode) attrsNoted() *writeback.JournaledChange {
 	return n.noted
 }
 
-// finishAttrs gives an object the attributes that were noted, if it still is there.
-// Another version has attributes of its own, because it came with a later commit or
-// rename. The exception is the version that an earlier change of attributes made.
+// finishAttrs sets the recorded attributes of an object, unless it is gone or has
+// another version. Another version has its own attributes, since it comes from a later
+// commit or rename.
 func (f *noter) finishAttrs(ctx context.Context, e entry.Entry, d changeData) error {
 	noted := e.ETag
 	e.ETag = ""

@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// attrDelay gathers the attribute changes of one file (chmod, chown and
-// utimens by cp -p, tar or rsync come within a millisecond of each other) and
-// gives a rename or a write that follows the chance to carry them.
+// attrDelay is the delay of attribute changes. It combines the changes of one file
+// (chmod, chown and utimens of cp -p, tar or rsync come within a millisecond), and a
+// rename or write that follows can carry them.
 const attrDelay = 500 * time.Millisecond
 
-// attrQueue saves attributes that no PUT has carried to S3. The inodes in it
-// are pinned.
+// attrQueue saves attributes that no PUT has carried to S3. It pins its inodes.
 type attrQueue struct {
 	inodes *inodes
 	flush  func(context.Context, *inode) error
@@ -29,7 +28,7 @@ func newAttrQueue(life context.Context, t *inodes, connections int, flush func(c
 	return &attrQueue{life: life, inodes: t, flush: flush, slots: make(chan struct{}, connections), timers: map[*inode]*time.Timer{}}
 }
 
-// add schedules n, and starts its delay anew if it is scheduled.
+// add schedules n, or restarts its delay.
 func (q *attrQueue) add(n *inode) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -64,7 +63,7 @@ func (q *attrQueue) done(n *inode) {
 	q.wg.Done()
 }
 
-// close ends the queue; what is scheduled was saved by drain.
+// close ends the queue. Its attributes must have been saved by drain.
 func (q *attrQueue) close() {
 	q.mu.Lock()
 	q.closed = true

@@ -14,12 +14,12 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// With a journal, what is done to names and attributes is noted there before
-// the program is told that it is done, so that the next mount can finish it if
-// this one is killed. Nobody waits for the DELETE of an unlink, nor for the
-// attributes; a rename of what S3 holds is noted and waited for.
+// With a journal, changes of names and attributes are recorded in it before they are
+// acknowledged, so that the next mount can finish them if this one is killed. The
+// program then does not wait for the DELETE of an unlink or for attributes. A rename of
+// an object in S3 is recorded, but the program waits for it.
 
-// changeData is what a writeback.Change has for this package.
+// changeData is the part of a writeback.Change that belongs to this package.
 type changeData struct {
 	Kind entry.Kind
 	Attr *entry.Attr `json:",omitempty"` // of ChangeAttr
@@ -27,19 +27,20 @@ type changeData struct {
 	Sent *entry.Attr `json:",omitempty"`
 	// Over is the ETag of the object that a rename may replace.
 	Over string `json:",omitempty"`
-	// Doubt: a commit of the file was on its way, so that its version is not known.
+	// Doubt is set if a commit of the file was in progress, so that its version is not
+	// known.
 	Doubt bool `json:",omitempty"`
 }
 
-// doubtTime is how long after an unlink was noted its file may seem to have been
-// written: a PUT was on its way, and clocks differ.
+// doubtTime is how long after the record of an unlink the object may have been written
+// by a PUT that was in progress. It allows for clocks that differ.
 const doubtTime = time.Minute
 
 // noter keeps changes of names and attributes in the journal until S3 has executed them.
 type noter struct{ *services }
 
-// note writes a change into the journal of a mount with --durability=journal. It returns
-// nil without one, and logs if the journal cannot be written.
+// note records a change in the journal. It returns nil if the mount has no journal, or
+// if the journal cannot be written, which it logs.
 func (f *noter) note(c writeback.Change, d changeData) *writeback.JournaledChange {
 	if f.o.Durability != durabilityJournal {
 		return nil
@@ -60,20 +61,20 @@ func (f *noter) record(c writeback.Change, d changeData) *writeback.JournaledCha
 	return noted
 }
 
-// noteRemoval notes that n goes; the caller has its turn.
+// noteRemoval records the removal of n. The caller has the turn of n.
 func (f *noter) noteRemoval(n *inode) *writeback.JournaledChange {
 	n.lock()
 	e, saved, file := n.Entry(), n.IsStored(), n.file
 	n.unlock()
 	doubt := file != nil && file.Committing()
 	if !saved && !doubt {
-		return nil // S3 has never heard of it
+		return nil // there is no object
 	}
 	return f.note(writeback.Change{Kind: writeback.ChangeRemove, Key: e.Key, ETag: e.ETag}, changeData{Kind: e.Kind, Doubt: doubt})
 }
 
-// whenDeleted ends the note of a removal once S3 has executed it. Without a
-// note, but with a journal, it waits for that.
+// whenDeleted ends the record of a removal when S3 has executed it. If the mount has a
+// journal, but the removal has no record, whenDeleted waits for S3.
 func (f *noter) whenDeleted(ctx context.Context, e entry.Entry, noted *writeback.JournaledChange) error {
 	switch {
 	case f.o.Durability != durabilityJournal:
@@ -85,28 +86,29 @@ func (f *noter) whenDeleted(ctx context.Context, e entry.Entry, noted *writeback
 	return nil
 }
 
-// watchDelete ends a note once S3 has executed the delete of e.
+// watchDelete ends a record when S3 has executed the delete of e.
 func (f *noter) watchDelete(e entry.Entry, noted *writeback.JournaledChange) {
 	if noted == nil {
 		return
 	}
 	f.watching.Go(func() {
-		// What has failed for good is back, and the namespace has told so.
+		// If the delete has failed permanently, the name exists again, and the
+		// namespace has logged the error.
 		if err := f.ns.AwaitDelete(f.life, e); !errors.Is(err, context.Canceled) {
 			noted.Done()
 		}
 	})
 }
 
-// noteRename notes a rename of a file that S3 holds. Those of directories have
-// a record of their own in the namespace.
+// noteRename records the rename of a file in S3. The namespace records renames of
+// directories.
 func (f *noter) noteRename(in namespace.RenameInput) *writeback.JournaledChange {
 	if in.Old.Kind == entry.Directory {
 		return nil
 	}
 	key, err := f.ns.NewFileKey(in.NewDir, in.NewName)
 	if err != nil {
-		return nil // the rename will fail of the same
+		return nil // the rename will return the same error
 	}
 	d := changeData{Kind: in.Old.Kind}
 	if in.New != nil {
@@ -115,8 +117,8 @@ func (f *noter) noteRename(in namespace.RenameInput) *writeback.JournaledChange 
 	return f.note(writeback.Change{Kind: writeback.ChangeRename, Key: in.Old.Key, To: key, ETag: in.Old.ETag}, d)
 }
 
-// noteRest notes what is left of a rename once the copy is there: the removal of
-// the old name, whatever is written under the new one from now on.
+// noteRest replaces the record of a rename after the copy. The rest is the removal of
+// the old name, which does not depend on later writes to the new one.
 func (f *noter) noteRest(old entry.Entry, noted *writeback.JournaledChange) *writeback.JournaledChange {
 	if noted == nil {
 		return nil
@@ -129,13 +131,13 @@ func (f *noter) noteRest(old entry.Entry, noted *writeback.JournaledChange) *wri
 	return rest
 }
 
-// passing tells whether what failed with err may succeed later, and is in the
-// journal until then.
-func (f *noter) passing(ctx context.Context, err error) bool {
+// isRetryable reports whether an operation that failed with err is in the journal and
+// may succeed later.
+func (f *noter) isRetryable(ctx context.Context, err error) bool {
 	return err != nil && f.o.Durability == durabilityJournal && (errors.Is(err, s3.ErrTransient) || ctx.Err() != nil)
 }
 
-// finishChange carries out a change that a mount noted and did not live to finish.
+// finishChange executes a change that a killed mount has recorded.
 func (f *noter) finishChange(ctx context.Context, c writeback.Change) error {
 	var d changeData
 	if err := json.Unmarshal(c.Data, &d); err != nil {

@@ -5,19 +5,19 @@ import (
 	"iter"
 )
 
-// children is the set of the named inodes of a directory, found by name: a hash table
-// of pointers with linear probing. The names are those that the inodes have, so that an
-// entry takes 8 to 18 bytes, where a map takes up to 50. Its zero value and nil are
-// empty sets. The lock of the table of inodes guards it.
+// children is the set of the named inodes of a directory: a hash table of pointers with
+// linear probing. It uses the names in the inodes, so that an entry takes 8 to 18
+// bytes. A map takes up to 50. The zero value and nil are empty sets. inodes.mu guards
+// it.
 type children struct {
-	slots []*inode // a power of two, at most seven eighths of it in use
+	slots []*inode // the length is a power of two; at most seven eighths are in use
 	count int
 }
 
-// childSeed makes the order of names unpredictable for those who choose them.
+// childSeed makes hash values unpredictable for users who choose names.
 var childSeed = maphash.MakeSeed()
 
-// fewestSlots is the size of the smallest table: most directories are small.
+// fewestSlots is the size of the smallest table. Most directories are small.
 const fewestSlots = 4
 
 // len returns the number of inodes.
@@ -36,7 +36,8 @@ func (c *children) get(name string) *inode {
 	return c.slots[c.find(name)]
 }
 
-// all returns the inodes in no order. The set must not change meanwhile.
+// all iterates over the inodes in undefined order. The set must not change during the
+// iteration.
 func (c *children) all() iter.Seq[*inode] {
 	return func(yield func(*inode) bool) {
 		if c == nil {
@@ -50,7 +51,7 @@ func (c *children) all() iter.Seq[*inode] {
 	}
 }
 
-// put adds an inode under its name, in place of the one that had the name.
+// put adds an inode under its name and replaces the previous one.
 func (c *children) put(n *inode) {
 	if 8*(c.count+1) > 7*len(c.slots) {
 		c.grow()

@@ -12,16 +12,16 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// Flush answers close(2): it returns when S3 holds the file (P1), unless all that
-// was written is of others, who still have it open.
+// Flush handles close(2). It returns when S3 has the file (P1). It does nothing if
+// other processes have written through the handle and the caller has not (dup.go).
 func (f *filesystem) Flush(cancel <-chan struct{}, in *fuse.FlushIn) fuse.Status {
-	if h := f.handles.file(in.Fh); h != nil && h.bystander(in.LockOwner) {
+	if h := f.handles.file(in.Fh); h != nil && h.isBystander(in.LockOwner) {
 		return fuse.OK
 	}
 	return f.save(cancel, &in.InHeader, in.Fh, "close")
 }
 
-// Fsync answers fsync(2) and fdatasync(2).
+// Fsync handles fsync(2) and fdatasync(2).
 func (f *filesystem) Fsync(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	return f.save(cancel, &in.InHeader, in.Fh, "fsync")
 }
@@ -33,8 +33,8 @@ func (f *filesystem) save(cancel <-chan struct{}, in *fuse.InHeader, fh uint64, 
 	}
 	ctx := newRequest(cancel, in)
 	defer ctx.end()
-	if op == "close" && h.node.untouched() && heldOpen(in.Pid, h.node.id) {
-		return fuse.OK // a duplicate: the close that saves the file is still to come
+	if op == "close" && h.node.isUnwritten() && heldOpen(in.Pid, h.node.id) {
+		return fuse.OK // another descriptor is open; its close saves the file
 	}
 	if op == "close" && f.o.Durability == durabilityJournal && !h.node.isLost() {
 		return f.status(op, f.persistInTurn(ctx, h.node))
@@ -70,8 +70,8 @@ func (n *inode) hasSmallChange() bool {
 	return n.file != nil && n.file.Dirty() && n.file.Size() <= cache.SmallObject
 }
 
-// Release ends a handle, after the last close of it. Pages that were written
-// through a mapping arrive after that close, so what is unsaved is saved here.
+// Release ends a handle after its last close. Pages that were written through a mapping
+// arrive after that close, so Release saves unsaved data.
 func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	h := f.handles.removeFile(in.Fh)
 	if h == nil {
@@ -93,23 +93,23 @@ func (f *filesystem) Release(_ <-chan struct{}, in *fuse.ReleaseIn) {
 	n.unlock()
 	f.unregister(idle)
 	if h.writable && f.o.Durability == durabilityJournal {
-		f.watching.Go(func() { f.released(h, n) }) // the kernel lets only so many requests wait
+		f.watching.Go(func() { f.released(h, n) }) // the kernel limits the number of waiting requests
 		return
 	}
 	f.released(h, n)
 }
 
-// released saves what is unsaved after the end of a handle, and lets it go.
+// released saves unsaved data after the end of a handle and then calls letGo.
 func (f *filesystem) released(h *handle, n *inode) {
 	defer f.inodes.unpin(n)
 	if h.writable {
 		defer n.endSaving()
 	}
 	switch {
-	case !h.writable && n.pending():
-		return // to the end of the handle that wrote
+	case !h.writable && n.isSavePending():
+		return // the end of the handle that wrote does it
 	case h.writable && !f.linger(n):
-		return // to that of the handle that writes since
+		return // the end of the newer handle does it
 	case h.writable:
 		f.saveReleased(n)
 	}
@@ -118,23 +118,23 @@ func (f *filesystem) released(h *handle, n *inode) {
 	f.letGo(ctx, n)
 }
 
-// pending: who wrote the file is about to save it. Until then the inode shows it
-// by its unsaved state, which nobody else may let go.
-func (n *inode) pending() bool {
+// isSavePending reports whether the end of a handle that wrote is about to save the
+// file. Until then the unsaved state must not be let go.
+func (n *inode) isSavePending() bool {
 	n.lock()
 	defer n.unlock()
 	return n.saving > 0 && n.file != nil && n.IsLinked() && !n.isCurrent()
 }
 
-// endSaving notes that a handle that wrote has come to its end.
+// endSaving records that the end of a handle that wrote has saved the file.
 func (n *inode) endSaving() {
 	n.lock()
 	defer n.unlock()
 	n.saving--
 }
 
-// linger waits as long as the file is held back that the journal has. It tells
-// whether there is something left to do: not if somebody writes the file again.
+// linger waits while the journal holds the file back. It returns false if another
+// handle writes the file, so that there is nothing left to do.
 func (f *saver) linger(n *inode) bool {
 	n.lock()
 	file := n.file
@@ -148,11 +148,11 @@ func (f *saver) linger(n *inode) bool {
 	return n.writers == 0
 }
 
-// saveReleased saves what nobody waits for any more. Content that the journal has
-// is tried again until S3 holds it, S3 refuses it for good or the mount ends, and
-// the inode shows it meanwhile.
+// saveReleased saves a file without handles. If the journal has the content,
+// saveReleased retries until S3 has it, S3 refuses it permanently, or the mount ends.
+// The inode shows the content in the meantime.
 func (f *saver) saveReleased(n *inode) {
-	const longest = time.Minute // between two attempts: S3 is asked rarely enough, and found soon
+	const longest = time.Minute // longest pause between two attempts; it is short enough to notice soon that S3 works again
 	for wait := time.Second; ; wait = min(2*wait, longest) {
 		err := f.saveOnce(n)
 		if err == nil {
@@ -179,7 +179,7 @@ func (f *saver) saveOnce(n *inode) error {
 	return f.commit(ctx, n)
 }
 
-// inJournal tells whether the journal has what is unsaved of the inode.
+// inJournal reports whether the journal has the unsaved data of the inode.
 func (n *inode) inJournal() bool {
 	n.lock()
 	file := n.file
@@ -196,10 +196,10 @@ func (f *opener) closeReader(h *handle) {
 	}
 }
 
-// settle is letGo for the end of a request that has no handle. Who is interrupted
-// does not wait. The work goes on, and until it is done the inode shows the unsaved
-// state, so that what others write is not built on an older one.
-func (f *saver) settle(ctx context.Context, n *inode) {
+// letGoInBackground is letGo for a request without a handle. If ctx ends, it returns at
+// once, and the work continues. Until then the inode shows the unsaved state, so that
+// later writes are not based on an older one.
+func (f *saver) letGoInBackground(ctx context.Context, n *inode) {
 	f.inodes.pin(n)
 	done := make(chan struct{})
 	f.watching.Go(func() {
@@ -218,12 +218,13 @@ func (f *saver) settle(ctx context.Context, n *inode) {
 	}
 }
 
-// letGo lets the unsaved state of an inode go once nobody can add to it.
+// letGo drops the unsaved state of an inode, unless a handle or the journal still needs
+// it.
 func (f *saver) letGo(ctx context.Context, n *inode) {
-	if n.turns().settling.take(ctx) != nil {
+	if n.turns().closing.take(ctx) != nil {
 		return
 	}
-	defer n.turns().settling.give()
+	defer n.turns().closing.give()
 	if n.turns().commit.take(ctx) != nil {
 		return
 	}
@@ -259,8 +260,8 @@ func (f *saver) letGo(ctx context.Context, n *inode) {
 	}
 }
 
-// closeFile ends a writeback.File. If its bytes could not be saved they are in
-// the recovery directory, and the inode shows again what S3 holds.
+// closeFile closes a writeback.File. If its data could not be saved, they are in the
+// recovery directory, and the inode shows the object in S3 again.
 func (f *saver) closeFile(ctx context.Context, n *inode, file *writeback.File) {
 	ctx, stop := f.untilEnding(ctx)
 	err := file.Close(ctx)
@@ -273,14 +274,14 @@ func (f *saver) closeFile(ctx context.Context, n *inode, file *writeback.File) {
 	if lost {
 		n.SetPages("")
 	}
-	// S3 has nothing of it, unless someone has begun to write it anew.
+	// There is no object, unless another handle has begun to write the file again.
 	ghost := lost && n.file == nil && n.Vanish()
 	n.unlock()
 	if unlinked {
 		return
 	}
 	if v := file.Version(); !lost && v != nil && v.ETag != e.ETag {
-		f.committed(n, *v) // closing has saved what an earlier commit could not
+		f.committed(n, *v) // Close has saved data that an earlier commit could not save
 	}
 	f.ns.DropPending(e.Key, n)
 	if err != nil {

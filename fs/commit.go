@@ -24,20 +24,10 @@ type saver struct {
 	attrs *attrQueue
 }
 
-// A commit is one sequence. No step calls one before it:
-//
-//	commit      takes the turn of the inode
-//	commitNow   sends the bytes, with the attributes that ride on them
-//	  │ a conflict ends the sequence: what was known of the key is forgotten
-//	committed   gives the new version to the inode, the caches and the names
-//	  │ if attributes changed after the upload began
-//	attrs.add   has flushAttrs write them soon, by a copy of the object
-//
-// flushAttrs takes the turn, too, and sends no bytes: the attributes of a file with unsaved
-// bytes ride on the next commit.
+// the cached entry is wrong
 
-// commit returns when S3 holds the bytes that were written to n so far, with
-// the attributes that ride on them.
+// commit returns when S3 has the data that were written to n so far, and the attributes
+// that they carry.
 func (f *saver) commit(ctx context.Context, n *inode) error {
 	n.lock()
 	idle := !n.IsLinked() || n.file == nil || n.isCurrent() && n.file.Err() == nil
@@ -48,7 +38,7 @@ func (f *saver) commit(ctx context.Context, n *inode) error {
 	return n.inTurn(ctx, func() error { return f.commitNow(ctx, n) })
 }
 
-// commitNow is commit for callers that have the inode's turn.
+// commitNow is commit for callers that have the turn of the inode.
 func (f *saver) commitNow(ctx context.Context, n *inode) error {
 	n.lock()
 	file, unlinked, key, object := n.file, !n.IsLinked(), n.Key(), f.objectOptions(n)
@@ -95,9 +85,9 @@ func (f *saver) takeSaved(n *inode) {
 	}
 }
 
-// persist returns when the bytes that were written to n so far are on the
-// local disk, from where they go to S3. The release of the last handle waits
-// for that, and until then the inode shows them.
+// persist returns when the data that were written to n so far are in the journal. They
+// are uploaded later. The release of the last handle waits for the upload, and the
+// inode shows the data until then.
 func (f *saver) persist(ctx context.Context, n *inode) error {
 	n.lock()
 	file := n.file
@@ -111,27 +101,27 @@ func (f *saver) persist(ctx context.Context, n *inode) error {
 	file.Contain(noted)
 	err := file.Persist(ctx)
 	if shared {
-		file.Hurry() // who knows when the other writers come to an end
+		file.Hurry() // the other writers may stay open for long
 	}
 	return err
 }
 
-// persistInTurn is persist for callers that do not have the inode's turn: what
-// persist sets going writes the object, as do a copy of it with other attributes
-// and a rename. In which order S3 carries out two of them nobody could tell.
+// persistInTurn is persist for callers that do not have the turn of the inode. The
+// upload that persist starts writes the object, like a copy with other attributes and a
+// rename. The turn keeps them in order.
 func (f *saver) persistInTurn(ctx context.Context, n *inode) error {
 	return n.inTurn(ctx, func() error { return f.persist(ctx, n) })
 }
 
-// isCurrent: S3 holds the content, and the entry tells so. Under pressure
-// writeback commits by itself, so the one does not follow from the other.
-// The inode is locked.
+// isCurrent reports whether S3 has the content and the entry describes it. Both are
+// necessary, because writeback commits by itself under memory pressure. The inode is
+// locked.
 func (n *inode) isCurrent() bool {
 	v := n.file.Version()
 	return !n.file.Dirty() && v != nil && n.IsStored() && v.ETag == n.Entry().ETag
 }
 
-// committed takes over a version that this mount has just written.
+// committed updates the inode with a version that this mount has just written.
 func (f *saver) committed(n *inode, v writeback.Version) {
 	n.lock()
 	e := n.Entry()
@@ -153,7 +143,8 @@ func (f *saver) committed(n *inode, v writeback.Version) {
 	}
 	n.unlock()
 	noted.Done()
-	// Never under n.mu: the namespace asks pending files for their state.
+	// The inode must not be locked, because the namespace asks pending files for their
+	// state.
 	f.permits.wrote(e.Key)
 	f.ns.Committed(e)
 	f.ns.Remember(e, v.Object)
@@ -168,14 +159,14 @@ func (f *saver) committed(n *inode, v writeback.Version) {
 func (n *inode) carriedBy(v writeback.Version) {
 	_, carried, ok := attrs.FromMetadata(v.Object.Metadata, n.Entry().Attr, v.Date)
 	if !ok {
-		n.Settle() // attributes are not kept in this mount
+		n.Settle() // this mount does not store attributes
 		return
 	}
 	n.Carried(carried, n.file == nil || n.file.Dirty())
 }
 
-// objectOptions are what a PUT of the inode carries beside the bytes; the inode is
-// held.
+// objectOptions returns the properties that a PUT of the inode carries. The inode is
+// locked.
 func (f *saver) objectOptions(n *inode) s3.ObjectOptions {
 	o := n.carried()
 	if o.ContentType == "" {
@@ -187,8 +178,8 @@ func (f *saver) objectOptions(n *inode) s3.ObjectOptions {
 	return o
 }
 
-// carried returns what other tools gave the object beside its bytes, as far as it is
-// known. The inode is locked.
+// carried returns the known properties that other tools gave the object. The inode is
+// locked.
 func (n *inode) carried() s3.ObjectOptions {
 	if n.foreign == nil {
 		return s3.ObjectOptions{}
@@ -203,8 +194,8 @@ func foreignOptions(info *s3.ObjectInfo) *s3.ObjectOptions {
 	return &o
 }
 
-// contentType guesses by the name's ending, as web servers do; browsers then
-// show what is served straight from the bucket.
+// contentType returns the media type for the extension of a key, as web servers do, so
+// that browsers can show objects directly from the bucket.
 func contentType(key string) string {
 	if t := mime.TypeByExtension(path.Ext(key)); t != "" {
 		return t
@@ -212,8 +203,8 @@ func contentType(key string) string {
 	return "application/octet-stream"
 }
 
-// moved takes over a version that holds the same bytes as the one before: a
-// copy by this mount under another key, or with other attributes. The inode is locked.
+// moved updates the inode with a version that has the same bytes: a copy under another
+// key, or with other attributes. The inode is locked.
 func (f *saver) moved(n *inode, to entry.Entry) {
 	from := versionOf(n.Entry())
 	if n.Learn(ino.Copied, to, ino.Situation{At: f.inodes.next()}) != ino.Taken || n.kind != entry.File {

@@ -10,10 +10,11 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// Create makes a file and opens it. S3 hears of it at close. The kernel asks for
-// it when it believes the name to be absent. Who does not want to replace what is
-// there gets it (P2): on ESTALE the kernel looks the name up again, and opens it.
-// What comes to be there after that is not replaced either (P3).
+// Create creates and opens a file. The PUT follows at close. The kernel calls Create if
+// it believes that the name is absent. If another client has created the name in the
+// meantime and the caller does not want to replace it, Create returns ESTALE (P2), and
+// the kernel looks the name up again and opens it. The commit does not replace a name
+// that appears later (P3).
 func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
@@ -24,7 +25,7 @@ func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name stri
 	defer leave()
 	adds := in.Flags&(syscall.O_EXCL|syscall.O_TRUNC) == 0
 	if adds {
-		// An error is none of this open: the commit asks again.
+		// Ignore an error, because the commit asks again.
 		if appeared, _ := f.ns.Appeared(ctx, dir.snapshot(), name); appeared {
 			return fuse.Status(syscall.ESTALE)
 		}
@@ -44,7 +45,7 @@ func (f *filesystem) Create(cancel <-chan struct{}, in *fuse.CreateIn, name stri
 	return fuse.OK
 }
 
-// writableDir returns the directory in which the caller wants to change a name.
+// writableDir returns the directory in which the caller changes a name.
 func (f *filesystem) writableDir(ctx *request, id uint64) (*inode, fuse.Status) {
 	if f.o.ReadOnly {
 		return nil, fuse.EROFS
@@ -59,7 +60,7 @@ func (f *filesystem) writableDir(ctx *request, id uint64) (*inode, fuse.Status) 
 	return dir, fuse.OK
 }
 
-// nameIn is writableDir for a name to be made. S3 takes keys of UTF-8 only.
+// nameIn is writableDir for a new name. S3 accepts only keys in UTF-8.
 func (f *filesystem) nameIn(ctx *request, id uint64, name string) (*inode, fuse.Status) {
 	if !utf8.ValidString(name) {
 		return nil, fuse.Status(syscall.EILSEQ)
@@ -68,8 +69,8 @@ func (f *filesystem) nameIn(ctx *request, id uint64, name string) (*inode, fuse.
 	return f.writableDir(ctx, id)
 }
 
-// enterNamed is nameIn for operations that make the name in the directory alone.
-// The directory and those above it are not renamed until the caller calls leave.
+// enterNamed is nameIn for operations that create one name. The directory and its
+// parents are not renamed until the caller calls leave.
 func (f *filesystem) enterNamed(ctx *request, id uint64, name string) (dir *inode, leave func(), st fuse.Status) {
 	if dir, st = f.nameIn(ctx, id, name); st != fuse.OK {
 		return nil, nil, st
@@ -81,7 +82,7 @@ func (f *filesystem) enterNamed(ctx *request, id uint64, name string) (dir *inod
 	return dir, leave, fuse.OK
 }
 
-// createFile makes the inode of a new file, with unsaved state and without an object.
+// createFile creates the inode of a new file, with unsaved state and without an object.
 func (f *filesystem) createFile(ctx *request, dir *inode, name string, perm uint32, exclusive bool) (*inode, error) {
 	parent := dir.snapshot()
 	key, err := f.ns.NewFileKey(parent, name)
@@ -116,11 +117,11 @@ func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string
 		n, err := f.createFile(ctx, dir, name, in.Mode, true)
 		if err == nil {
 			err = f.commit(ctx, n)
-			f.settle(ctx, n)
+			f.letGoInBackground(ctx, n)
 		}
 		if err != nil {
 			if n != nil {
-				f.inodes.forget(n.id, 1) // the kernel does not hear of it
+				f.inodes.forget(n.id, 1) // the kernel does not get a reference
 			}
 			return f.status("mknod", err)
 		}
@@ -134,7 +135,7 @@ func (f *filesystem) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string
 	return f.made(dir, name, e, err, "mknod", in.Caller, out)
 }
 
-// made answers with the inode of a name that the namespace has made.
+// made answers with the inode of a name that the namespace has created.
 func (f *filesystem) made(dir *inode, name string, e entry.Entry, err error, op string, caller fuse.Caller, out *fuse.EntryOut) fuse.Status {
 	if err != nil {
 		return f.status(op, err)
@@ -149,7 +150,7 @@ func (f *filesystem) made(dir *inode, name string, e entry.Entry, err error, op 
 	return fuse.OK
 }
 
-// Mkdir makes a directory, which is durable at once (P6).
+// Mkdir creates a directory. It is durable when Mkdir returns (P6).
 func (f *filesystem) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
@@ -163,7 +164,7 @@ func (f *filesystem) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string
 	return f.made(dir, name, e, err, "mkdir", in.Caller, out)
 }
 
-// symlinkPerm is what lstat(2) shows of every symlink.
+// symlinkPerm is the mode that lstat(2) shows for every symlink.
 const symlinkPerm = 0o777
 
 // Symlink makes a symbolic link.
@@ -180,12 +181,12 @@ func (f *filesystem) Symlink(cancel <-chan struct{}, h *fuse.InHeader, target, n
 	return f.made(dir, name, e, err, "symlink", h.Caller, out)
 }
 
-// Link is refused: S3 has no hard links (P8). Programs then copy the file.
+// Link returns EPERM, because S3 has no hard links (P8). Programs then copy the file.
 func (f *filesystem) Link(<-chan struct{}, *fuse.LinkIn, string, *fuse.EntryOut) fuse.Status {
 	return fuse.EPERM
 }
 
-// Tmpfile is refused; programs then make a named file.
+// Tmpfile returns ENOTSUP. Programs then create a named file.
 func (f *filesystem) Tmpfile(<-chan struct{}, *fuse.CreateIn, *fuse.CreateOut) fuse.Status {
 	return fuse.ENOTSUP
 }

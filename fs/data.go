@@ -11,9 +11,9 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// Read answers read(2) and the kernel's own readahead. Bytes that S3 holds are
-// handed over as pinned blocks, with no copy; a file with unsaved bytes is
-// read through its extents into the kernel's buffer.
+// Read handles read(2) and the readahead of the kernel. It returns data of S3 as pinned
+// blocks, without a copy. It reads a file with unsaved data through its extents into
+// buf.
 func (f *filesystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	h := f.handles.file(in.Fh)
 	if h == nil {
@@ -31,7 +31,7 @@ func (f *filesystem) Read(cancel <-chan struct{}, in *fuse.ReadIn, buf []byte) (
 			if !errors.Is(err, writeback.ErrClosed) {
 				return fuse.ReadResultData(buf[:k]), fuse.OK
 			}
-			// It was saved and let go since: S3 has the bytes now.
+			// The file was saved and let go in the meantime, so S3 has the data.
 		}
 		pins, err := f.pin(ctx, h, int64(in.Offset), len(buf))
 		switch {
@@ -58,8 +58,8 @@ func (n *inode) distrustPages() {
 	n.SetPages("")
 }
 
-// making is how far this mount has come in writing a file: another value is another
-// state of its bytes.
+// making identifies the state of a file's content on this mount. Different values mean
+// different content.
 type making struct {
 	file  *writeback.File
 	epoch uint64
@@ -71,8 +71,8 @@ func (n *inode) made() making {
 	return making{n.file, n.Epoch()}
 }
 
-// pin reads through the handle's reader, which is renewed when this mount has
-// made a newer version than the one that the handle was opened on.
+// pin reads through the reader of the handle. It renews the reader if this mount has
+// made a newer version than the reader's.
 func (f *filesystem) pin(ctx *request, h *handle, off int64, size int) (*readahead.Pins, error) {
 	n := h.node
 	n.lock()
@@ -85,7 +85,7 @@ func (f *filesystem) pin(ctx *request, h *handle, off int64, size int) (*readahe
 	}
 	if h.reader == nil && e.ETag == "" {
 		h.mu.Unlock()
-		return nil, readahead.ErrStale // S3 has never had it
+		return nil, readahead.ErrStale // there is no object
 	}
 	if h.reader == nil {
 		h.reader, h.epoch = f.reads.OpenVersion(versionOf(e)), epoch
@@ -95,17 +95,17 @@ func (f *filesystem) pin(ctx *request, h *handle, off int64, size int) (*readahe
 	return r.ReadAt(ctx, off, size)
 }
 
-// pinned hands blocks to go-fuse, which writes their slices to the kernel and
-// then calls Done.
+// pinned is a result of Read in block memory. go-fuse writes its slices to the kernel
+// and then calls Done.
 type pinned struct{ pins *readahead.Pins }
 
 func (p pinned) Size() int { return p.pins.Size() }
 func (p pinned) Done()     { p.pins.Done() }
 
-// Slices is found by go-fuse beside the ReadResult interface.
+// Slices implements an optional interface of go-fuse.
 func (p pinned) Slices() ([][]byte, fuse.Status) { return p.pins.Slices(), fuse.OK }
 
-// Bytes is for a reply that cannot be written from several slices.
+// Bytes copies the slices for a reply that needs one buffer.
 func (p pinned) Bytes(buf []byte) ([]byte, fuse.Status) {
 	buf = buf[:0]
 	for _, s := range p.pins.Slices() {
@@ -114,8 +114,7 @@ func (p pinned) Bytes(buf []byte) ([]byte, fuse.Status) {
 	return buf, fuse.OK
 }
 
-// Write takes bytes into the unsaved state. It waits for memory (P11) and for
-// nothing else.
+// Write adds data to the unsaved state. It waits only for memory (P11).
 func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	h := f.handles.file(in.Fh)
 	if h == nil || !h.writable {
@@ -135,8 +134,8 @@ func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte
 	killed := n.killSuid(in)
 	n.unlock()
 
-	// Pages that a mapping wrote have their place; what an O_APPEND handle
-	// writes goes to the end, wherever the kernel thinks that is.
+	// Pages of a mapping have a fixed offset. A write through an O_APPEND handle goes
+	// to the end of the file, whatever offset the kernel assumes.
 	if h.append && in.WriteFlags&fuse.WRITE_CACHE == 0 {
 		off, err := file.Append(ctx, data)
 		if err == nil && off != int64(in.Offset) {
@@ -154,14 +153,13 @@ func (f *filesystem) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte
 	return uint32(len(data)), fuse.OK
 }
 
-// Writev is answered by Write.
+// Writev returns ENOSYS. Write handles all writes.
 func (f *filesystem) Writev(<-chan struct{}, *fuse.WriteIn, [][]byte) (uint32, fuse.Status) {
 	return 0, fuse.ENOSYS
 }
 
-// killSuid takes the setuid and setgid bits away when someone other than root
-// writes, where the kernel leaves that to us: on handles past the page cache.
-// The inode is locked.
+// killSuid clears the setuid and setgid bits after a write by a user other than root.
+// The kernel does this for writes through the page cache only. The inode is locked.
 func (n *inode) killSuid(in *fuse.WriteIn) bool {
 	perm := n.Entry().Attr.Perm
 	if !n.direct || in.Uid == 0 || perm&(syscall.S_ISUID|syscall.S_ISGID) == 0 {
@@ -178,15 +176,15 @@ func (n *inode) killSuid(in *fuse.WriteIn) bool {
 	return true
 }
 
-// Modes of fallocate(2).
+// These are modes of fallocate(2).
 const (
 	fallocKeepSize  = 0x1
 	fallocPunchHole = 0x2
 	fallocZeroRange = 0x10
 )
 
-// Fallocate grows a file and makes holes. Objects have no unwritten blocks, so
-// to reserve space is to do nothing.
+// Fallocate extends a file and makes holes. Reserving space has no effect, since
+// objects have no unwritten blocks.
 func (f *filesystem) Fallocate(cancel <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 	h := f.handles.file(in.Fh)
 	if h == nil || !h.writable {
@@ -223,7 +221,7 @@ func (f *filesystem) Fallocate(cancel <-chan struct{}, in *fuse.FallocateIn) fus
 	return f.status("fallocate", err)
 }
 
-// Lseek answers SEEK_DATA and SEEK_HOLE; only unsaved files have holes.
+// Lseek handles SEEK_DATA and SEEK_HOLE. Only unsaved files have holes.
 func (f *filesystem) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekOut) fuse.Status {
 	n := f.inodes.get(in.NodeId)
 	if n == nil {
@@ -253,7 +251,7 @@ func (f *filesystem) Lseek(_ <-chan struct{}, in *fuse.LseekIn, out *fuse.LseekO
 	return fuse.OK
 }
 
-// Whence values of lseek(2) beyond the three of POSIX.
+// These are values of whence in lseek(2) in addition to the POSIX ones.
 const (
 	seekData = 3
 	seekHole = 4

@@ -10,8 +10,8 @@ import (
 	"github.com/s3mount/s3mount/fs/namespace"
 )
 
-// Cookies of a directory stream: 0 stands before ".", 1 before "..", and
-// 2 + k before the k-th row of the listing.
+// dotRows is the number of rows before the listing. In a directory stream, the cookie 0
+// precedes ".", 1 precedes "..", and 2 + k precedes row k of the listing.
 const dotRows = 2
 
 // OpenDir opens a directory. It asks S3 for nothing, except where the access to the
@@ -42,7 +42,7 @@ func (f *filesystem) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.
 	return fuse.OK
 }
 
-// ReleaseDir ends an open directory.
+// ReleaseDir closes an open directory.
 func (f *filesystem) ReleaseDir(in *fuse.ReleaseIn) {
 	h := f.handles.removeDir(in.Fh)
 	if h == nil {
@@ -62,7 +62,7 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 	return f.readDir(cancel, in, out, addDot, func(dir *inode, d *namespace.Dirent, asked ino.Moment) bool {
 		row := fuse.DirEntry{Name: d.Name, Off: out.Offset + 1}
 		if d.Partial {
-			// Its type is not known yet: the kernel looks it up when someone asks.
+			// Its type is not known yet. The kernel looks the name up when it is used.
 			return out.AddDirLookupEntry(row) != nil
 		}
 		row.Mode = typeBits(d.Entry.Kind)
@@ -79,7 +79,7 @@ func (f *filesystem) ReadDirPlus(cancel <-chan struct{}, in *fuse.ReadIn, out *f
 	})
 }
 
-// ReadDir lists names only, for kernels that do not ask for more.
+// ReadDir lists names without attributes, for kernels that do not use READDIRPLUS.
 func (f *filesystem) ReadDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryList) fuse.Status {
 	return f.readDir(cancel, in, out, out.AddDirEntry, func(_ *inode, d *namespace.Dirent, _ ino.Moment) bool {
 		row := fuse.DirEntry{Name: d.Name, Ino: inodeNumber(d.Entry.Key), Off: out.Offset + 1}
@@ -112,7 +112,7 @@ func (f *filesystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.
 	}
 	for first := true; ; first = false {
 		if !first && h.next == nil && !h.lister.Ready() {
-			return fuse.OK // what is here now need not wait for the next page
+			return fuse.OK // return the available rows without waiting for the next page
 		}
 		d, err := h.peek(ctx, f.inodes)
 		if err != nil && first {
@@ -126,8 +126,8 @@ func (f *filesystem) readDir(cancel <-chan struct{}, in *fuse.ReadIn, out *fuse.
 	}
 }
 
-// addDots adds "." and ".." and tells whether both are behind. In the plus form
-// they carry no attributes, and no reference.
+// addDots adds "." and ".." and reports whether both were added now or before.
+// READDIRPLUS returns them without attributes or references.
 func (f *filesystem) addDots(n *inode, offset uint64, add func(fuse.DirEntry) bool) bool {
 	for i, name := range []string{".", ".."} {
 		if offset > uint64(i) {
@@ -144,8 +144,8 @@ func (f *filesystem) addDots(n *inode, offset uint64, add func(fuse.DirEntry) bo
 	return true
 }
 
-// seek moves to the row with a cookie. The kernel mostly goes straight on; it
-// goes back by what did not fit into a program's buffer, and to the start.
+// seek moves to the row with a cookie. The kernel mostly reads in sequence. It goes
+// back if rows did not fit into a program's buffer, and to the start.
 func (h *dirHandle) seek(ctx context.Context, ns *namespace.Namespace, cookie uint64) error {
 	want := cookie - dotRows
 	if h.lister == nil || want == 0 && h.pos != 0 {
@@ -166,7 +166,7 @@ func (h *dirHandle) seek(ctx context.Context, ns *namespace.Namespace, cookie ui
 	return nil
 }
 
-// peek returns the next row without taking it; nil at the end.
+// peek returns the next row without consuming it, or nil at the end.
 func (h *dirHandle) peek(ctx context.Context, t *inodes) (*namespace.Dirent, error) {
 	if h.next == nil {
 		h.asked = t.now()
@@ -179,7 +179,7 @@ func (h *dirHandle) peek(ctx context.Context, t *inodes) (*namespace.Dirent, err
 	return h.next, nil
 }
 
-// FsyncDir returns when S3 holds what was done in the directory.
+// FsyncDir returns when S3 has executed all changes in the directory.
 func (f *filesystem) FsyncDir(cancel <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
 	h := f.handles.dir(in.Fh)
 	if h == nil {

@@ -11,18 +11,17 @@ import (
 )
 
 const (
-	// defaultCacheSize is far above what one program works on at a time, and a
-	// small part of today's disks.
+	// defaultCacheSize is much larger than the data of one program, and small compared
+	// with current disks.
 	defaultCacheSize = 10 << 30
-	// defaultCacheMinFree leaves the rest of the machine able to work, also
-	// where the disk is smaller than that.
+	// defaultCacheMinFree leaves space for other programs, even if the disk is smaller
+	// than the cache.
 	defaultCacheMinFree = 1 << 30
-	// minCacheSize is the least that disk.Options takes: a few large
-	// objects in part.
+	// minCacheSize is the minimum of disk.Options.
 	minCacheSize = 16 << 20
 )
 
-// validateCache tells the first option of the disk cache that cannot be.
+// validateCache returns an error that names the first invalid option of the disk cache.
 func (o Options) validateCache() error {
 	switch {
 	case o.CacheDir == "" && o.CacheSize != defaultCacheSize:

@@ -57,7 +57,7 @@
 // one request or none. A rename of a file that
 // S3 does not have changes its key and nothing else; of one that it has, the
 // rename is noted, and waited for. A mount that is killed leaves all of it to the next
-// (recovery.go); one that ends while S3 does not answer, after a while (drainLast).
+// (recovery.go); one that ends while S3 does not answer, after a while (drainAtEnd).
 //
 // The next mount of the bucket replays the journal before its first request,
 // whatever its own options are. A mount that is read-only, or that has another
@@ -93,7 +93,7 @@
 //
 // Long work on a file is a turn (turns.commit): commit, rename, removal and
 // attribute changes of one inode exclude each other, and waiting for a turn
-// ends with the caller's context. A second turn (turns.settling), taken before
+// ends with the caller's context. A second turn (turns.closing), taken before
 // it, keeps an open for writing apart from the end of the last writer. Several
 // turns are taken in the order of nodeids.
 //

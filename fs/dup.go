@@ -13,34 +13,35 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// A program that is started inherits the open files of who starts it, and closes
-// them at its exec(2) or its end. For each such close the kernel sends a FLUSH. To
-// save at that the file that somebody else is in the middle of writing would make
-// the start of a program wait for an upload. So a close by who has written nothing
-// through the handle, while others have, saves nothing: theirs is still to come.
+// A program inherits the open files of its parent and closes them at its exec(2) or
+// exit. The kernel sends a FLUSH for each of these closes. If such a FLUSH saved a file
+// that the parent is writing, the start of a program would wait for an upload.
+// Therefore a close by a process that has not written through the handle, while others
+// have, saves nothing. The close of a writer saves the file.
 
-// owners are those who wrote through a handle, by the table of open files that
-// the kernel calls the lock owner. They are known of writes past the page cache.
+// owners identifies the processes that wrote through a handle by the lock owner, which
+// the kernel derives from the table of open files. It is known for writes that bypass
+// the page cache.
 type owners struct {
 	known  []uint64
-	others bool // and there are some that are not known
+	others bool // there are unknown ones
 }
 
-// ownersMost bounds the owners that are known: a log that hundreds of programs
-// inherit and write to is saved at each close.
-const ownersMost = 16
+// maxOwners is the largest number of known owners. A file that more processes write
+// through one handle, such as a log, is saved at each close.
+const maxOwners = 16
 
 func (o *owners) add(owner uint64) {
 	switch {
 	case o.others || slices.Contains(o.known, owner):
-	case len(o.known) == ownersMost:
+	case len(o.known) == maxOwners:
 		o.others = true
 	default:
 		o.known = append(o.known, owner)
 	}
 }
 
-// wrote notes a write through h.
+// wrote records a write through h.
 func (h *handle) wrote(in *fuse.WriteIn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -51,28 +52,27 @@ func (h *handle) wrote(in *fuse.WriteIn) {
 	h.writers.add(in.LockOwner)
 }
 
-// wroteUnknown notes a change through h by who knows whom.
+// wroteUnknown records a change through h by an unknown owner.
 func (h *handle) wroteUnknown() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.writers.others = true
 }
 
-// bystander: others have written through h, and owner has not.
-func (h *handle) bystander(owner uint64) bool {
+// isBystander reports whether others have written through h and owner has not.
+func (h *handle) isBystander(owner uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	w := &h.writers
 	return !w.others && len(w.known) > 0 && !slices.Contains(w.known, owner)
 }
 
-// heldOpen tells whether the process of a thread has the inode open for
-// writing, by proc_pid_fdinfo(5).
+// heldOpen reports whether the process of a thread has the inode open for writing
+// (proc_pid_fdinfo(5)). It returns false if this cannot be determined.
 //
-// A shell opens the target of a redirection, duplicates the descriptor and
-// closes the first, before a byte is written. To save the empty file at that
-// close would cost a PUT for each redirection, and the close that counts is
-// still to come. Where it cannot be told, the answer is no.
+// A shell opens the target of a redirection, duplicates the descriptor and closes the
+// first one before any data are written. Saving the empty file at that close would cost
+// a PUT for each redirection. The close of the duplicate saves the file.
 func heldOpen(pid uint32, ino uint64) bool {
 	dir := fmt.Sprintf("/proc/%d/fdinfo", pid)
 	fds, err := os.ReadDir(dir)
@@ -88,7 +88,8 @@ func heldOpen(pid uint32, ino uint64) bool {
 	return false
 }
 
-// writesTo reads one fdinfo. Linux tells the inode since 5.14.
+// writesTo reports whether an fdinfo describes a writable descriptor of the inode. It
+// contains the inode since Linux 5.14.
 func writesTo(fdinfo []byte, ino uint64) bool {
 	var same, writable bool
 	sc := bufio.NewScanner(bytes.NewReader(fdinfo))

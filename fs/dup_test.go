@@ -74,7 +74,7 @@ func TestCloseOfWhoWroteNothing(t *testing.T) {
 			write(k, fh, 0, 0)
 		}, true},
 		{"written by many", func(k *kernel, fh uint64) {
-			for i := range uint64(ownersMost + 1) {
+			for i := range uint64(maxOwners + 1) {
 				write(k, fh, fuse.WRITE_LOCKOWNER, 100+i)
 			}
 		}, true},

@@ -17,8 +17,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// errnoTable is the one place where errors become errnos (P10). The first row
-// that errors.Is finds wins; what no row names is EIO, never ENOENT.
+// errnoTable maps errors to errnos (P10). The first row that matches with errors.Is
+// applies. Other errors are EIO, never ENOENT.
 var errnoTable = [...]struct {
 	err   error
 	errno syscall.Errno
@@ -63,8 +63,8 @@ var codeErrnos = map[string]syscall.Errno{
 	"XMinioParentIsObject":          syscall.ENOTDIR,
 }
 
-// status turns err into what the kernel gets. An error that the table does not
-// know is EIO and, since the errno says so little, logged.
+// status returns the status for the kernel. It logs errors that become EIO, because EIO
+// does not describe them.
 func (f *filesystem) status(op string, err error) fuse.Status {
 	if err == nil {
 		return fuse.OK
@@ -96,17 +96,18 @@ func errnoOf(err error) syscall.Errno {
 	return syscall.EIO
 }
 
-// absent: S3 has told that there is no such key.
+// absent reports whether err means that the key does not exist.
 func absent(err error) bool {
 	return errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
 }
 
-// isDiskTrouble: what the local disk says, and means the same to the caller.
+// isDiskTrouble reports whether an errno of the local disk has the same meaning for the
+// caller.
 func isDiskTrouble(errno syscall.Errno) bool {
 	return errno == syscall.ENOSPC || errno == syscall.EDQUOT || errno == syscall.EROFS
 }
 
-// isVerdict: the errnos that this package itself returns as errors.
+// isVerdict reports whether this package itself returns the errno as an error.
 func isVerdict(errno syscall.Errno) bool {
 	switch errno {
 	case syscall.ENOENT, syscall.ESTALE, syscall.EINVAL, syscall.ENXIO:
@@ -115,9 +116,9 @@ func isVerdict(errno syscall.Errno) bool {
 	return false
 }
 
-// fromOutside: the errno is of a system call, on a local file or on the network. There
-// it tells of that file or connection, not of the one that the caller works on: ENOENT of
-// a token file that was moved away must never look like an absent object.
+// fromOutside reports whether the errno comes from a system call on a local file or on
+// the network. It then describes that file or connection, not the file of the caller:
+// ENOENT of a missing token file must not look like an absent object.
 func fromOutside(err error) bool {
 	var (
 		path *fs.PathError

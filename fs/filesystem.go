@@ -21,7 +21,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// store is what fs and the packages below it ask of S3.
+// store lists the S3 calls of fs and the packages below it.
 type store interface {
 	namespace.Store
 	readahead.Store
@@ -30,9 +30,8 @@ type store interface {
 
 var _ store = (*s3.Client)(nil)
 
-// filesystem answers the kernel. Each FUSE operation is a method in the file
-// of its family. The parts that it embeds do the work; none of them knows FUSE operations,
-// and each uses only the parts before it.
+// filesystem implements the FUSE operations. Each operation is in the file of its
+// group.
 type filesystem struct {
 	*services
 	*teller
@@ -66,13 +65,13 @@ type services struct {
 	archived archiveHint
 	space    *space
 
-	// ending is over once the mount ends: what is in the journal then waits for
-	// the next mount.
+	// ending ends when the unmount begins. Data in the journal then wait for the next
+	// mount.
 	ending context.Context
 	end    context.CancelFunc
 	closes closeWaits
-	// life is of all that runs in the background; watching are those who wait
-	// for S3 to execute what the journal holds.
+	// life is the context of all work in the background. watching counts goroutines
+	// that wait for S3 to execute records of the journal.
 	life     context.Context
 	stop     context.CancelFunc
 	watching sync.WaitGroup
@@ -137,7 +136,7 @@ func assemble(all *services) *filesystem {
 func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
 	n := namespace.DefaultOptions()
 	n.Bucket, n.Prefix = o.Bucket, o.Prefix
-	n.TTL = max(o.MetadataTTL, time.Nanosecond) // 0 believes nothing, and nothing is that young
+	n.TTL = max(o.MetadataTTL, time.Nanosecond) // with 1 ns no cached entry is fresh
 	n.FilePerm, n.DirPerm, n.UID, n.GID = o.FileMode, o.DirMode, o.UID, o.GID
 	n.Posix = namespace.Posix(o.Posix)
 	n.StateDir, n.AttrDir = o.stateOf("rename"), o.stateOf("attributes")
@@ -152,7 +151,7 @@ func (o Options) namespaceOptions(budget *cache.Budget) namespace.Options {
 	return n
 }
 
-// chargeTo returns a function that counts bytes in a budget which are there already.
+// chargeTo returns a function that charges a budget for memory that is already in use.
 func chargeTo(budget *cache.Budget) func(delta int64) {
 	return func(delta int64) {
 		if delta > 0 {
@@ -164,7 +163,7 @@ func chargeTo(budget *cache.Budget) func(delta int64) {
 }
 
 // journalDirs returns the directory in which all mounts of the bucket keep their
-// journals, whatever their prefix, and those in which earlier versions kept them.
+// journals, independent of their prefix, and the directories of earlier versions.
 func (o Options) journalDirs() (dir string, old []string) {
 	whole := o
 	whole.Prefix = ""
@@ -175,7 +174,7 @@ func (o Options) journalDirs() (dir string, old []string) {
 	return dir, old
 }
 
-// stateOf is a directory for what concerns this mount's objects only.
+// stateOf returns a directory for one kind of state about this bucket and prefix.
 func (o Options) stateOf(kind string) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s\x00%s", o.Endpoint, o.Bucket, o.Prefix)
@@ -216,8 +215,8 @@ func (f *services) writebackBase(v writeback.Version) writeback.BaseReader {
 	return f.reads.OpenVersion(readahead.Version{Key: v.Key, ETag: v.ETag, Size: v.Size})
 }
 
-// drain returns when S3 holds everything that was written so far, or with the
-// first error, after all the rest was tried.
+// drain returns when S3 has everything that was written so far. After an error it
+// continues with the rest, and returns all errors.
 func (f *lifetime) drain(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(f.o.Connections)
@@ -225,7 +224,7 @@ func (f *lifetime) drain(ctx context.Context) error {
 		g.Go(func() error {
 			err := unlessKept(f.commit(ctx, n))
 			if err == nil {
-				f.letGo(ctx, n) // what was released need not linger
+				f.letGo(ctx, n) // released files need not wait any longer
 			}
 			return errors.Join(err, f.flushAttrs(ctx, n))
 		})
@@ -233,7 +232,7 @@ func (f *lifetime) drain(ctx context.Context) error {
 	return errors.Join(g.Wait(), f.writes.Drain(ctx), f.ns.Drain(ctx))
 }
 
-// untilEnding bounds the work of a journaled mount by its end.
+// untilEnding returns a context that also ends with the mount if it has a journal.
 func (f *saver) untilEnding(ctx context.Context) (context.Context, context.CancelFunc) {
 	if f.o.Durability != durabilityJournal {
 		return ctx, func() {}
@@ -243,10 +242,10 @@ func (f *saver) untilEnding(ctx context.Context) (context.Context, context.Cance
 	return ctx, func() { unhook(); stop() }
 }
 
-// close ends the packages below, after drain.
+// close closes the packages below. It is called after drain.
 func (f *lifetime) close() error {
 	if f.gaveUp.Load() != nil {
-		f.stop() // what runs would only wait for an answer that does not come
+		f.stop() // the remaining work would only wait for S3
 	}
 	f.attrs.close()
 	f.stop()
@@ -257,7 +256,7 @@ func (f *lifetime) close() error {
 	return errors.Join(err, f.blocks.Close())
 }
 
-// resolve returns the inode of a name, pinned: the caller unpins it.
+// resolve returns the inode of a name and pins it. The caller must unpin it.
 func (f *finder) resolve(ctx context.Context, dir *inode, name string) (*inode, error) {
 	if n := f.inodes.pinChild(dir, name); n != nil {
 		return n, nil
@@ -271,8 +270,8 @@ func (f *finder) resolve(ctx context.Context, dir *inode, name string) (*inode, 
 	return n, nil
 }
 
-// background is the context of work that no caller waits for. Its bound is a
-// last resort: s3 ends its own calls sooner (P12).
+// background returns a context for work without a caller. Its timeout is a last resort,
+// because package s3 ends its calls earlier (P12).
 func background() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Hour)
 }

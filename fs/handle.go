@@ -18,7 +18,7 @@ type handle struct {
 	mu      sync.Mutex
 	reader  *readahead.Reader // nil until the first read from S3
 	epoch   uint64            // of node, when reader was opened
-	writers owners            // who wrote through this handle
+	writers owners            // the processes that wrote through this handle
 }
 
 // dirHandle is an open directory.
@@ -27,15 +27,14 @@ type dirHandle struct {
 
 	mu     sync.Mutex // one READDIR at a time
 	lister *namespace.Lister
-	next   *namespace.Dirent // read from the lister, did not fit into the last answer
+	next   *namespace.Dirent // the row that did not fit into the last answer; nil if there is none
 	asked  ino.Moment        // when next was read
 	pos    uint64            // cookie of the row after the last one answered
 }
 
 func writes(flags uint32) bool { return flags&syscall.O_ACCMODE != syscall.O_RDONLY }
 
-// handles are the open files and directories by the number that the kernel
-// gives back (fh).
+// handles contains the open files and directories by file handle (fh).
 type handles struct {
 	mu    sync.RWMutex
 	last  uint64
@@ -63,7 +62,7 @@ func (t *handles) addDir(h *dirHandle) uint64 {
 	return t.last
 }
 
-// file returns an open file; the kernel names none that is not open.
+// file returns an open file. The kernel passes only open ones.
 func (t *handles) file(fh uint64) *handle {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -92,7 +91,7 @@ func (t *handles) removeDir(fh uint64) *dirHandle {
 	return h
 }
 
-// open counts what is open, for the gauges at unmount.
+// open returns the number of open files.
 func (t *handles) open() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

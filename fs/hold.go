@@ -8,17 +8,17 @@ import (
 	"github.com/s3mount/s3mount/fs/entry"
 )
 
-// hold has the turns of the inodes that a rename touches. Of a directory it has
-// the turns of all that is below, including inodes that enter the table while
-// the hold lasts: nothing commits under a key that is about to change.
+// hold holds the turns of the inodes that a rename affects. For a directory it has the
+// turns of all inodes below, including inodes that enter the table during the hold. So
+// nothing commits under a key that is about to change.
 type hold struct {
 	inodes *inodes
 	dirs   []*inode
-	waits  []*inode // pinned, and their turns are still to be taken
+	waits  []*inode // pinned inodes whose turns must still be taken
 	taken  []*inode // pinned; guarded by inodes.mu once the hold is in the table
 }
 
-// newHold pins the inodes that a rename touches. take gets their turns.
+// newHold pins the inodes that a rename affects. take takes their turns.
 func (t *inodes) newHold(roots ...*inode) *hold {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -41,8 +41,8 @@ func (t *inodes) newHold(roots ...*inode) *hold {
 	return h
 }
 
-// take takes the turns in the order of nodeids, so that two renames cannot wait
-// for each other. What commits to the inode that is replaced is interrupted.
+// take takes the turns in the order of node ids, so that two renames cannot wait for
+// each other. It interrupts a commit of the replaced inode.
 func (h *hold) take(ctx context.Context, replaced *inode) error {
 	slices.SortFunc(h.waits, func(a, b *inode) int { return cmp.Compare(a.id, b.id) })
 	for len(h.waits) > 0 {
@@ -61,7 +61,8 @@ func (h *hold) take(ctx context.Context, replaced *inode) error {
 	return nil
 }
 
-// adopt takes the turn of an inode that has just got its first name. t.mu is held.
+// adopt takes the turn of an inode that has just got its first name, if it is below a
+// held directory. t.mu is held.
 func (t *inodes) adopt(n *inode) {
 	for _, h := range t.holds {
 		for _, dir := range h.dirs {
@@ -77,7 +78,7 @@ func (t *inodes) adopt(n *inode) {
 	}
 }
 
-// release gives all turns back.
+// release gives the turns back and unpins the inodes.
 func (h *hold) release() {
 	t := h.inodes
 	t.mu.Lock()

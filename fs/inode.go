@@ -13,12 +13,12 @@ import (
 	"github.com/s3mount/s3mount/fs/readahead"
 )
 
-// inode is a file or directory that the kernel knows, or that has unsaved
-// bytes or attributes.
+// inode is a file or directory that the kernel knows, or that has unsaved data or
+// attributes.
 type inode struct {
 	id   uint64     // the kernel's nodeid, and st_ino
-	kind entry.Kind // another kind under the same name is another inode
-	born uint32     // counts the inodes of the table
+	kind entry.Kind // a name with another kind gets another inode
+	born uint32     // serial number of the inode in the table
 	// listedBy is the thread that has listed a directory last.
 	listedBy atomic.Uint32
 
@@ -34,14 +34,14 @@ type inode struct {
 	state
 }
 
-// turns order the long work on one file.
+// turns order long operations on one file.
 type turns struct {
-	// commit orders commits, renames and removals of one file. It is a state
-	// with a wait that a context can end, not a lock: S3 calls happen in it.
+	// commit orders the commits, renames and removals of a file. It is not a mutex,
+	// because S3 calls happen during a turn, and a context can end the wait.
 	commit turn
-	// settling excludes opening for writing while the state of the last writer
-	// is let go. It is taken before commit.
-	settling turn
+	// closing keeps an open for writing apart from letGo of the last writer. It is
+	// taken before commit.
+	closing turn
 }
 
 // turns returns the turns of the inode.
@@ -53,8 +53,8 @@ func (n *inode) turns() *turns {
 	return n.taken.Load()
 }
 
-// snapshot returns the entry as the mount sees it now: S3's, overlaid by what
-// is unsaved.
+// snapshot returns the entry that the mount shows: the entry of S3 with the unsaved
+// changes.
 func (n *inode) snapshot() entry.Entry {
 	if e, ok := n.peek(); ok {
 		return e
@@ -72,8 +72,9 @@ func (n *inode) snapshotLocked() entry.Entry {
 	return e
 }
 
-// untouched: the file was created or emptied, and nothing was written yet.
-func (n *inode) untouched() bool {
+// isUnwritten reports whether the file was created or truncated and nothing was written
+// since.
+func (n *inode) isUnwritten() bool {
 	if !n.isUsed() {
 		return false
 	}
@@ -82,7 +83,7 @@ func (n *inode) untouched() bool {
 	return n.file != nil && !n.changed
 }
 
-// tell returns the snapshot that the kernel gets.
+// tell returns the entry for an answer to the kernel.
 func (n *inode) tell() entry.Entry {
 	if e, ok := n.peek(); ok {
 		return e
@@ -102,7 +103,7 @@ func (n *inode) tell() entry.Entry {
 	return e
 }
 
-// relisted notes that the entries of a directory changed.
+// relisted records a change of the entries of a directory.
 func (n *inode) relisted() {
 	n.lock()
 	defer n.unlock()
@@ -118,7 +119,7 @@ func (n *inode) isGhost() bool {
 	return n.IsGhost()
 }
 
-// versionOf is what readahead calls the object behind an entry.
+// versionOf returns the version of an entry for readahead.
 func versionOf(e entry.Entry) readahead.Version {
 	return readahead.Version{Key: e.Key, ETag: e.ETag, Size: e.Size}
 }
@@ -127,18 +128,18 @@ func versionOf(e entry.Entry) readahead.Version {
 type inodes struct {
 	mu     sync.RWMutex
 	byID   map[uint64]*inode
-	born   uint32 // counts the inodes that were ever made, modulo 2^32
+	born   uint32 // number of inodes that were ever created, modulo 2^32
 	root   *inode
-	reaped func(*inode) // hears of each inode that is removed; it must not block
+	reaped func(*inode) // called for each inode that is removed; it must not block
 	holds  []*hold      // of directories, while they are renamed
 
 	clock atomic.Uint64 // counts the versions that this mount makes; see ino.Moment
 
-	changed atomic.Int64 // inodes that have more than what a lookup gives them
+	changed atomic.Int64 // number of inodes with a used state
 
-	limit   int64             // bytes of inodes beyond which some are to be forgotten
-	charge  func(delta int64) // hears of the bytes of the inodes; nil: nothing is bounded
-	charged int64             // of them, what charge has heard of
+	limit   int64             // bytes of inodes above which the kernel is asked to forget some
+	charge  func(delta int64) // called with changes of the bytes of all inodes; nil if they are not bounded
+	charged int64             // bytes that were passed to charge
 	crowded chan struct{}     // holds one element when there are too many
 }
 
@@ -156,15 +157,15 @@ func newInodes(root entry.Entry) *inodes {
 	return t
 }
 
-// get returns the inode that the kernel calls id. The kernel names only
-// inodes that it holds references of.
+// get returns the inode with a node id. The kernel passes only ids of inodes to which
+// it has references.
 func (t *inodes) get(id uint64) *inode {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.byID[id]
 }
 
-// pinChild returns the inode known under a name, pinned, or nil.
+// pinChild returns and pins the inode of a name, or returns nil.
 func (t *inodes) pinChild(dir *inode, name string) *inode {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -175,9 +176,9 @@ func (t *inodes) pinChild(dir *inode, name string) *inode {
 	return n
 }
 
-// enter returns the inode for a name with one more reference of the kernel. A
-// known inode is kept, as it is, if it is of the same kind: it may be open, or unsaved.
-// It returns nil if the directory was renamed since e was looked up.
+// enter returns the inode of a name and adds a reference of the kernel. It returns an
+// existing inode of the same kind unchanged, because it may be open or have unsaved
+// data. It returns nil if the directory was renamed since e was looked up.
 func (t *inodes) enter(dir *inode, name string, e entry.Entry) *inode {
 	t.mu.Lock()
 	if !dir.holdsKey(e.Key) {
@@ -202,8 +203,8 @@ func (t *inodes) enter(dir *inode, name string, e entry.Entry) *inode {
 	return n
 }
 
-// create makes the inode of a file that S3 does not hold yet. What had the
-// name before has lost it.
+// create creates the inode of a file without an object. An inode that had the name
+// before loses it.
 func (t *inodes) create(dir *inode, name string, e entry.Entry) *inode {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -258,7 +259,7 @@ func (t *inodes) forget(id, nlookup uint64) {
 	t.reap(n)
 }
 
-// forgetAll drops all references of the kernel: the mount has ended.
+// forgetAll drops all references of the kernel when the mount has ended.
 func (t *inodes) forgetAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -270,7 +271,7 @@ func (t *inodes) forgetAll() {
 	}
 }
 
-// pin keeps an inode alive beside the kernel's references; unpin ends that.
+// pin keeps an inode alive in addition to the references of the kernel, until unpin.
 func (t *inodes) pin(n *inode) {
 	t.mu.Lock()
 	n.pinned++
@@ -284,8 +285,8 @@ func (t *inodes) unpin(n *inode) {
 	t.reap(n)
 }
 
-// reap removes an inode that nothing refers to, and then the directories that
-// were kept only for it.
+// reap removes an inode without references, and then directories that were kept only
+// for it.
 func (t *inodes) reap(n *inode) {
 	if n == t.root || n.nlookup > 0 || n.pinned > 0 || n.children.len() > 0 || t.byID[n.id] != n {
 		return
@@ -300,7 +301,7 @@ func (t *inodes) reap(n *inode) {
 	}
 }
 
-// remove takes the name of an inode away. The inode lives on while it is open.
+// remove removes the name of an inode. The inode stays while it is open.
 func (t *inodes) remove(n *inode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

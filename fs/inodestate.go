@@ -21,7 +21,7 @@ import (
 //	    └── unlock, else ────┘
 type state struct {
 	mutex sync.Mutex // guards what follows; see lock
-	told  *telling   // what the kernel knows of the permissions of the entry; nil: nothing, as where access is off
+	told  *telling   // permissions that the kernel was told; nil if there are none, as with access off
 	key   string     // of known
 	known entry.Packed
 	*used               // nil: the inode was only looked up
@@ -33,7 +33,7 @@ type used struct {
 	ino.State // what is known of the object, and whether the inode has its name
 	openFile
 
-	// foreign is what other tools gave the object beside its bytes; nil: not known.
+	// properties of the object from other tools; nil if unknown
 	foreign *s3.ObjectOptions
 	// checked is when S3 was last asked for the object by a GET or HEAD of an open, or
 	// written to, and had the version of the entry. It is set only with Options.OpenTTL.
@@ -46,7 +46,7 @@ type used struct {
 	// times show that as long as the inode lives; to store it would cost a PUT
 	// for each directory that something is written in.
 	listed time.Time
-	// stamped is a ctime that is not worth to be stored (stamp).
+	// stamped is a ctime that is not saved to S3 (see stamp).
 	stamped time.Time
 }
 
@@ -54,15 +54,15 @@ type used struct {
 type openFile struct {
 	opens   int  // open handles
 	writers int  // open handles that may write, and truncate(2) under way
-	saving  int  // handles that wrote, and whose end is on its way
-	direct  bool // the open handles go past the kernel's page cache
+	saving  int  // handles that wrote and are being released
+	direct  bool // the open handles bypass the page cache
 	// backing is the file of the disk cache that the kernel reads by itself; all
 	// open handles are of that mode, or none is.
 	backing *backing
 
 	// file holds unsaved bytes; nil while nobody has the file open for writing.
 	file *writeback.File
-	base *readahead.Reader // what file was opened on; closed with it
+	base *readahead.Reader // reader of the base of file; closed together with it
 	// changed says that bytes were written, or the size set, since file was opened or
 	// committed.
 	changed bool

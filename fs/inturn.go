@@ -7,9 +7,9 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// inTurn does work in the turn of n. If the commit in it is interrupted, the one
-// who interrupted it gets the turn, and after that the work is done again: most
-// often there is nothing left to do.
+// inTurn calls work with the turn of n. If the commit in it is interrupted, inTurn
+// gives the turn to the interrupting caller and calls work again afterwards. Mostly
+// there is nothing left to do then.
 func (n *inode) inTurn(ctx context.Context, work func() error) error {
 	for {
 		if err := n.turns().commit.take(ctx); err != nil {
@@ -23,9 +23,8 @@ func (n *inode) inTurn(ctx context.Context, work func() error) error {
 	}
 }
 
-// claim takes the turn of n for a caller that takes the name of n away. It
-// interrupts the commit that has the turn: an upload of many bytes is of no use
-// any more.
+// claim takes the turn of n for a caller that removes its name. It interrupts a commit
+// that has the turn, because its upload is no longer useful.
 func (n *inode) claim(ctx context.Context) error {
 	n.lock()
 	file := n.file

@@ -8,8 +8,8 @@ import (
 	"github.com/s3mount/s3mount/fs/entry"
 )
 
-// notifier is the part of go-fuse's server that makes the kernel drop what it has
-// cached; *fuse.Server implements it.
+// notifier contains the methods of *fuse.Server that make the kernel drop cached names
+// and attributes.
 type notifier interface {
 	EntryNotify(parent uint64, name string) fuse.Status
 	InodeNotify(node uint64, off, length int64) fuse.Status
@@ -31,23 +31,23 @@ func (f *teller) forgetName(n *inode) {
 	f.forgetDentry(dir, name)
 }
 
-// forgetDentry is forgetName for a name in a directory; nil is no directory.
+// forgetDentry is forgetName for a name in a directory. It does nothing if dir is nil.
 func (f *teller) forgetDentry(dir *inode, name string) {
 	if f.server != nil && dir != nil {
 		go f.server.EntryNotify(dir.id, name)
 	}
 }
 
-// refresh makes the kernel ask for attributes again. No page is touched, so it
-// may run in a handler.
+// refresh makes the kernel ask for attributes again. It does not touch pages, so it may
+// run in a handler.
 func (f *teller) refresh(n *inode) {
 	if f.server != nil {
 		f.server.InodeNotify(n.id, -1, 0)
 	}
 }
 
-// invalidate drops what is cached of one inode. A directory keeps its dentry:
-// to take that away would cut off the programs that stand in it.
+// invalidate drops everything that is cached for one inode. A directory keeps its
+// dentry, because removing it would affect the programs whose working directory it is.
 func (f *teller) invalidate(n *inode) {
 	f.ns.Invalidate(n.snapshot().Key)
 	n.uncheck()
@@ -85,11 +85,11 @@ func (f *teller) forgetAll() {
 type sweep struct {
 	mu      sync.Mutex
 	running bool
-	again   bool // work was asked for while it ran
+	again   bool // start was called while work ran
 }
 
-// start runs work by means of spawn. If work runs already, it runs once more after
-// that.
+// start runs work in a goroutine of spawn. If work is running, it runs once more
+// afterwards.
 func (s *sweep) start(spawn func(func()), work func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

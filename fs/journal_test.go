@@ -132,10 +132,10 @@ func TestJournalWithoutS3(t *testing.T) {
 	}
 	k.f.patience = 100 * time.Millisecond
 	k.f.end()
-	if err := k.f.drainLast(context.Background()); err == nil {
+	if err := k.f.drainAtEnd(context.Background()); err == nil {
 		t.Error("drained without S3")
 	}
-	if err := k.f.drainLast(context.Background()); err == nil {
+	if err := k.f.drainAtEnd(context.Background()); err == nil {
 		t.Error("the drain after the unmount does not tell of what is left")
 	}
 	k.abandon(fh)

@@ -11,33 +11,28 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// gatePatience is how long a write waits for the bodies of GETs of its key,
-// which move at the speed of the network. After that it ends them: their
-// readers ask again once the write is done.
+// gatePatience is how long a write waits for the bodies of GETs of its key, which
+// arrive at the speed of the network. Afterwards it cancels them, and their readers
+// repeat them after the write.
 const gatePatience = 5 * time.Second
 
-// keyGate is a store in which no GET of a key is open while a request writes
-// that key, and none is started. Some servers hold a lock on the key during
-// either, so that each would wait for the other. Different keys do not wait
-// for each other, and neither do two GETs or two writes.
+// keyGate is a store that keeps GETs and writes of one key apart. Some servers lock a
+// key during both, so that each would wait for the other. Requests for different keys
+// do not wait for each other, and neither do two GETs or two writes.
 type keyGate struct {
 	store
 	patience time.Duration
 
 	mu   sync.Mutex
-	keys map[string]*gatedKey // those that are in use
+	keys map[string]*gatedKey // keys with requests
 }
 
-// gatedKey is what is under way on one key.
-//
-//	free ──get──> read ──write──> awaited ──all GETs end──> written ──done──> free
-//
-// A GET waits while the key is awaited or written.
+// gatedKey is the state of the requests for one key.
 type gatedKey struct {
 	readers map[*gatedBody]struct{}
-	writers int           // waiting or under way
+	writers int           // waiting or in progress
 	waiting int           // GETs that wait for the writers
-	changed chan struct{} // closed, and made anew, when readers or writers become fewer
+	changed chan struct{} // closed and replaced when a reader or writer ends
 }
 
 var errGateClosed = errors.New("the object is being written by this mount")
@@ -46,7 +41,7 @@ func newKeyGate(s store) *keyGate {
 	return &keyGate{store: s, patience: gatePatience, keys: map[string]*gatedKey{}}
 }
 
-// entry returns the state of a key. The caller holds g.mu.
+// entry returns the state of a key. g.mu is held.
 func (g *keyGate) entry(key string) *gatedKey {
 	k := g.keys[key]
 	if k == nil {
@@ -56,8 +51,8 @@ func (g *keyGate) entry(key string) *gatedKey {
 	return k
 }
 
-// wake lets those look again who wait for the key, and forgets a key that is
-// free. The caller holds g.mu.
+// wake wakes the requests that wait for the key, and removes an unused key. g.mu is
+// held.
 func (g *keyGate) wake(key string, k *gatedKey) {
 	close(k.changed)
 	k.changed = make(chan struct{})
@@ -66,7 +61,7 @@ func (g *keyGate) wake(key string, k *gatedKey) {
 	}
 }
 
-// Get opens an object once nothing writes it.
+// Get opens an object when no request writes it.
 func (g *keyGate) Get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, error) {
 	body := &gatedBody{g: g, key: in.Key}
 	body.ctx, body.cancel = context.WithCancelCause(ctx)
@@ -78,7 +73,7 @@ func (g *keyGate) Get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, erro
 	if err != nil {
 		body.end()
 		if errors.Is(err, errGateClosed) && ctx.Err() == nil {
-			return g.Get(ctx, in) // it was in the way of a write; now it waits for that
+			return g.Get(ctx, in) // a write cancelled it; the next GET waits for the write
 		}
 		return nil, err
 	}
@@ -112,7 +107,7 @@ func (g *keyGate) startGet(ctx context.Context, body *gatedBody) error {
 	return nil
 }
 
-// write makes a request that writes key, once no GET of the key is open.
+// write calls request, which writes key, when no GET of the key is open.
 func (g *keyGate) write(ctx context.Context, key string, request func() error) error {
 	if err := g.startWrite(ctx, key); err != nil {
 		return fmt.Errorf("wait to write %q: %w", key, err)
@@ -146,8 +141,8 @@ func (g *keyGate) startWrite(ctx context.Context, key string) error {
 	}
 }
 
-// cut ends the GETs of a key. The transport closes their connections, whether
-// or not somebody still reads the bodies.
+// cut cancels the GETs of a key. The transport closes their connections, even while
+// their bodies are read.
 func (g *keyGate) cut(key string, k *gatedKey) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -193,8 +188,8 @@ func (g *keyGate) Copy(ctx context.Context, in *s3.CopyInput) (out *s3.CopyOutpu
 	return out, err
 }
 
-// gatedBody is the body of a GET. The GET is open until the body is closed, or
-// read to its end.
+// gatedBody is the body of a GET. The GET is open until the body is closed or read to
+// its end.
 type gatedBody struct {
 	g      *keyGate
 	key    string
@@ -204,8 +199,8 @@ type gatedBody struct {
 	once   sync.Once
 }
 
-// Read implements io.Reader. A body that was in the way of a write ends early,
-// as one does whose connection broke.
+// Read implements io.Reader. If a write cancels the GET, Read returns
+// io.ErrUnexpectedEOF, like after a broken connection.
 func (b *gatedBody) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	if err == nil {
@@ -225,11 +220,11 @@ func (b *gatedBody) Close() error {
 	return err
 }
 
-// end gives the key free.
+// end removes the GET from its key.
 func (b *gatedBody) end() {
 	b.once.Do(func() {
 		if b.src != nil {
-			_ = b.src.Close() // nothing of it is on the network any more
+			_ = b.src.Close() // the data have arrived or are not needed
 		}
 		b.cancel(nil)
 		b.g.mu.Lock()

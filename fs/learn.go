@@ -7,7 +7,7 @@ import (
 	ino "github.com/s3mount/s3mount/fs/inode"
 )
 
-// now returns the moment of a question that is about to be asked.
+// now returns the moment of a request that is about to be sent.
 func (t *inodes) now() ino.Moment { return ino.Moment(t.clock.Load()) }
 
 // next returns the moment of a version that this mount has just made.
@@ -19,9 +19,8 @@ type finder struct {
 	*teller
 }
 
-// enter returns the inode for a name that was found by a question of the moment asked,
-// with one more reference of the kernel. It returns nil if the directory was renamed
-// since then.
+// enter returns the inode of a name that a request of the moment asked has found, and
+// adds a reference of the kernel. It returns nil if the directory was renamed since.
 func (f *finder) enter(dir *inode, name string, e entry.Entry, asked ino.Moment) *inode {
 	for {
 		n := f.inodes.enter(dir, name, e)
@@ -32,12 +31,12 @@ func (f *finder) enter(dir *inode, name string, e entry.Entry, asked ino.Moment)
 	}
 }
 
-// learn takes over e, which S3 said of the name of n in answer to a question of the
-// moment asked. All handles of an open inode show one version, that of its entry, so
-// that the kernel's pages, the size and fstat(2) agree. If e is another version, learn
-// leaves n behind with its handles and returns false: the name needs another inode.
+// learn updates n with e, the answer for its name to a request of the moment asked. All
+// handles of an open inode show one version, the version of its entry, so that the page
+// cache, the size and fstat(2) agree. If e is another version, learn leaves n behind
+// with its handles and returns false: the name needs another inode.
 //
-// Attributes that wait for S3 keep the entry as it is until S3 has them.
+// While attributes wait for S3, learn does not change the entry.
 func (f *finder) learn(n *inode, e entry.Entry, asked ino.Moment) bool {
 	if n.is(e) {
 		return true
@@ -64,9 +63,9 @@ func (n *inode) showsVersion() bool {
 	return n.opens > 0 && n.kind == entry.File && !(n.direct && n.opens == n.writers)
 }
 
-// leaveBehind takes the name from an inode. The handles that are open keep the inode
-// and its version; what they write from now on is kept aside at the last close, and
-// close(2) reports ESTALE. It returns false if the inode had no name any more.
+// leaveBehind removes the name from an inode. Open handles keep the inode and its
+// version. Data that are written from now on are saved locally at the last close, and
+// close(2) returns ESTALE. leaveBehind returns false if the inode had no name.
 func (f *finder) leaveBehind(n *inode) bool {
 	n.lock()
 	had := n.Cut()
@@ -77,8 +76,8 @@ func (f *finder) leaveBehind(n *inode) bool {
 	return had
 }
 
-// isCut reports whether the name of the inode has another inode now. The kernel may
-// still believe in the name; on ESTALE it looks the name up again.
+// isCut reports whether the name of the inode belongs to another inode now. The kernel
+// may still have the name. After ESTALE it looks the name up again.
 func (n *inode) isCut() bool {
 	if !n.isUsed() {
 		return false

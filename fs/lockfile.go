@@ -13,8 +13,8 @@ func isLockFile(name string) bool {
 	return name == "lock" || strings.HasSuffix(name, ".lock") || strings.HasSuffix(name, ".lck")
 }
 
-// createLock makes an empty object that must not exist, and the inode of its file with
-// unsaved state on top of it. The error is namespace.ErrExists if another client has the lock.
+// createLock creates an empty object, which must not exist, and the inode of its file
+// with unsaved state. The error is namespace.ErrExists if another client has the lock.
 func (f *filesystem) createLock(ctx *request, dir *inode, name string, perm uint32, _ bool) (*inode, error) {
 	parent := dir.snapshot()
 	e, err := f.ns.Mknod(ctx, parent, name, entry.File, newAttr(parent, ctx.caller, perm, false), "")

@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lookup finds a name. That it is absent is an answer too, which the kernel
-// may keep: a negative entry.
+// Lookup finds a name. If the name is absent, the kernel may cache a negative entry.
 func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
@@ -17,7 +16,7 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	if dir == nil || dir.gone() {
 		return fuse.ENOENT
 	}
-	if len(name) > unix.NAME_MAX { // the kernel lets FUSE have more
+	if len(name) > unix.NAME_MAX { // the kernel allows longer names for FUSE
 		return fuse.Status(syscall.ENAMETOOLONG)
 	}
 	n, err := f.lookupName(ctx, dir, name)
@@ -42,9 +41,9 @@ func (f *filesystem) Lookup(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	return fuse.OK
 }
 
-// mayFind returns an error if the caller may not see what it found in a directory,
-// which is nil if it found nothing. It comes after the name was found, since that
-// often tells of the directory, too.
+// mayFind returns an error if the caller may not see n, the result of a lookup in dir.
+// n is nil if the name is absent. It is called after the lookup, which often also
+// provides the attributes of the directory.
 func (f *filesystem) mayFind(ctx context.Context, dir, n *inode, caller fuse.Caller) error {
 	if err := f.access.confirmSearch(ctx, dir, caller); err != nil || n == nil {
 		return err
@@ -52,8 +51,8 @@ func (f *filesystem) mayFind(ctx context.Context, dir, n *inode, caller fuse.Cal
 	return f.access.found(ctx, n, caller)
 }
 
-// lookupName returns the inode for a name with one more reference of the kernel.
-// It looks again if the directory, or one above it, was renamed meanwhile.
+// lookupName returns the inode of a name and adds a reference of the kernel. It repeats
+// the lookup if the directory, or a parent of it, was renamed in the meantime.
 func (f *finder) lookupName(ctx context.Context, dir *inode, name string) (*inode, error) {
 	for {
 		asked, parent := f.inodes.now(), dir.snapshot()
@@ -78,9 +77,8 @@ func (f *finder) lookupName(ctx context.Context, dir *inode, name string) (*inod
 	}
 }
 
-// renamed reports whether S3 has told that a key is absent only because its
-// inode, or a directory above it, has another key now. It waits for a rename
-// that is under way.
+// renamed reports whether a key is absent only because its inode, or a directory above
+// it, has another key now. It waits for a rename in progress.
 func (f *finder) renamed(ctx context.Context, n *inode, key string, err error) (bool, error) {
 	if !absent(err) {
 		return false, nil
@@ -94,7 +92,7 @@ func (f *finder) renamed(ctx context.Context, n *inode, key string, err error) (
 // Forget drops references of the kernel.
 func (f *filesystem) Forget(nodeid, nlookup uint64) { f.inodes.forget(nodeid, nlookup) }
 
-// GetAttr answers stat(2) when the attribute timeout is over.
+// GetAttr handles stat(2) after the attribute timeout.
 func (f *filesystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
@@ -118,11 +116,12 @@ func (f *filesystem) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fu
 	return fuse.OK
 }
 
-// endOfFile tells that only the size is asked for, and by an open file that shows one
-// version for good, the one that the inode is known to be: S3 has no news for it. The
-// kernel names a handle when a read or a seek reaches the end of a file
-// (fuse_update_attributes in Linux), and not for fstat(2). Without this, who reads a
-// file for longer than the attribute timeout waits for S3 once more at its end.
+// endOfFile reports whether the kernel asks only for the size, for a handle whose
+// version is the version of the inode. S3 cannot have newer information about this
+// handle. The kernel passes a handle when a read or seek reaches the end of a file
+// (fuse_update_attributes in Linux), but not for fstat(2). Otherwise a program that
+// reads a file for longer than the attribute timeout would wait for S3 again at the
+// end.
 func (f *filesystem) endOfFile(n *inode, in *fuse.GetAttrIn) bool {
 	if in.Flags()&fuse.FUSE_GETATTR_FH == 0 {
 		return false
@@ -137,9 +136,9 @@ func (f *filesystem) endOfFile(n *inode, in *fuse.GetAttrIn) bool {
 	return ok && v == versionOf(n.Entry()) && v.ETag != "" && n.file == nil && n.IsLinked()
 }
 
-// revalidate brings an inode up to date with S3, within the metadata TTL. An
-// inode that this mount is writing, or that has no name, is its own truth. An inode
-// whose handles show an older version keeps it, and the kernel looks the name up again.
+// revalidate updates an inode from S3, within the metadata TTL. It does not change an
+// inode that this mount is writing or that has no name. If the handles of an inode show
+// an older version, it keeps that version, and the kernel looks the name up again.
 func (f *finder) revalidate(ctx context.Context, n *inode) error {
 	dir, name := f.inodes.parentOf(n)
 	if dir == nil || n.private() {
@@ -168,7 +167,7 @@ func (f *finder) revalidate(ctx context.Context, n *inode) error {
 	return nil
 }
 
-// private: only this mount knows the state of the inode.
+// private reports whether only this mount knows the state of the inode.
 func (n *inode) private() bool {
 	if !n.isUsed() {
 		return false
@@ -196,7 +195,7 @@ func (n *inode) gone() bool {
 	return !n.IsLinked()
 }
 
-// Access is decided by the kernel (default_permissions).
+// Access returns OK, because the kernel decides (default_permissions).
 func (f *filesystem) Access(<-chan struct{}, *fuse.AccessIn) fuse.Status { return fuse.OK }
 
 // Readlink returns the target of a symlink.
@@ -219,8 +218,8 @@ func (f *filesystem) Readlink(cancel <-chan struct{}, h *fuse.InHeader) ([]byte,
 }
 
 const (
-	// S3 has no size: what df shows without --size and --quota is a number that installers and desktops
-	// accept as plenty (1 PiB) and that no 64-bit arithmetic overflows on.
+	// S3 has no size. Without --size and --quota, df shows 1 PiB, which is enough for
+	// installers and desktops and does not overflow 64-bit arithmetic.
 	statfsBlock  = 4096
 	statfsBlocks = 1 << 50 / statfsBlock
 	statfsFiles  = 1 << 40
@@ -228,7 +227,7 @@ const (
 	maxName = 255
 )
 
-// StatFs answers df(1).
+// StatFs handles statfs(2), for example of df(1).
 func (f *filesystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	*out = fuse.StatfsOut{
 		Bsize: blockSize, Frsize: statfsBlock, NameLen: maxName,
@@ -242,7 +241,7 @@ func (f *filesystem) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.Statf
 	return fuse.OK
 }
 
-// Statx is left to GetAttr, which the kernel falls back to.
+// Statx returns ENOSYS. The kernel then uses GetAttr.
 func (f *filesystem) Statx(<-chan struct{}, *fuse.StatxIn, *fuse.StatxOut) fuse.Status {
 	return fuse.ENOSYS
 }

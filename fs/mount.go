@@ -20,7 +20,7 @@ import (
 // Mount is one mounted filesystem.
 type Mount struct {
 	f          *filesystem
-	o          *observed // what go-fuse asks
+	o          *observed // receives the requests of go-fuse
 	server     *fuse.Server
 	mountpoint string
 	done       chan struct{} // closed when unmounted and drained
@@ -28,17 +28,19 @@ type Mount struct {
 }
 
 const (
-	// maxWrite: READ and WRITE of 1 MiB cost 1.5 times less CPU per GiB than
-	// the default of 128 KiB; more than the kernel's 256 pages needs a sysctl.
+	// maxWrite is the size of the largest READ and WRITE. 1 MiB costs 1.5 times less
+	// CPU per GiB than the default of 128 KiB. More than the 256 pages of the kernel's
+	// default needs a sysctl.
 	maxWrite = 1 << 20
-	// maxBackground lets the kernel's readahead fill a window of several readers.
+	// maxBackground is large enough for the kernel's readahead of several readers.
 	maxBackground = 64
-	// maxInflight bounds the requests that wait in go-fuse with their buffers.
+	// maxInflight bounds the buffers of waiting requests in go-fuse, in bytes.
 	maxInflight = 64 << 20
-	// readAheadKB of the mount's backing device: with it the kernel asks for 1
-	// MiB at a time (2.6 GiB/s against 1.7 from memory). Only root may set it.
+	// readAheadKB is the readahead of the backing device of the mount. With it the
+	// kernel requests 1 MiB at a time, and reads from memory reach 2.6 GiB/s instead of
+	// 1.7. Only root can set it.
 	readAheadKB = "2048"
-	// drainTime bounds the last drain after an unmount that nobody waits for.
+	// drainTime bounds the drain after an unmount by another program.
 	drainTime = time.Hour
 )
 
@@ -81,14 +83,15 @@ func (o Options) mountOptions() *fuse.MountOptions {
 	m := &fuse.MountOptions{
 		FsName: o.Source, Name: "s3mount",
 		AllowOther:  o.AllowOther,
-		DirectMount: o.Device == nil && os.Geteuid() == 0, // it would mount over the device
+		DirectMount: o.Device == nil && os.Geteuid() == 0, // with a device it would mount again
 		Options:     append([]string{"default_permissions"}, o.MountOptions...),
 
 		MaxWrite: maxWrite, MaxBackground: maxBackground, MaxInflightRequestBytes: maxInflight,
-		// Splice is slower than writev from our blocks, and logs an error per MiB.
+		// Splice is slower than writev with our blocks, and go-fuse logs an error per
+		// MiB.
 		DisableSplice: true,
-		// Pages are dropped at open when the ETag is another one, not when the
-		// mtime is, which costs a GETATTR per read.
+		// The filesystem drops pages at an open that finds another ETag. Automatic
+		// invalidation by mtime would cost a GETATTR per read.
 		ExplicitDataCacheControl: true,
 		EnableSymlinkCaching:     true,
 		ExtraCapabilities:        fuse.CAP_ATOMIC_O_TRUNC | fuse.CAP_DIRECT_IO_ALLOW_MMAP,
@@ -105,14 +108,14 @@ func (o Options) mountOptions() *fuse.MountOptions {
 	return m
 }
 
-// serve answers the kernel until the unmount, and then drains.
+// serve handles requests until the unmount, and then drains.
 func (m *Mount) serve() {
 	m.server.Serve()
 	m.f.inodes.forgetAll()
 	m.f.end()
 	ctx, stop := context.WithTimeout(context.Background(), drainTime)
 	defer stop()
-	m.err = errors.Join(m.f.drainLast(ctx), m.f.close())
+	m.err = errors.Join(m.f.drainAtEnd(ctx), m.f.close())
 	if kept := m.f.kept(m.f.stillWaiting()); m.err == nil && kept != nil {
 		m.err = kept
 	} else if kept != nil {
@@ -121,7 +124,7 @@ func (m *Mount) serve() {
 	close(m.done)
 }
 
-// tuneReadahead is best effort: without it reads are slower, not wrong.
+// tuneReadahead sets readAheadKB. Without it reads are only slower.
 func (m *Mount) tuneReadahead() {
 	var st unix.Stat_t
 	if unix.Stat(m.mountpoint, &st) != nil {
@@ -133,15 +136,15 @@ func (m *Mount) tuneReadahead() {
 	}
 }
 
-// Wait returns when the filesystem is unmounted and drained. The error tells
-// what could not be written.
+// Wait returns when the filesystem is unmounted and drained. The error describes the
+// data that could not be uploaded.
 func (m *Mount) Wait() error {
 	<-m.done
 	return m.err
 }
 
-// Drain returns when S3 holds everything that was written so far. A *KeptError
-// says that nothing is left to write, and yet S3 does not hold everything.
+// Drain returns when S3 has everything that was written so far. A *KeptError means that
+// nothing is left to upload, but that S3 does not have everything.
 func (m *Mount) Drain(ctx context.Context) error {
 	if err := m.f.drain(ctx); err != nil {
 		return err
@@ -152,24 +155,24 @@ func (m *Mount) Drain(ctx context.Context) error {
 	return nil
 }
 
-// Invalidate drops all cached metadata, the kernel's too.
+// Invalidate drops all cached metadata, including those of the kernel.
 func (m *Mount) Invalidate() { m.f.invalidateAll() }
 
-// openFilesTime is how long a detached mount serves files that programs still have open.
-// A program that was asked to end together with the mount has closed them by then, and a
-// service manager has not lost its patience (90 s in systemd).
+// openFilesTime is how long a detached mount serves open files. It is longer than a
+// program takes to close its files when it is terminated together with the mount, and
+// shorter than the timeout of a service manager (90 s in systemd).
 const openFilesTime = 30 * time.Second
 
-// ErrOpenFiles says that programs had files open for openFilesTime after the mount was
-// detached. S3 holds everything that they wrote.
+// ErrOpenFiles means that programs had open files openFilesTime after the mount was
+// detached. S3 has everything that they wrote.
 var ErrOpenFiles = errors.New("files are still open")
 
-// Unmount writes everything to S3, takes the mount away from the tree of names
-// and returns when it has ended. While programs still have files open it is
-// detached, and goes on serving them until they close, ctx is over, or nothing is
-// unwritten after openFilesTime.
+// Unmount uploads everything, removes the mountpoint from the tree and returns when the
+// mount has ended. If programs have open files, the mount is detached. It then serves
+// them until they are closed, until ctx ends, or until openFilesTime has passed and
+// nothing is left to upload.
 func (m *Mount) Unmount(ctx context.Context) error {
-	drained := m.f.drainLast(ctx)
+	drained := m.f.drainAtEnd(ctx)
 	m.f.end()
 	if err := m.unmount(); err != nil {
 		return errors.Join(drained, fmt.Errorf("unmount %s: %w", m.mountpoint, err))
@@ -180,7 +183,7 @@ func (m *Mount) Unmount(ctx context.Context) error {
 		select {
 		case <-m.done:
 			if m.err == nil && errors.Is(drained, writeback.ErrConflict) {
-				return drained // nothing is left to do, and yet S3 does not hold it
+				return drained // nothing is left to upload, but S3 does not have everything
 			}
 			return m.err
 		case <-ctx.Done():
@@ -194,8 +197,9 @@ func (m *Mount) Unmount(ctx context.Context) error {
 	}
 }
 
-// endUnderFiles returns ErrOpenFiles, or why S3 does not hold everything, if the mount can
-// end while files are open. It returns nil while something is unwritten.
+// endUnderFiles decides whether the mount can end while files are open. It returns
+// ErrOpenFiles, or the reason why S3 does not have everything, if it can. It returns
+// nil while something is not uploaded.
 func (m *Mount) endUnderFiles(ctx context.Context, drained error) error {
 	if m.Unwritten() != (Unwritten{}) {
 		return nil
@@ -209,7 +213,7 @@ func (m *Mount) endUnderFiles(ctx context.Context, drained error) error {
 func (m *Mount) unmount() error {
 	select {
 	case <-m.done:
-		return nil // someone else has unmounted it
+		return nil // it was unmounted by another program
 	default:
 	}
 	if os.Geteuid() == 0 {

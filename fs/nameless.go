@@ -8,20 +8,19 @@ import (
 	"github.com/s3mount/s3mount/fs/readahead"
 )
 
-// An inode whose name was removed or replaced keeps its content for as long as
-// something can read it: an open handle, or an OPEN that the kernel has sent before
-// it heard of the change (P7). So the content stays until the last handle is closed
-// and the kernel has forgotten the inode.
+// An inode whose name was removed or replaced keeps its content while an open handle
+// can read it, or an OPEN that the kernel has sent before it got the answer (P7). The
+// content stays until the last handle is closed and the kernel has forgotten the inode.
 
-// isReferenced tells whether the kernel can still name the inode.
+// isReferenced reports whether the kernel has references to the inode.
 func (t *inodes) isReferenced(n *inode) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return n.nlookup > 0
 }
 
-// forgotten releases the content of an inode that nothing refers to any more. It is
-// called with inodes.mu held, and so leaves the work to the background.
+// forgotten releases the content of an inode without references. inodes.mu is held, so
+// the work runs in the background.
 func (f *saver) forgotten(n *inode) {
 	if !n.isUsed() {
 		return
@@ -39,7 +38,7 @@ func (f *saver) forgotten(n *inode) {
 	})
 }
 
-// isBare tells whether the inode has lost its name, and has no content of its own.
+// isBare reports whether the inode has lost its name and has no content.
 func (n *inode) isBare() bool {
 	if !n.isUsed() {
 		return false
@@ -49,8 +48,8 @@ func (n *inode) isBare() bool {
 	return !n.IsLinked() && n.file == nil && n.hidden == nil
 }
 
-// openBare opens an inode that is bare, if S3 still has its version. Otherwise the
-// error is ESTALE, on which the kernel looks the name up again.
+// openBare opens a bare inode, if S3 still has its version. Otherwise it returns
+// ESTALE, after which the kernel looks the name up again.
 func (f *opener) openBare(ctx context.Context, h *handle) error {
 	n := h.node
 	n.lock()

@@ -35,8 +35,8 @@ func (o *observed) begin(op metering.Operation, h *fuse.InHeader) observation {
 // a handler panics.
 func (v observation) end(status *fuse.Status) { v.End(isFault(*status)) }
 
-// isFault returns true for a status that shows that something went wrong. ENOENT
-// and the like are correct answers, and EINTR is the caller's own doing.
+// isFault reports whether a status is a fault. ENOENT and similar statuses are correct
+// answers, and EINTR is caused by the caller.
 func isFault(s fuse.Status) bool {
 	switch syscall.Errno(s) {
 	case syscall.EIO, syscall.EACCES, syscall.ESTALE, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG,

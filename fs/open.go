@@ -15,9 +15,9 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Open opens an existing file. It revalidates against S3 (P2): for a reader
-// with the GET of its first bytes, for a writer with a HEAD, and for O_TRUNC
-// not at all, since nothing of the old version is kept.
+// Open opens an existing file. It revalidates the file (P2): for a reader with the GET
+// of the first bytes, for a writer with a HEAD, and with O_TRUNC not at all, because
+// nothing of the old version is kept.
 func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
@@ -32,7 +32,8 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 		f.runs.changed(in.Pid)
 	}
 	if !writes(in.Flags) && in.Flags&syscall.O_TRUNC != 0 && n.kind == entry.File {
-		// As truncate(2) does it: no handle will save what this one cannot write.
+		// Like truncate(2), because this handle cannot write and will not save the
+		// file.
 		if err := f.access.confirmFile(ctx, n, in.Caller); err != nil {
 			return f.status("open", err)
 		}
@@ -40,11 +41,11 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 			return f.status("open", err)
 		}
 	}
-	if writes(in.Flags) { // what the last writer left is let go before the next one comes
-		if err := n.turns().settling.take(ctx); err != nil {
+	if writes(in.Flags) { // letGo of the last writer must finish first
+		if err := n.turns().closing.take(ctx); err != nil {
 			return f.status("open", err)
 		}
-		defer n.turns().settling.give()
+		defer n.turns().closing.give()
 	}
 	if n.isStale() {
 		f.cutOff(n)
@@ -67,9 +68,9 @@ func (f *filesystem) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.Ope
 	return fuse.OK
 }
 
-// isStale: someone else has changed the object, and what was written here is kept
-// aside. It stays what the handles have that are open, but the name is the other's:
-// the next open must find what S3 holds (P2), also before the last of them is gone.
+// isStale reports whether another client has changed the object, and the data that were
+// written here are saved locally. The open handles keep them. The next open must find
+// the object in S3 (P2), even before the handles are closed.
 func (n *inode) isStale() bool {
 	if !n.isUsed() {
 		return false
@@ -90,8 +91,8 @@ type opener struct {
 	access *access
 }
 
-// openRenamed is openConfirmed, and opens the file under its new key if it was
-// renamed meanwhile.
+// openRenamed is openConfirmed. It repeats the open with the new key if the file was
+// renamed in the meantime.
 func (f *opener) openRenamed(ctx *request, h *handle, flags uint32) error {
 	for {
 		key := h.node.snapshot().Key
@@ -106,9 +107,9 @@ func (f *opener) openRenamed(ctx *request, h *handle, flags uint32) error {
 	}
 }
 
-// openConfirmed is openVersion for a caller that the object's own attributes let in.
-// O_TRUNC confirms that before it changes the file. All others confirm it after the
-// request that revalidates the file, since that request brings the attributes.
+// openConfirmed is openVersion with a check of the access by the attributes of the
+// object. O_TRUNC checks before it changes the file. Other opens check after the
+// request that revalidates the file, because it brings the attributes.
 func (f *opener) openConfirmed(ctx *request, h *handle, flags uint32) error {
 	if flags&syscall.O_TRUNC != 0 {
 		if err := f.access.confirmFile(ctx, h.node, ctx.caller); err != nil {
@@ -126,7 +127,7 @@ func (f *opener) openConfirmed(ctx *request, h *handle, flags uint32) error {
 	return err
 }
 
-// openVersion makes the inode and the handle ready for what flags ask.
+// openVersion prepares the inode and the handle for flags.
 func (f *opener) openVersion(ctx context.Context, h *handle, flags uint32) error {
 	n := h.node
 	if n.isBare() {
@@ -152,8 +153,8 @@ func (f *opener) openVersion(ctx context.Context, h *handle, flags uint32) error
 	return nil
 }
 
-// hasShrunk: the kernel believes in a larger size, and would read zeros behind
-// the end. On ESTALE it looks the name up again, and then knows.
+// hasShrunk reports whether the kernel has a larger size than the file. It would read
+// zeros after the end. After ESTALE it looks the name up again and gets the new size.
 func (n *inode) hasShrunk() bool {
 	if !n.isUsed() {
 		return false
@@ -182,7 +183,7 @@ func (f *opener) revalidateByHead(ctx context.Context, n *inode) error {
 	return nil
 }
 
-// learned takes over what a HEAD or GET of an open told of a file.
+// learned updates an inode with the answer to a HEAD or GET of an open.
 func (f *opener) learned(ctx context.Context, n *inode, old entry.Entry, info *s3.ObjectInfo, asked ino.Moment) error {
 	e := f.ns.FromInfo(info)
 	f.ns.Observe(e)
@@ -209,8 +210,8 @@ func sameAccess(a, b entry.Attr) bool {
 	return a.Perm == b.Perm && a.UID == b.UID && a.GID == b.GID
 }
 
-// learnAtOpen is learn for an open, which must see the version e (P2): attributes that
-// wait are saved first. On ESTALE the kernel looks the name up again.
+// learnAtOpen is learn for an open, which must see the version e (P2). It saves pending
+// attributes first. After ESTALE the kernel looks the name up again.
 func (f *opener) learnAtOpen(ctx context.Context, n *inode, e entry.Entry, asked ino.Moment) error {
 	n.lock()
 	waits := n.Owes() && n.showsVersion() && !ino.SameVersion(n.Entry(), e)
@@ -257,7 +258,8 @@ func (f *opener) revalidateByGet(ctx context.Context, h *handle) error {
 	return nil
 }
 
-// vanished: when open finds no object, names that are cached for it are wrong.
+// vanished drops the cached names of an inode if err means that its object is absent.
+// It returns err.
 func (f *opener) vanished(n *inode, err error) error {
 	if absent(err) {
 		f.ns.Invalidate(n.snapshot().Key)
@@ -266,19 +268,19 @@ func (f *opener) vanished(n *inode, err error) error {
 	return err
 }
 
-// opened counts the handle and chooses how the kernel treats its pages.
+// opened counts the handle and selects the mode of the page cache.
 //
-// A file that is opened for writing only, by nobody else, goes past the page
-// cache: that is 2.2 times as fast with large writes (3.1 against 1.3 GiB/s)
-// and no slower with small ones. All other handles of the file then do the
-// same until the last close, so that no page can be stale.
+// Handles of a file that is opened for writing only, while it is not open otherwise,
+// bypass the page cache. This is 2.2 times as fast for large writes (3.1 instead of 1.3
+// GiB/s) and not slower for small ones. All other handles of the file then do the same
+// until the last close, so that no page can be stale.
 func (f *passer) opened(h *handle, flags uint32, out *fuse.OpenOut) {
 	h.node.lock()
 	defer h.node.unlock()
 	f.openedLocked(h, flags, out)
 }
 
-// openedLocked is opened for callers that hold the inode's mu.
+// openedLocked is opened for callers that have locked the inode.
 func (f *passer) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
 	n, etag := h.node, h.shows()
 	if n.opens == 0 {
@@ -302,8 +304,9 @@ func (f *passer) openedLocked(h *handle, flags uint32, out *fuse.OpenOut) {
 	out.Fh = f.handles.addFile(h)
 }
 
-// shows returns the ETag of the version that reads of h get: not that of the entry if
-// someone else has changed the object since h asked for it. The mu of its inode is held.
+// shows returns the ETag of the version that reads of h return. It differs from the
+// ETag of the entry if another client has changed the object since h requested it. The
+// inode is locked.
 func (h *handle) shows() string {
 	if v, ok := h.version(); ok {
 		return v.ETag
@@ -311,8 +314,8 @@ func (h *handle) shows() string {
 	return h.node.Entry().ETag
 }
 
-// isStale reports whether reads of h would get another version than that of the inode,
-// which has become known while h was being opened. The mu of its inode is held.
+// isStale reports whether reads of h would return another version than the version of
+// the inode, which was updated while h was being opened. The inode is locked.
 func (h *handle) isStale() bool {
 	v, ok := h.version()
 	if !ok || h.node.file != nil || !h.node.IsLinked() {
@@ -322,8 +325,8 @@ func (h *handle) isStale() bool {
 	return v.Size != e.Size || v.ETag != "" && e.ETag != "" && ino.OpaqueTag(v.ETag) != ino.OpaqueTag(e.ETag)
 }
 
-// version returns the version that reads of h get, once it has been read or asked for.
-// The mu of its inode is held.
+// version returns the version that reads of h return. ok is false if h has not
+// requested one. The inode is locked.
 func (h *handle) version() (v readahead.Version, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -333,12 +336,12 @@ func (h *handle) version() (v readahead.Version, ok bool) {
 	return h.reader.Version(), true
 }
 
-// dirty returns the file that takes the inode's writes; The inode is locked.
+// dirty returns the file that receives the writes of the inode. The inode is locked.
 func (f *opener) dirty(n *inode) *writeback.File { return f.dirtyOn(n, versionOf(n.Entry())) }
 
-// dirtyThrough is dirty for a write through h. It is built on the version that h
-// reads, although the mount may have heard of a newer one: the commit is then
-// refused, since who wrote has not seen that one (P3). The inode's mu is held.
+// dirtyThrough is dirty for a write through h. The base is the version that h reads,
+// even if the mount knows a newer one. The commit is then refused, because the writer
+// has not seen the newer version (P3). The inode is locked.
 func (f *opener) dirtyThrough(h *handle) *writeback.File {
 	v, ok := h.version()
 	if !ok {

@@ -6,13 +6,13 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// All operations are methods of filesystem itself; nothing is embedded, so a
-// missing one does not compile.
+// All operations are methods of filesystem. Nothing is embedded, so that a missing
+// operation does not compile.
 var _ fuse.RawFileSystem = (*filesystem)(nil)
 
 func (f *filesystem) String() string { return "s3mount" }
 
-// SetDebug is go-fuse's; MountOptions.Debug is set before the mount.
+// SetDebug does nothing, because MountOptions.Debug is set before the mount.
 func (f *filesystem) SetDebug(bool) {}
 
 // Init is called when the kernel has agreed to the mount, before any request.
@@ -23,17 +23,17 @@ func (f *filesystem) Init(s *fuse.Server) {
 	f.watching.Go(func() { p.run(f.life) })
 }
 
-// OnUnmount is left to Mount, which drains when serving has ended.
+// OnUnmount does nothing, because Mount drains after the end of the server.
 func (f *filesystem) OnUnmount() {}
 
-// Locks stay with the kernel: flock(2) and fcntl(2) work between all processes
-// of one mount without a request.
+// The kernel handles locks: flock(2) and fcntl(2) work between all processes of one
+// mount without a request.
 
 func (f *filesystem) GetLk(<-chan struct{}, *fuse.LkIn, *fuse.LkOut) fuse.Status { return fuse.ENOSYS }
 func (f *filesystem) SetLk(<-chan struct{}, *fuse.LkIn) fuse.Status              { return fuse.ENOSYS }
 func (f *filesystem) SetLkw(<-chan struct{}, *fuse.LkIn) fuse.Status             { return fuse.ENOSYS }
 
-// Ioctl: there are no controls.
+// Ioctl returns ENOTTY, because there are no controls.
 func (f *filesystem) Ioctl(<-chan struct{}, *fuse.IoctlIn, []byte, *fuse.IoctlOut, []byte) fuse.Status {
 	return fuse.Status(syscall.ENOTTY)
 }

@@ -13,50 +13,50 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// Options say what is mounted and within which bounds. Start from
-// DefaultOptions; the zero value is not valid.
+// Options configure a mount. Start with DefaultOptions, because the zero value is not
+// valid.
 type Options struct {
-	// Bucket is the bucket's name, Prefix the keys below which it is mounted:
-	// "" or a string that ends in "/".
+	// Bucket is the name of the bucket. Prefix is the prefix of the mounted keys: "" or
+	// a string that ends in "/".
 	Bucket, Prefix string
-	// Endpoint names the server, for what is kept on the local disk: objects of
-	// two servers must not be taken for each other. "" is AWS.
+	// Endpoint identifies the server in local state, so that objects of two servers are
+	// not confused. "" means AWS.
 	Endpoint string
-	// Source is what /proc/mounts shows as the device, as the user wrote it.
+	// Source is the device in /proc/mounts, in the form that the user wrote.
 	Source string
 
 	ReadOnly   bool
 	AllowOther bool
-	// UID and GID own what S3 knows no owner of; FileMode and DirMode are the
-	// permission bits (07777) of what S3 knows no mode of.
+	// UID and GID are the owner and group of objects without metadata. FileMode and
+	// DirMode are their permission bits (07777).
 	UID, GID          uint32
 	FileMode, DirMode uint32
 
-	// Posix says which attributes are kept on objects: "auto", "full" or "off"
+	// Posix selects the attributes that are stored on objects: "auto", "full" or "off"
 	// (namespace.Posix).
 	Posix string
-	// Xattr keeps extended attributes on objects; `ls -l` then costs more.
+	// Xattr stores extended attributes on objects. ls -l then costs more requests.
 	Xattr bool
-	// Conflict says what becomes of a change that was built on a version that
-	// someone else has replaced: "error", "overwrite" or "keep-both"
-	// (writeback.ConflictPolicy).
+	// Conflict selects the result of a change whose base another client has replaced:
+	// "error", "overwrite" or "keep-both" (writeback.ConflictPolicy).
 	Conflict string
-	// Durability says what close(2) waits for: "s3" (P1), or "journal": the bytes
-	// are on the local disk, and on their way.
+	// Durability selects what close(2) waits for: "s3" (P1), or "journal", which means
+	// that the data are on the local disk and will be uploaded.
 	Durability string
-	// Linger is how long no file must have been closed before those in the
-	// journal are sent to S3, or else each after eight times as long: what is
-	// renamed, written again or removed meanwhile costs one request or none, and to
-	// read it costs none. What somebody waits for does not linger.
+	// Linger is the time without a close after which the files in the journal are
+	// uploaded. Each file is uploaded after at most eight times as long. A file that is
+	// renamed, written again or removed in the meantime costs one request or none.
+	// Callers that wait for S3 end the delay.
 	Linger time.Duration
-	// Delete is "gather" (unlinks wait a moment and share requests) or "sync".
+	// Delete is "gather" (unlinks in a run share requests) or "sync".
 	Delete string
 
-	// MetadataTTL is how long names and attributes may be stale, at most.
+	// MetadataTTL is the longest time for which names and attributes may be stale.
 	MetadataTTL time.Duration
 	// MemoryLimit in bytes bounds cached, dirty and in-flight data together (I8).
 	MemoryLimit int64
-	// Connections bounds the requests that carry data, readers and writers each.
+	// Connections bounds the concurrent requests with data, separately for reads and
+	// writes.
 	Connections int
 	// NoList sends no LIST, for credentials without s3:ListBucket. Names that a program knows
 	// work, readdir(3) fails with EACCES.
@@ -67,27 +67,29 @@ type Options struct {
 	// PartSize in bytes is the size of the first parts of a multipart upload.
 	PartSize int64
 
-	// StateDir holds what must outlive the process: recovery files, records of
-	// unfinished renames and uploads. SpoolDir holds dirty bytes beyond the
-	// memory limit; "" is a folder of StateDir.
+	// StateDir holds state that must survive the process: recovery files, and records
+	// of unfinished renames and uploads. SpoolDir holds dirty data beyond the memory
+	// limit. If it is empty, a folder of StateDir is used.
 	StateDir, SpoolDir string
-	// CacheDir holds clean blocks on disk, at most CacheSize bytes, and at
-	// least CacheMinFree bytes of the disk are left free; "" is none.
+	// CacheDir holds clean blocks on disk. They take at most CacheSize bytes and leave
+	// at least CacheMinFree bytes of the disk free. If CacheDir is empty, there is no
+	// disk cache.
 	CacheDir                string
 	CacheSize, CacheMinFree int64
 
 	// MountOptions are generic mount options such as "noexec" or "nodev".
 	MountOptions []string
-	// Device is what Premount returned, if it has mounted already; nil if not.
+	// Device is the result of Premount if the filesystem is mounted already, and
+	// otherwise nil.
 	Device *os.File
 
-	// OpenTTL is how long an open may rely on the last GET, HEAD or write of the file,
-	// where the content is in the cache; 0 asks S3 at each open.
+	// OpenTTL is how long an open may rely on the last GET, HEAD or write of a file
+	// whose content is cached. If it is 0, each open asks S3.
 	OpenTTL time.Duration
-	// Deadline is how long a read may wait while S3 makes no progress; 0 is the default of
-	// package readahead.
+	// Deadline is how long a read waits while S3 makes no progress. 0 selects the
+	// default of package readahead.
 	Deadline time.Duration
-	// SlowRequest is the age from which a FUSE request is logged as slow; 0 is
+	// SlowRequest is the duration after which a FUSE request is logged as slow. 0 means
 	// never.
 	SlowRequest time.Duration
 	// Debug logs every FUSE request.
@@ -95,39 +97,39 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// The values of Options.Durability.
+// These are the values of Options.Durability.
 const (
 	durabilityS3      = "s3"
 	durabilityJournal = "journal"
 )
 
-// The values of Options.Delete.
+// These are the values of Options.Delete.
 const (
 	deleteGather = "gather"
 	deleteSync   = "sync"
 )
 
 const (
-	// defaultTTL is what --metadata-ttl promises when nothing is said.
+	// defaultTTL is the default of --metadata-ttl.
 	defaultTTL = 60 * time.Second
-	// defaultMemory lets a few readers keep a fast link full (eight windows of
-	// 16 MiB and two parts of 8 MiB per writer) on a small machine.
+	// defaultMemory is enough for a few readers on a fast link (eight windows of 16 MiB
+	// and two parts of 8 MiB per writer), and fits into a small machine.
 	defaultMemory = 256 << 20
-	// defaultLinger is longer than git, editors and installers take from the
-	// first byte of a file to the name that it is to have and the first look back
-	// at it, and short beside the time that other machines take for granted.
+	// defaultLinger is longer than git, editors and installers take from the first byte
+	// of a file to its final name and the first read of it. It is short compared with
+	// the delays that users of other machines expect.
 	defaultLinger = 250 * time.Millisecond
-	// minMemory is one window, one part and a few blocks: less cannot progress.
+	// minMemory is one window, one part and a few blocks, the minimum for progress.
 	minMemory = 32 << 20
-	// defaultConnections keeps a 20 ms link of 90 MB/s per connection full
-	// beyond 1 GB/s; S3 advises parallel connections of about this number.
+	// defaultConnections reaches more than 1 GB/s on a 20 ms link with 90 MB/s per
+	// connection. S3 recommends about this number.
 	defaultConnections = 16
-	// defaultPartSize: four connections to a local server took 0.37 GiB/s with
-	// parts of 8 MiB and no more with larger ones.
+	// defaultPartSize is the smallest size with full speed: four connections to a local
+	// server reached 0.37 GiB/s with parts of 8 MiB and not more with larger ones.
 	defaultPartSize = 8 << 20
 )
 
-// DefaultOptions are the options of a mount about which nothing was said.
+// DefaultOptions returns the default options of a mount.
 func DefaultOptions() Options {
 	return Options{
 		UID: uint32(os.Getuid()), GID: uint32(os.Getgid()),
@@ -144,7 +146,7 @@ func DefaultOptions() Options {
 	}
 }
 
-// Validate tells the first option that cannot be, by its flag.
+// Validate returns an error that names the flag of the first invalid option.
 func (o Options) Validate() error {
 	switch {
 	case o.Bucket == "":

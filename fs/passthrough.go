@@ -11,19 +11,18 @@ import (
 	"github.com/s3mount/s3mount/fs/readahead"
 )
 
-// Passthrough: the kernel reads a file of the disk cache by itself, at the
-// speed of the local disk, and this process sees no READ any more
+// With passthrough the kernel reads a file of the disk cache directly, at the speed of
+// the local disk, and sends no READ
 // (https://docs.kernel.org/filesystems/fuse/fuse-passthrough.html).
 //
-// The kernel binds the backing file to the inode: as long as one handle is in
-// this mode, every open of the inode must be, of the same file, and a mapping
-// is always one of the backing file. So such an inode can neither be written
-// through a mapping nor show a write to the handles that are open, both of
-// which P4 promises. That is why only read-only mounts pass through. When the
-// object has changed in S3, the inode stays what its handles have open, without
-// a name, and the name gets a new inode for the new version.
+// The kernel binds the backing file to the inode. While one handle is in this mode,
+// every open of the inode must be, with the same file, and mappings always map the
+// backing file. Such an inode cannot be written through a mapping, and its open handles
+// do not show writes. P4 promises both, so that only read-only mounts use passthrough.
+// If the object has changed in S3, the inode keeps the version of its handles without a
+// name, and the name gets a new inode for the new version.
 
-// backingFiles is what go-fuse offers for passthrough; *fuse.Server meets it.
+// backingFiles contains the methods of *fuse.Server for passthrough.
 type backingFiles interface {
 	RegisterBackingFd(m *fuse.BackingMap) (int32, syscall.Errno)
 	UnregisterBackingFd(id int32) syscall.Errno
@@ -32,7 +31,7 @@ type backingFiles interface {
 // backing is a file of the disk cache that the kernel knows by id.
 type backing struct {
 	id      int32
-	file    *os.File // its lock keeps the bytes
+	file    *os.File // its lock keeps the cache from evicting it
 	version readahead.Version
 }
 
@@ -42,16 +41,16 @@ type passer struct {
 	kernel backingFiles // reads the disk cache; nil where passThrough must not
 }
 
-// usePassthrough lets the kernel read the disk cache, where that can be: for
-// root only, see above for the rest.
+// usePassthrough enables passthrough on read-only mounts of root with a disk cache.
 func (f *passer) usePassthrough(kernel backingFiles) {
 	if f.o.ReadOnly && f.o.CacheDir != "" && os.Geteuid() == 0 {
-		f.kernel = &tried{backingFiles: kernel, log: f.log}
+		f.kernel = &untilRefused{backingFiles: kernel, log: f.log}
 	}
 }
 
-// tried asks the kernel until it refuses once: then it cannot.
-type tried struct {
+// untilRefused is a backingFiles that does not ask the kernel again after it has
+// refused once.
+type untilRefused struct {
 	backingFiles
 	log *slog.Logger
 
@@ -59,8 +58,8 @@ type tried struct {
 	refused syscall.Errno
 }
 
-// RegisterBackingFd is that of go-fuse.
-func (k *tried) RegisterBackingFd(m *fuse.BackingMap) (int32, syscall.Errno) {
+// RegisterBackingFd implements backingFiles.
+func (k *untilRefused) RegisterBackingFd(m *fuse.BackingMap) (int32, syscall.Errno) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.refused != 0 {
@@ -74,8 +73,8 @@ func (k *tried) RegisterBackingFd(m *fuse.BackingMap) (int32, syscall.Errno) {
 	return id, errno
 }
 
-// passThrough is opened for files that the kernel may read by itself. ESTALE
-// makes the kernel look the name up again, and open what it finds then.
+// passThrough is opened for files that the kernel may read directly. After ESTALE the
+// kernel looks the name up again and opens the new inode.
 func (f *passer) passThrough(h *handle, flags uint32, out *fuse.OpenOut) error {
 	passes := f.kernel != nil && !h.writable
 	var fresh *backing
@@ -106,8 +105,8 @@ func (f *passer) passThrough(h *handle, flags uint32, out *fuse.OpenOut) error {
 	return nil
 }
 
-// register makes a backing of what h has opened; nil if the disk cache does
-// not have all of it, or the inode is open already.
+// register registers the file of h with the kernel. It returns nil if the disk cache
+// does not have all of it, or if the inode is open already.
 func (f *passer) register(h *handle) *backing {
 	n := h.node
 	n.lock()
@@ -128,7 +127,7 @@ func (f *passer) register(h *handle) *backing {
 	return &backing{id: id, file: file, version: versionOf(e)}
 }
 
-// unregister lets a backing go that no handle uses; nil is none.
+// unregister releases a backing that no handle uses. b may be nil.
 func (f *passer) unregister(b *backing) {
 	if b == nil {
 		return
@@ -136,5 +135,5 @@ func (f *passer) unregister(b *backing) {
 	if errno := f.kernel.UnregisterBackingFd(b.id); errno != 0 {
 		f.log.Warn("cannot take a file of the disk cache back from the kernel", slog.Any("error", errno))
 	}
-	_ = b.file.Close() // it was only read
+	_ = b.file.Close() // it was not written
 }

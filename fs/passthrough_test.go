@@ -55,7 +55,7 @@ func passing(t *testing.T, key, content string) (*kernel, *backingTable) {
 	k.unmount()
 	k = remount(t, k.srv, withCache(dir), func(o *Options) { o.ReadOnly = true })
 	b := &backingTable{t: t, live: map[int32]string{}}
-	k.f.kernel = &tried{backingFiles: b, log: k.f.log}
+	k.f.kernel = &untilRefused{backingFiles: b, log: k.f.log}
 	return k, b
 }
 

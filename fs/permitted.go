@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// permittedFor is how long S3 is expected to go on accepting what it has accepted. A
-	// copy tool sets the attributes of a file within that time after it has written the
-	// file.
+	// permittedFor is how long the mount expects S3 to accept changes like those that
+	// it has accepted. Copy tools set the attributes of a file within that time after
+	// writing it.
 	permittedFor = 10 * time.Second
-	// maxPermitted bounds the names that are remembered: 1 MB.
+	// maxPermitted bounds the recorded names. They take 1 MB.
 	maxPermitted = 10_000
 )
 
-// permitted remembers which changes of attributes S3 is expected to accept: those of
-// objects that this mount has just written, and those in directories in which S3 has
-// just accepted one. Every other change of attributes waits for S3, so that the program
-// that makes it hears of a missing permission. After a refusal all changes in the
-// directory wait for a while.
+// permitted records which changes of attributes S3 is expected to accept: changes of
+// objects that this mount has just written, and changes in directories in which S3 has
+// just accepted one. All other changes wait for S3, so that the program gets the error
+// of a missing permission. After a refusal all changes in the directory wait for a
+// while.
 type permitted struct {
 	mu      sync.Mutex
 	written map[string]time.Time // when this mount wrote an object, by its key
@@ -33,14 +33,14 @@ type permitted struct {
 // dirOf returns the prefix of the directory that a key is in. A marker is in its own.
 func dirOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
 
-// wrote notes that S3 has accepted an object of this mount.
+// wrote records that S3 has accepted an object of this mount.
 func (p *permitted) wrote(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	note(&p.written, key)
 }
 
-// changedAttrs notes how S3 answered a change of attributes.
+// changedAttrs records the answer of S3 to a change of attributes.
 func (p *permitted) changedAttrs(key string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

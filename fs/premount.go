@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Premount mounts at mountpoint what Start is going to serve, for a process
-// that mounts as root and then becomes the user uid of the group gid. The file
-// returned goes into Options.Device. Until Start, whoever touches the mountpoint
-// waits; if there will be no Start, the mount must be taken away.
+// Premount mounts the filesystem that Start will serve. It is for a process that mounts
+// as root and then becomes the user uid of the group gid. The returned file is
+// Options.Device. Until Start, accesses to the mountpoint block. Without a Start, the
+// caller must unmount.
 func Premount(mountpoint string, o Options, uid, gid int) (*os.File, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(mountpoint, &st); err != nil {
@@ -22,7 +22,8 @@ func Premount(mountpoint string, o Options, uid, gid int) (*os.File, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return nil, fmt.Errorf("mount %s: %w", mountpoint, unix.ENOTDIR)
 	}
-	// Not by os.OpenFile, which would have reads fail that should wait.
+	// os.OpenFile would make the descriptor non-blocking, and reads would fail instead
+	// of waiting.
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the FUSE device: %w", err)
@@ -40,7 +41,7 @@ func Premount(mountpoint string, o Options, uid, gid int) (*os.File, error) {
 	flags := uintptr(unix.MS_NODEV | unix.MS_NOSUID)
 	for _, name := range m.Options {
 		switch name {
-		case "nodev", "nosuid", "exec": // so it is
+		case "nodev", "nosuid", "exec": // this is the default
 		case "dev":
 			flags &^= unix.MS_NODEV
 		case "suid":
@@ -59,13 +60,13 @@ func Premount(mountpoint string, o Options, uid, gid int) (*os.File, error) {
 	return device, nil
 }
 
-// descriptors begins the mountpoints by which go-fuse is told to serve an open
-// device and to mount nothing.
+// descriptors is the prefix of mountpoints that make go-fuse serve an open device
+// without mounting.
 const descriptors = "/dev/fd/"
 
-// directory returns the absolute path of a mountpoint. It fails if there is no
-// directory: the kernel mounts on files, too. Premount has checked a mountpoint
-// that has a device.
+// directory returns the absolute path of a mountpoint. It returns an error if the path
+// is not a directory, because the kernel also mounts on files. Premount has checked the
+// mountpoint of a device.
 func (o Options) directory(mountpoint string) (string, error) {
 	path, err := filepath.Abs(mountpoint)
 	if err != nil {
@@ -89,8 +90,8 @@ func (o Options) directory(mountpoint string) (string, error) {
 	return path, nil
 }
 
-// target returns the path that go-fuse takes for the mountpoint. It names the
-// device that Premount has mounted, if there is one, which go-fuse then owns.
+// target returns the mountpoint for go-fuse. If Premount has mounted, it is a
+// descriptor of the device, which go-fuse then owns.
 func (o Options) target(mountpoint string) (string, error) {
 	if o.Device == nil {
 		return mountpoint, nil

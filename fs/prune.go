@@ -8,24 +8,24 @@ import (
 )
 
 const (
-	// inodeShare is the part of the memory limit that inodes may take. Names of the
-	// namespace have a half, and what both do not take is for data.
+	// inodeShare is the part of the memory limit for inodes, a quarter. The names of
+	// the namespace may take a half, and the rest is for data.
 	inodeShare = 4
-	// pruneDown is the part of the inodes that is forgotten at a time, an eighth:
-	// each time costs a look at the table.
+	// pruneDown is the part of the inodes to forget at a time, an eighth. Each time
+	// costs a scan of the table.
 	pruneDown = 8
-	// pruneBatch is how many inodes one notification names. The kernel drops the
-	// dentries of 512 in 0.1 ms.
+	// pruneBatch is the number of inodes in one notification. The kernel drops 512
+	// dentries in 0.1 ms.
 	pruneBatch = 512
-	// pruneWait is how long the kernel is given to send the FORGETs of what it
-	// dropped, before it is asked about others.
+	// pruneWait is the pause in which the kernel sends FORGETs for the dropped inodes,
+	// before the next notification.
 	pruneWait = 5 * time.Millisecond
-	// pruneRest is the pause after the kernel has forgotten nothing because it uses
-	// all inodes.
+	// pruneRest is the pause after a notification without effect, because all inodes
+	// are in use.
 	pruneRest = time.Second
 )
 
-// forgetful is the kernel, as far as it can be asked to forget; *fuse.Server is.
+// forgetful contains the methods of *fuse.Server that make the kernel forget inodes.
 type forgetful interface {
 	PruneNotify(nodes []uint64) fuse.Status
 	EntryNotify(parent uint64, name string) fuse.Status
@@ -34,8 +34,8 @@ type forgetful interface {
 var _ forgetful = (*fuse.Server)(nil)
 
 // pruner asks the kernel to forget inodes when there are too many (P11). It is one
-// goroutine that holds no lock while it asks: the kernel may wait for the answer to
-// another request before it returns.
+// goroutine and holds no lock while it asks, because the kernel may wait for the answer
+// to another request before it returns.
 type pruner struct {
 	inodes *inodes
 	kernel forgetful
@@ -64,8 +64,8 @@ func (p *pruner) run(ctx context.Context) {
 	}
 }
 
-// prune asks the kernel once to forget what is too much. It reports whether the
-// kernel has begun to.
+// prune asks the kernel once to forget the excess. It reports whether the kernel has
+// begun to forget.
 func (p *pruner) prune(ctx context.Context) bool {
 	before := p.inodes.count()
 	victims := p.inodes.idle(p.inodes.excess())
@@ -77,7 +77,7 @@ func (p *pruner) prune(ctx context.Context) bool {
 	return p.inodes.count() < before
 }
 
-// ask names inodes that the kernel need not remember.
+// ask asks the kernel to forget these inodes.
 func (p *pruner) ask(victims []*inode) {
 	if !p.byName {
 		ids := make([]uint64, len(victims))
@@ -97,25 +97,26 @@ func (p *pruner) ask(victims []*inode) {
 }
 
 const (
-	// inodeBytes is what an inode takes that was only looked up, with its name and
-	// its places in the table, as BenchmarkInodeBytes measures it (274).
+	// inodeBytes is the memory of an inode that was only looked up, with its name and
+	// its places in the table. BenchmarkInodeBytes measures 274.
 	inodeBytes = 280
-	// usedBytes is what one takes beside that once it was opened or changed: the size
-	// of used, with an ETag.
+	// usedBytes is the additional memory of an inode that was opened or changed: the
+	// size of used, with an ETag.
 	usedBytes = 700
-	// inodesCharged is how many bytes are charged at a time: so rarely is the budget's
-	// lock taken.
+	// inodesCharged is the granularity in bytes with which the budget is charged, so
+	// that its lock is rarely taken.
 	inodesCharged = 64 << 10
 )
 
-// bound makes the table tell when its inodes take more than limit bytes, and charge
-// for their bytes.
+// bound sets the limit of the inodes in bytes and the function that is charged for
+// them.
 func (t *inodes) bound(limit int64, charge func(delta int64)) { t.limit, t.charge = limit, charge }
 
-// bytes returns what all inodes take. t.mu is held.
+// bytes returns the memory of all inodes. t.mu is held.
 func (t *inodes) bytes() int64 { return int64(len(t.byID))*inodeBytes + t.changed.Load()*usedBytes }
 
-// counted charges for the inodes, and tells when there are too many. t.mu is held.
+// counted charges for the inodes, and signals crowded if there are too many. t.mu is
+// held.
 func (t *inodes) counted() {
 	if t.charge == nil {
 		return
@@ -128,12 +129,12 @@ func (t *inodes) counted() {
 	if now > t.limit {
 		select {
 		case t.crowded <- struct{}{}:
-		default: // it is known
+		default: // the signal is pending
 		}
 	}
 }
 
-// excess returns how many inodes have to be forgotten.
+// excess returns the number of inodes to forget.
 func (t *inodes) excess() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -141,13 +142,13 @@ func (t *inodes) excess() int {
 	if now <= t.limit {
 		return 0
 	}
-	// The forgotten ones take as much room as the others.
+	// This assumes that all inodes take the same memory.
 	return int(float64(now-t.limit+t.limit/pruneDown) / float64(now) * float64(len(t.byID)))
 }
 
-// idle returns up to most inodes that only the kernel refers to, and of which
-// nothing is lost when it forgets them. They are not among the younger half, which
-// the kernel is most likely to name next; of the older ones any may be returned.
+// idle returns up to most inodes to which only the kernel refers and that can be
+// forgotten without a loss. It skips the younger half, which the kernel is most likely
+// to use next. It selects the others in no order.
 func (t *inodes) idle(most int) []*inode {
 	t.mu.RLock()
 	var found []*inode
@@ -170,7 +171,7 @@ func (t *inodes) idle(most int) []*inode {
 	return kept
 }
 
-// forgettable reports whether a lookup finds all again that the inode shows.
+// forgettable reports whether a lookup can restore everything that the inode shows.
 func (n *inode) forgettable() bool {
 	if !n.isUsed() {
 		return true

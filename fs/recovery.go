@@ -21,13 +21,13 @@ type lifetime struct {
 	// gaveUp is the work that the last drain has left in the journal, or nil.
 	gaveUp   atomic.Pointer[error]
 	waiting  []writeback.Waiting // journals that recover has left; set before the first request
-	patience time.Duration       // of drainLast
+	patience time.Duration       // of drainAtEnd
 }
 
-// recover finishes what mounts that died have left behind, before the first
-// request: files and changes in their journals, and then their renames. So no
-// program sees a state in which something acknowledged is missing. An error means
-// that S3 does not take the journals now; they stay for the next mount.
+// recover finishes the work of dead mounts before the first request: files and changes
+// in their journals, and then their renames. So no program sees a state without
+// something that was acknowledged. An error means that S3 does not accept the journals
+// now. They stay for the next mount.
 func (f *lifetime) recover(ctx context.Context) error {
 	if !f.o.ReadOnly {
 		if err := f.replay(ctx); err != nil {
@@ -44,7 +44,7 @@ func (f *lifetime) recover(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// replay carries out the journals of mounts that died.
+// replay executes the journals of dead mounts.
 func (f *lifetime) replay(ctx context.Context) error {
 	n, err := f.writes.Replay(ctx, f.finishChange)
 	if n > 0 {
@@ -56,7 +56,7 @@ func (f *lifetime) replay(ctx context.Context) error {
 	return nil
 }
 
-// abortOrphans aborts the uploads of mounts that died.
+// abortOrphans aborts the uploads of dead mounts.
 func (f *lifetime) abortOrphans(ctx context.Context) {
 	n, err := f.writes.AbortOrphans(ctx)
 	if err != nil {
@@ -67,8 +67,8 @@ func (f *lifetime) abortOrphans(ctx context.Context) {
 	}
 }
 
-// reportWaiting logs what waits in journals that this mount does not replay, and
-// how to upload it.
+// reportWaiting logs the journals that this mount does not replay, and how to upload
+// them.
 func (f *lifetime) reportWaiting() {
 	waiting, err := f.writes.Waiting()
 	if err != nil {
@@ -86,7 +86,7 @@ func (f *lifetime) reportWaiting() {
 	}
 }
 
-// sourceOf is the source of a mount of a prefix, as users write it.
+// sourceOf returns the source of a mount of a prefix in the form of the command line.
 func (o Options) sourceOf(prefix string) string {
 	if prefix == "" {
 		return o.Bucket
@@ -94,8 +94,8 @@ func (o Options) sourceOf(prefix string) string {
 	return o.Bucket + ":" + prefix
 }
 
-// stillWaiting returns the journals of dead mounts that wait, without those that
-// another mount has replayed since.
+// stillWaiting returns the journals of dead mounts that are not replayed, without those
+// that another mount has replayed since.
 func (f *lifetime) stillWaiting() []writeback.Waiting {
 	var left []writeback.Waiting
 	for _, w := range f.waiting {
@@ -106,8 +106,8 @@ func (f *lifetime) stillWaiting() []writeback.Waiting {
 	return left
 }
 
-// unlessKept returns err, or nil if it says that S3 has refused bytes which are
-// kept aside: nothing is left to write then, and kept reports them.
+// unlessKept returns err, or nil if err means that S3 has refused data that were saved
+// locally. Nothing is left to upload then, and kept reports them.
 func unlessKept(err error) error {
 	if errors.Is(err, writeback.ErrKept) {
 		return nil
@@ -115,9 +115,9 @@ func unlessKept(err error) error {
 	return err
 }
 
-// KeptError says which acknowledged bytes S3 does not hold although the mount has
-// nothing left to write: they are in the recovery directory, or in a journal that
-// this mount does not replay.
+// KeptError describes acknowledged data that S3 does not have although the mount has
+// nothing left to upload. They are in the recovery directory, or in a journal that this
+// mount does not replay.
 type KeptError struct {
 	Files   int // in the recovery directory
 	Dir     string
@@ -135,8 +135,7 @@ func (e *KeptError) Error() string {
 	return errors.Join(errs...).Error()
 }
 
-// kept returns which acknowledged bytes S3 does not hold although nothing is left
-// to write; nil if it holds everything.
+// kept returns a KeptError, or nil if S3 has everything.
 func (f *lifetime) kept(waiting []writeback.Waiting) *KeptError {
 	e := &KeptError{Files: int(f.writes.Stats().Broken), Dir: f.writes.Kept().Dir, Waiting: waiting}
 	if e.Files == 0 && len(e.Waiting) == 0 {

@@ -133,7 +133,7 @@ func TestRefusedCommitEnds(t *testing.T) {
 			k := remount(t, srv, journaled(state))
 			k.put("f", "text")
 			k.drain()
-			if err := k.f.drainLast(t.Context()); err != nil {
+			if err := k.f.drainAtEnd(t.Context()); err != nil {
 				t.Errorf("last drain: %v", err)
 			}
 			if _, st := k.lookup("f"); st != fuse.ENOENT {

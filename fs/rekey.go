@@ -7,9 +7,9 @@ import (
 	"github.com/s3mount/s3mount/fs/namespace"
 )
 
-// rekey gives the inodes that moved with a rename their new entries. A directory
-// comes before its children: an inode that enters the table meanwhile either
-// is found here or has a key that its directory refuses (holdsKey).
+// rekey sets the new entries of the inodes that a rename has moved. A directory comes
+// before its children: an inode that enters the table in the meantime is either found
+// here or has a key that its directory refuses (holdsKey).
 func (f *unlinker) rekey(root *inode, out namespace.RenameOutput) {
 	from := root.snapshot().Key
 	f.rekeyOne(root, out.Entry)
@@ -37,8 +37,8 @@ func (f *unlinker) rekeyChildren(dir *inode, from string, out namespace.RenameOu
 	}
 }
 
-// rekeyOne gives one inode its new entry. An inode without a name keeps its key
-// (P7), so that nothing brings it back.
+// rekeyOne sets the new entry of one inode. An inode without a name keeps its key (P7),
+// so that it does not reappear.
 func (f *unlinker) rekeyOne(n *inode, to entry.Entry) {
 	n.lock()
 	from, gone := n.Key(), !n.IsLinked()
@@ -51,8 +51,8 @@ func (f *unlinker) rekeyOne(n *inode, to entry.Entry) {
 	}
 }
 
-// showPending shows a file that S3 does not hold yet, unless it has lost its
-// name or its key meanwhile.
+// showPending adds a file without an object to the namespace, unless it has lost its
+// name or key in the meantime.
 func (f *saver) showPending(n *inode, key string) {
 	f.ns.AddPending(key, n)
 	n.lock()
@@ -63,5 +63,5 @@ func (f *saver) showPending(n *inode, key string) {
 	}
 }
 
-// PendingEntry returns what the mount shows of a file that S3 does not hold yet.
+// PendingEntry returns the entry of a file without an object.
 func (n *inode) PendingEntry() entry.Entry { return n.snapshot() }

@@ -14,7 +14,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Unlink takes a name away. What is open stays readable and writable (P7).
+// Unlink removes a name. Open files stay readable and writable (P7).
 func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name string) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()
@@ -40,7 +40,7 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	noted := f.noteRemoval(n)
 	n.beginTaking()
 	detached := f.detach(ctx, n)
-	// Before the DELETE: a PUT under way must not come after it.
+	// A PUT in progress must end before the DELETE.
 	discarded, written := n.discard()
 	detached = discarded || detached
 	if n.isSaved() || written {
@@ -64,8 +64,8 @@ func (f *filesystem) Unlink(cancel <-chan struct{}, h *fuse.InHeader, name strin
 	return f.status("unlink", err)
 }
 
-// discard ends all writing of the unsaved state to S3. It tells whether there
-// was any, and whether a commit may have made an object of it.
+// discard ends the upload of unsaved data. had reports whether there were any, and
+// written whether a commit may have created an object.
 func (n *inode) discard() (had, written bool) {
 	n.lock()
 	file := n.file
@@ -76,8 +76,8 @@ func (n *inode) discard() (had, written bool) {
 	return true, file.Discard()
 }
 
-// beginTaking is called before a name is taken off its inode. From then on
-// changed tells whether there are bytes that S3 does not hold.
+// beginTaking is called before an inode loses its name. From then on changed reports
+// whether there are data that S3 does not have.
 func (n *inode) beginTaking() {
 	n.lock()
 	defer n.unlock()
@@ -95,20 +95,20 @@ type unlinker struct {
 	*opener
 }
 
-// cutOff leaves an inode behind whose name is still there: an unlink or a rename of it
-// failed, or someone else has written the object since. The kernel looks the name up
-// again.
+// cutOff leaves an inode behind whose name still exists, because its unlink or rename
+// failed or another client has written the object. The kernel looks the name up again.
 func (f *unlinker) cutOff(n *inode) {
 	dir, name := f.inodes.parentOf(n)
-	if f.leaveBehind(n) { // else the name was gone before something else failed
+	if f.leaveBehind(n) { // otherwise the name was already gone
 		f.forgetDentry(dir, name)
 	}
 }
 
-// errCut is why the bytes of such a file are kept aside.
+// errCut is the reason for saving the data of such a file locally.
 var errCut = errors.New("the name is that of another version")
 
-// isLost: bytes were written that are not saved, under a name that still is there.
+// isLost reports whether the inode has unsaved data and its name belongs to another
+// inode.
 func (n *inode) isLost() bool {
 	if !n.isUsed() {
 		return false
@@ -127,7 +127,7 @@ func (n *inode) isSaved() bool {
 	return n.IsStored()
 }
 
-// gone marks an inode whose name is gone.
+// gone updates an inode that has lost its name.
 func (f *finder) gone(n *inode) {
 	n.lock()
 	n.Unlink()
@@ -185,23 +185,22 @@ func (f *filesystem) Rmdir(cancel <-chan struct{}, h *fuse.InHeader, name string
 	return f.status("rmdir", err)
 }
 
-// keepWhole is the size in bytes up to which the content of an unlinked open
-// file is taken into memory or the spool: below it a GET costs less than the
-// copy and the delete of a hidden object.
+// keepWhole is the largest size in bytes of an unlinked open file whose content is read
+// into memory or the spool. For such files a GET costs less than the copy and the
+// delete of a hidden object.
 const keepWhole = 1 << 20
 
-// zerosPrefix holds the zeros that holes of files are copied from, below the
-// mount's prefix.
+// zerosPrefix is the prefix of objects of zeros, from which holes of files are copied.
+// It is below the prefix of the mount.
 const zerosPrefix = ".s3mount/zeros/"
 
-// hiddenPrefix holds the bytes of open files without a name, below the mount's
-// prefix. Nothing there is of use once the mount is gone.
+// hiddenPrefix is the prefix of the data of open files without a name, below the prefix
+// of the mount. These objects are useless after the end of the mount.
 const hiddenPrefix = ".s3mount/unlinked/"
 
-// detach makes an open file independent of its key, which is about to be
-// deleted or replaced. The caller has the inode's turn. Where it fails the
-// readers will see ESTALE, which is no reason to refuse the removal. It tells
-// whether there was something to do.
+// detach makes an open file independent of its key, which is about to be deleted or
+// replaced. The caller has the turn of the inode. If detach fails, readers get ESTALE,
+// but the removal continues. detach returns false if there was nothing to do.
 func (f *unlinker) detach(ctx context.Context, n *inode) bool {
 	n.lock()
 	e, open, saved, whole := n.snapshotLocked(), n.opens > 0, n.IsStored(), n.file != nil && n.file.Version() == nil
@@ -221,8 +220,8 @@ func (f *unlinker) detach(ctx context.Context, n *inode) bool {
 	return true
 }
 
-// takeIn reads the whole content into unsaved state that is never saved. Handles
-// may write at the same time.
+// takeIn reads the whole content into unsaved state that is never uploaded. Handles may
+// write at the same time.
 func (f *unlinker) takeIn(ctx context.Context, n *inode) error {
 	n.lock()
 	file := f.dirty(n)
@@ -231,7 +230,7 @@ func (f *unlinker) takeIn(ctx context.Context, n *inode) error {
 	return file.DetachBase(ctx)
 }
 
-// hide copies the object inside S3 to a key of its own until the last close.
+// hide copies the object inside S3 to a hidden key, which is deleted at the last close.
 func (f *unlinker) hide(ctx context.Context, n *inode) error {
 	n.lock()
 	e := n.Entry()
@@ -253,7 +252,7 @@ func (f *unlinker) hide(ctx context.Context, n *inode) error {
 	return nil
 }
 
-// dropHidden deletes the bytes of a file that had no name.
+// dropHidden deletes the object of a file without a name.
 func (f *saver) dropHidden(ctx context.Context, key string) {
 	if _, err := f.store.Delete(ctx, &s3.DeleteInput{Bucket: f.o.Bucket, Key: key}); err != nil {
 		f.log.Warn("cannot delete the bytes of an unlinked file", slog.String("key", key), slog.Any("error", err))

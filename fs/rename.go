@@ -13,17 +13,17 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// renameNoReplace is the flag of renameat2(2) that is known. RENAME_EXCHANGE is
-// refused like any other flag: S3 cannot swap two objects (P5).
+// renameNoReplace is the only supported flag of renameat2(2). RENAME_EXCHANGE and other
+// flags are refused: S3 cannot swap two objects (P5).
 const renameNoReplace = 0x1
 
-// move is one rename under way.
+// move is one rename in progress.
 type move struct {
 	oldDir, newDir   *inode
 	oldName, newName string
-	n                *inode // what moves
-	target           *inode // what has the new name now, or nil
-	taken            bool   // target's handles have been given what they need without the name
+	n                *inode // the inode to move
+	target           *inode // the inode that has the new name, or nil
+	taken            bool   // target is independent of its name
 	flags            uint32
 }
 
@@ -57,7 +57,7 @@ type renamer struct {
 	access *access
 }
 
-// rename renames, and begins anew if a commit that it waits for is interrupted.
+// rename executes m. It starts again if a commit that it waits for is interrupted.
 func (f *renamer) rename(ctx *request, m *move) error {
 	leave, err := f.gate.enter(ctx, m.oldDir, m.newDir)
 	if err != nil {
@@ -112,8 +112,8 @@ func (f *renamer) tryRename(ctx *request, m *move) (err error) {
 	return err
 }
 
-// mayMove confirms that the caller may move what is renamed, and replace what has the
-// new name. A directory that gets another parent must be writable itself.
+// mayMove checks that the caller may move the inode and replace the target. A directory
+// that gets another parent must be writable itself.
 func (f *renamer) mayMove(ctx *request, m *move) error {
 	if err := f.access.confirmSticky(ctx, m.oldDir, m.n, ctx.caller); err != nil {
 		return err
@@ -129,7 +129,8 @@ func (f *renamer) mayMove(ctx *request, m *move) error {
 	return f.access.confirmSticky(ctx, m.newDir, m.target, ctx.caller)
 }
 
-// done notes the times of what has moved and of both directories, if it has.
+// done updates the times of the moved inode and of both directories after a successful
+// rename.
 func (m *move) done(err error) {
 	if err == nil {
 		m.n.stamp()
@@ -138,8 +139,8 @@ func (m *move) done(err error) {
 	}
 }
 
-// resolveTarget returns what has the new name, or nil, and checks what POSIX
-// asks of it.
+// resolveTarget returns the inode that has the new name, or nil, and checks the
+// requirements of POSIX.
 func (f *renamer) resolveTarget(ctx context.Context, m *move) (*inode, error) {
 	t, err := f.resolve(ctx, m.newDir, m.newName)
 	if err != nil && errnoOf(err) == syscall.ENOENT {
@@ -164,8 +165,8 @@ func (f *renamer) resolveTarget(ctx context.Context, m *move) (*inode, error) {
 	return t, nil
 }
 
-// holdMove keeps all that the rename touches as it is: nothing commits, and no
-// names are made below a directory that moves.
+// holdMove prevents changes of the inodes that the rename affects: nothing commits, and
+// no names are created below a directory that moves.
 func (f *renamer) holdMove(ctx context.Context, m *move) (release func(), err error) {
 	reopen := func() {}
 	if m.n.kind == entry.Directory {
@@ -182,7 +183,7 @@ func (f *renamer) holdMove(ctx context.Context, m *move) (release func(), err er
 		reopen()
 	}
 	if err = h.take(ctx, m.target); err == nil && m.n.gone() {
-		err = syscall.ENOENT // it could not be saved meanwhile
+		err = syscall.ENOENT // its data could not be saved in the meantime
 	}
 	if err != nil {
 		release()
@@ -191,8 +192,8 @@ func (f *renamer) holdMove(ctx context.Context, m *move) (release func(), err er
 	return release, nil
 }
 
-// renameUnsaved renames a file that S3 does not hold: its one PUT will go to
-// the new key. It tells whether that was possible.
+// renameUnsaved renames a file without an object: its PUT will go to the new key. It
+// returns false if the file must be saved first.
 func (f *renamer) renameUnsaved(ctx context.Context, m *move) (done bool, err error) {
 	n := m.n
 	if n.isSaved() {
@@ -206,7 +207,7 @@ func (f *renamer) renameUnsaved(ctx context.Context, m *move) (done bool, err er
 	file, old := n.file, n.Key()
 	n.unlock()
 	if file == nil {
-		return false, syscall.ENOENT // it could not be saved and is gone
+		return false, syscall.ENOENT // its data could not be saved
 	}
 	over, err := f.overtaken(ctx, m)
 	if err != nil {
@@ -228,7 +229,7 @@ func (f *renamer) renameUnsaved(ctx context.Context, m *move) (done bool, err er
 	if m.target != nil {
 		file.Contain(m.target.attrsNoted())
 	}
-	// What the commit will replace, if there is something.
+	// saved means here that the commit may replace an object.
 	replaces := m.target != nil && (m.target.isSaved() || over != nil && over.Committing())
 	n.lock()
 	e := n.Entry()
@@ -237,15 +238,15 @@ func (f *renamer) renameUnsaved(ctx context.Context, m *move) (done bool, err er
 	n.unlock()
 	f.ns.DropPending(old, n)
 	if f.o.Durability == durabilityJournal {
-		err = f.persist(ctx, n) // the journal knows it by the old name
+		err = f.persist(ctx, n) // the journal has the old name
 	}
 	f.replaceTarget(m)
 	f.showPending(n, key)
 	return true, err
 }
 
-// overtaken makes the file that a rename replaces ready for that, and returns
-// its unsaved state, if there is any.
+// overtaken prepares the file that a rename replaces, and returns its unsaved state, or
+// nil.
 func (f *renamer) overtaken(ctx context.Context, m *move) (*writeback.File, error) {
 	if m.target == nil {
 		return nil, nil
@@ -262,7 +263,7 @@ func (f *renamer) overtaken(ctx context.Context, m *move) (*writeback.File, erro
 	return m.target.file, nil
 }
 
-// replaceTarget gives the moved inode its new name in the table.
+// replaceTarget sets the new name of the moved inode in the table.
 func (f *renamer) replaceTarget(m *move) {
 	if m.target != nil {
 		f.gone(m.target)
@@ -270,7 +271,7 @@ func (f *renamer) replaceTarget(m *move) {
 	f.inodes.move(m.n, m.newDir, m.newName)
 }
 
-// renameSaved renames what S3 holds, by copy and delete.
+// renameSaved renames objects in S3 by copy and delete.
 func (f *renamer) renameSaved(ctx context.Context, m *move) error {
 	moving, err := f.saveBelow(ctx, m.n)
 	if err != nil {
@@ -290,7 +291,8 @@ func (f *renamer) renameSaved(ctx context.Context, m *move) error {
 		}
 	}
 	noted := f.noteRename(in)
-	// After the note: the journal forgets what the target has in it.
+	// After the record, because this removes the records of the target from the
+	// journal.
 	f.takeTarget(ctx, m)
 	out, err := f.ns.Rename(ctx, in)
 	if err != nil {
@@ -304,8 +306,8 @@ func (f *renamer) renameSaved(ctx context.Context, m *move) error {
 	return nil
 }
 
-// prepareTarget makes what has the new name ready to lose it, and returns the
-// object that will be replaced, or nil.
+// prepareTarget prepares the target and returns the object that will be replaced, or
+// nil.
 func (f *renamer) prepareTarget(ctx context.Context, m *move) (*entry.Entry, error) {
 	t := m.target
 	if !m.taken {
@@ -320,32 +322,32 @@ func (f *renamer) prepareTarget(ctx context.Context, m *move) (*entry.Entry, err
 	return &e, nil
 }
 
-// takeTarget cuts what has the new name off it, just before it is replaced.
+// takeTarget detaches the target from its name, just before it is replaced.
 func (f *renamer) takeTarget(ctx context.Context, m *move) {
 	if m.target == nil {
 		return
 	}
 	m.target.beginTaking()
 	m.taken = f.detach(ctx, m.target) || m.taken
-	had, _ := m.target.discard() // a PUT under way must not come after the copy
+	had, _ := m.target.discard() // a PUT in progress must end before the copy
 	m.taken = m.taken || had
 }
 
-// savePromised saves what close(2) has promised and only the journal has, before
-// its file is cut off its name: the rename that asks for that may fail.
+// savePromised uploads acknowledged data that only the journal has, before their file
+// loses its name. The rename may still fail.
 func (f *saver) savePromised(ctx context.Context, n *inode) error {
 	if f.o.Durability != durabilityJournal {
 		return nil
 	}
 	err := f.commitNow(ctx, n)
 	if errors.Is(err, writeback.ErrConflict) {
-		return nil // its bytes are kept elsewhere
+		return nil // its data are saved locally
 	}
 	return err
 }
 
-// saveBelow makes S3 hold what is unsaved of n and below it, and returns the
-// live inodes there. The caller has their turns.
+// saveBelow uploads the unsaved data of n and of the inodes below it, and returns these
+// inodes. The caller has their turns.
 func (f *saver) saveBelow(ctx context.Context, n *inode) ([]*inode, error) {
 	all := []*inode{n}
 	if n.kind == entry.Directory {

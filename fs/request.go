@@ -19,30 +19,29 @@ import (
 	"github.com/s3mount/s3mount/s3/fair"
 )
 
-// request is the context of one FUSE request. It ends when the caller is
-// interrupted for good.
+// request is the context of one FUSE request. It ends when the caller is interrupted.
 //
-// The kernel reports any signal, also those that a program handles and goes on
-// from: the Go runtime preempts with SIGURG, profilers tick with SIGPROF. To
-// give up a close because of these would lose the only answer that close has,
-// so on a report the signals that are really pending are looked up.
+// The kernel reports every signal, including signals that a program handles before it
+// continues: the Go runtime uses SIGURG, and profilers use SIGPROF. A close that ended
+// because of them would lose its only answer. Therefore watch checks which signals are
+// pending.
 type request struct {
 	caller fuse.Caller
 	cancel <-chan struct{}
 
 	once sync.Once
-	done chan struct{} // closed on a true interrupt
+	done chan struct{} // closed when the caller is interrupted
 	stop chan struct{} // closed by end
 }
 
 var _ context.Context = (*request)(nil)
 
-// newRequest makes the context of a request. The caller must end it.
+// newRequest returns the context of a request. The caller must call end.
 func newRequest(cancel <-chan struct{}, h *fuse.InHeader) *request {
 	return &request{caller: h.Caller, cancel: cancel}
 }
 
-// end releases what the context holds.
+// end releases the resources of the context.
 func (r *request) end() {
 	r.once.Do(func() {})
 	if r.stop != nil {
@@ -50,8 +49,8 @@ func (r *request) end() {
 	}
 }
 
-// Done starts to watch for interrupts when someone first waits: requests that
-// are answered from memory pay nothing.
+// Done starts watching for interrupts at its first call, so that requests without a
+// wait pay nothing.
 func (r *request) Done() <-chan struct{} {
 	r.once.Do(func() {
 		r.done, r.stop = make(chan struct{}), make(chan struct{})
@@ -69,10 +68,10 @@ func (r *request) Err() error {
 	}
 }
 
-// Deadline is none: s3 bounds its own calls.
+// Deadline returns no deadline, because package s3 bounds its calls.
 func (r *request) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Value returns the user whose request it is (fair.UserOf).
+// Value returns the user of the request for fair.UserKey.
 func (r *request) Value(key any) any {
 	if key == (fair.UserKey{}) {
 		return fair.User(r.caller.Uid)
@@ -80,8 +79,8 @@ func (r *request) Value(key any) any {
 	return nil
 }
 
-// repoll is how often pending signals are looked up again after a report that
-// was not a true interrupt: the kernel reports only the first signal.
+// repoll is the interval between checks of pending signals after a report that was not
+// an interrupt. The kernel reports only the first signal.
 const repoll = 200 * time.Millisecond
 
 func watch(cancel <-chan struct{}, done, stop chan struct{}, pid int) {
@@ -100,8 +99,8 @@ func watch(cancel <-chan struct{}, done, stop chan struct{}, pid int) {
 	close(done)
 }
 
-// interrupted tells whether a signal is pending that ends the process or asks
-// it to end. When that cannot be read, the kernel's report counts.
+// interrupted reports whether a signal is pending that ends the process or asks it to
+// end. If this cannot be determined, it returns true.
 func interrupted(pid int) bool {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -110,7 +109,7 @@ func interrupted(pid int) bool {
 	return interruptPending(status)
 }
 
-// interruptPending reads the signal masks of proc_pid_status(5).
+// interruptPending evaluates the signal masks of proc_pid_status(5).
 func interruptPending(status []byte) bool {
 	var pending, blocked, ignored, caught uint64
 	masks := map[string]*uint64{"SigPnd": &pending, "ShdPnd": &pending, "SigBlk": &blocked, "SigIgn": &ignored, "SigCgt": &caught}
@@ -129,8 +128,8 @@ func interruptPending(status []byte) bool {
 	return pending&asksToEnd != 0 || pending&^caught&^harmless != 0
 }
 
-// inGroup tells whether a caller is in a group, by proc_pid_status(5). Where
-// that cannot be read, only the group that the kernel named counts.
+// inGroup reports whether a caller is a member of a group (proc_pid_status(5)). If its
+// groups cannot be read, only the group in the request counts.
 func inGroup(c fuse.Caller, gid uint32) bool {
 	if c.Gid == gid {
 		return true
@@ -157,17 +156,18 @@ func signals(list ...syscall.Signal) uint64 {
 }
 
 var (
-	// asksToEnd: a person or a supervisor wants the program to stop waiting,
-	// whether or not it handles the signal.
+	// asksToEnd contains signals by which a person or a supervisor asks the program to
+	// end, whether it handles them or not.
 	asksToEnd = signals(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGKILL)
-	// harmless: signals whose default action does not end the process (signal(7)).
+	// harmless contains signals whose default action does not end the process
+	// (signal(7)).
 	harmless = signals(syscall.SIGCHLD, syscall.SIGURG, syscall.SIGWINCH, syscall.SIGCONT,
 		syscall.SIGSTOP, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
 )
 
-// turn lets one at a time through; a wait for it ends with its context.
-// Its channel, which holds an element while somebody has the turn, is made when it is
-// taken for the first time: most inodes are only looked up.
+// turn is a mutex whose wait a context can end. Its channel, which holds one element
+// while the turn is taken, is created when it is taken for the first time, because most
+// inodes are only looked up.
 type turn struct{ c atomic.Pointer[chan struct{}] }
 
 // queue returns the channel.
@@ -195,7 +195,7 @@ func (t *turn) take(ctx context.Context) error {
 	}
 }
 
-// try takes the turn if it is free, and returns what gives it back.
+// try takes the turn if it is free, and returns the function that gives it back.
 func (t *turn) try() (give func(), ok bool) {
 	select {
 	case t.queue() <- struct{}{}:

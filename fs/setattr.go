@@ -16,7 +16,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// SetAttr answers chmod, chown, utimens and truncate.
+// SetAttr handles chmod, chown, utimens and truncate.
 func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.Status {
 	ctx := newRequest(cancel, &in.InHeader)
 	defer ctx.end()
@@ -33,7 +33,7 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 	}
 	if size, ok := in.GetSize(); ok {
 		fh, open := in.GetFh()
-		if !open { // the open of a handle has been confirmed
+		if !open { // the access of a handle was checked at its open
 			if err := f.access.confirmFile(ctx, n, in.Caller); err != nil {
 				return f.status("truncate", err)
 			}
@@ -49,7 +49,7 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 		if err := f.access.confirmOwner(ctx, n, in.Caller); err != nil {
 			return f.status("setattr", err)
 		}
-		// What does not change stays as it is on the object, not as a listing shows it.
+		// Unchanged attributes must be those of the object, not those of a listing.
 		if err := f.exactly(ctx, n); err != nil {
 			return f.status("setattr", err)
 		}
@@ -66,10 +66,11 @@ func (f *filesystem) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fu
 	return fuse.OK
 }
 
-// attrsInValid are the bits of fuse.SetAttrIn.Valid for what applyAttr changes.
+// attrsInValid contains the bits of fuse.SetAttrIn.Valid for the attributes that
+// applyAttr changes.
 const attrsInValid = fuse.FATTR_MODE | fuse.FATTR_UID | fuse.FATTR_GID | fuse.FATTR_MTIME | fuse.FATTR_ATIME
 
-// applyAttr changes the attributes that in names and tells whether there were any.
+// applyAttr sets the attributes in the request and reports whether any has changed.
 func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 	n.lock()
 	defer n.unlock()
@@ -99,19 +100,18 @@ func (n *inode) applyAttr(in *fuse.SetAttrIn) bool {
 	return true
 }
 
-// stamp gives the inode a new ctime where nothing else changes that S3 keeps: after
-// a rename, or a chmod to the same mode as cp, tar and rsync do it. A ctime alone is
-// not worth a request, and is not kept in S3.
+// stamp sets a new ctime that is not saved to S3: after a rename, or after a chmod to
+// the same mode as cp, tar and rsync do it. A ctime alone is not worth a request.
 func (n *inode) stamp() {
 	n.lock()
 	defer n.unlock()
 	n.stamped = time.Now()
 }
 
-// keepAttrs makes attributes that changed reach S3. They ride on the next PUT of the file
-// if one is due. They follow by themselves after a short delay if S3 is expected to accept
-// them (permitted) and the journal has them until then. Otherwise keepAttrs waits for S3.
-// If S3 refuses the change, the inode has the attributes from before again.
+// keepAttrs saves changed attributes to S3: with the next PUT of the file if one is
+// due, or after a short delay if S3 is expected to accept them (permitted). Otherwise
+// it waits for S3. If S3 refuses the change, keepAttrs restores the previous
+// attributes.
 func (f *saver) keepAttrs(ctx context.Context, n *inode, before entry.Attr) error {
 	n.lock()
 	n.Owe()
@@ -138,16 +138,16 @@ func (f *saver) keepAttrs(ctx context.Context, n *inode, before entry.Attr) erro
 	return f.storeAttrs(ctx, n, before)
 }
 
-// storeAttrs waits until S3 holds the attributes of n. A refusal or a server that does
-// not answer is an error. A server that cannot store attributes is none: copy tools
-// work on every server.
+// storeAttrs waits until S3 has the attributes of n. It returns an error after a
+// refusal and if the server does not answer. It returns nil if the server cannot store
+// attributes, because copy tools must work on every server.
 func (f *saver) storeAttrs(ctx context.Context, n *inode, before entry.Attr) error {
 	err := f.flushAttrs(ctx, n)
 	if err == nil {
 		return nil
 	}
 	if errno := errnoOf(err); errno != syscall.EACCES && errno != syscall.EINTR && !errors.Is(err, s3.ErrTransient) {
-		return nil // it is in the log
+		return nil // it was logged
 	}
 	n.lock()
 	defer n.unlock()
@@ -157,7 +157,7 @@ func (f *saver) storeAttrs(ctx context.Context, n *inode, before entry.Attr) err
 	return err
 }
 
-// flushAttrs returns when S3 holds the attributes of n.
+// flushAttrs returns when S3 has the attributes of n.
 func (f *saver) flushAttrs(ctx context.Context, n *inode) error {
 	n.lock()
 	idle := !n.Owes() || !n.IsLinked() || n == f.inodes.root
@@ -168,14 +168,14 @@ func (f *saver) flushAttrs(ctx context.Context, n *inode) error {
 	return n.inTurn(ctx, func() error { return f.flushAttrsNow(ctx, n) })
 }
 
-// flushAttrsNow is flushAttrs for callers that have the inode's turn.
+// flushAttrsNow is flushAttrs for callers that have the turn of the inode.
 func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
 	f.takeSaved(n)
 	n.lock()
 	e := n.Entry()
 	if !n.Owes() || !n.IsLinked() || !n.IsStored() || (n.file != nil && n.file.Dirty()) {
 		n.unlock()
-		return nil // nothing to do, or it rides on the commit
+		return nil // nothing to do, or the commit carries them
 	}
 	n.sent = &e.Attr
 	n.unlock()
@@ -185,7 +185,7 @@ func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
 	n.sent = nil
 	n.unlock()
 	f.permits.changedAttrs(e.Key, err)
-	if f.passing(ctx, err) {
+	if f.isRetryable(ctx, err) {
 		f.log.Warn("cannot save attributes yet; they are in the journal", slog.String("key", e.Key), slog.Any("error", err))
 		if f.ending.Err() == nil {
 			f.attrs.add(n)
@@ -193,7 +193,7 @@ func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
 		return err
 	}
 	if err != nil && ctx.Err() != nil {
-		f.attrs.add(n) // the caller does not wait for it any more
+		f.attrs.add(n) // the caller no longer waits
 		return err
 	}
 	n.lock()
@@ -221,14 +221,14 @@ func (f *saver) flushAttrsNow(ctx context.Context, n *inode) error {
 	return nil
 }
 
-// writeAttrs writes the attributes of an entry to S3. same reports that the
-// version has the bytes of the entry, and not those of another writer.
+// writeAttrs saves the attributes of an entry to S3. same is false if another client
+// has written the object.
 func (f *saver) writeAttrs(ctx context.Context, e entry.Entry) (to entry.Entry, same bool, err error) {
 	to, err = f.ns.SetAttr(ctx, e, e.Attr)
 	if !errors.Is(err, namespace.ErrStale) {
 		return to, true, err
 	}
-	// Someone else wrote the object: the attributes go onto what is there now.
+	// Another client wrote the object. The new version gets the attributes.
 	now, err := f.ns.Stat(ctx, e)
 	if err != nil {
 		return now, false, err
@@ -266,29 +266,28 @@ func (f *filesystem) resize(ctx context.Context, n *inode, size int64, open bool
 	return f.commit(ctx, n)
 }
 
-// beginWriting is for who writes without a handle: until endWriting the unsaved
-// state stays, as it does while a handle is open that may write.
+// beginWriting keeps the unsaved state for a write without a handle, until endWriting.
 func (f *saver) beginWriting(ctx context.Context, n *inode) error {
-	if err := n.turns().settling.take(ctx); err != nil {
+	if err := n.turns().closing.take(ctx); err != nil {
 		return err
 	}
-	defer n.turns().settling.give()
+	defer n.turns().closing.give()
 	n.lock()
 	defer n.unlock()
 	n.writers++
 	return nil
 }
 
-// endWriting lets the unsaved state go, if nobody else writes.
+// endWriting lets the unsaved state go, unless there is another writer.
 func (f *saver) endWriting(ctx context.Context, n *inode) {
 	n.lock()
 	n.writers--
 	n.unlock()
-	f.settle(ctx, n)
+	f.letGoInBackground(ctx, n)
 }
 
-// truncate sets the size in the unsaved state. To zero is a whole replacement:
-// nothing of the old version is kept, so no condition holds the commit (P3).
+// truncate sets the size in the unsaved state. A size of 0 is a full replacement:
+// nothing of the old version is kept, so the commit has no condition (P3).
 func (f *opener) truncate(ctx context.Context, n *inode, size int64) error {
 	n.lock()
 	fresh := size == 0 && n.file == nil && n.IsLinked()
@@ -314,7 +313,7 @@ func (f *opener) truncate(ctx context.Context, n *inode, size int64) error {
 	return file.Truncate(ctx, size)
 }
 
-// touch marks a change of the bytes by this mount; The inode is locked.
+// touch records a change of the content by this mount. The inode is locked.
 func (n *inode) touch() {
 	n.Touch(time.Now())
 	n.changed = true

@@ -7,12 +7,12 @@ import (
 	"github.com/s3mount/s3mount/fs/writeback"
 )
 
-// Upload is a file on its way to S3.
+// Upload is a file that is being uploaded.
 type Upload = writeback.Upload
 
-// Stats is a reading of the counters and gauges of a mount. Its JSON form is
-// part of the control interface: fields are added and never changed. Counters
-// start at 0 when the bucket is mounted. Sizes are in bytes.
+// Stats contains the counters and gauges of a mount. Its JSON form is part of the
+// control interface: fields are added and never changed. Counters start at 0 with the
+// mount. Sizes are in bytes.
 type Stats struct {
 	Requests metering.Requests  `json:"fuse"`
 	Cache    CacheStats         `json:"cache"`
@@ -27,28 +27,28 @@ type Stats struct {
 	Waiting  []WaitingStats     `json:"waiting"` // journals of earlier mounts that this one does not replay
 }
 
-// HitsMisses counts what a cache could answer and what it could not.
+// HitsMisses counts the requests that a cache could and could not answer.
 type HitsMisses struct {
 	Hits   int64 `json:"hits"`
 	Misses int64 `json:"misses"`
-	Bytes  int64 `json:"bytes"` // that the cache takes now
+	Bytes  int64 `json:"bytes"` // memory or disk space of the cache
 }
 
-// CacheStats are those of the three caches: Metadata by lookups, Blocks by
-// reads, of which a miss had to wait, Disk by blocks.
+// CacheStats describes the three caches. Metadata counts lookups, Blocks counts reads
+// (a miss had to wait), and Disk counts blocks.
 type CacheStats struct {
 	Metadata HitsMisses `json:"metadata"`
 	Blocks   HitsMisses `json:"blocks"`
 	Disk     HitsMisses `json:"disk"`
 }
 
-// MemoryStats tell how much of the budget is in use.
+// MemoryStats describes the memory budget.
 type MemoryStats struct {
 	Used  int64 `json:"used"`
 	Limit int64 `json:"limit"`
 }
 
-// WriteStats are those of unsaved files.
+// WriteStats describes unsaved files.
 type WriteStats struct {
 	Files     int   `json:"files"`   // open for writing, or being saved
 	Dirty     int64 `json:"dirty"`   // bytes that S3 does not hold, holes included
@@ -60,21 +60,22 @@ type WriteStats struct {
 	Recovered int64 `json:"recovered"` // counter: files kept in the recovery directory
 }
 
-// JournalStats are those of the queue behind a journal.
+// JournalStats describes the records in the journal.
 type JournalStats struct {
 	Count  int     `json:"count"`
 	Bytes  int64   `json:"bytes"`
 	Oldest float64 `json:"oldest_seconds"` // age of the oldest, 0 if there is none
 }
 
-// KeptStats are the files in the recovery directory, of all mounts that use it.
+// KeptStats describes the files in the recovery directory, including those of other
+// mounts.
 type KeptStats struct {
 	Dir   string `json:"dir"`
 	Files int    `json:"files"`
 	Bytes int64  `json:"bytes"`
 }
 
-// WaitingStats are a journal of an earlier mount with records that S3 does not hold.
+// WaitingStats describes a journal of an earlier mount that was not replayed.
 type WaitingStats struct {
 	Journal string `json:"journal"` // a directory
 	Source  string `json:"source"`  // a writable mount of it replays the journal
@@ -82,7 +83,7 @@ type WaitingStats struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-// ReadStats are those of the fetches from S3.
+// ReadStats describes the fetches from S3.
 type ReadStats struct {
 	Running int   `json:"running"`
 	Queued  int   `json:"queued"`  // waiting for a connection
@@ -90,11 +91,11 @@ type ReadStats struct {
 	Read    int64 `json:"read"`    // counter: bytes out of blocks
 
 	Verified   int64 `json:"verified"`   // counter: objects with the checksum that S3 has for all their bytes
-	Unverified int64 `json:"unverified"` // counter: objects whose bytes could not be held to a checksum
+	Unverified int64 `json:"unverified"` // counter: objects that were not compared with a checksum
 	Corrupt    int64 `json:"corrupt"`    // counter: wrong checksums
 }
 
-// InodeStats tell what the kernel holds on to.
+// InodeStats describes the inodes that the kernel knows.
 type InodeStats struct {
 	Known int `json:"known"`
 	Open  int `json:"open"` // handles
@@ -109,7 +110,7 @@ func (o *observed) stats() Stats {
 	return s
 }
 
-// stats reads the counters and gauges of the packages below.
+// stats collects the counters and gauges of the packages below.
 func (f *filesystem) stats() (s Stats) {
 	names, reads, blocks, disk := f.ns.Stats(), f.reads.Stats(), f.blocks.Stats(), f.blocks.DiskStats()
 	s.Cache = CacheStats{

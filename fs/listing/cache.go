@@ -48,7 +48,7 @@ func NewCache(o Options) *Cache {
 	return c
 }
 
-// Find returns what is known of a key now: of a file, or of a directory if rel ends in
+// Find returns the cached state of a key: of a file, or of a directory if rel ends in
 // "/".
 func (c *Cache) Find(dir, rel string) (entry.Entry, Knowledge) {
 	c.mu.Lock()
@@ -56,7 +56,7 @@ func (c *Cache) Find(dir, rel string) (entry.Entry, Knowledge) {
 	return c.find(dir, rel)
 }
 
-// Note takes in a change of a key.
+// Note records a change of a key.
 func (c *Cache) Note(ch entry.Change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,7 +73,7 @@ func (c *Cache) Saw(e entry.Entry, own bool) entry.Change {
 	return ch
 }
 
-// Forget drops what is cached of an entry, so that the next lookup asks S3.
+// Forget drops the cached state of an entry, so that the next lookup asks S3.
 func (c *Cache) Forget(e entry.Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,7 +141,7 @@ func (c *Cache) dropDir(prefix string) {
 	}
 }
 
-// addPage takes in what a listing has shown of a stretch of a directory. c.mu is held.
+// addPage adds a page. c.mu is held.
 func (c *Cache) addPage(p *page) {
 	if d := c.dirs[p.dir]; d != nil {
 		for _, q := range slices.Clone(d.pages) {
@@ -150,7 +150,7 @@ func (c *Cache) addPage(p *page) {
 			}
 			c.carry(p, q)
 			if within(p, q) && time.Now().Before(q.until) {
-				// A part of what is still believed: all of it stays together.
+				// The page covers a part of a valid page. Keep all of that page.
 				c.pages.Delete(pageKey(q))
 				q.overlay(p)
 				c.pages.Put(pageKey(q), q, q.until)
@@ -208,8 +208,8 @@ func (c *Cache) carry(p, q *page) {
 	}
 }
 
-// cut takes the stretch of p out of q, an older page that overlaps it. What q
-// knows behind p is dropped if it also knows something before it.
+// cut removes the stretch of p from q, an older page that overlaps it. If q extends
+// beyond p on both sides, the part after p is dropped.
 func (c *Cache) cut(q, p *page) {
 	c.dropPage(q)
 	switch {
@@ -225,7 +225,8 @@ func (c *Cache) cut(q, p *page) {
 	c.insertPage(q)
 }
 
-// forget drops what is cached of an entry, so that the next look asks S3. c.mu is held.
+// forget drops the cached state of an entry, so that the next lookup asks S3. c.mu is
+// held.
 func (c *Cache) forget(e entry.Entry) {
 	c.facts.Delete(e.ID())
 	dir, rel := c.root.RowOf(e)
@@ -281,8 +282,8 @@ func (c *Cache) freshAfter(dir, rel string, since time.Time) *page {
 	return nil
 }
 
-// find returns what is known of a key now: of a file, or of a directory if rel
-// ends in "/". c.mu is held.
+// find returns the cached state of a key: of a file, or of a directory if rel ends in
+// "/". c.mu is held.
 func (c *Cache) find(dir, rel string) (entry.Entry, Knowledge) {
 	id := entry.RowID(dir, rel)
 	now := time.Now()
@@ -383,9 +384,9 @@ func (c *Cache) ensureParent(dir string) {
 // is shorter still: within it the parts of one operation of a program agree.
 const MinTrust = time.Second
 
-// ttlOf returns how long a version is believed: as NFS does, a tenth of its age,
-// but at least a second and at most Options.TTL. What this mount wrote itself
-// is believed the longest.
+// ttlOf returns how long a version is valid: a tenth of its age as in NFS, but at least
+// a second and at most Options.TTL. Versions that this mount wrote are valid for
+// Options.TTL.
 func (c *Cache) ttlOf(lastModified time.Time, own bool) time.Duration {
 	if own || lastModified.IsZero() {
 		return c.o.TTL

@@ -26,8 +26,8 @@ type Stretch struct {
 	Max       int // number of keys; 0 is s3.MaxListKeys
 }
 
-// Fetcher performs LISTs and puts what they show into the Cache. Callers that want the
-// same LIST at the same time share it.
+// Fetcher performs LISTs and adds their results to the Cache. Concurrent callers that
+// need the same LIST share it.
 type Fetcher struct {
 	store Store
 	c     *Cache
@@ -76,7 +76,7 @@ type flight struct {
 // errUnwanted ends a LIST of several pages once nobody waits for it.
 var errUnwanted = errors.New("nobody waits for the listing")
 
-// listing is what a LIST brought.
+// listing is the result of a LIST.
 type listing struct {
 	Stretch
 	when  time.Time
@@ -90,16 +90,15 @@ type listing struct {
 	changes []entry.Change // the changes of this mount while the LIST was under way
 }
 
-// fetch performs one LIST and puts the answer into the cache. Callers that
-// want the same at the same time share it. A caller that gives up leaves the
-// LIST to the others.
+// fetch performs one LIST and adds the answer to the cache. Concurrent callers share a
+// LIST. If the context of a caller ends, the LIST continues for the others.
 func (f *Fetcher) fetch(ctx context.Context, s Stretch) (listing, error) {
 	return f.fetchSince(ctx, s, time.Time{})
 }
 
-// fetchSince is fetch for a reader that began at a time. What came into the
-// cache between the caller's look and this one is the answer. Where nothing may
-// be believed, the reader shares no LIST that began before it.
+// fetchSince is fetch for a reader that began at the time since. It returns the cached
+// rows if another caller has added them in the meantime. If cached entries are not
+// valid for any time, the reader shares no LIST that began before since.
 func (f *Fetcher) fetchSince(ctx context.Context, s Stretch, since time.Time) (listing, error) {
 	f.mu.Lock()
 	if got, ok := f.came(s, since); ok {
@@ -148,7 +147,7 @@ func (f *Fetcher) isWanted(s Stretch, fl *flight) bool {
 	return fl.waiters > 0
 }
 
-// came returns what the cache holds of a Stretch by now. f.mu is held.
+// came returns the cached rows of a Stretch. f.mu is held.
 func (f *Fetcher) came(s Stretch, since time.Time) (listing, bool) {
 	if since.IsZero() || !s.Delimited || s.Stem != "" {
 		return listing{}, false
@@ -264,8 +263,8 @@ func Before(key string) string {
 	return stem + string(r-1) + highest
 }
 
-// comingFor returns the LIST across directories under way that will most likely show
-// of a key: of all that begin before the key, the one that begins last. f.mu is held.
+// comingFor returns the pending LIST across directories that most likely contains a
+// key: of all that begin before the key, the last one. f.mu is held.
 func (f *Fetcher) comingFor(key string) (s Stretch, ok bool) {
 	for fl := range f.flights {
 		shows := !fl.Delimited && fl.Max == 0 && strings.HasPrefix(key, fl.Dir) && fl.From <= key

@@ -17,7 +17,7 @@ type Store interface {
 type Options struct {
 	Bucket      string
 	Root        entry.Root
-	TTL         time.Duration     // longest trust in what is cached
+	TTL         time.Duration     // longest validity of cached entries
 	MemoryLimit int64             // bytes for cached metadata
 	Charge      func(delta int64) // is called with each change of the bytes in use; may be nil
 	Defaults    entry.Defaults

@@ -15,21 +15,21 @@ import (
 // directory's key with it behind skips all that is below the directory.
 const highest = "\U0010FFFF"
 
-// page is what one stretch of a directory held when it was listed: all rows
-// whose rel is in (from, to]. rel is the key without the directory's prefix;
-// that of a subdirectory ends in "/", that of the marker is empty. An empty
-// from is the beginning, with the marker. Rows are in order of rel.
+// page contains the rows of one stretch of a directory at the time of a listing: all
+// rows with rel in (from, to]. rel is the key without the prefix of the directory. It
+// ends in "/" for a subdirectory and is empty for the marker. An empty from is the
+// start of the directory, including the marker. Rows are in order of rel.
 //
-// Rows hold no pointers and share one byte slice, so that a million of them
-// weigh little and cost the garbage collector nothing.
+// Rows contain no pointers and share one byte slice, so that a million of them take
+// little memory and cost the garbage collector nothing.
 type page struct {
 	dir      string // prefix
 	from, to string
 	end      bool      // there is nothing after to
-	assumed  bool      // of a directory that was made here: no listing has shown it
+	assumed  bool      // the directory was created here and has not been listed
 	when     time.Time // the time when its request began
 	told     time.Time // the time when its answer came
-	until    time.Time // believed until then
+	until    time.Time // end of validity
 	token    string    // continues the listing after to, if still known
 	next     string    // the full key where a listing across directories stopped
 	rows     []row
@@ -54,7 +54,7 @@ type rowFlags uint8
 
 const (
 	rowDir      rowFlags = 1 << iota // rel ends in "/"
-	rowExplicit                      // the directory has a marker, whose version is in this row
+	rowExplicit                      // the directory has a marker, and the row has its version
 	rowRawETag                       // etag holds offset and length of the ETag in blob
 	rowNoETag
 	rowOwn // this mount wrote that version
@@ -78,8 +78,8 @@ func (s *special) into(e *entry.Entry) {
 	e.Attr = s.attr.Unpack(s.xattr)
 }
 
-// pageOverhead is what a page costs beside its rows in bytes: the struct, its
-// directory node and slack.
+// pageOverhead is the memory of a page without its rows in bytes: the struct, its node
+// and slack. rowBytes and specialBytes are the memory of a row and of its attributes.
 const (
 	pageOverhead = 400
 	rowBytes     = 56
@@ -127,7 +127,7 @@ func (p *page) put(rel string, e *entry.Entry, own bool) {
 	}
 }
 
-// remove takes out the row of rel.
+// remove removes the row of rel.
 func (p *page) remove(rel string) {
 	if i, found := p.search(rel); found {
 		p.rows = slices.Delete(p.rows, i, i+1)
@@ -190,7 +190,7 @@ func (p *page) etag(r *row) string {
 	return entry.JoinETag(r.etag[:], r.parts)
 }
 
-// splitHalf moves the later half of the rows to a page of its own.
+// splitHalf moves the second half of the rows to a new page.
 func (p *page) splitHalf() *page {
 	mid := len(p.rows) / 2
 	q := *p

@@ -21,15 +21,16 @@ const (
 	// parallelRuns bounds the requests in flight: a third of the time needs four,
 	// and more answers, some 300 KB each, wait for the network.
 	parallelRuns = 8
-	// parallelExtra bounds the requests of a parallel listing that may bring nothing new: a
-	// run whose last page reaches into the next run, since nobody can know where
-	// the thousandth name lies, and one that begins behind the last name. Where
-	// the spacing is exact only the latter does, and few of them find the end well
-	// enough: each halves the stretch where it may be.
+	// parallelExtra bounds the requests of a parallel listing that may bring nothing
+	// new: runs whose last page extends into the next run, because the place of the
+	// thousandth name is not known, and runs that begin after the last name. If the
+	// spacing of names is exact, only the latter occur (parallelExtraExact). A few of
+	// them are enough to find the end, because each halves the stretch that contains
+	// it.
 	parallelExtra      = 8
 	parallelExtraExact = 4
-	// parallelExtraFull is the same where it is known how far the names go: so many
-	// more runs than one list 100,000 names in a third of the time.
+	// parallelExtraFull is the bound if the last name is known. With that many
+	// additional runs, 100,000 names are listed in a third of the time.
 	parallelExtraFull = 4
 	// parallelPages bounds how far a directory is listed ahead of the reader:
 	// 40 MB.
@@ -43,17 +44,18 @@ const (
 	// spacing is not exact each step costs a request, and there are few.
 	endGrowth      = 1.5
 	endGrowthExact = 0.3
-	// endShare is how much, of what is known of the directory, may be left to
-	// that run where the spacing is exact, and endPages otherwise and at least: it is listed while the others are.
+	// endShare is the part of the known directory that may be left to the run that
+	// finds the end, if the spacing is exact. endPages is the limit otherwise, and the
+	// minimum. This run is listed together with the others.
 	endShare = 0.35
 	endPages = 16
-	// endAfter is how many pages a directory has in which the end is looked for:
-	// smaller ones cost exactly one request per page.
+	// endAfter is the number of pages above which the end is searched for. Smaller
+	// directories cost exactly one request per page.
 	endAfter = 10
 )
 
-// ahead asks for what the reader will want next: the following page from the
-// second page on, and all of a large directory in parallel. Cache.mu is held.
+// ahead requests the next rows for the reader: the next page from the second page on,
+// and all pages of a large directory in parallel. Cache.mu is held.
 func (l *Reader) ahead(p *page) {
 	if p.token == "" || p.from == l.latest && len(l.borders) > 0 || p.when.Before(l.since) || l.stem != "" {
 		return

@@ -56,15 +56,15 @@ func (c *Cache) JustListed(dir string, max time.Duration) bool {
 	})
 }
 
-// Content is what is known of the content of a directory in S3.
+// Content is the cached state of a directory's content in S3.
 type Content struct {
 	Rows     int  // children; at least one if it is not 0
 	Complete bool // nothing else is in the directory
 	Explicit bool // the directory has a marker
 }
 
-// Content returns what is known of the content of a directory. It does not count the
-// children whose IDs are in hidden.
+// Content returns the cached state of a directory's content. It does not count the
+// children whose IDs are hidden.
 func (c *Cache) Content(dir string, hidden func(id string) bool) Content {
 	c.mu.Lock()
 	defer c.mu.Unlock()

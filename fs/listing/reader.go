@@ -134,10 +134,11 @@ func (l *Reader) Take(buf []Row) (chunk Chunk, ok bool) {
 	return chunk, true
 }
 
-// Ask asks S3 for the next rows. Take then finds them in the answer, whatever happens to
-// the cache meanwhile. A listing across directories may show nothing of this one, for
-// example if it is gone or holds only files that are not in S3 yet. The next Ask then
-// lists this directory alone. dirs are the directories that the answer has shown.
+// Ask requests the next rows from S3. Take then returns them from the answer,
+// independent of the cache. A listing across directories may contain no row of this
+// directory, for example if it is gone or has only files that are not in S3 yet. The
+// next Ask then lists only this directory. dirs are the directories that the answer has
+// shown.
 func (l *Reader) Ask(ctx context.Context) (dirs []string, err error) {
 	if l.asked == askedNothing && l.stem == "" && (!l.Begun || l.next != "") {
 		l.asked = askedWalk

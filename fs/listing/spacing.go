@@ -134,7 +134,7 @@ func (g *spacing) name(v float64) string {
 // top is a number that no name has.
 func (g *spacing) top() float64 { return math.Pow(float64(len(g.alphabet)), float64(g.width)) }
 
-// commonPrefix returns the length of what two names begin with.
+// commonPrefix returns the length of the common prefix of two names.
 func commonPrefix(a, b string) int {
 	i := 0
 	for i < len(a) && i < len(b) && a[i] == b[i] {

@@ -26,14 +26,14 @@ const (
 	// count as parts of the same walk: copying a large file may come between.
 	// A mistake costs nothing, as one LIST is made in either case.
 	walkWindow = time.Minute
-	// lookupsToList is how many lookups of one directory, each with a request
-	// of its own, make it worth a LIST: that costs 12 times a HEAD and spares
+	// lookupsToList is the number of lookups in one directory with a request each after
+	// which a LIST is sent instead. A LIST costs 12 times as much as a HEAD and saves
 	// up to a thousand.
 	lookupsToList = 2
-	// lookupsGrowth makes listings of a directory rare that do not answer the
-	// lookups after them.
+	// lookupsGrowth multiplies the threshold after each listing that does not answer
+	// the lookups after it.
 	lookupsGrowth = 4
-	// lookupsToListMax bounds the growth of the threshold where listings do not help.
+	// lookupsToListMax bounds the threshold.
 	lookupsToListMax = 1024
 )
 

@@ -12,17 +12,17 @@ import (
 	"github.com/s3mount/s3mount/fs/lockorder"
 )
 
-// Attributes are asked for when somebody looks at a file whose attributes no hint
-// tells. A program that looks at the files of a directory one after the other, as
-// ls -l does, gets them in parallel: each question that follows the one before asks
-// for more of the files behind it.
+// The attributes of a file that no hint covers are requested when a program looks at
+// it. If a program looks at the files of a directory in order, as ls -l does, they are
+// requested in parallel: each consecutive question also requests the attributes of more
+// files behind the file.
 
 const (
-	// askPause ends a run of questions: a program that looks at the next file later
-	// than that does more with each than to look.
+	// askPause ends a run of questions. A program that looks at the next file later
+	// does more with each file than to look.
 	askPause = 2 * time.Second
-	// askAlone is how many questions in a row are asked for one file each. A program
-	// may look at two neighbours by chance.
+	// askAlone is the number of consecutive questions that request a single file. A
+	// program may look at two neighbours by chance.
 	askAlone = 2
 	// askGrowth multiplies the number of files with each question in a row.
 	askGrowth = 4
@@ -41,7 +41,7 @@ type askRun struct {
 	done     chan struct{} // closed when the last question is answered
 }
 
-// askRuns decides how many files are asked for with the one that somebody looks at.
+// askRuns decides how many files are requested together with a file.
 type askRuns struct {
 	known *listing.Cache
 
@@ -49,7 +49,7 @@ type askRuns struct {
 	byDir map[string]*askRun
 }
 
-// wait waits for a question that is under way for a row. It reports whether there was one.
+// wait waits for a question in progress about a row. It reports whether there was one.
 func (r *askRuns) wait(ctx context.Context, dir, rel string) (bool, error) {
 	r.mu.Lock()
 	run := r.byDir[dir]
@@ -91,9 +91,10 @@ func (r *askRuns) begin(dir, rel string) (behind []line, done chan struct{}) {
 	return behind, run.done
 }
 
-// Hinted reports whether stat must show the exact attributes of an entry, since a mount
-// has stored attributes in its directory. Elsewhere, it shows the defaults. A directory
-// of which a listing shows no marker has none, or the index tells of it.
+// Hinted reports whether stat must show the exact attributes of an entry, because a
+// mount has stored attributes in its directory. In other directories stat shows the
+// defaults. A directory without a marker in a listing has the default attributes, or
+// the index contains its attributes.
 func (a *attributes) Hinted(e entry.Entry) bool {
 	if a.o.Posix == PosixOff || e.Key == a.o.Prefix || e.Kind == entry.Directory && e.Implicit {
 		return false
@@ -105,8 +106,8 @@ func (a *attributes) Hinted(e entry.Entry) bool {
 	return a.o.Posix == PosixFull || a.view.index.Hints(dir)
 }
 
-// Attributes returns an entry with the attributes of its object, and learns those of
-// the files behind it if they are likely to be looked at.
+// Attributes returns an entry with the attributes of its object. It also requests the
+// attributes of the next files if a program is likely to look at them.
 func (a *attributes) Attributes(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	dir, rel := a.keys.RowOf(e)
 	if e.Exact || a.o.Posix == PosixOff || e.Kind == entry.Directory || rel == "" {
@@ -133,7 +134,7 @@ func (a *attributes) Attributes(ctx context.Context, e entry.Entry) (entry.Entry
 	for i := range lines {
 		asked[i] = &lines[i]
 		ask = append(ask, func(ctx context.Context) error {
-			_ = a.askLine(ctx, asked[i]) // who looks at that file gets the error
+			_ = a.askLine(ctx, asked[i]) // a later question about this file returns the error
 			return nil
 		})
 	}
@@ -145,7 +146,7 @@ func (a *attributes) Attributes(ctx context.Context, e entry.Entry) (entry.Entry
 	return got, nil
 }
 
-// uncovered returns the rows that no hint tells the attributes of.
+// uncovered returns the rows whose attributes no hint contains.
 func (a *attributes) uncovered(ctx context.Context, dir string, lines []line) []line {
 	x, err := a.view.index.Table(ctx, dir, time.Time{})
 	if err != nil {

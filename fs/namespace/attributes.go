@@ -62,9 +62,9 @@ func (a *attributes) Confirm(ctx context.Context, e entry.Entry) (entry.Entry, e
 	return got, err
 }
 
-// completeLines gives the rows of a directory the attributes that its index tells.
-// The others keep the defaults: objects are asked when somebody looks at them
-// (Attributes), except where a listing cannot tell what kind of file they are.
+// completeLines sets the attributes of rows from the index of their directory. Other
+// rows keep the defaults. Attributes requests their objects when a program looks at
+// them. completeLines requests the objects of rows whose kind a listing cannot show.
 func (a *attributes) completeLines(ctx context.Context, dir string, lines []line) error {
 	if a.o.Posix == PosixOff || !slices.ContainsFunc(lines, func(ln line) bool { return !ln.known() }) {
 		return nil
@@ -98,13 +98,13 @@ func (a *attributes) completeEntry(ctx context.Context, e entry.Entry) (entry.En
 	}
 	got := lines[0].entry
 	if got.Kind == entry.Directory && !got.Exact && got.Attr != e.Attr {
-		return a.Confirm(ctx, got) // the index tells of it, but perhaps of an older version
+		return a.Confirm(ctx, got) // the index has it, but perhaps of an older version
 	}
 	return got, nil
 }
 
-// cover gives the rows of a directory the attributes that hints tell, and returns
-// the rows that a listing cannot be trusted with. x is nil if there is no index.
+// cover sets the attributes of rows from hints, and returns the rows whose objects must
+// be requested. x is nil if there is no index.
 func (a *attributes) cover(dir string, x *attrs.Table, lines []line) (ask []*line) {
 	full := a.o.Posix == PosixFull
 	if x == nil && !full {
@@ -132,8 +132,8 @@ func (a *attributes) cover(dir string, x *attrs.Table, lines []line) (ask []*lin
 	return ask
 }
 
-// askLine reads the attributes of one object. What is gone meanwhile is left
-// out of the listing; what may not be read is shown with defaults.
+// askLine requests the attributes of one object. A missing object is omitted from the
+// listing. An object that may not be read is shown with defaults.
 func (a *attributes) askLine(ctx context.Context, ln *line) error {
 	isDir := ln.entry.Kind == entry.Directory
 	got, err := a.objects.head(ctx, ln.entry.Key, isDir)

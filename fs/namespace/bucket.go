@@ -29,7 +29,7 @@ func newBucket(store Store, o Options) *bucket {
 	}
 }
 
-// FromInfo makes the entry of an object out of what a HEAD or GET told.
+// FromInfo returns the entry of an object from the answer to a HEAD or GET.
 func (b *bucket) FromInfo(info *s3.ObjectInfo) entry.Entry {
 	e := entry.Entry{
 		Key: info.Key, Size: info.Size, ETag: info.ETag, LastModified: info.LastModified,
@@ -76,7 +76,7 @@ func (b *bucket) resolve(dir entry.Entry, text string) name {
 	case f == formNone, f == formCont && len(seg) == 0:
 		nm.form = formNone
 	case f == formCont, stem == "":
-	default: // in a continuation: only what is too long for the plain directory
+	default: // a continuation contains only names that are too long for the plain directory
 		isDir := f == formDir
 		got, _, _ := chain(nm.rel, stem, isDir, isDir && !isDots(seg))
 		if got != text {

@@ -67,8 +67,8 @@ func (m *maker) Mkdir(ctx context.Context, dir entry.Entry, text string, a entry
 	return e, nil
 }
 
-// Mknod makes a symlink (whose body is its target), a fifo, a socket or a
-// device. The error is ErrExists if the name is taken.
+// Mknod creates a symlink (whose body is its target), a fifo, a socket or a device. The
+// error is ErrExists if the name exists.
 func (m *maker) Mknod(ctx context.Context, dir entry.Entry, text string, k entry.Kind, a entry.Attr, target string) (entry.Entry, error) {
 	if k == entry.Directory {
 		return m.Mkdir(ctx, dir, text, a)

@@ -47,7 +47,7 @@ func newQueue(ob *objects, k *keeper) *queue {
 // remove hides a name and queues its deletion. It waits for S3 unless the deletion
 // is gathered.
 func (q *queue) remove(ctx context.Context, d *deletion) error {
-	if !d.gather && d.entry.Kind != entry.Directory { // that of a directory goes with its content
+	if !d.gather && d.entry.Kind != entry.Directory { // the removal of a directory is sent with its content
 		if err := q.waitAcknowledged(ctx); err != nil {
 			return err
 		}
@@ -148,8 +148,8 @@ func (q *queue) flush() {
 	q.waiting = nil
 }
 
-// send deletes in S3 what the batch holds. Before that it writes the
-// markers of directories that would vanish with their last child.
+// send deletes the objects of the batch. Before that it writes the markers of
+// directories that would vanish with their last child.
 func (q *queue) send(ctx context.Context, batch []*deletion) {
 	failed := q.keeper.keepDirs(ctx, batch)
 	var objects []s3.ObjectID
@@ -222,9 +222,9 @@ func (q *queue) waitBelow(ctx context.Context, prefix string) error {
 	return q.waitFor(ctx, func(d *deletion) bool { return strings.HasPrefix(d.entry.Key, prefix) })
 }
 
-// waitFor sends all deletions and waits for those that match.
+// waitFor sends all deletions and waits for the matching ones.
 func (q *queue) waitFor(ctx context.Context, match func(*deletion) bool) error {
-	q.mu.Lock() // match may look at what it protects
+	q.mu.Lock() // match may access fields that q.mu guards
 	wait := q.view.deletions(match)
 	q.mu.Unlock()
 	if len(wait) == 0 {
@@ -279,7 +279,7 @@ func (q *queue) waitDeleted(ctx context.Context, id string) error {
 	}
 }
 
-// kickDeleted sends what is queued if the deletion of id is part of it.
+// kickDeleted sends the queue if it contains the deletion of id.
 func (q *queue) kickDeleted(id string) {
 	q.mu.Lock()
 	d := q.view.deletionOf(id)

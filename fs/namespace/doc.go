@@ -20,13 +20,13 @@
 //	          stand for the rest of the segment
 //	%~0       within a name, the byte NUL
 //
-// What looks like one of these in a segment has one more "%" put in: the
-// segment "a%~d" has the name "a%~%d". Everything else, also newlines, invalid
-// UTF-8 and "%", stands for itself. Names that stand for nothing are refused
-// with ErrInvalidName when something is to be made. The object of size 0 under
-// a directory's own key is its marker and has no name. The prefix .s3mount/ at
-// the root is reserved. A file and a directory may share a key ("d/" the file
-// d/%~f and "d/" the directory): Entry.ID tells them apart.
+// A segment that contains one of these forms is escaped with one more "%": the
+// segment "a%~d" has the name "a%~%d". All other bytes, including newlines, invalid
+// UTF-8 and "%", represent themselves. Creating a name that represents no segment
+// fails with ErrInvalidName. The object of size 0 under a directory's own key is its
+// marker and has no name. The prefix .s3mount/ at the root is reserved. A file and a
+// directory may share a key ("d/" is the file d/%~f and the directory "d/"). They
+// have different Entry.IDs.
 //
 // # Parts
 //

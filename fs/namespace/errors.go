@@ -6,16 +6,16 @@ import (
 	"github.com/s3mount/s3mount/fs/background"
 )
 
-// The errors of this package beside those of package s3. fs maps each to an
-// errno; they are found with errors.Is.
+// These are the errors of this package in addition to those of package s3. Callers find
+// them with errors.Is. fs maps each of them to an errno.
 var (
-	// ErrNotEmpty: the directory has children (ENOTEMPTY).
+	// ErrNotEmpty means that the directory has children (ENOTEMPTY).
 	ErrNotEmpty = errors.New("directory not empty")
-	// ErrExists: the name is taken (EEXIST).
+	// ErrExists means that the name exists (EEXIST).
 	ErrExists = errors.New("name exists")
-	// ErrNotDir: a directory was asked for and the name is something else (ENOTDIR).
+	// ErrNotDir means that the name is not a directory (ENOTDIR).
 	ErrNotDir = errors.New("not a directory")
-	// ErrIsDir: the name is a directory and something else was asked for (EISDIR).
+	// ErrIsDir means that the name is a directory (EISDIR).
 	ErrIsDir = errors.New("is a directory")
 	// ErrNameTooLong: the name is over 255 bytes, or its key over 1024 (ENAMETOOLONG).
 	ErrNameTooLong = errors.New("name too long")

@@ -42,7 +42,7 @@ type mark struct {
 
 // OpenDir starts a listing of a directory. It waits for no request.
 func (f *finder) OpenDir(dir entry.Entry) *Lister {
-	if dir.Key != f.o.Prefix { // the listing of the root tells whether there is one
+	if dir.Key != f.o.Prefix { // the listing of the root shows whether there is one
 		f.view.index.PrefetchCatalogue()
 	}
 	l := &Lister{f: f, dir: dir}
@@ -65,7 +65,7 @@ func (l *Lister) Close() {
 	l.reader.Close()
 }
 
-// Ready tells whether Next surely answers without waiting for S3.
+// Ready reports whether Next will return without waiting for S3.
 func (l *Lister) Ready() bool { return l.i < len(l.view) || l.reader.End() }
 
 // Next returns the next row, or false at the end.
@@ -188,9 +188,9 @@ func (l *Lister) show(lines []line) {
 	}
 }
 
-// shadowing keeps the objects whose name a later directory may share: in key
-// order all rows between the object "a" and the directory "a/" begin with "a".
-// For a directory it tells whether there is such an object.
+// shadowing records objects whose name a later directory may share. In key order, all
+// rows between the object "a" and the directory "a/" begin with "a". For a directory it
+// reports whether there is such an object.
 func (l *Lister) shadowing(seg string, isDir bool) bool {
 	for len(l.shadow) > 0 && !strings.HasPrefix(seg, l.shadow[len(l.shadow)-1]) {
 		l.shadow = l.shadow[:len(l.shadow)-1]

@@ -12,10 +12,10 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// name is what a name of a directory stands for.
+// name is a parsed name in a directory.
 type name struct {
 	dir  string // prefix
-	rel  string // of the file; the directory's has "/" behind
+	rel  string // of the file; a directory has a trailing slash
 	form form
 }
 
@@ -37,11 +37,10 @@ type finder struct {
 	hits, misses atomic.Int64 // lookups that the view could answer, and not
 }
 
-// Lookup finds a name in a directory. It is answered from a fresh listing or
-// from what is known of the key; otherwise a HEAD asks for a file and, if
-// there is none, a LIST for a directory. Names that are asked for one after
-// the other are answered by listings instead. The error is s3.ErrNotFound if
-// the name is known to be absent.
+// Lookup finds a name in a directory. It uses a fresh listing or a cached fact.
+// Otherwise it sends a HEAD for a file and, after a 404, a LIST for a directory.
+// Lookups of consecutive names use listings instead. The error is s3.ErrNotFound if the
+// name is known to be absent.
 func (f *finder) Lookup(ctx context.Context, dir entry.Entry, text string) (entry.Entry, error) {
 	nm := f.resolve(dir, text)
 	if nm.form == formNone || f.keys.IsReserved(nm.dir, nm.rel+"/") && nm.directory() && !nm.file() {
@@ -75,7 +74,8 @@ func baseName(rel string) string { return rel[strings.LastIndexByte(rel, '/')+1:
 
 // lookupStore asks S3 for a name of which nothing is known.
 func (f *finder) lookupStore(ctx context.Context, nm name) (entry.Entry, error) {
-	// Who may not list may still read: then each name is asked for itself.
+	// A client without permission to list can still read objects. Each name is then
+	// requested with a HEAD.
 	if ok, err := f.lookupByListing(ctx, nm); err != nil && !errors.Is(err, s3.ErrForbidden) {
 		return entry.Entry{}, err
 	} else if ok {
@@ -107,7 +107,7 @@ func (f *finder) lookupStore(ctx context.Context, nm name) (entry.Entry, error) 
 	return f.objects.probeDir(ctx, nm.key()+"/")
 }
 
-// askFile finds a file by what is known, or by a HEAD.
+// askFile finds a file in the cache or with a HEAD.
 func (f *finder) askFile(ctx context.Context, nm name) (entry.Entry, error) {
 	if nm.rel == "" && nm.form != formFile {
 		return entry.Entry{}, s3.ErrNotFound // the marker is no file
@@ -207,10 +207,10 @@ func (f *finder) shadowed(ctx context.Context, nm name) bool {
 	return k == listing.Present
 }
 
-// Appeared asks whether a file has come to be under a name that was seen to be
-// absent: for open(2) with O_CREAT, which must not make a new file in place of
-// what another mount has closed. It costs a HEAD, unless S3 has told of the name
-// within the last second, or this mount has just removed it.
+// Appeared reports whether a file exists under a name that was absent. open(2) with
+// O_CREAT calls it, because it must not replace a file that another mount has closed.
+// Appeared costs a HEAD, unless S3 has answered about the name within the last second
+// or this mount has just removed it.
 func (f *finder) Appeared(ctx context.Context, dir entry.Entry, text string) (bool, error) {
 	nm := f.resolve(dir, text)
 	if !nm.file() || f.view.justAbsent(nm) {

@@ -90,8 +90,8 @@ func escape(seg string) string {
 	return b.String()
 }
 
-// unescape is the inverse of escape. What escape cannot have written stays,
-// and decode finds it by comparing.
+// unescape is the inverse of escape. It leaves sequences that escape cannot produce
+// unchanged, and decode rejects them by comparing.
 func unescape(body string) string {
 	if !strings.Contains(body, "%~") {
 		return body
@@ -169,8 +169,8 @@ func runeSplit(s string, n int) bool {
 // contName names the directory of all segments that begin with part.
 func contName(part string) string { return escape(part) + sufCont }
 
-// nameOf tells the name under which a directory shows a segment below its key,
-// and for a continuation the part of it that the name stands for.
+// nameOf returns the name of a segment in its directory. For a continuation, part is
+// the part of the segment that the name represents.
 func nameOf(seg string, isDir, shadowed bool) (name, part string, f form) {
 	name, ok := encode(seg, isDir, shadowed)
 	if ok {

@@ -8,7 +8,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Store is what this package asks of S3; *s3.Client is one.
+// Store lists the S3 calls of this package. *s3.Client implements it.
 type Store interface {
 	Head(ctx context.Context, in *s3.HeadInput) (*s3.ObjectInfo, error)
 	Get(ctx context.Context, in *s3.GetInput) (*s3.GetOutput, error)
@@ -17,7 +17,7 @@ type Store interface {
 	Copy(ctx context.Context, in *s3.CopyInput) (*s3.CopyOutput, error)
 	Delete(ctx context.Context, in *s3.DeleteInput) (*s3.DeleteOutput, error)
 	DeleteMulti(ctx context.Context, in *s3.DeleteMultiInput) ([]s3.DeleteResult, error)
-	// DeletesCompare reports whether the server itself holds a delete to its ETag.
+	// DeletesCompare reports whether the server checks the ETag of a delete.
 	DeletesCompare(ctx context.Context, bucket string) bool
 }
 
@@ -26,17 +26,17 @@ type Store interface {
 // before it. All methods are safe for concurrent use.
 type Namespace struct {
 	*bucket     // the bucket and the options
-	*view       // what the mount shows
+	*view       // cached and pending entries
 	*objects    // requests for single objects
 	*attributes // exact attributes
 	*finder     // lookups and listings
 	*keeper     // markers of directories that lose their last child
-	*queue      // deletions on their way
+	*queue      // pending deletions
 	*remover    // unlink and rmdir
 	*maker      // mkdir and mknod
 	*attrWriter // chmod, chown, utimens
 	*renamer    // rename
-	*recovery   // what a mount that died left behind
+	*recovery   // unfinished work of dead mounts
 }
 
 // New returns the namespace of a bucket. It makes no request.

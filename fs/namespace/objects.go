@@ -14,16 +14,16 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// objects is the part of a Namespace that sends the requests for one object, or for a
-// number of them, and tells the view of the answers.
+// objects is the part of a Namespace that sends requests for single objects and
+// batches, and updates the view with the answers.
 type objects struct {
 	*bucket
 	view    *view
 	fetcher *listing.Fetcher
 }
 
-// head asks for one object and notes the answer. isDir says that it is asked
-// for as the marker of a directory: then a 404 tells nothing of the directory.
+// head requests one object and records the answer. If isDir is set, the key is a
+// marker, and a 404 says nothing about the directory.
 func (ob *objects) head(ctx context.Context, key string, isDir bool) (entry.Entry, error) {
 	answer := ob.view.known.Begin(key)
 	info, err := ob.store.Head(ctx, &s3.HeadInput{Bucket: ob.o.Bucket, Key: key})
@@ -76,7 +76,7 @@ func (ob *objects) probeDir(ctx context.Context, key string) (entry.Entry, error
 func (ob *objects) headDir(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	got, err := ob.head(ctx, e.Key, true)
 	if errors.Is(err, s3.ErrNotFound) {
-		return e, nil // the marker went meanwhile; what is below keeps the directory
+		return e, nil // the marker was deleted in the meantime; the objects below keep the directory
 	}
 	return got, err
 }
@@ -137,7 +137,7 @@ func (ob *objects) notMade(e entry.Entry, err error) error {
 	return err
 }
 
-// refused reports whether S3 has told that it did not do what it was asked for.
+// refused reports whether S3 has answered that it did not execute the request.
 func refused(err error) bool {
 	var e *s3.Error
 	return errors.As(err, &e) && e.Status >= 400 && e.Status < 500
@@ -182,7 +182,7 @@ func (ob *objects) copied(e entry.Entry, key string, out *s3.CopyOutput) entry.E
 	return e
 }
 
-// deleteObjects deletes objects and returns what failed, by key.
+// delete deletes objects and returns the errors by key.
 func (ob *objects) delete(ctx context.Context, objects []s3.ObjectID) map[string]error {
 	errs := map[string]error{}
 	switch len(objects) {
@@ -234,7 +234,7 @@ func (ob *objects) Readlink(ctx context.Context, e entry.Entry) (string, error) 
 	return got.Target, nil
 }
 
-// isAbsent tells whether err says that an object is not there.
+// isAbsent reports whether err means that an object does not exist.
 func isAbsent(err error) bool {
 	return errors.Is(err, s3.ErrNotFound) && !errors.Is(err, s3.ErrNoSuchBucket)
 }

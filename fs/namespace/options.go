@@ -39,12 +39,12 @@ type Options struct {
 	Bucket string
 	Prefix string // of the mount's root: "" or ending in "/"
 
-	TTL         time.Duration // longest trust in what is cached
+	TTL         time.Duration // longest validity of cached entries
 	MemoryLimit int64         // bytes for cached metadata
-	// Resized hears of changes of this mount by how many bytes an object grew, as far as the
-	// old size is known; may be nil.
+	// Resized is called with the growth of an object in bytes after a change of this mount,
+	// if the old size is known. It may be nil.
 	Resized func(key string, delta int64)
-	Charge  func(delta int64) // hears how many bytes of them are in use; may be nil
+	Charge  func(delta int64) // called with changes of the metadata's size in bytes; may be nil
 
 	FilePerm, DirPerm uint32 // of objects that carry no mode
 	UID, GID          uint32 // of objects that carry no owner

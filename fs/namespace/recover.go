@@ -19,7 +19,7 @@ import (
 	"github.com/s3mount/s3mount/fs/entry"
 )
 
-// recovery is the part of a Namespace that finishes what a mount that died has begun.
+// recovery is the part of a Namespace that finishes the work of dead mounts.
 type recovery struct {
 	*bucket
 	view    *view
@@ -85,9 +85,9 @@ func (r *recovery) recoverOne(ctx context.Context, path string) error {
 	return nil
 }
 
-// takeRecord reads the record of what a mount that died was at, and locks it.
-// The file is nil if there is nothing to do: a mount that lives is at it, or it
-// cannot be read, and then it is dropped.
+// takeRecord reads and locks the record of an unfinished operation of a dead mount. The
+// file is nil if there is nothing to do: because a living mount has locked it, or
+// because it cannot be read and was dropped.
 func (r *recovery) takeRecord(path string, into any) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -163,7 +163,7 @@ func (r *recovery) readRemovals(f *os.File) (files, dirs []removalRecord, err er
 	return files, dirs, nil
 }
 
-// finishRecorded removes what a record names, if it still is that version.
+// finishRecorded removes the object of a record if it still has the recorded version.
 func (r *recovery) finishRecorded(ctx context.Context, rec removalRecord) error {
 	e := entry.Entry{Key: string(rec.Key), Kind: entry.File, ETag: rec.ETag}
 	if rec.Dir {
@@ -184,9 +184,9 @@ func (r *recovery) finishRecorded(ctx context.Context, rec removalRecord) error 
 	return r.FinishRemove(ctx, e, rec.When.Add(clockSkew))
 }
 
-// FinishRemove removes what a mount that died has removed, if it is still the
-// version of e, or any if that has no ETag. What was written after until, and a
-// directory that was filled, stays.
+// FinishRemove finishes a removal of a dead mount. It removes the object if it still
+// has the version of e, or any version if e has no ETag. It keeps objects that were
+// written after until, and directories that have children.
 func (r *recovery) FinishRemove(ctx context.Context, e entry.Entry, until time.Time) error {
 	if e.Kind == entry.Directory {
 		explicit, err := r.remover.mustBeEmpty(ctx, e.Key)
@@ -214,9 +214,9 @@ func (r *recovery) FinishRemove(ctx context.Context, e entry.Entry, until time.T
 	return nil
 }
 
-// FinishRename moves a file that a mount that died was renaming: the version of
-// old goes to the key, where it may replace the version over. What was written
-// since under either name stays.
+// FinishRename finishes the rename of a file by a dead mount. It moves the version of
+// old to key, where it may replace the version over. It keeps objects that were written
+// since under either name.
 func (r *recovery) FinishRename(ctx context.Context, old entry.Entry, key, over string) error {
 	now, err := r.objects.head(ctx, old.Key, false)
 	switch {
@@ -250,8 +250,8 @@ func (r *recovery) FinishRename(ctx context.Context, old entry.Entry, key, over 
 	return nil
 }
 
-// sameBytes tells whether there may be a copy of e: as large, not older, and
-// with the same ETag unless one of the two was uploaded in parts.
+// sameBytes reports whether there may be a copy of e: it has the same size, is not
+// older, and has the same ETag unless one of the two was uploaded in parts.
 func sameBytes(e, there entry.Entry) bool {
 	multipart := strings.Contains(e.ETag, "-") || strings.Contains(there.ETag, "-")
 	return there.Size == e.Size && (there.ETag == e.ETag || multipart) && !there.LastModified.Before(e.LastModified)

@@ -10,20 +10,19 @@ import (
 )
 
 const (
-	// rememberTime is how long a change of attributes may rely on what is
-	// remembered: the delays by which such changes are gathered, and the
-	// requests in between. Longer would throw away what another tool put into
-	// the metadata meanwhile, which leaves the ETag as it is and so passes the
-	// condition on the copy.
+	// rememberTime is how long a change of attributes may use the remembered options.
+	// It covers the delay of attribute changes and the requests in between. A longer
+	// time could discard metadata that another tool has written in the meantime,
+	// because this leaves the ETag unchanged and satisfies the condition of the copy.
 	rememberTime = 2 * time.Second
-	// rememberMemory bounds what is remembered: some 2000 objects.
+	// rememberMemory bounds the memory of the remembered options, about 2000 objects.
 	rememberMemory = 1 << 20
-	// rememberCost is what one takes beside its strings.
+	// rememberCost is the memory of remembered without its strings.
 	rememberCost = 400
 )
 
-// remembered is all that an object has beside its bytes: what a copy onto
-// itself with other attributes must carry.
+// remembered contains the properties of an object, which a copy onto itself with other
+// attributes must carry.
 type remembered struct {
 	etag string
 	size int64
@@ -60,7 +59,7 @@ func (r *recentOptions) Remember(e entry.Entry, o s3.ObjectOptions) {
 	r.byKey.Put(e.Key, x, time.Now().Add(rememberTime))
 }
 
-// recall returns what is remembered of the version of an entry.
+// recall returns the remembered options of the version of an entry.
 func (r *recentOptions) recall(e entry.Entry) (remembered, bool) {
 	k, ok := r.byKey.Get(e.Key)
 	if !ok || k.Value.etag != e.ETag || e.ETag == "" || !time.Now().Before(k.Until) {

@@ -21,7 +21,7 @@ import (
 // while nothing is under way.
 type removalLog struct {
 	dir  string        // "" records nothing
-	turn chan struct{} // held by the one who works on the file, and on what follows
+	turn chan struct{} // held while the file and the following fields are used
 	file *os.File      // nil until the first record
 	end  int64
 	open map[*deletion][]byte // the records that count
@@ -42,9 +42,9 @@ const (
 	// removalLogSize is the size in bytes from which on the log is written anew with
 	// the records that still count: some 20,000 records.
 	removalLogSize = 4 << 20
-	// removalSlack is how far the modification time of an object may be from that in
-	// the record of its removal: what a mount writes itself has the time of the answer,
-	// in seconds.
+	// removalSlack is the largest difference between the modification time of an object
+	// and the time in the record of its removal. The time of an object that this mount
+	// has written comes from the answer and has a resolution of seconds.
 	removalSlack = 2 * time.Second
 )
 
@@ -124,7 +124,7 @@ func (l *removalLog) ended(batch []*deletion) error {
 	return nil
 }
 
-// close ends the log. What is under way is left to the next mount.
+// close ends the log. The next mount finishes pending removals.
 func (l *removalLog) close() error {
 	l.turn <- struct{}{}
 	defer func() { <-l.turn }()

@@ -15,12 +15,12 @@ type RenameInput struct {
 	OldDir, NewDir   entry.Entry
 	OldName, NewName string
 	Old              entry.Entry
-	New              *entry.Entry // what is there now, nil if nothing
+	New              *entry.Entry // entry of the new name; nil if it is absent
 	NoReplace        bool
-	Open             []string // IDs of the entries below Old whose new entries are wanted
+	Open             []string // IDs of the entries below Old for RenameOutput.Moved
 }
 
-// RenameOutput tells what became of the source.
+// RenameOutput contains the new entries.
 type RenameOutput struct {
 	Entry entry.Entry
 	Moved map[string]entry.Entry // of RenameInput.Open, by the old Entry.ID
@@ -37,10 +37,10 @@ type renamer struct {
 	remover    *remover
 }
 
-// Rename moves a file or a directory. At every moment each object exists under
-// at least one of its names. The errors are those of rename(2): ErrExists for
-// NoReplace, ErrNotEmpty, ErrIsDir, ErrNotDir, ErrInvalid for a directory
-// moved into itself, ErrStale if the source changed.
+// Rename renames a file or a directory. At every moment each object exists under at
+// least one of its names. The errors correspond to rename(2): ErrExists for NoReplace,
+// ErrNotEmpty, ErrIsDir, ErrNotDir, ErrInvalid if a directory is moved into itself, and
+// ErrStale if the source has changed.
 func (r *renamer) Rename(ctx context.Context, in RenameInput) (RenameOutput, error) {
 	out, err := r.rename(ctx, in)
 	if err != nil {
@@ -109,9 +109,8 @@ func (r *renamer) renameFile(ctx context.Context, in RenameInput, key string) (R
 		return RenameOutput{}, err
 	}
 	r.view.Committed(e)
-	// A caller that does not want to wait any more is not heard at once: the file
-	// has two names now.
-	ctx, stop := r.settling(ctx)
+	// The caller cannot interrupt the rename at once, because the file has two names now.
+	ctx, stop := r.finishing(ctx)
 	defer stop()
 	// The first delete in a directory is waited for, so that the caller hears of a refusal.
 	gather := r.o.Journaled && r.queue.permission.isProvenIn(old.Key)

@@ -25,7 +25,7 @@ const (
 	// moveRounds is how often objects that changed or came during the rename
 	// are moved after the others.
 	moveRounds = 5
-	// progressEvery is how often a long rename tells of itself in the log.
+	// progressEvery is the interval of log messages during a long rename.
 	progressEvery = 5 * time.Second
 )
 
@@ -140,10 +140,10 @@ func (m *move) run(ctx context.Context) error {
 			return err
 		}
 		if round == 0 {
-			// A caller that does not want to wait any more is not heard at once:
-			// half of the objects under either name is what nobody can go on from.
+			// The caller cannot interrupt the rename at once, because it must not stop
+			// with half of the objects under either name.
 			var stop context.CancelFunc
-			ctx, stop = m.r.settling(ctx)
+			ctx, stop = m.r.finishing(ctx)
 			defer stop()
 		}
 		left, err := m.deleteAll(ctx, pairs)
@@ -160,7 +160,7 @@ func (m *move) run(ctx context.Context) error {
 		m.took(when, pairs, round == 0 && all)
 		m.dropIndexes(ctx, pairs)
 		if all && left == 0 && m.careful {
-			return nil // what is kept would be found again and again
+			return nil // another round would find the kept objects again
 		}
 	}
 }
@@ -195,9 +195,9 @@ func (m *move) list(ctx context.Context) ([]entry.Entry, bool, error) {
 	}
 }
 
-// copyAll copies objects in parallel. Copies under way when one fails are
-// waited for. The pairs come back also if it fails: with those of which it is
-// not known whether they were copied, without ETag of the copy.
+// copyAll copies objects in parallel. After a failure it waits for the copies in
+// progress. It returns pairs even if it fails; a pair whose copy has an unknown outcome
+// has no ETag of the copy.
 func (m *move) copyAll(ctx context.Context, list []entry.Entry) ([]pair, error) {
 	var g errgroup.Group
 	g.SetLimit(m.r.o.Connections)
@@ -268,8 +268,8 @@ func (m *move) copyOne(ctx context.Context, e entry.Entry) (pair, error) {
 
 func isMarker(e entry.Entry) bool { return strings.HasSuffix(e.Key, "/") && e.Size == 0 }
 
-// putMarker writes a marker anew under another key, for servers that refuse to
-// copy an object whose key ends in "/" (versitygw v1.8).
+// putMarker writes a marker under another key, for servers that cannot copy an object
+// whose key ends in "/" (versitygw v1.8).
 func (m *move) putMarker(ctx context.Context, e entry.Entry, key string) (entry.Entry, error) {
 	info, err := m.r.store.Head(ctx, &s3.HeadInput{Bucket: m.r.o.Bucket, Key: e.Key})
 	if err != nil {
@@ -277,13 +277,13 @@ func (m *move) putMarker(ctx context.Context, e entry.Entry, key string) (entry.
 	}
 	info.Key = e.Key
 	o := info.Options()
-	o.KeepTags = false // they would be those of the target
+	o.KeepTags = false // the tags of the target would be kept
 	return m.r.objects.putMarker(ctx, key, m.r.FromInfo(info).Attr, o, false)
 }
 
-// attrs finds the attributes of an object that is moved. Where the directory
-// has an index that does not tell them, the new one gets an index too: then
-// they are read when someone looks.
+// attrs returns the entry of a moved object with its attributes. If the index of the
+// directory does not contain them, the new directory gets an index as well, so that
+// they are requested when a program looks at the object.
 func (m *move) attrs(ctx context.Context, e entry.Entry) (entry.Entry, error) {
 	e = m.r.view.known.CompleteFromFact(e)
 	dir, rel := m.r.keys.RowOf(e)
@@ -326,8 +326,8 @@ func (m *move) compare(ctx context.Context, e entry.Entry, key string) (pair, bo
 	return pair{old: e, new: got, keep: !same}, true, nil
 }
 
-// deleteAll deletes the old names, each only in the version that was copied.
-// left counts those that changed meanwhile: they are for the next round.
+// deleteAll deletes the old names, each only in the copied version. left is the number
+// of objects that have changed in the meantime. The next round moves them.
 func (m *move) deleteAll(ctx context.Context, pairs []pair) (left int, err error) {
 	if err := m.keepParent(ctx); err != nil {
 		return 0, err
@@ -379,8 +379,8 @@ func (m *move) keepParent(ctx context.Context) error {
 	return nil
 }
 
-// took brings the caches to what has been moved. complete says that pairs are
-// all that there was.
+// took updates the caches after a move. complete reports whether pairs contains all
+// objects of the directory.
 func (m *move) took(when time.Time, pairs []pair, complete bool) {
 	got := &s3.LsPage{}
 	m.r.view.known.ForgetTree(m.old)
@@ -438,7 +438,7 @@ func (m *move) output(in RenameInput) RenameOutput {
 	return RenameOutput{Entry: e, Moved: m.moved}
 }
 
-// progress tells in the log how far a long rename is.
+// progress logs the progress of a long rename.
 func (m *move) progress() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -17,7 +17,7 @@ func (m *move) undo(pairs []pair) {
 	ids := make([]s3.ObjectID, 0, len(pairs))
 	for _, p := range pairs {
 		if p.new.ETag == "" {
-			// A copy whose answer did not come may exist all the same.
+			// A copy without an answer may exist.
 			got, exists, err := m.compare(ctx, p.old, p.new.Key)
 			if err != nil {
 				m.undone = false // the record stays, and the next mount finishes the rename
@@ -38,17 +38,16 @@ func (m *move) undo(pairs []pair) {
 	}
 }
 
-// settleTime is how long a rename whose caller does not wait any more may take
-// to finish: some requests, and copies inside S3.
-const settleTime = time.Minute
+// finishTime is how long a rename may take to finish after its caller was interrupted:
+// some requests, and copies inside S3.
+const finishTime = time.Minute
 
-// settling returns a context that ends settleTime after ctx, or with the
-// namespace.
-func (r *renamer) settling(ctx context.Context) (context.Context, context.CancelFunc) {
+// finishing returns a context that ends finishTime after ctx, or with the namespace.
+func (r *renamer) finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	out, stop := context.WithCancel(r.jobs.Context())
 	unhook := context.AfterFunc(ctx, func() {
 		select {
-		case <-time.After(settleTime):
+		case <-time.After(finishTime):
 			stop()
 		case <-out.Done():
 		}
@@ -56,8 +55,8 @@ func (r *renamer) settling(ctx context.Context) (context.Context, context.Cancel
 	return out, func() { unhook(); stop() }
 }
 
-// forget drops what is cached of both names after an attempt that failed: what
-// was copied and deleted of it is for S3 to tell.
+// forget drops the cached entries of both names after a failed attempt, because it is
+// not known what was copied and deleted.
 func (m *move) forget(list []entry.Entry) {
 	m.r.view.known.ForgetTree(m.old)
 	m.r.view.known.ForgetTree(m.new)

@@ -9,10 +9,10 @@ import (
 	"github.com/s3mount/s3mount/fs/listing"
 )
 
-// Rmdir removes an empty directory. S3 has executed the removal, and those of all
-// that was in the directory, when it returns, unless the caller keeps it in a
-// journal (Options.Journaled). The error is ErrNotEmpty, ErrNotDir, or that of a
-// delete in the directory which failed.
+// Rmdir removes an empty directory. When it returns, S3 has executed the removal and
+// the removals of the directory's content, unless the caller has a journal
+// (Options.Journaled). The error is ErrNotEmpty, ErrNotDir, or the error of a delete in
+// the directory.
 func (r *remover) Rmdir(ctx context.Context, dir entry.Entry, text string, e entry.Entry) error {
 	if err := r.rmdir(ctx, text, e, r.o.Journaled); err != nil || r.o.Journaled {
 		return err
@@ -77,10 +77,10 @@ func (r *remover) rmdirCont(ctx context.Context, text string, e entry.Entry) err
 // directory. If another mount fills one in this moment, its files keep it.
 const emptyTrust = 2 * time.Second
 
-// mustBeEmpty returns ErrNotEmpty if a directory has children, and else
-// whether it has a marker. A complete and fresh listing whose rows this mount
-// all deleted is enough: should another mount have added a file meanwhile,
-// then only the marker is deleted and the file keeps its directory.
+// mustBeEmpty returns ErrNotEmpty if a directory has children, and otherwise whether it
+// has a marker. A complete and recent listing is sufficient if this mount has deleted
+// all of its rows. If another mount has added a file in the meantime, only the marker
+// is deleted, and the file keeps the directory.
 func (r *remover) mustBeEmpty(ctx context.Context, key string) (explicit bool, err error) {
 	if r.view.pending.below(key) {
 		return false, ErrNotEmpty

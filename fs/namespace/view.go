@@ -54,7 +54,7 @@ func (v *view) setRoot(e entry.Entry) {
 	v.root = e
 }
 
-// find returns what is known of a key now: of a file, or of a directory if rel ends in
+// find returns the cached state of a key: of a file, or of a directory if rel ends in
 // "/".
 func (v *view) find(dir, rel string) (entry.Entry, listing.Knowledge) {
 	v.mu.Lock()
@@ -92,7 +92,7 @@ func (v *view) lookupKnown(nm name) (entry.Entry, listing.Knowledge) {
 		return v.implicit(nm.key() + "/"), listing.Present
 	}
 	if nm.form == formDir && !isDots(baseName(nm.rel)) {
-		// The name is that of a directory only where an object holds the plain one.
+		// This form of the name is a directory only if an object has the plain form.
 		switch {
 		case sub == listing.Absent || file == listing.Absent:
 			return entry.Entry{}, listing.Absent
@@ -127,10 +127,10 @@ func (v *view) justAbsent(nm name) bool {
 	return v.known.JustAbsent(nm.dir, nm.rel)
 }
 
-// visible tells what the cache knows of a directory's contents in S3: how many
-// children there are, at least one of them if rows > 0, whether that is
-// everything, and whether it has a marker. A pending file is no child: it may
-// never come to be there.
+// visible returns the cached state of a directory's content in S3: the number of
+// children (at least one of them exists if rows > 0), whether this is complete, and
+// whether there is a marker. A pending file is not a child, because its upload may
+// fail.
 func (v *view) visible(dir string) (rows int, complete, explicit bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -138,7 +138,7 @@ func (v *view) visible(dir string) (rows int, complete, explicit bool) {
 	return c.Rows, c.Complete, c.Explicit
 }
 
-// note takes in a change of this mount, or a version that it saw.
+// note records a change by this mount, or a version that it saw.
 func (v *view) note(c entry.Change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -178,7 +178,7 @@ func (v *view) learn(answer *listing.Answer, c entry.Change) (current bool) {
 	return current
 }
 
-// Observe takes in what a GET or HEAD told of a key.
+// Observe records the answer to a GET or HEAD of a key.
 func (v *view) Observe(e entry.Entry) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -186,13 +186,13 @@ func (v *view) Observe(e entry.Entry) {
 	v.index.Note(v.known.Saw(e, v.pending.get(dir, rel) != nil))
 }
 
-// Committed takes in a version that this mount has just written: it is
-// believed longer than one of another writer.
+// Committed records a version that this mount has just written. It is valid longer than
+// a version of another writer.
 func (v *view) Committed(e entry.Entry) {
 	v.note(entry.Change{Entry: e, Own: true})
 }
 
-// forget drops what is cached of an entry, so that the next lookup asks S3.
+// forget drops the cached state of an entry, so that the next lookup asks S3.
 func (v *view) forget(e entry.Entry) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -200,7 +200,7 @@ func (v *view) forget(e entry.Entry) {
 	v.known.Forget(e)
 }
 
-// Invalidate forgets what is cached of a key, and of all below it if it is a
+// Invalidate drops the cached state of a key, and of all keys below it if it is a
 // directory.
 func (v *view) Invalidate(key string) {
 	v.forget(entry.Entry{Key: key})

@@ -35,8 +35,8 @@ type signature struct {
 	token                   string
 }
 
-// authenticate checks who sends the request, as far as Options ask for it,
-// and makes the body readable as the object's bytes.
+// authenticate verifies the signature of the request as far as Options require it, and
+// makes the body readable as the content of the object.
 func (c *call) authenticate() error {
 	sig, err := c.signature()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// received is a body with what was computed on its way in.
+// received is a request body with its checksums.
 type received struct {
 	content  content
 	md5      []byte
@@ -84,12 +84,12 @@ func (c *call) bodySize() (int64, error) {
 	return size, nil
 }
 
-// chunked tells whether the body is in aws-chunked encoding.
+// chunked reports whether the body uses the aws-chunked encoding.
 func (c *call) chunked() bool {
 	return strings.HasPrefix(c.r.Header.Get("x-amz-content-sha256"), "STREAMING-")
 }
 
-// checkMD5 holds the body to Content-MD5.
+// checkMD5 compares the body with Content-MD5.
 func (c *call) checkMD5(sum []byte) error {
 	want := c.r.Header.Get("Content-MD5")
 	if want == "" {

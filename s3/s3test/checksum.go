@@ -46,8 +46,8 @@ func newHash(algorithm string) hash.Hash {
 // checksumHeader is the header of an algorithm, "x-amz-checksum-crc32c" for example.
 func checksumHeader(algorithm string) string { return "x-amz-checksum-" + strings.ToLower(algorithm) }
 
-// announced is the algorithm whose checksum the request carries, in a header
-// or (trailer is then true) after the body; "" is none.
+// announced returns the algorithm of the checksum in the request, or "". trailer
+// reports whether the checksum follows the body.
 func announced(h http.Header) (algorithm string, trailer bool) {
 	for _, a := range algorithms() {
 		if h.Get(checksumHeader(a)) != "" {

@@ -26,7 +26,7 @@ func newChunkedReader(r io.Reader, verify *chunkVerifier) *chunkedReader {
 	return &chunkedReader{r: bufio.NewReaderSize(r, 64<<10), verify: verify, trailer: map[string]string{}}
 }
 
-// errChunk is S3's answer to a body that is not what the encoding says.
+// errChunk returns the error of S3 for a body that does not follow its encoding.
 func errChunk() *apiError {
 	return badRequest("IncompleteBody", "The request body terminated unexpectedly")
 }

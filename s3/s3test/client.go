@@ -7,9 +7,9 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Client returns a client of this server. The options start from what the
-// server needs (endpoint, credentials, certificate) and each function may
-// change them. A set of options that does not hold panics: it is a mistake in the test.
+// Client returns a client of this server. The options initially contain what the server
+// needs (endpoint, credentials, certificate), and each function may change them. Client
+// panics if the options are invalid, because this is a mistake in the test.
 func (s *Server) Client(change ...func(*s3.Options)) *s3.Client {
 	o := s3.Options{Endpoint: s.URL(), Region: s.opts.Region, Addressing: s3.AddressingPath}
 	if s.opts.AccessKey != "" {

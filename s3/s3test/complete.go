@@ -20,7 +20,7 @@ type completedPart struct {
 	ChecksumSHA256    string
 }
 
-// checksum is the one that the document gives for this algorithm.
+// checksum returns the checksum of the document for this algorithm.
 func (p completedPart) checksum(algorithm string) string {
 	switch algorithm {
 	case "CRC32":

@@ -108,7 +108,8 @@ func (c *call) writeMatches(list, etag string) bool {
 	return matches(list, etag)
 }
 
-// matches tells whether an If-Match list holds the ETag. S3 also takes it without quotes.
+// matches reports whether an If-Match list contains the ETag. Like S3 it accepts ETags
+// without quotes.
 func matches(list, etag string) bool {
 	for one := range strings.SplitSeq(list, ",") {
 		one = strings.TrimSpace(one)

@@ -195,7 +195,7 @@ func (c *content) addBytes(p []byte) bool {
 // zeroPage stands for every run of zeros. It is never written to.
 var zeroPage [zeroPageSize]byte
 
-// allZero tells whether p holds only zeros.
+// allZero reports whether p contains only zeros.
 func allZero(p []byte) bool {
 	for len(p) > zeroPageSize {
 		if !bytes.Equal(p[:zeroPageSize], zeroPage[:]) {
@@ -206,5 +206,5 @@ func allZero(p []byte) bool {
 	return bytes.Equal(p, zeroPage[:len(p)])
 }
 
-// isZeroPage tells whether p is the shared page.
+// isZeroPage reports whether p is the shared page.
 func isZeroPage(p []byte) bool { return len(p) == zeroPageSize && &p[0] == &zeroPage[0] }

@@ -98,7 +98,8 @@ func (c *call) source() (o *object, sameKey bool, err error) {
 	return o, same, c.sourceConditions(o)
 }
 
-// copyProperties are those of the copy, and whether they differ from the source's on purpose.
+// copyProperties returns the properties of the copy, and whether the request changes
+// those of the source.
 func (c *call) copyProperties(src *object) (p *properties, changed bool, err error) {
 	asked, err := c.properties()
 	if err != nil {
@@ -127,7 +128,7 @@ func (c *call) copyProperties(src *object) (p *properties, changed bool, err err
 	return p, changed, nil
 }
 
-// directive tells whether a directive header says REPLACE.
+// directive reports whether a directive header is REPLACE.
 func (c *call) directive(name string) (bool, error) {
 	switch c.r.Header.Get(name) {
 	case "", "COPY":

@@ -26,7 +26,7 @@ func (c *call) deleteObject() error {
 	return nil
 }
 
-// objectID is what one delete asks for.
+// objectID is an element of a delete request.
 type objectID struct {
 	Key       string
 	VersionID string `xml:"VersionId"`

@@ -45,9 +45,8 @@ func (s *Server) PutObject(bucket, key string, body []byte, metadata map[string]
 	return s.putContent(bucket, key, newContent(body), metadata)
 }
 
-// PutRepeated stores an object of any size whose bytes are pattern again and
-// again; it takes no more memory than pattern. Its ETag looks like that of a
-// multipart upload.
+// PutRepeated stores an object of any size whose content repeats pattern. It takes no
+// more memory than pattern. The ETag has the form of a multipart upload.
 func (s *Server) PutRepeated(bucket, key string, pattern []byte, size int64, metadata map[string]string) string {
 	c := repeated(pattern, size)
 	sum := md5.Sum(fmt.Appendf(nil, "%d %x", size, md5.Sum(pattern))) //nolint:gosec // an S3 ETag is an MD5

@@ -64,7 +64,7 @@ func (f *Flip) apply(p []byte, offset int64) {
 	p[f.At-offset] ^= 0xff
 }
 
-// end is what the reader sees where the body is cut.
+// end returns the error at the end of a cut body.
 func (b *faultBody) end() error {
 	switch b.cut.How {
 	case Reset:
@@ -100,8 +100,8 @@ func newPacer(perSecond int64) *pacer {
 	return &pacer{perSecond: perSecond}
 }
 
-// limit cuts p to what moves in a hundredth of a second, so that bytes
-// trickle rather than come in lumps.
+// limit shortens p to the bytes of a hundredth of a second, so that the data arrive
+// evenly.
 func (l *pacer) limit(p []byte) []byte {
 	if l == nil {
 		return p

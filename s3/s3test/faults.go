@@ -29,8 +29,8 @@ type Faults struct {
 	struck int
 }
 
-// Rule says which requests a fault strikes: those that Match, from the Nth to
-// the last of Times.
+// Rule selects the requests of a fault: the matching ones from the Nth on, Times in a
+// row.
 type Rule struct {
 	Match func(*http.Request) bool // nil matches every request
 	Nth   int                      // the first one struck; 0 and 1 are the first match
@@ -105,14 +105,14 @@ func (f *Faults) choose(r *http.Request) (Fault, bool) {
 	return chosen.Fault, true
 }
 
-// strikes tells whether the match just counted is one that the rule is for.
+// strikes reports whether the rule applies to the match that was just counted.
 func (s *ruleState) strikes() bool {
 	after := s.matched - max(s.Nth, 1)
 	return after >= 0 && (s.Times < 0 || after < max(s.Times, 1))
 }
 
-// Fault is what happens to a request that is struck. Use the constructors, or
-// combine fields: Delay goes before all others; of these, one applies.
+// Fault is a change of a request or its answer. Use the constructors, or combine
+// fields: Delay comes first, and one of the others applies.
 type Fault struct {
 	// Delay holds the request back.
 	Delay time.Duration
@@ -208,7 +208,7 @@ func FlipAnswer(n int64) Fault { return Fault{Flip: &Flip{At: n}} }
 // FlipRequest changes the byte at offset n of the request's body.
 func FlipRequest(n int64) Fault { return Fault{Flip: &Flip{At: n, Request: true}} }
 
-// resetError is what a connection reset looks like to a client.
+// resetError returns the error of a connection reset.
 func resetError() error { return &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET} }
 
 // OnKind matches requests of these kinds, named as in Server.Requests, with
@@ -222,12 +222,12 @@ func OnKey(key string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return parsed(r).key == key }
 }
 
-// Both matches what a and b match.
+// Both matches requests that a and b match.
 func Both(a, b func(*http.Request) bool) func(*http.Request) bool {
 	return func(r *http.Request) bool { return a(r) && b(r) }
 }
 
-// KindOf is the kind of an S3 request as Server.Requests names it.
+// KindOf returns the kind of an S3 request as in Server.Requests.
 func KindOf(r *http.Request) string { return parsed(r).kind }
 
 // parsed takes a request apart, on either side of the wire.

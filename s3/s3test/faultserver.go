@@ -48,7 +48,7 @@ func (f *Faults) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 // pass runs the handler with its bodies as slow and as short as they are to be.
 func (f *Faults) pass(next http.Handler, w http.ResponseWriter, r *http.Request, fault Fault) {
 	if cut := fault.Cut; cut != nil && cut.Request {
-		// What was read of the body is kept from the handler: it would answer.
+		// The handler must not see the start of the body, because it would answer.
 		_, _ = io.CopyN(io.Discard, r.Body, cut.After)
 		if cut.How == Stall {
 			<-r.Context().Done()
@@ -146,7 +146,7 @@ func (w *faultWriter) end() {
 	breakConnection(w.ResponseWriter, w.fault.Cut.How)
 }
 
-// discarder is the answer to a request whose answer does not count.
+// discarder discards the answer to a request.
 type discarder struct{ header http.Header }
 
 func newDiscarder() *discarder { return &discarder{header: http.Header{}} }

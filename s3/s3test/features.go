@@ -70,11 +70,13 @@ const (
 	VersionIDs Feature = "version ids that mean something"
 	// Authentication: signatures are checked.
 	Authentication Feature = "authentication"
-	// BucketRegion: HEAD of a bucket tells its region.
+	// BucketRegion means that HEAD of a bucket returns its region.
 	BucketRegion Feature = "the region of a bucket"
-	// ErrorCodes: an absent bucket, upload or part is told from an absent key.
+	// ErrorCodes means that errors distinguish an absent bucket, upload or part from an
+	// absent key.
 	ErrorCodes Feature = "exact error codes"
-	// OpenRanges: a range past the end is refused with 416, a suffix longer than the object is all of it.
+	// OpenRanges means that a range past the end is refused with 416, and that a suffix
+	// longer than the object returns all of it.
 	OpenRanges Feature = "ranges past the end"
 	// Delimiters: with a delimiter, every common prefix comes once, over all pages, also for a marker.
 	Delimiters Feature = "exact common prefixes"

@@ -146,7 +146,7 @@ func parseRange(header string, size int64) (first, n int64, ok bool) {
 	return int64(start), max(0, last-int64(start)+1), true
 }
 
-// objectHeaders sets what GET and HEAD tell of an object.
+// objectHeaders sets the headers of GET and HEAD for an object.
 func (c *call) objectHeaders(o *object) {
 	h := c.w.Header()
 	h.Set("ETag", c.etag(o))
@@ -187,7 +187,8 @@ func overridable() []string {
 	return []string{"Content-Type", "Content-Language", "Content-Encoding", "Content-Disposition", "Cache-Control", "Expires"}
 }
 
-// encodeMeta is user metadata on its way out: S3 sends what is not ASCII as RFC 2047.
+// encodeMeta encodes user metadata for an answer. S3 encodes non-ASCII values as in RFC
+// 2047.
 func encodeMeta(value string) string {
 	for i := 0; i < len(value); i++ {
 		if value[i] >= 0x80 {
@@ -200,7 +201,7 @@ func encodeMeta(value string) string {
 // etag is the ETag as answers have it.
 func (c *call) etag(o *object) string { return `"` + o.etag + `"` }
 
-// versionHeader tells the version, where there are versions.
+// versionHeader sets the version id if the object has one.
 func (c *call) versionHeader(o *object) {
 	if o.version != "" {
 		c.w.Header().Set("x-amz-version-id", o.version)

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// keyLocks are locks on keys as some servers hold them for the whole of a
-// request: a GET whose body is not read to its end keeps writes of the key out,
-// and a conditional PUT whose body is not sent to its end keeps GETs out.
+// keyLocks are locks on keys. Some servers hold them during a request: a GET whose body
+// is not read to its end blocks writes of the key, and a conditional PUT whose body is
+// not sent to its end blocks GETs.
 type keyLocks struct {
 	mu      sync.Mutex
 	holders map[string]int // readers; -1 is a writer

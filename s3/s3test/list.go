@@ -9,7 +9,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// listing is what a LIST of either kind asks for.
+// listing contains the parameters of a LIST of either version.
 type listing struct {
 	prefix, delimiter, after string
 	maxKeys                  int
@@ -149,7 +149,7 @@ func (c *call) listHead(x *xmlWriter, l listing, more bool) {
 	x.flag("IsTruncated", more)
 }
 
-// encodingType tells that keys are encoded.
+// encodingType writes that keys are encoded, if they are.
 func (c *call) encodingType(x *xmlWriter) {
 	if c.has("encoding-type") && !c.opts.NoURLEncoding {
 		x.text("EncodingType", "url")
@@ -173,7 +173,7 @@ func (c *call) listRows(x *xmlWriter, l listing, rows []row, owner bool) {
 	}
 }
 
-// listedObject writes what a listing tells of an object beside its key.
+// listedObject writes the elements of an object in a listing except for its key.
 func (c *call) listedObject(x *xmlWriter, o *object, owner bool) {
 	x.text("LastModified", xmlTime(o.modified.Add(listedFraction)))
 	x.text("ETag", c.etag(o))

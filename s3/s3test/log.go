@@ -25,7 +25,7 @@ type requestLog struct {
 	latest []*Request
 }
 
-// begin counts a request before it is answered, so that whoever has the answer
+// begin counts a request before it is answered, so that a client that has the answer
 // finds it counted.
 func (l *requestLog) begin(r *Request) {
 	l.mu.Lock()

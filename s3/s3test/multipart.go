@@ -15,7 +15,7 @@ type upload struct {
 	initiated time.Time
 	props     *properties
 	algorithm string // of the additional checksum, "" is none
-	composite bool   // the object's checksum is over those of the parts
+	composite bool   // the checksum of the object covers the checksums of the parts
 	parts     map[int]*part
 }
 
@@ -137,8 +137,8 @@ func (c *call) partNumber() (int, error) {
 	return n, nil
 }
 
-// checkPart refuses a part whose checksum is not of the kind that the upload
-// was created for, before its body is read.
+// checkPart refuses a part whose checksum has another type than the upload, before its
+// body is read.
 func (c *call) checkPart(algorithm string, isCopy bool) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

@@ -16,7 +16,7 @@ type Options struct {
 	// tests in a testing/synctest bubble. Only clients made by Server.Client,
 	// or with Server.Transport, reach such a server.
 	InMemory bool
-	// TLS serves https with a certificate of its own; Server.Client trusts it.
+	// TLS serves HTTPS with a self-signed certificate. Server.Client trusts it.
 	TLS bool
 	// Domain also accepts virtual-host addressing under this name: bucket.Domain.
 	Domain string
@@ -56,9 +56,9 @@ type Options struct {
 	NotImplementedConditional bool
 	// UnquotedETags wants the ETag in conditional writes without quotes.
 	UnquotedETags bool
-	// Support is what the server does with features of S3 that it does not have.
+	// Support contains the features that the server ignores or refuses.
 	Support map[s3.Feature]s3.Support
-	// Refusal is how it answers requests for features that Support refuses.
+	// Refusal is the answer to requests for features that Support refuses.
 	Refusal Refusal
 	// KeyLocks, if set, makes the server hold a lock on the key during a request:
 	// one that does not get it in this time is answered with 503.

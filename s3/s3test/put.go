@@ -101,7 +101,8 @@ func (c *call) stored(o *object) {
 	}
 }
 
-// properties takes what the request's headers say of the object to be.
+// properties returns the properties of the object that the headers of the request
+// describe.
 func (c *call) properties() (*properties, error) {
 	p := &properties{header: map[string]string{}, meta: map[string]string{}}
 	for _, name := range overridable() {
@@ -181,8 +182,8 @@ const (
 	customerHeader = sseHeader + "-customer-"
 )
 
-// encryption takes the request's encryption headers. Nothing is encrypted:
-// the server only keeps the rules of who must send what.
+// encryption reads the encryption headers of the request. The server encrypts nothing,
+// but checks that requests have the required headers.
 func (c *call) encryption(p *properties) error {
 	h := c.r.Header
 	p.sse = map[string]string{}

@@ -12,7 +12,7 @@ type serving struct {
 	ended *sync.Cond
 }
 
-// wrap makes a handler whose requests are counted.
+// wrap returns a handler that counts the requests in progress.
 func (v *serving) wrap(h http.Handler) http.Handler {
 	v.ended = sync.NewCond(&v.mu)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,8 +29,8 @@ func (v *serving) wrap(h http.Handler) http.Handler {
 	})
 }
 
-// Quiet breaks all connections and returns when nothing is being served any
-// more: a request whose client has died may be executed until then.
+// Quiet closes all connections and waits until no request is being served. A request
+// whose client has died may be executed until then.
 func (s *Server) Quiet() {
 	s.CloseConnections()
 	s.serving.mu.Lock()

@@ -131,7 +131,7 @@ func (c *call) virtualHost() (string, bool) {
 	return strings.CutSuffix(host, "."+c.opts.Domain)
 }
 
-// has tells whether the query has this parameter, also without a value.
+// has reports whether the query has this parameter, with or without a value.
 func (c *call) has(name string) bool { return c.query.Has(name) }
 
 // route chooses the kind of the request and its handler, nil if there is none.
@@ -239,10 +239,11 @@ func (c *call) reply(status int, x *xmlWriter) {
 	c.w.Header().Set("Content-Type", "application/xml")
 	c.w.Header().Set("Content-Length", fmt.Sprint(x.b.Len()))
 	c.begin(status)
-	_, _ = c.w.Write(x.b.Bytes()) // the client may be gone; there is nobody else to tell
+	_, _ = c.w.Write(x.b.Bytes()) // the client may be gone
 }
 
-// fail sends err as S3 does. A failed read of the request is told as IncompleteBody.
+// fail sends err in the format of S3. A failed read of the request becomes
+// IncompleteBody.
 func (c *call) fail(err error) {
 	var e *apiError
 	if !errors.As(err, &e) {
@@ -277,9 +278,9 @@ func (e *apiError) elements(x *xmlWriter, id string) {
 	x.text("HostId", "s3test")
 }
 
-// maxDrain bounds what is read of a refused body so that the answer reaches
-// a client that sends first and reads later; clients that ask first
-// (Expect: 100-continue) are not made to send it.
+// maxDrain bounds the part of a refused body that is read, so that the answer reaches a
+// client that sends the body before it reads the answer. Clients with Expect:
+// 100-continue do not send the body.
 const maxDrain = 64 << 20
 
 func (c *call) drain() {

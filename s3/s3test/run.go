@@ -17,14 +17,14 @@ import (
 // RunOption changes what Run does.
 type RunOption func(*suite)
 
-// Without takes a feature away that the server lacks. The reason is printed.
+// Without disables a feature that the server lacks. The reason is printed.
 func Without(f Feature, reason string) RunOption {
 	return func(s *suite) { s.lacks[f] = reason }
 }
 
-// Configure gives the options of a client of the server, and a bucket, for the
-// rows that make clients of their own: with faults between client and server,
-// other credentials, other checksums. Without it they are skipped.
+// Configure provides the options of a client and a bucket for rows that create their
+// own clients, with faults between client and server, other credentials, or other
+// checksums. These rows are skipped without it.
 func Configure(f func(t *testing.T) (o s3.Options, bucket string)) RunOption {
 	return func(s *suite) { s.configure = f }
 }
@@ -32,7 +32,7 @@ func Configure(f func(t *testing.T) (o s3.Options, bucket string)) RunOption {
 // Rows limits the run to these rows.
 func Rows(names ...string) RunOption { return func(s *suite) { s.only = names } }
 
-// suite is one run.
+// suite is one run of the conformance suite.
 type suite struct {
 	newClient func(t *testing.T) (*s3.Client, string)
 	configure func(t *testing.T) (s3.Options, string)
@@ -42,10 +42,9 @@ type suite struct {
 	streamSize int64
 }
 
-// Run holds a client and a server to what package s3 promises: bytes, ETags,
-// metadata, order, pages, conditions, error kinds, retries, bounds. newClient
-// returns a client and an empty bucket that is the test's own; it is called
-// for every row of the table that the suite is.
+// Run runs the conformance suite on a client and a server: bytes, ETags, metadata,
+// order, pages, conditions, kinds of errors, retries and limits. newClient returns a
+// client and a new empty bucket. It is called for every row of the suite.
 func Run(t *testing.T, newClient func(t *testing.T) (client *s3.Client, bucket string), opts ...RunOption) {
 	s := &suite{newClient: newClient, lacks: map[Feature]string{}, streamSize: defaultStream}
 	for _, o := range opts {
@@ -92,7 +91,7 @@ func (s *suite) rows() []suiteRow {
 	}
 }
 
-// env is what a row works with.
+// env contains the resources of a row.
 type env struct {
 	*testing.T
 	suite  *suite
@@ -133,7 +132,7 @@ func (e *env) need(features ...Feature) {
 	}
 }
 
-// has tells whether the server has a feature.
+// has reports whether the server has a feature.
 func (e *env) has(f Feature) bool {
 	_, lacks := e.suite.lacks[f]
 	return !lacks
@@ -197,7 +196,7 @@ func (e *env) absent(key string) {
 	}
 }
 
-// fails checks that err is of this kind, and an *s3.Error that says of what.
+// fails checks that err has this kind and is an *s3.Error that names the operation.
 func (e *env) fails(what string, err, kind error) *s3.Error {
 	e.Helper()
 	var typed *s3.Error

@@ -130,7 +130,7 @@ func (e *env) increment(key string) bool {
 	return true
 }
 
-// testVersions is what the rows say of versions.
+// testVersions tests versions of objects.
 func testVersions(e *env) {
 	e.need(Versioning)
 	one, err := e.c.Put(e.ctx, e.putInput("v", []byte("one")))

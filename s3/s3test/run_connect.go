@@ -110,12 +110,12 @@ func testConnections(e *env) {
 	})
 }
 
-// wrapper is what s3.Options.Transport is made of.
+// wrapper wraps a RoundTripper, as s3.Options.Transport does.
 type wrapper interface {
 	Transport(next http.RoundTripper) http.RoundTripper
 }
 
-// chain adds w to what the options have already.
+// chain returns a Transport option that applies inner and then w.
 func chain(inner func(http.RoundTripper) http.RoundTripper, w wrapper) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		if inner != nil {
@@ -144,7 +144,7 @@ func (c *counter) Transport(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// countedBody tells its counter when it is closed or at its end.
+// countedBody notifies its counter when it is closed or read to its end.
 type countedBody struct {
 	io.ReadCloser
 	c    *counter

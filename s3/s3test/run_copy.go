@@ -91,7 +91,7 @@ func copyKeep(e *env) {
 	e.holds("keep/copy", "")
 }
 
-// copyReplace gives the copy properties of its own.
+// copyReplace tests a copy with new properties.
 func copyReplace(e *env) {
 	e.putSource("src")
 	in := e.copyInput("src", "replaced")

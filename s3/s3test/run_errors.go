@@ -40,7 +40,7 @@ func testErrors(e *env) {
 	})
 }
 
-// errorsNotFound checks all that an error about a key tells.
+// errorsNotFound checks all fields of errors about absent keys.
 func errorsNotFound(e *env) {
 	_, getErr := e.c.Get(e.ctx, &s3.GetInput{Bucket: e.bucket, Key: "absent/ü"})
 	_, headErr := e.c.Head(e.ctx, &s3.HeadInput{Bucket: e.bucket, Key: "absent/ü"})

@@ -2,7 +2,7 @@ package s3test
 
 import "github.com/s3mount/s3mount/s3"
 
-// testFeatures is the row Features: the probe finds what the server does.
+// testFeatures tests that the probe detects the features of the server.
 func testFeatures(e *env) {
 	e.put("kept", "kept")
 	got, err := e.c.ProbeFeatures(e.ctx, e.bucket)

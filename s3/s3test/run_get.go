@@ -193,7 +193,7 @@ func testHead(e *env) {
 	e.absent("di")
 }
 
-// checkInfo checks what every answer tells of an object.
+// checkInfo checks the fields that every answer about an object has.
 func (e *env) checkInfo(info *s3.ObjectInfo, key string, size int64, etag string) {
 	e.Helper()
 	if info.Key != key || info.Size != size || info.ETag != etag {

@@ -44,7 +44,8 @@ func integrityModes(e *env) {
 	}
 }
 
-// integrityUpload damages a body on its way to the server: what is stored in the end is right.
+// integrityUpload damages a body on its way to the server and checks that the stored
+// object is right.
 func integrityUpload(e *env, change func(*s3.Options)) {
 	e.need(Checksums)
 	f := &Faults{}
@@ -53,7 +54,7 @@ func integrityUpload(e *env, change func(*s3.Options)) {
 		o.Transport = chain(o.Transport, f)
 	})
 	for _, size := range []int{1000, 2 << 20} {
-		e.put("k", "warm") // what the server can check is learnt by now
+		e.put("k", "warm") // the client now knows which checksums the server verifies
 		f.Clear()
 		f.Add(Rule{Match: OnKind("PutObject"), Fault: FlipRequest(200)})
 		body := string(pattern(size))

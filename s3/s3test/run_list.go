@@ -48,7 +48,7 @@ func objectSize(key string) int {
 	return len(key)
 }
 
-// lsRows checks all that a row tells.
+// lsRows checks all fields of the rows of a listing.
 func lsRows(e *env, keys []string) {
 	var got []string
 	for o, err := range e.c.LsAll(e.ctx, &s3.LsInput{Bucket: e.bucket}) {

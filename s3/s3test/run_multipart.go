@@ -91,7 +91,7 @@ func multipartLife(e *env) {
 	e.noUploads("whole")
 }
 
-// multipartResume goes on with an upload from what can be stored of it.
+// multipartResume continues an upload with its stored id.
 func multipartResume(e *env) {
 	body := pattern(s3.MinPartSize + 10)
 	id := e.create("resumed")

@@ -119,7 +119,7 @@ func (p *presigner) part() {
 	p.holds("upload", "bytes")
 }
 
-// forged changes what is signed.
+// forged changes signed parts of a request.
 func (p *presigner) forged() {
 	p.need(Authentication)
 	p.put("k", "bytes")

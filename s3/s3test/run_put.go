@@ -133,7 +133,7 @@ func putMetadata(e *env) {
 	}
 }
 
-// putOptions stores what the server acts on.
+// putOptions tests options that the server acts on.
 func putOptions(e *env) {
 	e.run("tags", func(e *env) {
 		e.need(Tags)
@@ -205,7 +205,7 @@ func putWrongSize(e *env) {
 		for _, body := range []io.Reader{strings.NewReader("ten bytes!"), io.MultiReader(strings.NewReader("ten bytes!"))} {
 			_, err := e.c.Put(e.ctx, &s3.PutInput{Bucket: e.bucket, Key: "size", Body: body, Size: size})
 			if _, seeker := body.(io.Seeker); seeker && size == 5 && err == nil {
-				// The first Size bytes of a longer reader may be meant: then they are what is stored.
+				// A server or client may store the first Size bytes of a longer reader.
 				e.holds("size", "ten b")
 				e.put("size", "old")
 				continue

@@ -208,7 +208,7 @@ func retryStall(e *env) {
 	f := &Faults{}
 	e.with(func(o *s3.Options) {
 		o.Transport = chain(o.Transport, f)
-		o.StallTimeout, o.ResponseTimeout = time.Second, time.Second // what a busy machine may take, twelve times over
+		o.StallTimeout, o.ResponseTimeout = time.Second, time.Second // twelve times the delays of a busy machine
 	})
 	body := string(pattern(100_000))
 	f.Add(Rule{Match: OnKind("PutObject"), Fault: CutRequest(1000, Stall)})

@@ -18,10 +18,10 @@ import (
 const (
 	// defaultStream is long enough to show growth: three times the bound.
 	defaultStream = 128 << 20
-	// streamBound is what PutStream's documentation states: five parts of 8 MiB.
+	// streamBound is the memory in the documentation of PutStream: five parts of 8 MiB.
 	streamBound = 40 << 20
-	// streamSlack is for connections' buffers and, where the server is in
-	// this process, for the bodies that it is reading and what it keeps.
+	// streamSlack allows for the buffers of connections and, if the server is in this
+	// process, for its memory.
 	streamSlack = 24 << 20
 	// marked is the distance of the blocks of a long stream that are not zeros.
 	marked = 32 << 20
@@ -123,8 +123,8 @@ func streamBounded(e *env) {
 	e.ok("delete", err)
 }
 
-// synthetic is a long stream that takes no memory: zeros, and every 32 MiB a
-// block that tells its place. It looks at the heap as it is read.
+// synthetic is a long stream that takes no memory: zeros, and every 32 MiB a block that
+// contains its offset. It measures the heap while it is read.
 type synthetic struct {
 	size, at int64
 	block    []byte
@@ -173,7 +173,7 @@ func (s *synthetic) hash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sink hashes what is written to it and looks at the heap.
+// sink hashes the data that are written to it and measures the heap.
 type sink struct {
 	sum  hash.Hash
 	n    int64

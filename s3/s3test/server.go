@@ -111,8 +111,8 @@ func (s *Server) RootCAs() *x509.CertPool {
 	return pool
 }
 
-// Dial connects to the server whatever the address is: also to one with
-// Options.InMemory, and under names that do not resolve.
+// Dial connects to the server for any address, including a server with Options.InMemory
+// and names that do not resolve.
 func (s *Server) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if s.pipe != nil {
 		return s.pipe.dial(ctx)
@@ -121,7 +121,7 @@ func (s *Server) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", s.http.Listener.Addr().String())
 }
 
-// Transport is a new http.Transport whose connections all go to this server.
+// Transport returns a new http.Transport whose connections all go to this server.
 func (s *Server) Transport() *http.Transport {
 	t := &http.Transport{DialContext: s.Dial, MaxIdleConnsPerHost: 64, DisableCompression: true}
 	if s.opts.TLS {

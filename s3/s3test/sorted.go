@@ -37,7 +37,7 @@ func (m *sortedMap[V]) Get(key string) (V, bool) {
 	return zero, false
 }
 
-// Set stores v under key and returns what it replaced.
+// Set stores v under key and returns the previous value.
 func (m *sortedMap[V]) Set(key string, v V) (old V, replaced bool) {
 	if len(m.leaves) == 0 {
 		m.leaves = []*leaf[V]{{}}
@@ -79,7 +79,7 @@ func (m *sortedMap[V]) split(n int, appended bool) {
 	m.leaves = slices.Insert(m.leaves, n+1, right)
 }
 
-// Delete removes key and returns what it held.
+// Delete removes key and returns its value.
 func (m *sortedMap[V]) Delete(key string) (old V, deleted bool) {
 	p := m.Seek(key)
 	if !p.Valid() || p.Key() != key {
@@ -113,7 +113,7 @@ func (m *sortedMap[V]) shrink(n int) {
 	m.leaves = slices.Delete(m.leaves, n+1, n+2)
 }
 
-// leafFor is the index of the first leaf whose last key is at or after key.
+// leafFor returns the index of the first leaf whose last key is at or after key.
 func (m *sortedMap[V]) leafFor(key string) int {
 	return sort.Search(len(m.leaves), func(i int) bool {
 		keys := m.leaves[i].keys
@@ -139,10 +139,10 @@ type position[V any] struct {
 	leaf, index int
 }
 
-// Valid tells whether there is a key at p; it is false at the end.
+// Valid reports whether there is a key at p. It is false at the end.
 func (p position[V]) Valid() bool { return p.leaf < len(p.m.leaves) }
 
-// Key is the key at p.
+// Key returns the key at p.
 func (p position[V]) Key() string { return p.m.leaves[p.leaf].keys[p.index] }
 
 // Value is the value at p.

@@ -23,13 +23,13 @@ type object struct {
 	restored    time.Time // when the restored copy ends; zero if there is none
 }
 
-// properties are what a writer says of an object beside its bytes.
+// properties are the properties of an object that its writer sets.
 type properties struct {
 	header       map[string]string // content headers under their canonical names
 	meta         map[string]string // user metadata, names in lower case
 	storageClass string            // "" is STANDARD
 	tags         map[string]string
-	sse          map[string]string // response headers that tell of the encryption
+	sse          map[string]string // response headers that describe the encryption
 	customerMD5  string            // of the SSE-C key; "" is none
 }
 
@@ -40,7 +40,7 @@ type bucket struct {
 	region  string
 	// versioning is "", "Enabled" or "Suspended".
 	versioning string
-	objects    sortedMap[*object] // what is visible without a version
+	objects    sortedMap[*object] // the current versions
 	// history holds every version of the keys that were written since versioning was enabled, oldest first.
 	history sortedMap[[]*object]
 	uploads map[string]*upload
@@ -159,9 +159,9 @@ type row struct {
 	object *object
 }
 
-// list returns at most limit rows after the given key, and whether more
-// follow. after may itself be a common prefix of an earlier page. The cost
-// is that of the rows: a common prefix is left by a seek.
+// list returns at most limit rows after the given name, and whether more follow. after
+// may be a common prefix of an earlier page. The cost depends only on the number of
+// rows, because list seeks past a common prefix.
 func (b *bucket) list(prefix, delimiter, after string, limit int) (rows []row, more bool) {
 	p := b.objects.Seek(prefix)
 	if after >= prefix && after != "" {
@@ -201,7 +201,7 @@ func (b *bucket) after(after, prefix, delimiter string) position[*object] {
 	return b.objects.Seek(end)
 }
 
-// commonPrefix is what key is rolled up into, if it is.
+// commonPrefix returns the common prefix of key, if it has one.
 func commonPrefix(key, prefix, delimiter string) (string, bool) {
 	if delimiter == "" || !strings.HasPrefix(key, prefix) {
 		return "", false

@@ -6,7 +6,7 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// Refusal is how a server answers what it does not know. The zero value is 501
+// Refusal is the answer of a server to an unknown request. The zero value is 501
 // NotImplemented.
 type Refusal struct {
 	Status int
@@ -60,7 +60,7 @@ func (c *call) applyQuirks() error {
 	}
 	if c.r.Header.Get("If-Match") != "" && (c.kind == "GetObject" || c.kind == "HeadObject") &&
 		c.opts.Support[s3.FeatureGetIfMatch] == s3.SupportRefused {
-		return errPrecondition("If-Match") // whatever the ETag is
+		return errPrecondition("If-Match") // independent of the ETag
 	}
 	return nil
 }

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// endPatience is how long the end of a journaled mount goes on while nothing
-// moves: long enough for a server that is slow, and short beside the deadlines
-// of s3. What is left is in the journal.
+// endPatience is the time without progress after which the unmount of a mount with a
+// journal stops waiting for S3. It is long enough for a slow server, and short compared
+// with the deadlines of package s3. The journal keeps the rest.
 const endPatience = 10 * time.Second
 
-// drainLast is drain for the end of the mount. With a journal there is no need
-// to wait for an S3 that does not answer: the next mount goes on.
-func (f *lifetime) drainLast(ctx context.Context) error {
+// drainAtEnd is drain for the end of the mount. With a journal it stops waiting if S3
+// does not answer, because the next mount uploads the rest.
+func (f *lifetime) drainAtEnd(ctx context.Context) error {
 	if f.o.Durability != durabilityJournal {
 		return f.drain(ctx)
 	}
@@ -43,7 +43,7 @@ func (f *lifetime) drainLast(ctx context.Context) error {
 	stop()
 	err := <-done
 	if err == nil {
-		return nil // it came to its end just now
+		return nil // it finished in the meantime
 	}
 	q := f.writes.Stats()
 	err = fmt.Errorf("S3 does not take what is left: %d records, %d bytes stay in the journal for the next mount: %w",
@@ -52,7 +52,7 @@ func (f *lifetime) drainLast(ctx context.Context) error {
 	return err
 }
 
-// progress is a number of each thing that changes while S3 takes something.
+// progress returns numbers that change when S3 accepts something.
 func (f *lifetime) progress() [5]int64 {
 	s := f.writes.Stats()
 	return [5]int64{int64(s.Queued), s.Dirty, s.Sent, s.Copied, s.Commits}
