@@ -106,8 +106,7 @@ func (t *telling) decidedBy(p permissions, thread uint32) bool {
 	return c == nil || time.Since(c.when) > straggle || slices.Contains(c.heard, thread)
 }
 
-// told records that the answer to a request of caller tells the kernel the
-// permissions of e.
+// told records that the answer to a request of caller contains the permissions of e.
 func (a *access) told(n *inode, e entry.Entry, caller fuse.Caller) {
 	if !a.on {
 		return

@@ -86,7 +86,7 @@ func (f *noter) finishAttrs(ctx context.Context, e entry.Entry, d changeData) er
 	return err
 }
 
-// sameOnObject reports whether an object with the attributes a has those of b.
+// sameOnObject reports whether two sets of attributes are stored in the same way.
 func sameOnObject(a, b entry.Attr) bool {
 	return a.Perm == b.Perm && a.UID == b.UID && a.GID == b.GID && a.Mtime.Equal(b.Mtime) && a.Xattr == b.Xattr
 }

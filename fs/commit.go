@@ -71,7 +71,7 @@ func (n *inode) holds(v writeback.Version) bool {
 	return n.IsStored() && v.ETag == n.Entry().ETag && v.Size == n.Entry().Size
 }
 
-// takeSaved takes over the version of a file that writeback has saved by itself, because the
+// takeSaved updates the inode with a version that writeback has committed because the
 // spool was full.
 func (f *saver) takeSaved(n *inode) {
 	n.lock()
@@ -154,8 +154,8 @@ func (f *saver) committed(n *inode, v writeback.Version) {
 	}
 }
 
-// carriedBy notes which attributes the version v carries. An upload that ran while the
-// file was written carries those of its start. The inode is locked.
+// carriedBy records the attributes that the version v carries. An upload that ran
+// during writes carries the attributes of its start. The inode is locked.
 func (n *inode) carriedBy(v writeback.Version) {
 	_, carried, ok := attrs.FromMetadata(v.Object.Metadata, n.Entry().Attr, v.Date)
 	if !ok {

@@ -48,8 +48,8 @@ func TestErrno(t *testing.T) {
 		{syscall.ENOSPC, syscall.ENOSPC},
 		{syscall.ECONNRESET, syscall.EIO},
 		{errors.New("something new"), syscall.EIO},
-		// What system calls say of a local file or of a connection is not said of the
-		// file that the caller works on.
+		// The errnos of system calls on local files and connections do not describe the
+		// file of the caller.
 		{&fs.PathError{Op: "open", Path: "token", Err: syscall.ENOENT}, syscall.EIO},
 		{&fs.PathError{Op: "open", Path: "token", Err: syscall.EACCES}, syscall.EIO},
 		{&os.LinkError{Op: "rename", Old: "a", New: "b", Err: syscall.ENOENT}, syscall.EIO},

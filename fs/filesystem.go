@@ -47,7 +47,7 @@ type filesystem struct {
 	access *access
 }
 
-// services are what all parts of a filesystem use.
+// services contains the fields that all parts of a filesystem use.
 type services struct {
 	o      Options
 	log    *slog.Logger

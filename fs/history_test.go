@@ -84,8 +84,7 @@ type history struct {
 	events []event
 }
 
-// access opens the file, reads all of it, and unless update is "" adds a line.
-// What could not be opened is no event.
+// A failed open is not an event.
 func (h *history) access(k *kernel, mount int, update string) {
 	flags := uint32(syscall.O_RDONLY)
 	if update != "" {

@@ -30,7 +30,7 @@ type state struct {
 
 // used is the state of an inode that is open, was opened, or was changed by this mount.
 type used struct {
-	ino.State // what is known of the object, and whether the inode has its name
+	ino.State // state of the object and of the name
 	openFile
 
 	// properties of the object from other tools; nil if unknown
@@ -69,7 +69,7 @@ type openFile struct {
 	// conflict says that another client wrote the object first. The bytes of file are
 	// kept elsewhere, and the inode shows again what S3 holds once file is let go.
 	conflict bool
-	// hidden holds the bytes of an open file whose key is gone.
+	// hidden is the hidden object with the data of an open file whose key is gone.
 	hidden *entry.Entry
 }
 
@@ -84,7 +84,7 @@ func (s *state) create(e entry.Entry, count *atomic.Int64) {
 	count.Add(1)
 }
 
-// lock makes the caller the only one who uses the state.
+// lock locks the state, and creates used if necessary.
 func (s *state) lock() {
 	s.mutex.Lock()
 	if s.used == nil {
@@ -130,7 +130,7 @@ func (s *state) unlock() {
 	s.mutex.Unlock()
 }
 
-// isPlain reports whether there is nothing but an entry that S3 holds.
+// isPlain reports whether the state contains only the entry of an object in S3.
 func (u *used) isPlain() bool {
 	if u.openFile != (openFile{}) || u.foreign != nil || !u.IsPlain() {
 		return false // the usual cases, without a copy

@@ -13,7 +13,7 @@ func (t *inodes) now() ino.Moment { return ino.Moment(t.clock.Load()) }
 // next returns the moment of a version that this mount has just made.
 func (t *inodes) next() ino.Moment { return ino.Moment(t.clock.Add(1)) }
 
-// finder finds inodes by their names, and takes over what S3 says about them.
+// finder finds inodes by their names, and updates them from S3.
 type finder struct {
 	*services
 	*teller

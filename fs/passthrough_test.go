@@ -126,7 +126,7 @@ func TestPassthroughChange(t *testing.T) {
 	if b.live[old.BackingID] != want {
 		t.Error("the old version is gone from its handle")
 	}
-	// Whoever still has the old inode is sent to the name.
+	// An open of the old inode fails, so that the kernel looks the name up again.
 	var out fuse.OpenOut
 	if st := k.f.Open(nil, &fuse.OpenIn{InHeader: header(id)}, &out); st != fuse.Status(syscall.ESTALE) {
 		t.Errorf("open of an inode that was left behind: %v", st)

@@ -47,7 +47,7 @@ func (f *filesystem) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, 
 	}))
 }
 
-// renamer renames what S3 holds and what it does not hold yet.
+// renamer renames objects and files without an object.
 type renamer struct {
 	*services
 	*noter

@@ -14,27 +14,27 @@ import (
 	"github.com/s3mount/s3mount/fs/entry"
 )
 
-// invalidateXattr is the control name that drops what is cached of a path:
+// invalidateXattr is the control attribute that drops the cached state of a path:
 // setfattr -n user.s3mount.invalidate -v 1 PATH.
 const invalidateXattr = "user.s3mount.invalidate"
 
-// Extended attributes (xattr(7)) are attributes like mode and owner: they are
-// on the object (namespace.Attr.Xattr), ride on the next PUT of the file, and
-// go alone through attrQueue otherwise.
+// Extended attributes (xattr(7)) are attributes like mode and owner: they are stored on
+// the object (entry.Attr.Xattr). The next PUT of the file carries them, or attrQueue
+// saves them.
 //
-// Without --xattr the mount says once that there are none, which the kernel
-// remembers until the unmount. Any other answer costs `ls -l` a request or two
-// per file, and every write(2) one for security.capability, even when nothing
-// has an extended attribute.
+// Without --xattr the mount answers once that it supports none, which the kernel
+// remembers until the unmount. Any other answer would cost ls -l one or two requests
+// per file, and every write(2) one for security.capability.
 
-// Flags of setxattr(2).
+// These are flags of setxattr(2).
 const (
 	xattrCreate  = 1
 	xattrReplace = 2
 )
 
-// storable tells which names are kept. POSIX ACLs (system.*) are refused: the
-// kernel would not check them, and programs that copy them go on without.
+// storable reports whether extended attributes with this name are stored. POSIX ACLs
+// (system.*) are refused, because the kernel would not check them. Programs that copy
+// them continue without.
 func storable(name string) bool {
 	space, _, _ := strings.Cut(name, ".")
 	return space == "user" || space == "trusted" || space == "security"
@@ -48,7 +48,8 @@ func (f *filesystem) GetXAttr(cancel <-chan struct{}, h *fuse.InHeader, name str
 	case !storable(name):
 		return 0, fuse.ENOTSUP
 	}
-	// What the kernel and ls ask of every file by themselves is worth no request.
+	// Names outside of user.* are worth no request, because the kernel and ls ask for
+	// them for every file.
 	_, all, st := f.xattrsOf(cancel, h, strings.HasPrefix(name, "user."))
 	if st != fuse.OK {
 		return 0, st
@@ -60,7 +61,7 @@ func (f *filesystem) GetXAttr(cancel <-chan struct{}, h *fuse.InHeader, name str
 	return answer(dest, value)
 }
 
-// ListXAttr returns the names, each ended by a NUL byte.
+// ListXAttr returns the names, each terminated by a NUL byte.
 func (f *filesystem) ListXAttr(cancel <-chan struct{}, h *fuse.InHeader, dest []byte) (uint32, fuse.Status) {
 	if !f.o.Xattr {
 		return 0, fuse.ENOSYS
@@ -79,15 +80,15 @@ func (f *filesystem) ListXAttr(cancel <-chan struct{}, h *fuse.InHeader, dest []
 	return answer(dest, list)
 }
 
-// answer copies a value to where the kernel wants it.
+// answer copies a value into the answer to the kernel.
 func answer(dest, value []byte) (uint32, fuse.Status) {
 	if len(value) > len(dest) {
-		return uint32(len(value)), fuse.ERANGE // go-fuse makes a size of it for who asked for that
+		return uint32(len(value)), fuse.ERANGE // go-fuse returns the size to callers that asked for it
 	}
 	return uint32(copy(dest, value)), fuse.OK
 }
 
-// SetXAttr sets one value, or acts on a control name.
+// SetXAttr sets one value, or executes a control attribute.
 func (f *filesystem) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
 	if name == invalidateXattr {
 		n := f.inodes.get(in.NodeId)
@@ -134,8 +135,8 @@ func (f *filesystem) RemoveXAttr(cancel <-chan struct{}, h *fuse.InHeader, name 
 	return f.setXattrs(cancel, h, n, all)
 }
 
-// ownXattrs is xattrsOf for a change: it makes sure that what other tools keep
-// in the object's metadata is known, which leaves less room.
+// ownXattrs is xattrsOf for a change. It makes sure that the other metadata of the
+// object are known, because they reduce the available size.
 func (f *filesystem) ownXattrs(cancel <-chan struct{}, h *fuse.InHeader) (*inode, map[string][]byte, fuse.Status) {
 	if n := f.inodes.get(h.NodeId); n != nil && n.kind == entry.File && !n.private() {
 		n.lock()
@@ -152,8 +153,8 @@ func (f *filesystem) ownXattrs(cancel <-chan struct{}, h *fuse.InHeader) (*inode
 	return f.xattrsOf(cancel, h, true)
 }
 
-// xattrsOf returns the inode that h names and its extended attributes, a map
-// of the caller's own. exact asks S3 where only a listing has told of the file.
+// xattrsOf returns the inode of a request and its extended attributes in a new map. If
+// exact is set, it asks S3 unless the attributes are known exactly.
 func (f *filesystem) xattrsOf(cancel <-chan struct{}, h *fuse.InHeader, exact bool) (*inode, map[string][]byte, fuse.Status) {
 	n := f.inodes.get(h.NodeId)
 	if n == nil {
@@ -172,12 +173,12 @@ func (f *filesystem) xattrsOf(cancel <-chan struct{}, h *fuse.InHeader, exact bo
 	all, err := attrs.DecodeXattrs(n.snapshot().Attr.Xattr)
 	if err != nil {
 		f.log.Debug("extended attributes are not shown", "key", n.snapshot().Key, "error", err)
-		return nil, nil, fuse.ENOTSUP // and so nothing is written over them
+		return nil, nil, fuse.ENOTSUP // so that nothing overwrites them
 	}
 	return n, all, fuse.OK
 }
 
-// exactly makes sure that the attributes of an inode are those of its object.
+// exactly makes sure that the inode has the attributes of its object.
 func (f *filesystem) exactly(ctx context.Context, n *inode) error {
 	if n.private() || n == f.inodes.root {
 		return nil
@@ -196,13 +197,13 @@ func (f *filesystem) exactly(ctx context.Context, n *inode) error {
 	}
 	if !f.learn(n, now, asked) {
 		f.forgetName(n)
-		return syscall.ESTALE // the kernel then looks the name up again
+		return syscall.ESTALE // the kernel looks the name up again
 	}
 	return nil
 }
 
-// setXattrs makes all the extended attributes of an inode. The error for too
-// many of them is that of ext4.
+// setXattrs sets all extended attributes of an inode. If they are too large, it returns
+// ENOSPC, as ext4 does.
 func (f *filesystem) setXattrs(cancel <-chan struct{}, h *fuse.InHeader, n *inode, all map[string][]byte) fuse.Status {
 	ctx := newRequest(cancel, h)
 	defer ctx.end()

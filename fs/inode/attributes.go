@@ -31,9 +31,10 @@ func (s *State) Settle() { s.owes = false }
 // Refuse notes that S3 does not take the attributes. Those of the object are not known.
 func (s *State) Refuse() { s.owes, s.entry.Exact = false, false }
 
-// Carried notes that the last commit has stored other attributes, those of its start.
-// The times that a write has set are moved back to these, unless the file is being written
-// (keepTimes): to store them would cost a copy of a large object.
+// Carried records that the last commit has stored other attributes than the current
+// ones, because its upload ran during writes. It resets the times that only writes have
+// changed to the stored ones, unless keepTimes is set because the file is being
+// written. Storing these times would cost a copy of a large object.
 func (s *State) Carried(a entry.Attr, keepTimes bool) {
 	if !s.timesSet && !keepTimes {
 		s.entry.Attr.Mtime, s.entry.Attr.Ctime = a.Mtime, a.Ctime

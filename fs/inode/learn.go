@@ -36,26 +36,26 @@ const (
 	Another                // the inode stays as it is, and the name needs another inode
 )
 
-// Situation is what Learn has to know beside the state.
+// Situation contains the information for Learn that is not in the state.
 type Situation struct {
-	// At is the moment of the question for Seen, and that of the version for
-	// Committed, Copied and Replaced.
+	// At is the moment of the request for Seen, and of the version for Committed,
+	// Copied and Replaced.
 	At Moment
-	// Unsaved says that bytes which S3 does not hold lie over the entry.
+	// Unsaved is set if the file has data that S3 does not have.
 	Unsaved bool
-	// Open says that the file has open handles.
+	// Open is set if the file has open handles.
 	Open bool
 	// Shows says that open handles show the version of the entry, and cannot change to
 	// another one.
 	Shows bool
 	// Over says that a file gets a key under which S3 holds an object, for Rekeyed.
 	Over bool
-	// Believed may replace the attributes of an entry that are defaults by those that the
-	// kernel believes in, for Seen.
+	// Believed replaces default attributes of an entry with the attributes that the
+	// kernel knows, for Seen. It may be nil.
 	Believed func(*entry.Entry)
 }
 
-// Learn takes over a version for a cause. It is the only function that does so.
+// Learn updates the state with a version for a cause. No other function does so.
 func (s *State) Learn(c Cause, e entry.Entry, in Situation) Verdict {
 	if e.Kind != s.entry.Kind {
 		return Ignored
@@ -77,9 +77,9 @@ func (s *State) Learn(c Cause, e entry.Entry, in Situation) Verdict {
 	return Ignored
 }
 
-// see takes over an answer of S3. All handles of an open inode show one version, that of
-// its entry, so that the kernel's pages, the size and fstat(2) agree. Attributes that are
-// owed keep the version until S3 has them.
+// see updates the state with an answer of S3. All handles of an open inode show one
+// version, the version of the entry, so that the page cache, the size and fstat(2)
+// agree. While attributes are owed, see keeps the version.
 func (s *State) see(e entry.Entry, in Situation) Verdict {
 	switch {
 	case in.At < s.made, in.Unsaved, s.name != Linked, e.Key != s.entry.Key:
@@ -106,8 +106,8 @@ func (s *State) see(e entry.Entry, in Situation) Verdict {
 	return Taken
 }
 
-// commit takes over a version that this mount made of the bytes under the key. The
-// attributes stay.
+// commit updates the state with a version that this mount has committed. The attributes
+// stay.
 func (s *State) commit(e entry.Entry, in Situation) Verdict {
 	if s.name != Linked {
 		return Ignored
@@ -122,7 +122,7 @@ func (s *State) commit(e entry.Entry, in Situation) Verdict {
 	return Taken
 }
 
-// copied takes over a version with the same bytes.
+// copied updates the state with a version with the same content.
 func (s *State) copied(e entry.Entry, in Situation) Verdict {
 	if s.name != Linked && e.Key != s.entry.Key {
 		return Ignored
@@ -140,11 +140,11 @@ func (s *State) copied(e entry.Entry, in Situation) Verdict {
 	return Taken
 }
 
-// replace takes over another client's version, as a lookup does. What is cached of the
-// version before is not of this one. Open handles keep theirs (P2).
+// replace updates the state with another client's version. Cached data of the previous
+// version do not apply to it. Open handles keep their version (P2).
 func (s *State) replace(e entry.Entry, in Situation) Verdict {
 	if in.Open || in.Unsaved {
-		return Ignored // the next open finds out
+		return Ignored // the next open revalidates
 	}
 	s.shrunk = s.shrunk || e.Size < s.entry.Size
 	if s.owes {

@@ -41,8 +41,7 @@ func (s *State) IsPlain() bool {
 	return s.pages == "" && *s == Stored(s.entry)
 }
 
-// Entry returns what is known of the object, with the attributes that S3 may not have
-// yet.
+// Entry returns the entry of the object, with attributes that may not be in S3 yet.
 func (s *State) Entry() entry.Entry { return s.entry }
 
 // Key returns the key of the object.
@@ -60,11 +59,11 @@ func (s *State) IsCut() bool { return s.name == Cut }
 // IsGhost reports whether S3 never had the file, and the kernel may still believe in it.
 func (s *State) IsGhost() bool { return s.name == Ghost }
 
-// Epoch counts the versions that this mount has made. A reader of an older one takes up
-// the new one.
+// Epoch returns the number of versions that this mount has made. Readers of an older
+// one are renewed.
 func (s *State) Epoch() uint64 { return s.epoch }
 
-// NextEpoch makes all readers begin anew.
+// NextEpoch makes all readers be renewed.
 func (s *State) NextEpoch() { s.epoch++ }
 
 // Unlink takes the name away. It reports whether the inode had it.
@@ -73,11 +72,12 @@ func (s *State) Unlink() bool { return s.leave(Unlinked) }
 // Cut gives the name to another inode. It reports whether this one had it.
 func (s *State) Cut() bool { return s.leave(Cut) }
 
-// Vanish takes the name of a file away that could not be saved. It reports whether that
-// was possible: S3 may hold an older object, which then is what the name has.
+// Vanish removes the name of a file whose data could not be saved. It returns false if
+// S3 may have an older object, to which the name then belongs.
 func (s *State) Vanish() bool { return !s.stored && s.leave(Ghost) }
 
-// leave makes to the state of the name, if the inode has its name.
+// leave changes the state of the name to to if it is Linked, and reports whether it
+// was.
 func (s *State) leave(to Name) bool {
 	if s.name != Linked {
 		return false
@@ -86,10 +86,10 @@ func (s *State) leave(to Name) bool {
 	return true
 }
 
-// Pages returns the ETag of the version whose pages the kernel may hold, or "".
+// Pages returns the ETag of the version in the page cache, or "".
 func (s *State) Pages() string { return s.pages }
 
-// SetPages notes that the kernel may hold pages of a version, and of no other.
+// SetPages records that the page cache may contain pages of a version, and of no other.
 func (s *State) SetPages(etag string) { s.pages = etag }
 
 // HasShrunk reports whether another client made the file smaller than the kernel knows.

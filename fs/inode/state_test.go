@@ -9,7 +9,7 @@ import (
 	"github.com/s3mount/s3mount/fs/entry"
 )
 
-// model is an inode with what a test knows beside it.
+// model is an inode with the expectations of a test.
 type model struct {
 	t     *testing.T
 	r     *rand.Rand
@@ -136,7 +136,7 @@ func (m *model) commit() {
 
 func (m *model) copy() {
 	if !m.s.IsStored() {
-		return // S3 can only copy what it has
+		return // S3 can only copy existing objects
 	}
 	before, e := m.s, m.version(true)
 	if m.r.IntN(2) == 0 {
