@@ -63,8 +63,9 @@ func threadOf(node uint64, uid, thread uint32) fuse.InHeader {
 	return h
 }
 
-// TestAccessOfTwoThreads: a thread that the kernel let through by defaults is not
-// let in because another thread has heard of the exact attributes meanwhile.
+// TestAccessOfTwoThreads checks that a thread that the kernel let through by default
+// attributes gets no access when another thread has been told the exact attributes in
+// the meantime.
 func TestAccessOfTwoThreads(t *testing.T) {
 	srv := s3test.NewServer(t, s3test.Options{})
 	srv.CreateBucket(testBucket)
@@ -101,8 +102,8 @@ func TestAccessOfTwoThreads(t *testing.T) {
 	k.wantObject("f", "secret")
 }
 
-// TestListingDoesNotLoosenADirectory: a listing of the parent, which tells nothing of
-// the mode of a directory, does not make the kernel forget what it knows.
+// TestListingDoesNotLoosenADirectory checks that a listing of the parent, which does
+// not contain the mode of a directory, does not replace the mode that the kernel knows.
 func TestListingDoesNotLoosenADirectory(t *testing.T) {
 	n := &inode{kind: entry.Directory}
 	n.lookUp(entry.Entry{Key: "d/", ETag: "m", Kind: entry.Directory, Exact: true, Attr: entry.Attr{Perm: 0o700, UID: 1002, GID: 1002}}, nil)

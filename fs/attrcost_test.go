@@ -147,8 +147,8 @@ func TestAttributeRequests(t *testing.T) {
 	}
 }
 
-// TestLookedAtOnce: the attributes that no hint tells are asked once. The next mount
-// has them from the hint.
+// TestLookedAtOnce checks that attributes without a hint are requested once. The next
+// mount gets them from the hint.
 func TestLookedAtOnce(t *testing.T) {
 	keys := names("d/f%03d", 200)
 	srv := byOthers(t, "d/", keys)

@@ -41,8 +41,8 @@ func dataFiles(t *testing.T, dir string) []string {
 
 func testContent(n int) string { return strings.Repeat("0123456789abcdef\n", n/17+1)[:n] }
 
-// TestDiskCacheShared: what one mount has read, the next one reads without a
-// byte of it from S3, but asks whether it still holds.
+// TestDiskCacheShared checks that data that one mount has read cost the next one only a
+// revalidation.
 func TestDiskCacheShared(t *testing.T) {
 	dir := t.TempDir()
 	k := newKernel(t, withCache(dir))
@@ -83,7 +83,7 @@ func TestDiskCacheShared(t *testing.T) {
 	}
 }
 
-// TestDiskCacheDamaged: what is not as it was written is fetched again.
+// TestDiskCacheDamaged checks that damaged blocks are fetched again.
 func TestDiskCacheDamaged(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -125,8 +125,8 @@ func TestDiskCacheDamaged(t *testing.T) {
 	}
 }
 
-// TestDiskCacheWrites: a file that is written beside readers is never taken
-// from the cache of an older version.
+// TestDiskCacheWrites checks that reads of a file that is being written never return an
+// older version from the cache.
 func TestDiskCacheWrites(t *testing.T) {
 	dir := t.TempDir()
 	k := newKernel(t, withCache(dir))
@@ -172,7 +172,8 @@ func TestValidateCache(t *testing.T) {
 	}
 }
 
-// TestCacheDirRefused: a folder that cannot be used is told before the mount.
+// TestCacheDirRefused checks that an unusable cache directory is an error before the
+// mount.
 func TestCacheDirRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -49,8 +49,8 @@ func TestHeldOpen(t *testing.T) {
 	}
 }
 
-// TestCloseOfWhoWroteNothing: a close that a program makes of a file that it has
-// inherited saves nothing, unless what was written is, or may be, its own.
+// TestCloseOfWhoWroteNothing checks that the close of an inherited file by a program
+// saves nothing, unless the program has or may have written data.
 func TestCloseOfWhoWroteNothing(t *testing.T) {
 	const writer, heir = 7, 8
 	write := func(k *kernel, fh uint64, flags uint32, owner uint64) {

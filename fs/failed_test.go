@@ -31,9 +31,9 @@ func (k *kernel) recovered() (files []string) {
 	return files
 }
 
-// TestFailedTakingOfAName: a name was to be taken off a file that is open, and
-// S3 refused. Who has unsaved bytes in the file hears of it at close(2) (P1);
-// who opens the name afterwards has a file like any other.
+// TestFailedTakingOfAName checks an open file whose unlink or rename S3 refused. A
+// handle with unsaved data gets the error at close(2) (P1), and a later open of the
+// name succeeds.
 func TestFailedTakingOfAName(t *testing.T) {
 	for name, c := range map[string]struct {
 		refused string
@@ -87,8 +87,8 @@ func TestFailedTakingOfAName(t *testing.T) {
 	}
 }
 
-// TestInterruptedAttributes: who does not wait until attributes are saved does
-// not lose them.
+// TestInterruptedAttributes checks that an interrupted chmod does not lose the
+// attributes.
 func TestInterruptedAttributes(t *testing.T) {
 	g := newGate("CopyObject", "f")
 	k := newGatedKernel(t, g)
@@ -113,9 +113,9 @@ func TestInterruptedAttributes(t *testing.T) {
 	}
 }
 
-// TestCrashInRenameOverUnsaved: a mount with a journal dies while it renames over
-// a file whose last bytes only the journal has. The next one shows the file as it
-// was closed, or what was renamed.
+// TestCrashInRenameOverUnsaved kills a mount with a journal while it renames over a
+// file whose last data are only in the journal. The next mount shows the closed file or
+// the renamed one.
 func TestCrashInRenameOverUnsaved(t *testing.T) {
 	for _, unsavedSource := range []bool{false, true} {
 		g := newGate("CopyObject", "f")
@@ -185,8 +185,8 @@ func TestCrashInRenameOverChangedMode(t *testing.T) {
 	}
 }
 
-// TestFailedRenameKeepsWhatWasClosed: what close(2) has promised is not lost with a
-// rename over it that fails.
+// TestFailedRenameKeepsWhatWasClosed checks that a failed rename over a file does not
+// lose acknowledged data of the file.
 func TestFailedRenameKeepsWhatWasClosed(t *testing.T) {
 	for name, open := range map[string]bool{"closed": false, "open": true} {
 		t.Run(name, func(t *testing.T) {
@@ -214,8 +214,9 @@ func TestFailedRenameKeepsWhatWasClosed(t *testing.T) {
 	}
 }
 
-// TestOpenAfterConflict: a close met what someone else had written, and its handle
-// is not gone yet. Who opens the name finds the other's object (P2), and can write it.
+// TestOpenAfterConflict checks an open after a close with a conflict, while the handle
+// of that close still exists. The open finds the object of the other client (P2) and
+// can write it.
 func TestOpenAfterConflict(t *testing.T) {
 	k := newKernel(t)
 	fh := k.create("f", syscall.O_WRONLY|syscall.O_APPEND)

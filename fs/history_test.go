@@ -56,7 +56,7 @@ func checkHistory(events []event, last []string) []string {
 	return bad
 }
 
-// TestCheckHistory: the checker finds what it is for.
+// TestCheckHistory checks that the checker finds violations.
 func TestCheckHistory(t *testing.T) {
 	for name, tc := range map[string]struct {
 		events []event
@@ -114,8 +114,8 @@ func (h *history) access(k *kernel, mount int, update string) {
 	h.mu.Unlock()
 }
 
-// TestHistory: two mounts of one bucket update one file at the same time, and
-// the history of it has no lost update and no stale open.
+// TestHistory checks that two mounts that update one file at the same time have a
+// history without lost updates and stale opens.
 func TestHistory(t *testing.T) {
 	const mounts, rounds = 3, 40
 	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{testBucket}})

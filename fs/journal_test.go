@@ -51,8 +51,8 @@ func newGatedKernel(t *testing.T, g *gate, change ...func(*Options)) *kernel {
 	return remount(t, srv, change...)
 }
 
-// TestJournalKeepsOrder: a file that is made under a name whose delete is on
-// its way comes to S3 after it.
+// TestJournalKeepsOrder checks that a file under a name with a pending delete reaches
+// S3 after the delete.
 func TestJournalKeepsOrder(t *testing.T) {
 	g := newGate("DeleteObject", "k")
 	k := newGatedKernel(t, g, journaled(""))
@@ -75,8 +75,8 @@ func TestJournalKeepsOrder(t *testing.T) {
 	k.wantObject("k", "new")
 }
 
-// TestJournalUnlinkDuringCommit: what a commit in the background makes of a
-// file that is removed meanwhile is removed, too.
+// TestJournalUnlinkDuringCommit checks that an unlink during a commit in the background
+// also removes the object of the commit.
 func TestJournalUnlinkDuringCommit(t *testing.T) {
 	g := newGate("PutObject", "k")
 	k := newGatedKernel(t, g, journaled(""))
@@ -100,9 +100,9 @@ func impatient(srv *s3test.Server) *s3.Client {
 	return srv.Client(func(o *s3.Options) { o.Deadline = 20 * time.Millisecond })
 }
 
-// TestJournalWithoutS3: while S3 does not answer, writes, unlinks, rmdirs and
-// attributes go on, this mount shows them, the queue tells of them, and the end
-// of the mount does not wait for long. The next mount brings them to S3.
+// TestJournalWithoutS3 checks that writes, unlinks, rmdirs and changes of attributes
+// succeed while S3 does not answer, that the mount and its queue show them, and that
+// the unmount does not wait for long. The next mount uploads them.
 func TestJournalWithoutS3(t *testing.T) {
 	faults := s3test.NewFaults()
 	srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})

@@ -8,8 +8,8 @@ import (
 	"github.com/s3mount/s3mount/cache"
 )
 
-// TestOwnBytesStay: what this mount wrote is read back without moving a byte,
-// after one question whether S3 still holds that version (P2).
+// TestOwnBytesStay checks that data that this mount wrote are read back with a
+// revalidation only (P2).
 func TestOwnBytesStay(t *testing.T) {
 	for _, size := range []int{1, cache.BlockSize, 3*cache.BlockSize + 1, cache.SmallObject} {
 		k := newKernel(t)

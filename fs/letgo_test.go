@@ -13,9 +13,9 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestTruncateWhileTheWriterLeaves: the last handle that wrote is released while
-// truncate(2), which has none, is at work. What it set stays its own to save, so
-// that it hears of an error.
+// TestTruncateWhileTheWriterLeaves releases the last writing handle during a
+// truncate(2) without a handle. truncate saves its own change, so that it gets the
+// error.
 func TestTruncateWhileTheWriterLeaves(t *testing.T) {
 	for durability, tries := range map[string]int{
 		durabilityS3:      2, // that of the release, and that of what follows
@@ -57,8 +57,8 @@ func TestTruncateWhileTheWriterLeaves(t *testing.T) {
 	}
 }
 
-// TestSavedByTheEnd: what close(2) and the release could not save, and the end of
-// the unsaved state could, is what the inode shows.
+// TestSavedByTheEnd checks that the inode shows data that letGo saved after close(2)
+// and the release failed to.
 func TestSavedByTheEnd(t *testing.T) {
 	faults := s3test.NewFaults()
 	srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
@@ -76,9 +76,9 @@ func TestSavedByTheEnd(t *testing.T) {
 	}
 }
 
-// TestAttributesOntoAnotherVersion: attributes that were set here go onto what
-// someone else has written since. Nothing that is cached of the version before is
-// of that one.
+// TestAttributesOntoAnotherVersion checks that pending attributes are set on the
+// version that another client has written in the meantime, and that no cached data of
+// the previous version are used for it.
 func TestAttributesOntoAnotherVersion(t *testing.T) {
 	for name, theirs := range map[string]string{"shorter": "short", "same size": "their text", "longer": "a much longer text"} {
 		t.Run(name, func(t *testing.T) {
@@ -132,9 +132,9 @@ func TestAttributesOntoAnotherVersion(t *testing.T) {
 	}
 }
 
-// TestPersistWaitsForACopy: what a close with a journal sets going does not
-// overtake a copy of the object with other attributes, nor is it overtaken: the
-// copy would bring the old bytes back.
+// TestPersistWaitsForACopy checks that the upload after a close with a journal and a
+// copy with other attributes do not overtake each other. The copy would restore the old
+// data.
 func TestPersistWaitsForACopy(t *testing.T) {
 	g := newGate("CopyObject", "f")
 	k := newGatedKernel(t, g, func(o *Options) { o.Durability = durabilityJournal })
@@ -171,8 +171,8 @@ func TestPersistWaitsForACopy(t *testing.T) {
 	}
 }
 
-// TestReaderLeavesWhatIsUnsaved: the end of a reader's handle does not let go what
-// the writer's has not saved yet: the inode would show what S3 holds.
+// TestReaderLeavesWhatIsUnsaved checks that the release of a reader does not drop the
+// unsaved state of a writer. The inode would show the object in S3.
 func TestReaderLeavesWhatIsUnsaved(t *testing.T) {
 	g := newGate("PutObject", "f")
 	k := newGatedKernel(t, g, func(o *Options) { o.Durability, o.Posix, o.Linger = durabilityJournal, "off", 0 })
@@ -203,8 +203,8 @@ func TestReaderLeavesWhatIsUnsaved(t *testing.T) {
 	k.wantObject("f", "text")
 }
 
-// TestReaderOfARemovedFile: the handle of a reader ends while the removal of its
-// file is on its way. What was taken in for it is let go.
+// TestReaderOfARemovedFile releases a reader during the removal of its file. The
+// content that was read for it is let go.
 func TestReaderOfARemovedFile(t *testing.T) {
 	for _, durability := range []string{durabilityS3, durabilityJournal} {
 		t.Run(durability, func(t *testing.T) {
@@ -244,8 +244,8 @@ func TestReaderOfARemovedFile(t *testing.T) {
 	}
 }
 
-// TestInterruptedTruncate: who interrupts truncate(2) does not wait, and the work
-// goes on. What is built on the file next is built on its outcome.
+// TestInterruptedTruncate checks that an interrupted truncate(2) returns at once and
+// continues in the background. The next change is based on its outcome.
 func TestInterruptedTruncate(t *testing.T) {
 	for _, durability := range []string{durabilityS3, durabilityJournal} {
 		t.Run(durability, func(t *testing.T) {
@@ -278,7 +278,7 @@ func TestInterruptedTruncate(t *testing.T) {
 	}
 }
 
-// TestMknodFails: of a file that could not be made nothing is left.
+// TestMknodFails checks that a failed mknod leaves nothing behind.
 func TestMknodFails(t *testing.T) {
 	faults := s3test.NewFaults()
 	srv := s3test.NewServer(t, s3test.Options{Faults: faults, Buckets: []string{testBucket}})
@@ -292,8 +292,8 @@ func TestMknodFails(t *testing.T) {
 	}
 }
 
-// TestRenameOfAnOpenFile: the reader of the version that a rename makes is closed
-// with the file (kernel.unmount counts them).
+// TestRenameOfAnOpenFile checks that the reader of the version that a rename makes is
+// closed with the file. kernel.unmount counts the readers.
 func TestRenameOfAnOpenFile(t *testing.T) {
 	k := newKernel(t)
 	k.put("f", "long text")
@@ -309,8 +309,8 @@ func TestRenameOfAnOpenFile(t *testing.T) {
 	k.wantObject("h", "XXng text")
 }
 
-// TestWriteWhileUnlinked: what is written to an open file while it loses its name
-// stays in it (P7), also while its content is being taken in.
+// TestWriteWhileUnlinked checks that data that are written to an open file during its
+// unlink stay in the file (P7), also while its content is being read.
 func TestWriteWhileUnlinked(t *testing.T) {
 	g := newGate("GetObject", "f")
 	k := newGatedKernel(t, g)

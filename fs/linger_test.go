@@ -46,8 +46,8 @@ func wantSent(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// TestLingerLockFile: what editors and git do, a file made beside another and
-// renamed over it, is one PUT and nothing else, however often it is done.
+// TestLingerLockFile checks that a file that is created beside another and renamed over
+// it, as editors and git do, costs one PUT, even if this is repeated.
 func TestLingerLockFile(t *testing.T) {
 	k := newKernel(t, lingering)
 	k.ls("") // the names are known
@@ -68,7 +68,7 @@ func TestLingerLockFile(t *testing.T) {
 	}
 }
 
-// TestLingerRemoved: a file that is made and removed is no request.
+// TestLingerRemoved checks that a file that is created and removed costs no request.
 func TestLingerRemoved(t *testing.T) {
 	k := newKernel(t, lingering)
 	k.ls("")
@@ -79,7 +79,7 @@ func TestLingerRemoved(t *testing.T) {
 	wantSent(t, k.sent(start))
 }
 
-// TestLingerOverSaved: the same over a file that S3 holds.
+// TestLingerOverSaved is TestLingerLockFile for a file with an object.
 func TestLingerOverSaved(t *testing.T) {
 	k := newKernel(t, lingering)
 	k.put("x", "old")
@@ -93,8 +93,8 @@ func TestLingerOverSaved(t *testing.T) {
 	k.wantNoObject("x")
 }
 
-// TestLingerReader: the end of a reader neither sends a file that lingers nor
-// loses its size.
+// TestLingerReader checks that the release of a reader neither uploads a lingering file
+// nor loses its size.
 func TestLingerReader(t *testing.T) {
 	k := newKernel(t, lingering)
 	k.put("x", "text")
@@ -114,7 +114,7 @@ func TestLingerReader(t *testing.T) {
 	k.release(fh)
 }
 
-// TestLingerEnds: what nobody waits for is sent when its time is over.
+// TestLingerEnds checks that lingering files are uploaded after the time limit.
 func TestLingerEnds(t *testing.T) {
 	g := newGate("PutObject", "x")
 	srv := s3test.NewServer(t, s3test.Options{Deny: g.deny, Buckets: []string{testBucket}})
@@ -126,7 +126,7 @@ func TestLingerEnds(t *testing.T) {
 	k.wantObject("x", "text")
 }
 
-// TestLingerFsync: fsync(2) waits for S3, and so for nothing else.
+// TestLingerFsync checks that fsync(2) does not linger.
 func TestLingerFsync(t *testing.T) {
 	k := newKernel(t, lingering)
 	fh := k.create("x", syscall.O_WRONLY)
@@ -138,8 +138,8 @@ func TestLingerFsync(t *testing.T) {
 	k.release(fh)
 }
 
-// TestLingerCrash: a mount that dies while files linger leaves each as it was
-// last shown: made, renamed over another that lingers, or removed.
+// TestLingerCrash checks that a mount that dies while files linger leaves each of them
+// in its last state: created, renamed over another lingering file, or removed.
 func TestLingerCrash(t *testing.T) {
 	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{testBucket}})
 	state := t.TempDir()

@@ -42,10 +42,10 @@ func (m *meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// TestSmallChangeOfLargeObject: 1 MiB appended to 1 GiB, or 4 KiB changed in it,
-// sends at most two parts' bytes. What is changed at the end of the object reads
-// no more either; elsewhere the part around the change is read through the window
-// of readahead, which goes further.
+// TestSmallChangeOfLargeObject checks that appending 1 MiB to 1 GiB, or changing 4 KiB
+// in it, sends at most the data of two parts. A change at the end of the object reads
+// no more than that. A change elsewhere reads the part through the readahead window,
+// which extends further.
 func TestSmallChangeOfLargeObject(t *testing.T) {
 	const gib, mib = 1 << 30, 1 << 20
 	for _, c := range []struct {

@@ -59,7 +59,7 @@ func TestObserved(t *testing.T) {
 	}
 }
 
-// TestStatsJSON: the form is part of the control interface.
+// TestStatsJSON checks the JSON form of Stats, which is part of the control interface.
 func TestStatsJSON(t *testing.T) {
 	k := newKernel(t)
 	text, err := json.Marshal(newObserved(k.f).stats())

@@ -71,8 +71,8 @@ func (k *kernel) openMode(p string) (fuse.OpenOut, fuse.Status) {
 	return out, st
 }
 
-// TestPassthroughOneFile: all handles of an inode are of the same backing file,
-// which is taken back with the last of them.
+// TestPassthroughOneFile checks that all handles of an inode have the same backing
+// file, which is unregistered with the last handle.
 func TestPassthroughOneFile(t *testing.T) {
 	want := testContent(300_000)
 	k, b := passing(t, "f", want)
@@ -98,8 +98,8 @@ func TestPassthroughOneFile(t *testing.T) {
 	}
 }
 
-// TestPassthroughChange: when the object has changed, the old handles go on,
-// and the name is another inode of the new version.
+// TestPassthroughChange checks that old handles keep working after a change of the
+// object, and that the name gets another inode with the new version.
 func TestPassthroughChange(t *testing.T) {
 	want := testContent(300_000)
 	k, b := passing(t, "f", want)
@@ -138,8 +138,8 @@ func TestPassthroughChange(t *testing.T) {
 	}
 }
 
-// TestPassthroughModes: beside a handle that uses the page cache, and where the
-// kernel refuses, files are read as always.
+// TestPassthroughModes checks that files are read through the page cache beside a
+// handle that uses it, and if the kernel refuses passthrough.
 func TestPassthroughModes(t *testing.T) {
 	want := testContent(300_000)
 	k, b := passing(t, "f", want)

@@ -48,8 +48,8 @@ func (k *forgetfulKernel) EntryNotify(parent uint64, name string) fuse.Status {
 	return fuse.OK
 }
 
-// TestInodesAreBounded: the kernel is asked to forget inodes beyond the limit, the
-// older half first, and their bytes are charged to the budget.
+// TestInodesAreBounded checks that the kernel is asked to forget inodes beyond the
+// limit, only from the older half, and that the budget is charged for inodes.
 func TestInodesAreBounded(t *testing.T) {
 	for _, old := range []bool{false, true} {
 		t.Run(fmt.Sprintf("old kernel %v", old), func(t *testing.T) {
@@ -91,8 +91,8 @@ func TestInodesAreBounded(t *testing.T) {
 	}
 }
 
-// TestPruningRests: the kernel is not asked again and again while it uses all inodes,
-// and inodes of which something would be lost are not named.
+// TestPruningRests checks that the kernel is not asked repeatedly while it uses all
+// inodes, and not asked to forget inodes with state.
 func TestPruningRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 1000

@@ -7,8 +7,9 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// TestShrunkElsewhere: the kernel may not read by a size that is no more, so
-// the first open makes it look the name up again, and only that one.
+// TestShrunkElsewhere checks that the first open of a file that has become smaller, and
+// only that one, makes the kernel look the name up again, so that it does not use the
+// old size.
 func TestShrunkElsewhere(t *testing.T) {
 	for _, flags := range []uint32{syscall.O_RDONLY, syscall.O_WRONLY, syscall.O_RDWR} {
 		k := newKernel(t)

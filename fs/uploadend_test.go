@@ -19,8 +19,8 @@ func (k *kernel) setSize(fh uint64, size uint64) {
 	k.must(k.f.SetAttr(nil, &in, &out), "ftruncate", "")
 }
 
-// TestUploadEndsWithItsFile: unlink, a rename over the file, O_TRUNC and truncate
-// end the upload that the close of the file waits for.
+// TestUploadEndsWithItsFile checks that unlink, a rename over the file, O_TRUNC and
+// truncate end the upload for which the close of the file waits.
 func TestUploadEndsWithItsFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(k *kernel) fuse.Status

@@ -47,8 +47,8 @@ func newBetween(t *testing.T) (*kernel, *between) {
 	return mountOn(t, srv, client), b
 }
 
-// TestReadWhileThisMountReplaces: the object is replaced by this mount while a read is
-// on its way. A mount sees its own writes: the read gets the new bytes, not ESTALE.
+// TestReadWhileThisMountReplaces replaces the object by this mount during a read. The
+// read gets the new data and not ESTALE, because a mount sees its own writes.
 func TestReadWhileThisMountReplaces(t *testing.T) {
 	const size, off = 3 << 20, 2 << 20
 	for name, saved := range map[string]bool{"and saves": true, "and is about to save": false} {
@@ -107,8 +107,8 @@ func TestOpenOfAnOlderVersion(t *testing.T) {
 	k.close(two.Fh)
 }
 
-// TestOpensOfTwoVersions: while an open is on its way, the object is changed by someone
-// else, and opened. One inode shows one version.
+// TestOpensOfTwoVersions changes and opens an object while another open is in progress.
+// One inode shows one version.
 func TestOpensOfTwoVersions(t *testing.T) {
 	k, b := newBetween(t)
 	old := testContent(1000)
@@ -132,8 +132,8 @@ func TestOpensOfTwoVersions(t *testing.T) {
 	}
 }
 
-// TestWriteOnWhatWasRead: a change through a handle is built on the version that the
-// handle reads, also when the mount has heard of a newer one since: it is refused (P3).
+// TestWriteOnWhatWasRead checks that a change through a handle is based on the version
+// that the handle reads, even if the mount knows a newer one. It is then refused (P3).
 func TestWriteOnWhatWasRead(t *testing.T) {
 	changes := map[string]func(k *kernel, fh uint64){
 		"write": func(k *kernel, fh uint64) { k.write(fh, 0, "FIRST") },
@@ -168,9 +168,9 @@ func TestWriteOnWhatWasRead(t *testing.T) {
 	}
 }
 
-// TestEndOfFileAsksNobody: the kernel asks for the size when a read reaches the end of
-// a file, or lseek(2) does. A handle shows one version, so that S3 has no news for it.
-// Also fstat(2), which comes without a handle, shows that version.
+// TestEndOfFileAsksNobody checks that the GETATTR at the end of a file, or for
+// lseek(2), sends no request, because a handle shows one version. fstat(2), whose
+// GETATTR has no handle, also shows that version.
 func TestEndOfFileAsksNobody(t *testing.T) {
 	k := newKernel(t, func(o *Options) { o.MetadataTTL = 0 })
 	k.srv.PutObject(testBucket, "f", []byte("first"), nil)

@@ -96,8 +96,8 @@ func TestXattr(t *testing.T) {
 	}
 }
 
-// TestXattrRidesOnThePut: the extended attributes of a new file cost nothing,
-// and a later write keeps them.
+// TestXattrRidesOnThePut checks that the extended attributes of a new file cost no
+// request, and that a later write keeps them.
 func TestXattrRidesOnThePut(t *testing.T) {
 	k := newKernel(t, withXattr)
 	fh := k.create("f", syscall.O_WRONLY)
@@ -125,7 +125,8 @@ func TestXattrRidesOnThePut(t *testing.T) {
 	}
 }
 
-// TestXattrLimit: S3 takes 2 KiB of metadata, those of other tools included.
+// TestXattrLimit checks the limit of S3, 2 KiB of metadata including those of other
+// tools.
 func TestXattrLimit(t *testing.T) {
 	k := newKernel(t, withXattr)
 	k.put("f", "x")
@@ -140,8 +141,8 @@ func TestXattrLimit(t *testing.T) {
 	k.must(k.setxattr("other", "user.a", "small", 0), "set", "other")
 }
 
-// TestXattrOfOthers: attributes that s3fs wrote are read; what cannot be read
-// is not written over.
+// TestXattrOfOthers checks that attributes of s3fs are read, and that unreadable ones
+// are not overwritten.
 func TestXattrOfOthers(t *testing.T) {
 	k := newKernel(t, withXattr)
 	putWith(t, k, "s3fs", map[string]string{"xattr": "%7B%22user.colour%22%3A%22Ymx1ZQ%3D%3D%22%7D"})
@@ -161,8 +162,8 @@ func TestXattrOfOthers(t *testing.T) {
 	}
 }
 
-// TestNoXattr: without the option the answer is the one that the kernel
-// remembers, and nothing can be set but the control name.
+// TestNoXattr checks that a mount without the option returns the errno that the kernel
+// remembers, and that only the control attribute can be set.
 func TestNoXattr(t *testing.T) {
 	k := newKernel(t)
 	k.put("f", "x")

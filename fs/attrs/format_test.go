@@ -68,8 +68,8 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
-// TestIndexOfOtherVersions: one of the version before is read; a row with what
-// this version does not know is none.
+// TestIndexOfOtherVersions checks that an index of the previous version is read, and
+// that a row with unknown fields is ignored.
 func TestIndexOfOtherVersions(t *testing.T) {
 	rows := map[string]Row{"a": {etag: `"x"`}, "b": {etag: `"y"`, target: "to"}}
 	old := EncodeIndex("d/", rows)

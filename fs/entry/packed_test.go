@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestPackedKeepsEntry: an entry that is packed and unpacked is the same.
+// TestPackedKeepsEntry checks that packing and unpacking an entry does not change it.
 func TestPackedKeepsEntry(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := func(what string) time.Time {

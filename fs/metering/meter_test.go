@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestMeterBuckets: each time lies below the bound of its bucket, and not below
-// that of the bucket before.
+// TestMeterBuckets checks that each time is below the bound of its bucket and not below
+// the bound of the previous bucket.
 func TestMeterBuckets(t *testing.T) {
 	for _, n := range []uint64{0, 1, 1023} {
 		if b := meterBucket(n); b != 0 {

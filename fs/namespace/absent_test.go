@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestAppeared: what was absent a moment ago is not asked for again, and what
-// another has made since is found.
+// TestAppeared checks that a name that was absent a moment ago is not requested again,
+// and that a file that another mount has created since is found.
 func TestAppeared(t *testing.T) {
 	for name, tc := range map[string]struct {
 		wait  time.Duration

@@ -26,8 +26,8 @@ func askedDir(t *testing.T, f *fakeStore, count int) {
 	f.took()
 }
 
-// TestAttributesInParallel: a program that looks at the files of a directory in order
-// gets their attributes in parallel, and each object is asked once.
+// TestAttributesInParallel checks that a program that looks at the files of a directory
+// in order gets their attributes in parallel, with one request per object.
 func TestAttributesInParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -62,7 +62,7 @@ func TestAttributesInParallel(t *testing.T) {
 	})
 }
 
-// TestAttributesOfAFew: a look at single files asks for no others.
+// TestAttributesOfAFew checks that a look at single files requests no other objects.
 func TestAttributesOfAFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -77,9 +77,9 @@ func TestAttributesOfAFew(t *testing.T) {
 	})
 }
 
-// TestSymlinkOfAnotherMount: a symlink that another mount makes is never taken for a
-// plain file, also where this mount has listed the indexes before. Plain files that
-// are as young cost no request each.
+// TestSymlinkOfAnotherMount checks that a symlink of another mount never looks like a
+// regular file, even if this mount has listed the indexes before. Regular files of the
+// same age cost no request each.
 func TestSymlinkOfAnotherMount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a", "e/a")

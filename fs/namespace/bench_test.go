@@ -137,9 +137,9 @@ func BenchmarkLookupListed(b *testing.B) {
 	}
 }
 
-// TestMillionEntries: what a million names of 40 bytes take, here reckoned from
-// a tenth of them, fits into the half of the default --memory-limit that fs
-// gives to names. BenchmarkBytesPerEntry shows that the cache counts right.
+// TestMillionEntries checks that a million names of 40 bytes fit into half of the
+// default --memory-limit, which fs allows for names. It extrapolates from a tenth of
+// them. BenchmarkBytesPerEntry shows that the cache measures its memory correctly.
 func TestMillionEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 100_000

@@ -15,9 +15,9 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestUnusableHint: a hint that is damaged, unreadable, missing or too large is ignored
-// and logged in one line. The files are there, with their own attributes, and the next
-// write replaces what is damaged.
+// TestUnusableHint checks that a hint that is damaged, unreadable, missing or too large
+// is ignored and logged in one line. The files have their own attributes, and the next
+// write replaces the hint.
 func TestUnusableHint(t *testing.T) {
 	denied := &s3.Error{Op: "GetObject", Status: http.StatusForbidden, Err: s3.ErrForbidden}
 	for _, tc := range []struct {

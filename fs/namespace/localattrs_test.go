@@ -16,8 +16,8 @@ func full(dir string) func(*Options) {
 	return func(o *Options) { o.Posix, o.AttrDir = PosixFull, dir }
 }
 
-// TestFullRemembers: attributes of objects that another tool wrote cost a HEAD
-// each once, and none after a remount, unless the object is another one.
+// TestFullRemembers checks that the attributes of objects of another tool cost one HEAD
+// each, and none after a remount unless the object has changed.
 func TestFullRemembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -62,7 +62,7 @@ func TestFullRemembers(t *testing.T) {
 	})
 }
 
-// TestLocalAttrsMayVanish: a file that is damaged or gone costs requests only.
+// TestLocalAttrsMayVanish checks that a damaged or missing file costs only requests.
 func TestLocalAttrsMayVanish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

@@ -43,9 +43,9 @@ func gappy(count int) func(i int) string {
 	return func(i int) string { return fmt.Sprintf("f%07d", numbers[i]) }
 }
 
-// TestHugeDirectoryInParallel: at 20 ms per request 100,000 names are listed in
-// a third of the time of one page after the other, with one request for each
-// 1000 of them and, where nobody can know where a page ends, a few more.
+// TestHugeDirectoryInParallel checks that 100,000 names at 20 ms per request are listed
+// in a third of the time of a sequential listing, with one request per 1000 names. If
+// the ends of pages are not known, there are a few more requests.
 func TestHugeDirectoryInParallel(t *testing.T) {
 	const count, latency = 100_000, 20 * time.Millisecond
 	for _, tc := range hugeKinds {
@@ -76,8 +76,8 @@ func TestHugeDirectoryInParallel(t *testing.T) {
 	}
 }
 
-// TestSmallDirectoryInOrder: names that cannot be measured, and directories that are not
-// large, cost exactly one request per page.
+// TestSmallDirectoryInOrder checks that small directories, and names whose spacing is
+// not known, cost exactly one request per page.
 func TestSmallDirectoryInOrder(t *testing.T) {
 	for _, tc := range []struct {
 		count int
@@ -99,7 +99,7 @@ func TestSmallDirectoryInOrder(t *testing.T) {
 	}
 }
 
-// TestVanishedDirectory: a directory that went while it was walked is empty.
+// TestVanishedDirectory checks that a directory that is deleted during a walk is empty.
 func TestVanishedDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/s/x", "d/t/y")
@@ -117,8 +117,8 @@ func TestVanishedDirectory(t *testing.T) {
 	})
 }
 
-// TestListingGoesOn: pages that are lost between two chunks, with the place
-// behind a subdirectory or a file, are asked for again.
+// TestListingGoesOn checks that pages that are evicted between two chunks, at a
+// position behind a subdirectory or a file, are requested again.
 func TestListingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -146,8 +146,8 @@ func TestListingGoesOn(t *testing.T) {
 	})
 }
 
-// TestListContinuation: the directory of names that begin alike is listed where
-// nothing is known of what surrounds it.
+// TestListContinuation checks the listing of a continuation directory whose neighbours
+// are not cached.
 func TestListContinuation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := strings.Repeat("s", 300)

@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestSetAttrOfWhatIsKnown: right after this mount wrote or saw an object its
-// attributes change by a COPY alone, which keeps all that the object has.
+// TestSetAttrOfWhatIsKnown checks that the attributes of an object that this mount has
+// just written or seen change with a COPY only, which keeps all properties.
 func TestSetAttrOfWhatIsKnown(t *testing.T) {
 	ctx := context.Background()
 	foreign := map[string]string{"colour": "blue", "mode": "33188"}
@@ -94,7 +94,8 @@ func TestSetAttrOfWhatIsKnown(t *testing.T) {
 	}
 }
 
-// TestSetAttrOfReplaced: the version that is remembered is no longer there.
+// TestSetAttrOfReplaced changes attributes when the remembered version has been
+// replaced.
 func TestSetAttrOfReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/f")

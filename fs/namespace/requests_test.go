@@ -180,8 +180,8 @@ func TestNoTrust(t *testing.T) {
 	})
 }
 
-// TestLookupsInHugeDirectory: a large directory is not listed for the sake of a
-// few lookups, and many all over it cost less than a request each.
+// TestLookupsInHugeDirectory checks that a few lookups do not list a large directory,
+// and that many lookups all over it cost less than one request each.
 func TestLookupsInHugeDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count, lookups, few = 100_000, 1000, 3

@@ -12,9 +12,9 @@ import (
 	"github.com/s3mount/s3mount/s3"
 )
 
-// TestKeptWithoutPending: a directory without marker loses its last object
-// while a file is being made in it. Whatever becomes of that file, the directory
-// stays (P6).
+// TestKeptWithoutPending deletes the last object of a directory without a marker while
+// a file is being created in it. The directory stays, whether or not that file is
+// uploaded (P6).
 func TestKeptWithoutPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a", "z")
@@ -32,8 +32,8 @@ func TestKeptWithoutPending(t *testing.T) {
 	})
 }
 
-// TestExistsIsRemembered: what turned out to be there when it was to be made is
-// found by who then looks for it.
+// TestExistsIsRemembered checks that a lookup finds a name whose creation failed
+// because it exists.
 func TestExistsIsRemembered(t *testing.T) {
 	for name, c := range map[string]struct {
 		theirs string
@@ -69,8 +69,8 @@ func TestExistsIsRemembered(t *testing.T) {
 	}
 }
 
-// TestRenameDirectoryOntoUnseen: a directory that another mount filled under the
-// new name, which this one took for free, is not mixed with the one that moves.
+// TestRenameDirectoryOntoUnseen checks that a rename does not merge a directory into
+// one that another mount has filled, although the new name was absent in the cache.
 func TestRenameDirectoryOntoUnseen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a")
@@ -89,8 +89,8 @@ func TestRenameDirectoryOntoUnseen(t *testing.T) {
 	})
 }
 
-// TestRenameDirectoryStopsHalfway: the caller gives up, or S3 refuses, when some
-// of the old names are deleted. What is there has a name in the mount, too.
+// TestRenameDirectoryStopsHalfway interrupts a rename, or lets S3 refuse it, when some
+// of the old names are deleted. Every object has a name in the mount.
 func TestRenameDirectoryStopsHalfway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a", "d/b", "d/s/c")
@@ -121,8 +121,8 @@ func TestRenameDirectoryStopsHalfway(t *testing.T) {
 	})
 }
 
-// TestRenameDirectoryGivenUp: who gives up before anything was deleted finds all
-// as it was; after that the rename is carried through.
+// TestRenameDirectoryGivenUp checks that a rename that is interrupted before the first
+// delete is undone, and that later ones are finished.
 func TestRenameDirectoryGivenUp(t *testing.T) {
 	for op, want := range map[string]string{"COPY": "[d/a d/b]", "MULTI": "[e/a e/b]"} {
 		t.Run(op, func(t *testing.T) {
@@ -148,8 +148,8 @@ func TestRenameDirectoryGivenUp(t *testing.T) {
 	}
 }
 
-// TestRenameOutcomeUnknown: a rename whose copy was done, but for the answer, is
-// not taken for one that was not.
+// TestRenameOutcomeUnknown checks that a rename whose copy succeeded without an answer
+// is not treated as failed.
 func TestRenameOutcomeUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "a", "other")
@@ -171,8 +171,8 @@ func TestRenameOutcomeUnknown(t *testing.T) {
 	})
 }
 
-// TestErrorOfAnother: who stops waiting for a delete does not take away what
-// another delete in the directory has to report.
+// TestErrorOfAnother checks that an interrupted wait for a delete does not take the
+// error of another delete in the directory.
 func TestErrorOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a", "d/b", "d/keep", "first")
@@ -209,8 +209,8 @@ func TestErrorOfAnother(t *testing.T) {
 	})
 }
 
-// TestListAroundForgotten: a row that was forgotten, next to a subdirectory, is
-// asked for again, wherever the listing of it begins.
+// TestListAroundForgotten checks that a forgotten row next to a subdirectory is
+// requested again, wherever the listing begins.
 func TestListAroundForgotten(t *testing.T) {
 	for _, gone := range []entry.Entry{{Key: "a/", Kind: entry.Directory}, {Key: "b/", Kind: entry.Directory}, {Key: "b0"}, {Key: "c/", Kind: entry.Directory}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -223,8 +223,9 @@ func TestListAroundForgotten(t *testing.T) {
 	}
 }
 
-// TestRecoverLeavesWhatCameLater: a rename that was left halfway is finished by the
-// next mount; what programs have put under the old name long after is not moved.
+// TestRecoverLeavesWhatCameLater checks that the next mount finishes an interrupted
+// rename, but does not move objects that programs have written under the old name long
+// afterwards.
 func TestRecoverLeavesWhatCameLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a", "e/b")

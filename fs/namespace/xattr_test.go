@@ -9,8 +9,8 @@ import (
 	"github.com/s3mount/s3mount/fs/attrs"
 )
 
-// TestXattrInListing: what a listing shows of extended attributes costs no
-// request beside the index, after a remount too.
+// TestXattrInListing checks that the extended attributes in a listing cost no request
+// in addition to the index, also after a remount.
 func TestXattrInListing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
@@ -37,8 +37,8 @@ func TestXattrInListing(t *testing.T) {
 	})
 }
 
-// TestUnseenXattrStays: who changes the mode of an object of which only a
-// listing told does not take its extended attributes away.
+// TestUnseenXattrStays checks that a chmod of an object that is known only from a
+// listing keeps its extended attributes.
 func TestUnseenXattrStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
-// TestCloseWaitsForProbes: a probe goes on when the call that needed it is given
-// up, and Close waits until it has removed its objects.
+// TestCloseWaitsForProbes checks that a probe continues when its call is interrupted,
+// and that Close waits until it has removed its objects.
 func TestCloseWaitsForProbes(t *testing.T) {
 	srv := s3test.NewServer(t, s3test.Options{Buckets: []string{"b"}})
 	reached, release := make(chan struct{}), make(chan struct{})
