@@ -1,8 +1,6 @@
 package listing
 
 import (
-	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -30,21 +28,18 @@ type Cache struct {
 
 	mu    lockorder.Mutex[lockorder.Cache]
 	facts *cache.Metadata[fact] // by Entry.ID
-	pages *cache.Metadata[*page]
-	dirs  map[string]*dirNode // finds the pages
+	pages *pageSet
 	open  map[*Answer]struct{}
 }
 
 // NewCache returns an empty cache. Pages get most of the memory: they hold the rows of
 // listings in a third of the space of a fact.
 func NewCache(o Options) *Cache {
-	c := &Cache{o: o, root: o.Root, defaults: o.Defaults, dirs: map[string]*dirNode{}, open: map[*Answer]struct{}{}}
+	c := &Cache{o: o, root: o.Root, defaults: o.Defaults, open: map[*Answer]struct{}{}}
 	facts := o.MemoryLimit / 4
 	c.facts = cache.NewMetadata(facts, factCost)
-	c.pages = cache.NewMetadata(o.MemoryLimit-facts, pageCost)
 	c.facts.OnCharge(o.Charge)
-	c.pages.OnCharge(o.Charge)
-	c.pages.OnEvict(func(_ string, p *page) { c.unlinkPage(p) })
+	c.pages = newPageSet(o.MemoryLimit-facts, o.Charge)
 	return c
 }
 
@@ -84,7 +79,7 @@ func (c *Cache) Forget(e entry.Entry) {
 func (c *Cache) ForgetTree(prefix string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dropTree(prefix)
+	c.pages.dropTree(prefix)
 }
 
 // ForgetAll drops everything.
@@ -92,137 +87,12 @@ func (c *Cache) ForgetAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.facts.Purge()
-	c.pages.Purge()
-	c.dirs = map[string]*dirNode{}
+	c.pages.purge()
 }
 
 // Stats returns the numbers of facts and pages, and the bytes that both take.
 func (c *Cache) Stats() (facts, pages int, bytes int64) {
-	return c.facts.Len(), c.pages.Len(), c.facts.Bytes() + c.pages.Bytes()
-}
-
-// dirNode holds the pages of one directory: sorted by from, not overlapping.
-type dirNode struct{ pages []*page }
-
-func pageCost(_ string, p *page) int64 { return p.cost() }
-
-// pageKey names a page in the cache.
-func pageKey(p *page) string { return p.dir + "\x00" + p.from }
-
-// unlinkPage takes a page out of its directory. c.mu is held.
-func (c *Cache) unlinkPage(p *page) {
-	d := c.dirs[p.dir]
-	if d == nil {
-		return
-	}
-	for i, q := range d.pages {
-		if q == p {
-			d.pages = slices.Delete(d.pages, i, i+1)
-			break
-		}
-	}
-	if len(d.pages) == 0 {
-		delete(c.dirs, p.dir)
-	}
-}
-
-// dropPage forgets a page. c.mu is held.
-func (c *Cache) dropPage(p *page) {
-	c.unlinkPage(p)
-	c.pages.Delete(pageKey(p))
-}
-
-// dropDir forgets all pages of a directory. c.mu is held.
-func (c *Cache) dropDir(prefix string) {
-	if d := c.dirs[prefix]; d != nil {
-		for _, p := range slices.Clone(d.pages) {
-			c.dropPage(p)
-		}
-	}
-}
-
-// addPage adds a page. c.mu is held.
-func (c *Cache) addPage(p *page) {
-	if d := c.dirs[p.dir]; d != nil {
-		for _, q := range slices.Clone(d.pages) {
-			if !overlap(p, q) {
-				continue
-			}
-			c.carry(p, q)
-			if within(p, q) && time.Now().Before(q.until) {
-				// The page covers a part of a valid page. Keep all of that page.
-				c.pages.Delete(pageKey(q))
-				q.overlay(p)
-				c.pages.Put(pageKey(q), q, q.until)
-				return
-			}
-			c.cut(q, p)
-		}
-	}
-	p.seal()
-	p.until = p.when.Add(c.pageTTL(p))
-	c.insertPage(p)
-}
-
-func overlap(p, q *page) bool {
-	return (p.end || q.from < p.to) && (q.end || p.from < q.to)
-}
-
-// within reports whether q covers more than p and all of it.
-func within(p, q *page) bool {
-	wider := p.from != q.from || p.end != q.end || p.to != q.to
-	return wider && q.from <= p.from && (q.end || !p.end && p.to <= q.to)
-}
-
-// insertPage hangs a page into its directory. c.mu is held.
-func (c *Cache) insertPage(p *page) {
-	d := c.dirs[p.dir]
-	if d == nil {
-		d = &dirNode{}
-		c.dirs[p.dir] = d
-	}
-	i := sort.Search(len(d.pages), func(i int) bool { return d.pages[i].from > p.from })
-	d.pages = slices.Insert(d.pages, i, p)
-	c.pages.Put(pageKey(p), p, p.until)
-}
-
-// carry copies to p the attributes that q knows of versions that p still has.
-func (c *Cache) carry(p, q *page) {
-	for i := range p.rows {
-		r := &p.rows[i]
-		if r.attr > 0 {
-			continue
-		}
-		j, found := q.search(p.rel(r))
-		if !found {
-			continue
-		}
-		old := &q.rows[j]
-		if old.size != r.size || old.mod/1e9 != r.mod/1e9 || p.etag(r) != q.etag(old) {
-			continue
-		}
-		r.flags |= old.flags & rowOwn
-		if old.attr > 0 {
-			p.addAttr(r, q.attrs[old.attr-1])
-		}
-	}
-}
-
-// cut removes the stretch of p from q, an older page that overlaps it. If q extends
-// beyond p on both sides, the part after p is dropped.
-func (c *Cache) cut(q, p *page) {
-	c.dropPage(q)
-	switch {
-	case q.from < p.from:
-		i, _ := q.search(p.from + "\x00")
-		q.rows, q.to, q.end, q.token, q.next = q.rows[:i], p.from, false, "", ""
-	case !p.end && (q.end || q.to > p.to):
-		i, _ := q.search(p.to + "\x00")
-		q.rows, q.from = q.rows[i:], p.to
-	default:
-		return
-	}
-	c.insertPage(q)
+	return c.facts.Len(), c.pages.lru.Len(), c.facts.Bytes() + c.pages.lru.Bytes()
 }
 
 // forget drops the cached state of an entry, so that the next lookup asks S3. c.mu is
@@ -230,56 +100,18 @@ func (c *Cache) cut(q, p *page) {
 func (c *Cache) forget(e entry.Entry) {
 	c.facts.Delete(e.ID())
 	dir, rel := c.root.RowOf(e)
-	p := c.pageOf(dir, rel)
+	p := c.pages.at(dir, rel)
 	if p == nil {
 		return
 	}
-	c.dropPage(p)
+	c.pages.drop(p)
 	after := p.punch(rel)
 	if p.to > p.from {
-		c.insertPage(p)
+		c.pages.insert(p)
 	}
 	if after.end || after.to > after.from {
-		c.insertPage(after)
+		c.pages.insert(after)
 	}
-}
-
-// pageOf returns the page that covers rel, fresh or not. c.mu is held.
-func (c *Cache) pageOf(dir, rel string) *page {
-	d := c.dirs[dir]
-	if d == nil {
-		return nil
-	}
-	i := sort.Search(len(d.pages), func(i int) bool { return d.pages[i].from > rel }) - 1
-	// A page begins after its from, so rel itself may belong to the one before.
-	for ; i >= 0; i-- {
-		if d.pages[i].covers(rel) {
-			return d.pages[i]
-		}
-		if d.pages[i].from < rel {
-			break
-		}
-	}
-	return nil
-}
-
-// freshAfter returns the page that holds the rows after rel and is believed,
-// or was listed after since. c.mu is held.
-func (c *Cache) freshAfter(dir, rel string, since time.Time) *page {
-	d := c.dirs[dir]
-	if d == nil {
-		return nil
-	}
-	i := sort.Search(len(d.pages), func(i int) bool { return d.pages[i].from > rel }) - 1
-	if i < 0 {
-		return nil
-	}
-	p := d.pages[i]
-	if (p.end || rel < p.to) && (time.Now().Before(p.until) || !p.when.Before(since)) {
-		c.pages.Get(pageKey(p)) // most recently used
-		return p
-	}
-	return nil
 }
 
 // find returns the cached state of a key: of a file, or of a directory if rel ends in
@@ -289,9 +121,9 @@ func (c *Cache) find(dir, rel string) (entry.Entry, Knowledge) {
 	now := time.Now()
 	f, haveFact := c.facts.Get(id)
 	haveFact = haveFact && now.Before(f.Until)
-	p := c.pageOf(dir, rel)
+	p := c.pages.at(dir, rel)
 	if p != nil && now.Before(p.until) && (!haveFact || f.Since.Before(p.when)) {
-		c.pages.Get(pageKey(p)) // most recently used
+		c.pages.touch(p)
 		i, found := p.search(rel)
 		if !found {
 			return entry.Entry{}, Absent
@@ -346,20 +178,20 @@ func (c *Cache) apply(m entry.Change) {
 
 // patch corrects the page that covers a row. c.mu is held.
 func (c *Cache) patch(dir, rel string, m entry.Change) {
-	p := c.pageOf(dir, rel)
+	p := c.pages.at(dir, rel)
 	if p == nil {
 		return
 	}
-	c.pages.Delete(pageKey(p)) // its cost changes
-	if m.Gone {
-		p.remove(rel)
-	} else {
-		p.put(rel, &m.Entry, m.Own)
-	}
-	if len(p.rows) > maxPageRows {
-		c.insertPage(p.splitHalf())
-	}
-	c.pages.Put(pageKey(p), p, p.until)
+	c.pages.change(p, func() {
+		if m.Gone {
+			p.remove(rel)
+		} else {
+			p.put(rel, &m.Entry, m.Own)
+		}
+		if len(p.rows) > maxPageRows {
+			c.pages.insert(p.splitHalf())
+		}
+	})
 }
 
 // ensureParent makes sure that a directory that has a child is listed by its
@@ -367,7 +199,7 @@ func (c *Cache) patch(dir, rel string, m entry.Change) {
 func (c *Cache) ensureParent(dir string) {
 	for dir != string(c.root) {
 		parent, rel := c.root.Split(dir)
-		p := c.pageOf(parent, rel)
+		p := c.pages.at(parent, rel)
 		if p == nil {
 			return
 		}
@@ -414,7 +246,7 @@ func (c *Cache) Directory(key string) (entry.Entry, bool) {
 func (c *Cache) Marker(key string) (marker entry.Entry, until time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.pageOf(key, "")
+	p := c.pages.at(key, "")
 	if p == nil || p.assumed || !time.Now().Before(p.until) {
 		return entry.Entry{}, time.Time{}, false
 	}
@@ -442,19 +274,6 @@ func (c *Cache) NoteNoMarker(key string, until time.Time) entry.Entry {
 	return e
 }
 
-// setAttr notes the attributes of a row, if it still is of the same version.
-func (p *page) setAttr(rel string, e *entry.Entry) {
-	i, found := p.search(rel)
-	if !found {
-		return
-	}
-	r := &p.rows[i]
-	if r.size != e.Size || r.attr > 0 || p.etag(r) != e.ETag {
-		return
-	}
-	p.addAttr(r, specialOf(e))
-}
-
 // isOwn reports whether this mount is known to have written a version. c.mu is held.
 func (c *Cache) isOwn(e entry.Entry) bool {
 	f, ok := c.facts.Get(e.ID())
@@ -471,25 +290,16 @@ func (c *Cache) TTL(e entry.Entry) time.Duration {
 		left = f.Until.Sub(now)
 	}
 	dir, rel := c.root.Split(e.Key)
-	if p := c.pageOf(dir, rel); p != nil {
+	if p := c.pages.at(dir, rel); p != nil {
 		left = max(left, p.until.Sub(now))
 	}
 	return min(max(left, time.Second), c.o.TTL)
 }
 
-// dropTree forgets all pages of a directory and of those below it. c.mu is held.
-func (c *Cache) dropTree(prefix string) {
-	for dir := range c.dirs {
-		if strings.HasPrefix(dir, prefix) {
-			c.dropDir(dir)
-		}
-	}
-}
-
 // nextUnknown returns the first file after a row of which no attributes are known.
 // c.mu is held.
 func (c *Cache) nextUnknown(dir, rel string) string {
-	p := c.pageOf(dir, rel+"\x00")
+	p := c.pages.at(dir, rel+"\x00")
 	if p == nil {
 		return ""
 	}
@@ -522,6 +332,9 @@ func (c *Cache) withAttr(e *entry.Entry) *entry.Entry {
 	}
 	return e
 }
+
+// addPage takes in what a listing has shown of a stretch of a directory. c.mu is held.
+func (c *Cache) addPage(p *page) { c.pages.add(p, c.pageTTL) }
 
 // pageTTL returns how long a page is believed: as long as its youngest object
 // that another wrote.

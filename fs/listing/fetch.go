@@ -154,7 +154,7 @@ func (f *Fetcher) came(s Stretch, since time.Time) (listing, bool) {
 	}
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
-	p := f.c.freshAfter(s.Dir, strings.TrimPrefix(s.From, s.Dir), since)
+	p := f.c.pages.freshAfter(s.Dir, strings.TrimPrefix(s.From, s.Dir), since)
 	if p == nil || s.From == "" && p.from != "" {
 		return listing{}, false
 	}

@@ -299,3 +299,38 @@ func (c *Cache) entry(p *page, r *row) entry.Entry {
 	}
 	return e
 }
+
+// carry copies to p the attributes that q knows of versions that p still has.
+func (p *page) carry(q *page) {
+	for i := range p.rows {
+		r := &p.rows[i]
+		if r.attr > 0 {
+			continue
+		}
+		j, found := q.search(p.rel(r))
+		if !found {
+			continue
+		}
+		old := &q.rows[j]
+		if old.size != r.size || old.mod/1e9 != r.mod/1e9 || p.etag(r) != q.etag(old) {
+			continue
+		}
+		r.flags |= old.flags & rowOwn
+		if old.attr > 0 {
+			p.addAttr(r, q.attrs[old.attr-1])
+		}
+	}
+}
+
+// setAttr notes the attributes of a row, if it still is of the same version.
+func (p *page) setAttr(rel string, e *entry.Entry) {
+	i, found := p.search(rel)
+	if !found {
+		return
+	}
+	r := &p.rows[i]
+	if r.size != e.Size || r.attr > 0 || p.etag(r) != e.ETag {
+		return
+	}
+	p.addAttr(r, specialOf(e))
+}

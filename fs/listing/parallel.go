@@ -74,7 +74,7 @@ func (l *Reader) ahead(p *page) {
 			return
 		}
 	}
-	missing := c.freshAfter(l.base, p.to, l.since) == nil
+	missing := c.pages.freshAfter(l.base, p.to, l.since) == nil
 	switch {
 	case len(l.borders) == parallelAfter && c.freshPages(p, l.since, parallelMargin) == parallelMargin:
 		// An earlier parallel listing has been here: go on when its end is near.
@@ -113,7 +113,7 @@ func (l *Reader) startParallel(p *page) bool {
 func (c *Cache) freshPages(p *page, since time.Time, limit int) int {
 	count := 0
 	for count < limit && !p.end {
-		if p = c.freshAfter(p.dir, p.to, since); p == nil {
+		if p = c.pages.freshAfter(p.dir, p.to, since); p == nil {
 			return count
 		}
 		count++

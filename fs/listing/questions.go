@@ -19,7 +19,7 @@ type Row struct {
 func (c *Cache) Absent(dir, rel string) (listed time.Time, absent bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.pageOf(dir, rel)
+	p := c.pages.at(dir, rel)
 	if p == nil || !time.Now().Before(p.until) {
 		return time.Time{}, false
 	}
@@ -37,7 +37,7 @@ func (c *Cache) JustAbsent(dir, rel string) bool {
 	if f, ok := c.facts.Get(entry.RowID(dir, rel)); ok && (!f.Negative || recent(f.Since)) {
 		return f.Negative
 	}
-	p := c.pageOf(dir, rel)
+	p := c.pages.at(dir, rel)
 	if p == nil || p.assumed || !recent(p.when) {
 		return false
 	}
@@ -50,8 +50,8 @@ func (c *Cache) JustAbsent(dir, rel string) bool {
 func (c *Cache) JustListed(dir string, max time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d, now := c.dirs[dir], time.Now()
-	return d != nil && !slices.ContainsFunc(d.pages, func(p *page) bool {
+	pages, now := c.pages.dirs[dir], time.Now()
+	return len(pages) > 0 && !slices.ContainsFunc(pages, func(p *page) bool {
 		return p.assumed || now.Sub(p.when) > max
 	})
 }
@@ -72,12 +72,8 @@ func (c *Cache) Content(dir string, hidden func(id string) bool) Content {
 	if f, ok := c.facts.Get(dir); ok && !f.Negative && now.Before(f.Until) {
 		out.Explicit = !f.Value.packed.Implicit()
 	}
-	d := c.dirs[dir]
-	if d == nil {
-		return out
-	}
 	at := ""
-	for _, p := range d.pages {
+	for _, p := range c.pages.dirs[dir] {
 		if !now.Before(p.until) {
 			continue
 		}
@@ -109,7 +105,7 @@ func (c *Cache) IsImplicit(id string) bool {
 func (c *Cache) Told(dir, rel string) (told time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.pageOf(dir, rel)
+	p := c.pages.at(dir, rel)
 	if p == nil {
 		return time.Time{}, false
 	}
@@ -121,22 +117,16 @@ func (c *Cache) Told(dir, rel string) (told time.Time, ok bool) {
 func (c *Cache) Complete(dir string, rows []Row) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var p *page
-	for i := range rows {
-		r := &rows[i]
-		if p == nil || !p.covers(r.Rel) {
-			if p != nil {
-				c.pages.Put(pageKey(p), p, p.until)
-			}
-			if p = c.pageOf(dir, r.Rel); p == nil {
-				return
-			}
-			c.pages.Delete(pageKey(p)) // its cost changes
+	for len(rows) > 0 {
+		p := c.pages.at(dir, rows[0].Rel)
+		if p == nil {
+			return
 		}
-		p.setAttr(r.Rel, &r.Entry)
-	}
-	if p != nil {
-		c.pages.Put(pageKey(p), p, p.until)
+		c.pages.change(p, func() {
+			for ; len(rows) > 0 && p.covers(rows[0].Rel); rows = rows[1:] {
+				p.setAttr(rows[0].Rel, &rows[0].Entry)
+			}
+		})
 	}
 }
 
@@ -159,7 +149,7 @@ func (c *Cache) NextUnknown(dir, rel string) string {
 func (c *Cache) UnknownAfter(dir, rel string, limit int) []Row {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.pageOf(dir, rel)
+	p := c.pages.at(dir, rel)
 	if p == nil {
 		return nil
 	}
@@ -177,7 +167,7 @@ func (c *Cache) UnknownAfter(dir, rel string, limit int) []Row {
 func (c *Cache) AddEmpty(e *entry.Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dropDir(e.Key)
+	c.pages.dropDir(e.Key)
 	p := &page{dir: e.Key, end: true, when: time.Now(), assumed: true}
 	p.put("", e, true)
 	c.addPage(p)
@@ -188,8 +178,8 @@ func (c *Cache) AddEmpty(e *entry.Entry) {
 func (c *Cache) NegativeTTL(dir string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if d := c.dirs[dir]; d != nil && len(d.pages) == 1 {
-		if p := d.pages[0]; p.from == "" && p.end {
+	if pages := c.pages.dirs[dir]; len(pages) == 1 {
+		if p := pages[0]; p.from == "" && p.end {
 			return min(max(time.Until(p.until), 0), c.o.TTL)
 		}
 	}

@@ -98,7 +98,7 @@ func (l *Reader) Take(buf []Row) (chunk Chunk, ok bool) {
 	c := l.f.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.freshAfter(l.base, l.Rel, l.since)
+	p := c.pages.freshAfter(l.base, l.Rel, l.since)
 	if p == nil {
 		p = l.f.pageIn(&l.got, l.base, l.Rel)
 	}
