@@ -79,7 +79,8 @@ func TestLingerRemoved(t *testing.T) {
 	wantSent(t, k.sent(start))
 }
 
-// TestLingerOverSaved is TestLingerLockFile for a file with an object.
+// TestLingerOverSaved checks that a lingering file that is renamed over a saved one and
+// then removed costs only the DELETE.
 func TestLingerOverSaved(t *testing.T) {
 	k := newKernel(t, lingering)
 	k.put("x", "old")
