@@ -144,6 +144,9 @@ func (c *Client) copyObject(ctx context.Context, in *CopyInput, src Conditions, 
 		}}
 	_, err := c.do(ctx, k)
 	if err == nil {
+		if err = c.confirmCustomerKey(ctx, k); err != nil {
+			return nil, err
+		}
 		return out, nil
 	}
 	err = refusedSource(err)

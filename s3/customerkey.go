@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"errors"
 	"net/http"
 )
@@ -74,22 +75,43 @@ func (c *Client) remedyCustomerKey(k *call, e *Error) bool {
 var errNotEncrypted = errors.New("the server ignores the customer's key (SSE-C): the answer does not confirm it")
 
 // checkCustomerKey checks that a successful answer confirms the customer's key of the
-// request. UploadPart and CompleteMultipartUpload need no confirmation: the answer to
-// CreateMultipartUpload confirms the key for all parts.
-func (k *call) checkCustomerKey(h http.Header) error {
+// request. Parts need no confirmation, because the key of an upload is confirmed when it
+// begins. MinIO does not confirm the key of copies and new uploads; see confirmCustomerKey.
+func (c *Client) checkCustomerKey(k *call, h http.Header) error {
 	sent := k.header[keyMD5Header]
-	switch k.op {
-	case "UploadPart", "UploadPartCopy", opComplete:
-		return nil
-	}
 	if sent == nil {
 		return nil
 	}
-	if first(h, ssecPrefix+"Server-Side-Encryption-Customer-Algorithm") != "AES256" {
+	sum, confirmed := first(h, keyMD5Header), first(h, ssecPrefix+"Server-Side-Encryption-Customer-Algorithm") == "AES256"
+	switch k.op {
+	case "UploadPart", "UploadPartCopy", opComplete:
+		return nil
+	case "CreateMultipartUpload", opCopy:
+		if k.unconfirmed = !confirmed; k.unconfirmed {
+			return nil
+		}
+	}
+	if !confirmed || sum != "" && sum != sent[0] {
 		return permanentError{errNotEncrypted}
 	}
-	if sum := first(h, keyMD5Header); sum != "" && sum != sent[0] {
-		return permanentError{errNotEncrypted}
-	}
+	c.features(k.bucket).customerKeys.Store(true)
 	return nil
+}
+
+// confirmCustomerKey makes sure that the server does not ignore a customer's key, after an
+// answer that says nothing about the key. Unless another answer has confirmed one, it writes
+// an object of its own.
+func (c *Client) confirmCustomerKey(ctx context.Context, k *call) error {
+	f := c.features(k.bucket)
+	if !k.unconfirmed || f.customerKeys.Load() {
+		return nil
+	}
+	if c.opts.ProbePrefix == "" || c.opts.Objects.SSE.Customer == nil {
+		return k.fail(errNotEncrypted)
+	}
+	p := newProbe(c, k.bucket)
+	if err := p.put(ctx, condition{}); err != nil {
+		return err
+	}
+	return p.clean(ctx)
 }

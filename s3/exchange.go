@@ -25,6 +25,7 @@ type call struct {
 	copied      int64  // bytes that the server copies before it answers, or an upper bound
 	noConflict  bool   // do not retry after a conflict with another writer
 	lost        bool   // an attempt without an answer may have succeeded
+	unconfirmed bool   // the answer does not say that the server uses the customer's key
 	keyless     bool   // sent without the customer's key, because the object has none
 	unasked     bool   // sent without X-Amz-Checksum-Mode after a refusal
 	host        string // target of a redirect of this call; "" if none
@@ -175,7 +176,7 @@ func (x *exchange) run() (*response, *Error) {
 		e.Status = hr.StatusCode
 		return nil, x.fail(resp, e)
 	}
-	if err := x.k.checkCustomerKey(hr.Header); err != nil {
+	if err := x.c.checkCustomerKey(x.k, hr.Header); err != nil {
 		return nil, x.fail(resp, x.consumeError(resp, err))
 	}
 	if x.k.consume == nil {

@@ -35,6 +35,7 @@ type bucketFeatures struct {
 	load         sync.Once
 	known        [featureCount]atomic.Uint32 // a Support each
 	otherClasses atomic.Bool                 // an object with another storage class than STANDARD was seen
+	customerKeys atomic.Bool                 // the server has confirmed a key for SSE-C
 	oldest       atomic.Int64                // Unix time at which the first finding expires, or 0 if none does
 
 	mu     sync.Mutex

@@ -46,6 +46,9 @@ func (c *Client) CreateUpload(ctx context.Context, in *CreateUploadInput) (Uploa
 	if _, err := c.do(ctx, k); err != nil {
 		return UploadID{}, err
 	}
+	if err := c.confirmCustomerKey(ctx, k); err != nil {
+		return UploadID{}, c.abandon(ctx, id, err)
+	}
 	switch {
 	case h[checksumAlgorithm] != nil:
 		id.Checksum = c.integrity.algorithm
