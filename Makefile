@@ -35,6 +35,7 @@ help:
 	@echo 'make check      look at format, vet, staticcheck and the order of imports'
 	@echo 'make vuln       look for known vulnerabilities (needs the network)'
 	@echo 'make soak       TIME=10m: kill mounts and break connections, then check every byte and history'
+	@echo 'make fuzz       FUZZ_TIME=20000x: try so many inputs with each fuzz target'
 	@echo 'make bench      measure s3mount beside s3fs and rclone'
 	@echo 'make bench-s3   measure package s3 beside other libraries'
 
@@ -97,6 +98,19 @@ test: go
 	for arch in amd64 arm64; do CGO_ENABLED=0 GOARCH=$$arch go build -trimpath -o /dev/null ./cmd/s3mount || exit; done
 	@# Built once here. Otherwise each package below would build it.
 	cd integration && go tool -n versitygw >/dev/null && go test -timeout 30m ./...
+
+# How many inputs make fuzz tries with each target (or for how long: 1m), which takes some
+# seconds. The corpora are in testdata/fuzz.
+FUZZ_TIME ?= 20000x
+
+.PHONY: fuzz
+fuzz: go
+	@for package in $$(grep -rl --include='*_test.go' '^func Fuzz' cmd cache fs s3 | xargs -n 1 dirname | sort -u); do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$package/*_test.go | cut -c 6-); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_TIME) ./$$package || exit; \
+		done; \
+	done
 
 # The S3 servers of make test-servers.
 SERVERS ?= versitygw minio ceph
