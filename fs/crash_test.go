@@ -336,6 +336,8 @@ func TestCrash(t *testing.T) {
 				switch {
 				case raceDetector:
 					stride = 7
+				case scenario == "attributes-large":
+					stride = 4
 				case strings.HasSuffix(scenario, "large"):
 					stride = 2 // it takes the longest: every request once
 				}
