@@ -60,6 +60,11 @@ func TestEnvironment(t *testing.T) {
 		if asked != "http://s3.example.test/bucket/k" {
 			t.Errorf("the proxy was asked for %q", asked)
 		}
+		asked = ""
+		err := environmentChild(t, environmentURL+"=http://s3.example.test", "HTTP_PROXY="+proxy.URL, "http_proxy=", "NO_PROXY=example.test", "no_proxy=")
+		if err == nil || asked != "" {
+			t.Errorf("NO_PROXY: the proxy was asked for %q, error %v", asked, err)
+		}
 	})
 	t.Run("SSL_CERT_FILE", func(t *testing.T) {
 		server := httptest.NewTLSServer(http.HandlerFunc(answer))

@@ -2,11 +2,13 @@ package harness
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"testing"
 
 	"github.com/s3mount/s3mount/integration/servers"
 )
@@ -61,6 +63,40 @@ func installMinIO(ctx context.Context) error {
 
 // startMinIO starts MinIO with its data below dir and returns when it answers.
 func startMinIO(ctx context.Context, dir string) (*Server, error) {
+	s, err := launchMinIO(dir, "http")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.waitReady(ctx, "/minio/health/live", http.StatusOK); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// MinIOKey is the key in KMS of an EncryptedMinIO.
+const MinIOKey = "test-key"
+
+// EncryptedMinIO starts a MinIO of the test's own that serves TLS and has a key for
+// encryption. The files public.crt and private.key of certs are its certificate and key.
+func (w *World) EncryptedMinIO(t testing.TB, certs func(dir string)) (s *Server, caFile string) {
+	t.Helper()
+	dir := w.Dir(t, "minio")
+	certDir := filepath.Join(dir, "certs")
+	if err := os.MkdirAll(certDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	certs(certDir)
+	s, err := launchMinIO(dir, "https", "MINIO_KMS_SECRET_KEY="+MinIOKey+":"+base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s, filepath.Join(certDir, "public.crt")
+}
+
+// launchMinIO starts MinIO with its data below dir. It does not wait for an answer.
+func launchMinIO(dir, scheme string, env ...string) (*Server, error) {
 	bin, err := minioBinary()
 	if err != nil {
 		return nil, err
@@ -69,7 +105,7 @@ func startMinIO(ctx context.Context, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Name: servers.MinIO, Endpoint: "http://" + addr, Data: filepath.Join(dir, "data"), Log: filepath.Join(dir, "minio.log")}
+	s := &Server{Name: servers.MinIO, Endpoint: scheme + "://" + addr, Data: filepath.Join(dir, "data"), Log: filepath.Join(dir, "minio.log")}
 	certs := filepath.Join(dir, "certs")
 	for _, d := range []string{s.Data, certs} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
@@ -80,11 +116,8 @@ func startMinIO(ctx context.Context, dir string) (*Server, error) {
 	cmd.Env = append(os.Environ(), "HOME="+dir,
 		"MINIO_ROOT_USER="+AccessKey, "MINIO_ROOT_PASSWORD="+SecretKey, "MINIO_REGION="+Region, "MINIO_DOMAIN="+VirtualDomain,
 		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_CALLHOME_ENABLE=off")
+	cmd.Env = append(cmd.Env, env...)
 	if err := s.start(cmd); err != nil {
-		return nil, err
-	}
-	if err := s.waitReady(ctx, "/minio/health/live", http.StatusOK); err != nil {
-		s.Stop()
 		return nil, err
 	}
 	return s, nil
