@@ -46,7 +46,7 @@ func (f *lifetime) drainAtEnd(ctx context.Context) error {
 		return nil // it finished in the meantime
 	}
 	q := f.writes.Stats()
-	err = fmt.Errorf("S3 does not take what is left: %d records, %d bytes stay in the journal for the next mount: %w",
+	err = fmt.Errorf("S3 does not accept the remaining data: %d records with %d bytes stay in the journal for the next mount: %w",
 		q.Queued, q.QueuedBytes, err)
 	f.gaveUp.Store(&err)
 	return err

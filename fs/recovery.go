@@ -81,7 +81,7 @@ func (f *lifetime) reportWaiting() {
 			slog.Int("records", w.Records), slog.Int64("bytes", w.Bytes), slog.String("source", f.o.sourceOf(w.Prefix)), slog.String("journal", w.Dir))
 	}
 	if k := f.writes.Kept(); k.Files > 0 {
-		f.log.Warn("files that could not be written to S3 are kept in the recovery directory until somebody removes them",
+		f.log.Warn("files that could not be written to S3 are kept in the recovery directory until they are removed",
 			slog.Int("files", k.Files), slog.Int64("bytes", k.Bytes), slog.String("path", k.Dir))
 	}
 }

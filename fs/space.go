@@ -48,7 +48,7 @@ func (s *space) run(ctx context.Context, ls func(context.Context, *s3.LsInput) (
 	defer tick.Stop()
 	for first := true; ; first = false {
 		if err := s.count(ctx, ls, bucket); err != nil && ctx.Err() == nil {
-			log.Warn("cannot count the space in use; df shows what is known", slog.Any("error", err))
+			log.Warn("cannot determine the space in use; df shows an older value", slog.Any("error", err))
 		}
 		if first {
 			close(s.counted)

@@ -74,7 +74,7 @@ type flight struct {
 }
 
 // errUnwanted ends a LIST of several pages once nobody waits for it.
-var errUnwanted = errors.New("nobody waits for the listing")
+var errUnwanted = errors.New("no caller waits for the listing")
 
 // listing is the result of a LIST.
 type listing struct {

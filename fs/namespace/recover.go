@@ -174,10 +174,10 @@ func (r *recovery) finishRecorded(ctx context.Context, rec removalRecord) error 
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("look at what was removed: %w", err)
+			return fmt.Errorf("check the object of a removal: %w", err)
 		}
 		if now.LastModified.Sub(rec.Modified).Abs() > removalSlack {
-			r.o.Logger.Info("what was removed was written again, it stays", "key", e.Key)
+			r.o.Logger.Info("an object was written after its removal and stays", "key", e.Key)
 			return nil
 		}
 	}
@@ -203,9 +203,9 @@ func (r *recovery) FinishRemove(ctx context.Context, e entry.Entry, until time.T
 	case isAbsent(err):
 		return nil
 	case err != nil:
-		return fmt.Errorf("look at what was removed: %w", err)
+		return fmt.Errorf("check the object of a removal: %w", err)
 	case e.ETag != "" && now.ETag != e.ETag, now.LastModified.After(until):
-		r.o.Logger.Info("what was removed was written again, it stays", "key", e.Key)
+		r.o.Logger.Info("an object was written after its removal and stays", "key", e.Key)
 		return nil
 	}
 	if err := r.queue.remove(ctx, &deletion{entry: now, etag: now.ETag}); err != nil {
@@ -223,9 +223,9 @@ func (r *recovery) FinishRename(ctx context.Context, old entry.Entry, key, over 
 	case isAbsent(err):
 		return nil // it was finished
 	case err != nil:
-		return fmt.Errorf("look at what was renamed: %w", err)
+		return fmt.Errorf("check the object of a rename: %w", err)
 	case now.ETag != old.ETag:
-		r.o.Logger.Info("the old name of a rename was written again, it stays", "key", old.Key)
+		r.o.Logger.Info("the old name of a rename was written again and stays", "key", old.Key)
 		return nil
 	}
 	there, err := r.objects.head(ctx, key, false)

@@ -172,7 +172,7 @@ func (m *move) list(ctx context.Context) ([]entry.Entry, bool, error) {
 	for {
 		got, err := m.r.objects.fetcher.Ls(ctx, s)
 		if err != nil {
-			return nil, false, fmt.Errorf("list what is to be renamed: %w", err)
+			return nil, false, fmt.Errorf("list the directory to rename: %w", err)
 		}
 		for _, o := range got.Objects {
 			if !m.until.IsZero() && o.LastModified.After(m.until) {

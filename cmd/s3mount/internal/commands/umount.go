@@ -84,7 +84,7 @@ func unmountNow(ctx context.Context, m *machine.Machine, at machine.Mount) error
 	case err == nil:
 		return nil
 	case errors.Is(err, unix.EBUSY):
-		return exit.Errorf(exit.Mountpoint, "%s is busy%s: close what is open there, then try again; everything written so far is in S3",
+		return exit.Errorf(exit.Mountpoint, "%s is busy%s: close the open files and try again; everything written so far is in S3",
 			at.Mountpoint, machine.UsersOf(at))
 	}
 	return exit.Errorf(exit.Mountpoint, "unmount %s: %w", at.Mountpoint, err)

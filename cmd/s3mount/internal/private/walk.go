@@ -155,12 +155,12 @@ func (w *walk) checkReached() error {
 		return fmt.Errorf("look at %s: %w", w.path, err)
 	}
 	if !slices.Contains(w.trusted, st.Uid) {
-		return fmt.Errorf("%s belongs to another user (%d), who could exchange what is below it: name a directory elsewhere", w.path, st.Uid)
+		return fmt.Errorf("%s belongs to another user (%d), who could replace directories below it: use a directory elsewhere", w.path, st.Uid)
 	}
 	if st.Mode&0o022 == 0 || st.Mode&unix.S_ISVTX != 0 || w.ownGroup(st) {
 		return nil
 	}
-	return fmt.Errorf("other users can write to %s (mode %04o), and so exchange what is below it: chmod go-w %s, or name a directory elsewhere",
+	return fmt.Errorf("other users can write to %s (mode %04o) and could replace directories below it: run chmod go-w %s, or use a directory elsewhere",
 		w.path, st.Mode&0o7777, w.path)
 }
 
