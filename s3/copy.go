@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -60,11 +61,28 @@ func (c *Client) Copy(ctx context.Context, in *CopyInput) (*CopyOutput, error) {
 
 // notImplemented reports whether err means that the server has no such operation. A
 // server that does not know x-amz-copy-source treats a copy as an upload without a
-// length and answers 411.
+// length and answers 411, or refuses the header as an invalid argument.
 func notImplemented(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && (e.kind == ErrNotImplemented ||
-		e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusLengthRequired)
+	return errors.As(err, &e) && (e.kind == ErrNotImplemented || e.Status == http.StatusMethodNotAllowed ||
+		e.Status == http.StatusLengthRequired || deniesCopies(e))
+}
+
+// deniesCopies reports whether e refuses copies in general with status 400. S3 itself
+// uses the same codes for a source, a storage class or an encryption that it does not
+// accept, so that the message must be about copies: either about the operation or about
+// the header of the source.
+func deniesCopies(e *Error) bool {
+	if e.Status != http.StatusBadRequest {
+		return false
+	}
+	switch e.Code {
+	case "", "InvalidArgument", "InvalidRequest", "NotSupported", "UnsupportedOperation":
+	default:
+		return false
+	}
+	m := strings.ToLower(e.Message)
+	return strings.Contains(m, "copy") && (strings.Contains(m, "support") || strings.Contains(m, "implement"))
 }
 
 // serverCopy copies inside the server with the conditions of in.

@@ -110,3 +110,32 @@ func TestPartSizeFor(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusalOfCopies checks which answers mean that a server cannot copy at all.
+func TestRefusalOfCopies(t *testing.T) {
+	for _, x := range []struct {
+		status        int
+		code, message string
+		want          bool
+	}{
+		{501, "NotImplemented", "", true},
+		{405, "MethodNotAllowed", "", true},
+		{411, "MissingContentLength", "", true},
+		{400, "InvalidArgument", "x-amz-copy-source header is not supported", true},
+		{400, "InvalidArgument", "Unsupported header: X-Amz-Copy-Source", true},
+		{400, "InvalidRequest", "CopyObject is not implemented", true},
+		// These are answers of S3.
+		{400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", false},
+		{400, "InvalidRequest", "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120", false},
+		{400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata", false},
+		{400, "InvalidRequest", "The encryption method specified is not supported", false},
+		{400, "InvalidStorageClass", "The storage class of the copy is not supported", false},
+		{404, "NoSuchKey", "The copy source is not supported", false},
+	} {
+		e := &Error{Status: x.status, Code: x.code, Message: x.message}
+		e.classify()
+		if got := notImplemented(e); got != x.want {
+			t.Errorf("%d %s %q: %t, want %t", x.status, x.code, x.message, got, x.want)
+		}
+	}
+}

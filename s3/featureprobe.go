@@ -158,7 +158,7 @@ func (p *probe) copies(ctx context.Context) error {
 			p.created(p.copyKey(), out.VersionID)
 		}
 		if try.x == featureCount {
-			if notImplemented(err) {
+			if notImplemented(err) || refusesRequest(err) { // the request has nothing else to refuse
 				return p.noCopies()
 			}
 			if err != nil {

@@ -74,5 +74,5 @@ func (c *call) refuse(x s3.Feature) *apiError {
 	if r.Status == 0 {
 		r = Refusal{http.StatusNotImplemented, "NotImplemented"}
 	}
-	return fail(r.Status, r.Code, "This server has no "+x.String())
+	return fail(r.Status, r.Code, "This server does not support "+x.String())
 }

@@ -349,7 +349,7 @@ func TestFeatures(t *testing.T) {
 				continue
 			}
 			refusals := []s3test.Refusal{{}}
-			if support == s3.SupportRefused && x != s3.FeatureCopy && x != s3.FeaturePartCopy {
+			if support == s3.SupportRefused {
 				refusals = append(refusals, s3test.Refusal{Status: 400, Code: "InvalidArgument"})
 			}
 			for _, refusal := range refusals {
