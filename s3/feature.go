@@ -146,7 +146,7 @@ var features = [featureCount]feature{
 	FeaturePutIfMatch: {"put-if-match", "If-Match of PutObject", byPutProbe, comparesFirst},
 	FeaturePutIfNoneMatch: {"put-if-none-match", "If-None-Match of PutObject", byPutProbe,
 		"looks for the object by a HEAD request immediately before, and two clients that create one name at the same time can both succeed"},
-	FeatureQuotedETag:      {"quoted-etag", "quoted ETags in If-Match", byPutProbe, "sends them without quotes"},
+	FeatureQuotedETag:      {"quoted-etag", "quoted ETags in If-Match", byPutProbe, "sends ETags without quotes"},
 	FeatureCompleteIfMatch: {"complete-if-match", "If-Match of CompleteMultipartUpload", byCompleteProbe, comparesFirst},
 	FeatureCompleteIfNoneMatch: {"complete-if-none-match", "If-None-Match of CompleteMultipartUpload", byCompleteProbe,
 		"looks for the object by a HEAD request immediately before, and two clients that create one name at the same time can both succeed"},
@@ -178,6 +178,10 @@ func (f Feature) row() feature {
 	}
 	return feature{name: "unknown", subject: "an unknown feature"}
 }
+
+// Instead describes how the client replaces the feature. It is the predicate of a
+// sentence, such as "deletes objects one by one, in parallel".
+func (f Feature) Instead() string { return f.row().instead }
 
 // String returns the name of the feature.
 func (f Feature) String() string { return f.row().name }

@@ -17,7 +17,7 @@ func Readme() string {
 		if s.Title == "" {
 			continue
 		}
-		version, what, missing, instead := s.Version, tested, s.Missing, s.Instead
+		version, what, missing, instead := s.Version, tested, s.Missing, join(alternatives(s.Replaced, s.Instead))
 		if s.Name == "" {
 			version, what = "", "from documentation"
 		} else {
@@ -31,15 +31,23 @@ func Readme() string {
 // cells joins the limits of a tested server. It omits limits without an alternative,
 // because s3mount does not need these features.
 func (s Server) cells() (missing, instead string) {
-	var reasons, alternatives []string
+	var reasons, all []string
 	for _, l := range s.Limits {
-		if l.Instead == "" {
-			continue
-		}
-		reasons = append(reasons, l.Reason)
-		if !slices.Contains(alternatives, l.Instead) {
-			alternatives = append(alternatives, l.Instead)
+		if ways := alternatives(l.Replaced, l.Instead); len(ways) > 0 {
+			reasons = append(reasons, l.Reason)
+			all = append(all, ways...)
 		}
 	}
-	return strings.Join(reasons, "; "), strings.Join(alternatives, "; ")
+	return strings.Join(reasons, "; "), join(all)
+}
+
+// join joins the descriptions and omits repeated ones.
+func join(all []string) string {
+	var once []string
+	for _, one := range all {
+		if !slices.Contains(once, one) {
+			once = append(once, one)
+		}
+	}
+	return strings.Join(once, "; ")
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/s3mount/s3mount/s3"
 	"github.com/s3mount/s3mount/s3/s3test"
 )
 
@@ -22,8 +23,11 @@ type Server struct {
 	Version string // that was tested
 	Limits  []Limit
 
-	// Missing and Instead are the cells of a server that was not tested.
-	Missing, Instead string
+	// Missing describes what a server that was not tested lacks, and Replaced and
+	// Instead describe how s3mount replaces it, as in Limit.
+	Missing  string
+	Replaced []s3.Feature
+	Instead  string
 }
 
 // Limit is something that cannot pass on a server. It names a test or a feature.
@@ -38,9 +42,24 @@ type Limit struct {
 	Row     string
 	// Reason says in what way the server differs.
 	Reason string
-	// Instead describes how s3mount replaces the feature. README.md omits limits
-	// without it, because s3mount does not need the feature.
+	// Replaced are the features of package s3 that the server lacks. Package s3
+	// describes how it replaces them.
+	Replaced []s3.Feature
+	// Instead describes how s3mount replaces something that is not in the table of
+	// package s3. README.md omits limits with neither, because s3mount does not need
+	// the feature.
 	Instead string
+}
+
+// alternatives returns how s3mount replaces the features and what instead describes.
+func alternatives(features []s3.Feature, instead string) (all []string) {
+	for _, f := range features {
+		all = append(all, f.Instead())
+	}
+	if instead != "" {
+		all = append(all, instead)
+	}
+	return all
 }
 
 // Get returns the entry of a server that the tests can start.

@@ -105,7 +105,7 @@ func TestDoctorReportsMissingFeatures(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"note  writes       this server", "ignores If-Match of DeleteObject; s3mount therefore compares", "quoted ETags in If-Match; s3mount therefore sends them without quotes", "a mount should work"} {
+	for _, want := range []string{"note  writes       this server", "ignores If-Match of DeleteObject; s3mount therefore compares", "quoted ETags in If-Match; s3mount therefore sends ETags without quotes", "a mount should work"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q:\n%s", want, text)
 		}
