@@ -74,7 +74,7 @@
 //   - The kernel reads either all open handles of an inode directly, or none.
 //   - An inode has at most one parent and name. An inode without a name gets no new key and
 //     is not pending.
-//   - st_ino is derived from the key. Two live inodes never share one.
+//   - st_ino is derived from the key, and is the nodeid. Two live inodes never share one.
 //   - While a request writes a key, no GET of the key is open (keygate.go).
 //   - An error without a row in the errno table is EIO, never ENOENT.
 package fs
