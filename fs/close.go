@@ -13,7 +13,7 @@ import (
 )
 
 // Flush handles close(2). It returns when S3 has the file (P1). It does nothing if
-// other processes have written through the handle and the caller has not (dup.go).
+// other processes have written through the handle and the caller has not (inherited.go).
 func (f *filesystem) Flush(cancel <-chan struct{}, in *fuse.FlushIn) fuse.Status {
 	if h := f.handles.file(in.Fh); h != nil && h.isBystander(in.LockOwner) {
 		return fuse.OK

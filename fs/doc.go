@@ -37,7 +37,7 @@
 //	open   read only: GET of the first blocks, which revalidates and caches them
 //	       write only: HEAD, or no request with O_TRUNC
 //	write  extents of a writeback.File, which the first write creates
-//	close  commit: returns when S3 has acknowledged the object (P1); see also dup.go
+//	close  commit: returns when S3 has acknowledged the object (P1); see also inherited.go
 //	end    after the last close the writeback.File is let go, and reads come from S3
 //
 // Before an open file is removed or replaced, detach makes it independent of its key: it

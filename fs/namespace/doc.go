@@ -75,7 +75,7 @@
 //
 // A file is renamed by a copy of the version that was seen and the delete of exactly
 // that version. A directory is renamed by copies of all objects, then deletes of all,
-// with a record in the state directory (intent.go).
+// with a record in the state directory (renamerecord.go).
 //
 // # Calls by fs
 //
