@@ -248,7 +248,7 @@ func TestRecoverKeepsWhatWasWrittenSince(t *testing.T) {
 		f.set("e/a", "newer", nil, time.Now())
 		dir := t.TempDir()
 		n := newTest(t, f, func(o *Options) { o.StateDir = dir })
-		it, err := n.writeIntent("d/", "e/")
+		it, err := n.writeRecord("d/", "e/")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestRecoverMovesMarkers(t *testing.T) {
 		f.set("d/s/", "", nil, time.Now().Add(time.Second))
 		dir := t.TempDir()
 		n := newTest(t, f, func(o *Options) { o.StateDir = dir })
-		it, err := n.writeIntent("d/", "e/")
+		it, err := n.writeRecord("d/", "e/")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,7 @@ func (r *recovery) Recover(ctx context.Context) error {
 	for _, d := range found {
 		path := filepath.Join(r.o.StateDir, d.Name())
 		switch {
-		case strings.HasSuffix(d.Name(), intentSuffix):
+		case strings.HasSuffix(d.Name(), recordSuffix):
 			errs = append(errs, r.recoverOne(ctx, path))
 		case strings.HasSuffix(d.Name(), removalSuffix):
 			errs = append(errs, r.recoverRemovals(ctx, path))
@@ -59,7 +59,7 @@ func (r *recovery) Recover(ctx context.Context) error {
 // recoverOne finishes one rename, unless it is another bucket's or a mount
 // that lives is at it.
 func (r *recovery) recoverOne(ctx context.Context, path string) error {
-	it := &intent{}
+	it := &renameRecord{}
 	var err error
 	if it.file, err = r.takeRecord(path, it); it.file == nil {
 		return err
@@ -105,7 +105,7 @@ func (r *recovery) takeRecord(path string, into any) (*os.File, error) {
 	}
 	if err != nil {
 		r.o.Logger.Warn("a rename record cannot be read and is dropped", "path", path, "err", err)
-		return nil, (&intent{file: f}).end(true)
+		return nil, (&renameRecord{file: f}).end(true)
 	}
 	return f, nil
 }

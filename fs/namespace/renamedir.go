@@ -54,7 +54,7 @@ func (r *renamer) renameDir(ctx context.Context, in RenameInput, key string) (Re
 	if err := r.queue.permission.toDelete(ctx, key); err != nil {
 		return RenameOutput{}, err
 	}
-	it, err := r.writeIntent(old, key)
+	it, err := r.writeRecord(old, key)
 	if err != nil {
 		return RenameOutput{}, err
 	}

@@ -11,29 +11,28 @@ import (
 	"time"
 )
 
-// intent is the record of a directory rename under way, kept in the state
-// directory so that the next mount finishes it after a crash. The file is
-// locked for as long as the rename runs: a record that can be locked belongs
-// to nobody any more.
-type intent struct {
+// renameRecord is the record of a directory rename in the state directory, with which
+// the next mount finishes the rename after a crash. The file is locked during the
+// rename, so that a record that can be locked belongs to a dead mount.
+type renameRecord struct {
 	Bucket string    `json:"bucket"`
 	Old    string    `json:"old"` // full keys of the directories
 	New    string    `json:"new"`
-	When   time.Time `json:"when"` // in seconds, so that a record is as long as one that it is written over
+	When   time.Time `json:"when"` // in seconds, so that all records of a rename have the same length
 
 	file *os.File
 }
 
-// clockSkew is how much the clock of S3 may differ from this one: it refuses
-// requests that are off by more.
+// clockSkew is the largest difference between this clock and the clock of S3. S3
+// refuses requests with a larger difference.
 const clockSkew = 15 * time.Minute
 
-const intentSuffix = ".rename.json"
+const recordSuffix = ".rename.json"
 
-// writeIntent records a rename before its first request. Without a state
-// directory there is no record.
-func (r *renamer) writeIntent(old, to string) (*intent, error) {
-	it := &intent{Bucket: r.o.Bucket, Old: old, New: to, When: time.Now().UTC().Truncate(time.Second)}
+// writeRecord records a rename before its first request. Without a state directory it
+// writes no file.
+func (r *renamer) writeRecord(old, to string) (*renameRecord, error) {
+	it := &renameRecord{Bucket: r.o.Bucket, Old: old, New: to, When: time.Now().UTC().Truncate(time.Second)}
 	if r.o.StateDir == "" {
 		return it, nil
 	}
@@ -42,15 +41,14 @@ func (r *renamer) writeIntent(old, to string) (*intent, error) {
 		return nil, fmt.Errorf("encode rename record: %w", err)
 	}
 	sum := sha256.Sum256([]byte(it.Bucket + "\x00" + old + "\x00" + to))
-	it.file, err = lockedFile(filepath.Join(r.o.StateDir, hex.EncodeToString(sum[:8])+intentSuffix), data)
+	it.file, err = lockedFile(filepath.Join(r.o.StateDir, hex.EncodeToString(sum[:8])+recordSuffix), data)
 	if err != nil {
 		return nil, fmt.Errorf("write rename record: %w", err)
 	}
 	return it, nil
 }
 
-// lockedFile makes a file that outlives a crash and belongs to this process
-// for as long as it is open.
+// lockedFile writes a file to disk and locks it while it is open.
 func lockedFile(path string, data []byte) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -74,9 +72,9 @@ func lockedFile(path string, data []byte) (*os.File, error) {
 
 func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
-// end removes the record if the rename is finished or undone; otherwise it
-// stays for the next mount.
-func (it *intent) end(finished bool) error {
+// end removes the record of a finished or undone rename. Otherwise the record stays for
+// the next mount.
+func (it *renameRecord) end(finished bool) error {
 	if it.file == nil {
 		return nil
 	}

@@ -230,7 +230,7 @@ func TestRecoverLeavesWhatCameLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, "d/a", "e/b")
 		n := newTest(t, f, func(o *Options) { o.StateDir = t.TempDir() })
-		it, err := n.writeIntent("d/", "e/")
+		it, err := n.writeRecord("d/", "e/")
 		if err == nil {
 			err = it.end(false)
 		}
