@@ -155,6 +155,7 @@ func (f *File) start() *run {
 		err := f.m.ready(ctx, r.key)
 		var v Version
 		if err == nil {
+			f.recordCommit(ctx, r)
 			v, err = f.upload(ctx, r)
 		}
 		if errors.Is(err, ErrConflict) {
