@@ -319,3 +319,48 @@ func TestAuditOfCutFetches(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditAfterRandomReads reads pages at random and then the whole object in order. The fine
+// blocks of the random reads do not count, the whole blocks that are fetched later do.
+func TestAuditAfterRandomReads(t *testing.T) {
+	const size = 64<<20 + 99
+	for _, wrong := range []bool{false, true} {
+		m, client, flip, _ := newAudited(t)
+		body, v := put(t, client, "f", size)
+		r, _, err := m.Open(t.Context(), v.Key, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := make([]byte, cache.FineSize)
+		for i := range int64(8 * maxJumps) { // at the start, in the middle and at the end of blocks
+			at := 37*i%61<<20 + i%3*(cache.BlockSize-cache.FineSize)/2
+			if n, err := r.CopyAt(t.Context(), page, at); n != len(page) || err != nil {
+				t.Fatalf("read at %d: %d, %v", at, n, err)
+			}
+		}
+		if r.fine == nil {
+			t.Fatal("the random reads fetched no fine blocks")
+		}
+		if wrong {
+			flip.set(size-50, -1)
+		}
+		var got []byte
+		buf := make([]byte, cache.BlockSize)
+		for err == nil && len(got) < size {
+			var n int
+			n, err = r.CopyAt(t.Context(), buf, int64(len(got)))
+			got = append(got, buf[:n]...)
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		r.Close()
+		s := m.Stats()
+		switch {
+		case wrong && !errors.Is(err, ErrCorrupt):
+			t.Errorf("a byte is wrong: read %d bytes, %v; %+v", len(got), err, s)
+		case !wrong && (err != nil || !bytes.Equal(got, body) || s.Verified != 1):
+			t.Errorf("read %d bytes, %v; %+v", len(got), err, s)
+		}
+	}
+}

@@ -276,18 +276,19 @@ func (f *fetch) copy(body io.ReadCloser, size int, w *watchdog) (n int, err erro
 
 // check adds the next bytes of the Fill to the audit. A block counts when it is complete: when a
 // fetch is abandoned, the bytes of its unfinished block are dropped and another fetch begins at the
-// start of that block. check returns an error if the object is complete and has the wrong checksum.
+// start of that block. Fine blocks do not count, because their whole block may be fetched later.
+// check returns an error if the object is complete and has the wrong checksum.
 func (f *fetch) check(ctx context.Context, p []byte) error {
 	off := f.fill.Offset()
 	for len(p) > 0 {
 		n := min(int64(len(p)), cache.BlockSize-off%cache.BlockSize)
-		if f.part == nil {
+		if f.part == nil && off%cache.BlockSize == 0 {
 			f.part = f.r.audit.begin(off, f.r.m.checksums.likely())
 		}
 		f.part.write(p[:n])
 		p, off = p[n:], off+n
-		if off%cache.BlockSize != 0 && off != f.fill.End() {
-			return nil
+		if off%cache.BlockSize != 0 && off != f.r.obj.Size() {
+			continue
 		}
 		block := f.part
 		f.part = nil
